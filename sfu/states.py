@@ -1,0 +1,63 @@
+"""The two state tables of a broadcast; the same words in code, on the wire and in the page. A missing pair raises."""
+
+from enum import Enum
+
+
+class State(Enum):
+    """waiting → live ⇄ parked → ended."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    PARKED = "parked"
+    ENDED = "ended"
+
+
+class Event(Enum):
+    MEDIA = "media"  # an authenticated RTP packet of the broadcaster
+    LEFT = "left"  # silent for 6 s, the page left, or DTLS was closed
+    OVER = "over"  # Stop, the grace time, or no media within 10 s
+
+
+NEXT: dict[tuple[State, Event], State] = {
+    (State.WAITING, Event.MEDIA): State.LIVE,
+    (State.WAITING, Event.LEFT): State.ENDED,
+    (State.WAITING, Event.OVER): State.ENDED,
+    (State.LIVE, Event.LEFT): State.PARKED,
+    (State.LIVE, Event.OVER): State.ENDED,
+    (State.PARKED, Event.MEDIA): State.LIVE,
+    (State.PARKED, Event.OVER): State.ENDED,
+}
+
+
+class DenoiseState(Enum):
+    """off → starting ⇄ active; bypassed where no worker may or can serve."""
+
+    OFF = "off"
+    STARTING = "starting"
+    ACTIVE = "active"
+    BYPASSED = "bypassed"
+
+
+class DenoiseEvent(Enum):
+    OFF = "off"  # nobody wants it any more
+    WANTED = "wanted"  # the switch, or a listener
+    READY = "ready"  # the worker said so
+    DIED = "died"  # it will be tried again
+    GAVE_UP = "gave_up"  # the third failure within 60 s, or nothing to serve with
+
+
+DENOISE_NEXT: dict[tuple[DenoiseState, DenoiseEvent], DenoiseState] = {
+    (DenoiseState.OFF, DenoiseEvent.OFF): DenoiseState.OFF,
+    (DenoiseState.OFF, DenoiseEvent.WANTED): DenoiseState.STARTING,
+    (DenoiseState.STARTING, DenoiseEvent.WANTED): DenoiseState.STARTING,
+    (DenoiseState.STARTING, DenoiseEvent.READY): DenoiseState.ACTIVE,
+    (DenoiseState.STARTING, DenoiseEvent.DIED): DenoiseState.STARTING,
+    (DenoiseState.STARTING, DenoiseEvent.GAVE_UP): DenoiseState.BYPASSED,
+    (DenoiseState.STARTING, DenoiseEvent.OFF): DenoiseState.OFF,
+    (DenoiseState.ACTIVE, DenoiseEvent.WANTED): DenoiseState.STARTING,  # another denoiser instead of this one
+    (DenoiseState.ACTIVE, DenoiseEvent.DIED): DenoiseState.STARTING,
+    (DenoiseState.ACTIVE, DenoiseEvent.GAVE_UP): DenoiseState.BYPASSED,
+    (DenoiseState.ACTIVE, DenoiseEvent.OFF): DenoiseState.OFF,
+    (DenoiseState.BYPASSED, DenoiseEvent.WANTED): DenoiseState.STARTING,
+    (DenoiseState.BYPASSED, DenoiseEvent.OFF): DenoiseState.OFF,
+}
