@@ -1,0 +1,167 @@
+"""A listener whose ear is a file: packets go into a bounded queue on the loop, one thread of its own writes them.
+
+`original.opus` holds the packets as they came, `denoised.opus` the line that `auto` listeners heard. The second one begins
+with the first packet too, as `heard.opus`, and gets its name with the first denoised packet in it: so both have the same
+time line from 0 on, and a crash leaves behind what is true. Without any denoised packet it is deleted at the end.
+"""
+
+import asyncio
+import errno
+import logging
+import threading
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from workers.opusfile import QUANTUM, RATE_HZ, OpusFile
+from workers.ring import Packet
+
+logger = logging.getLogger(__name__)
+
+ORIGINAL, DENOISED, HEARD = "original.opus", "denoised.opus", "heard.opus"
+CAPACITY = 8192  # packets on their way to the disk: over a minute of both lines at 20 ms; then the new ones are dropped
+WAKE_S = 0.1  # how often the thread looks; with a page of 0.2 s at most 0.3 s are unwritten
+CLOSE_S = 5.0  # a disk that takes longer than this to end two files is left to itself
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Totals(NamedTuple):
+    """What a recording came to. Sizes in bytes, of the files as they lie there."""
+
+    duration_s: float
+    denoised: bool  # any of it was
+    size_bytes: int
+    packets: int  # of `original`
+    dropped: int  # had no room in the queue
+    late: int  # lay before what was written already, or were no packets at all
+    failed: str | None  # why nothing more was written: `disk_full`, `disk_error`, `disk_slow`, or None
+
+
+class Recorder:
+    """Owns the two files of one broadcast and the thread that writes them. `close` is idempotent and waits for both."""
+
+    def __init__(self, folder: Path, capacity: int = CAPACITY) -> None:
+        self.failed: str | None = None
+        self.dropped = 0
+        self._queue: deque[tuple[Packet, str | None]] = deque()
+        self._capacity = capacity
+        self._tape = _Tape(folder)
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._done: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the thread; it makes the folder and the files. Waits for nothing: an error shows as `failed`."""
+        self._loop = asyncio.get_running_loop()
+        self._done = self._loop.create_future()
+        self._thread = threading.Thread(target=self._run, name=f"recorder {self._tape.folder.name}", daemon=True)
+        self._thread.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    def original(self, packet: Packet) -> None:
+        """A packet as it came from the broadcaster. Never waits; without room it is dropped and counted."""
+        self._put(packet, None)
+
+    def heard(self, packet: Packet, variant: str) -> None:
+        """A packet as `auto` listeners were sent it; variant: `original` or `denoised`, which it really was."""
+        self._put(packet, variant)
+
+    def _put(self, packet: Packet, variant: str | None) -> None:
+        if self.failed or self._closing.is_set() or len(self._queue) >= self._capacity:
+            self.dropped += 1
+        else:
+            self._queue.append((packet, variant))
+
+    async def close(self) -> Totals:
+        """Write what is queued, end both files at the same length, and tell the totals. Raises nothing for the disk's sake."""
+        self._closing.set()
+        if self._done is not None and self._thread is not None:
+            done, _ = await asyncio.wait({self._done}, timeout=CLOSE_S)
+            if done:
+                self._thread.join()  # it has said goodbye: nothing is left to wait for
+            else:
+                self.failed = "disk_slow"
+        return self._tape.totals(self.dropped, self.failed)
+
+    def _run(self) -> None:
+        """The thread: drain, sleep, drain once more, end the files."""
+        try:
+            with self._tape as tape:
+                while not self._closing.wait(WAKE_S):
+                    self._drain(tape)
+                self._drain(tape)
+                tape.end()
+        except OSError as error:
+            self.failed = "disk_full" if error.errno in _FULL else "disk_error"
+            logger.error("%s: the recording ends here: %s", self._tape.folder.name, error)
+        finally:
+            assert self._loop is not None and self._done is not None
+            self._queue.clear()
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._done.set_result, None)
+
+    def _drain(self, tape: "_Tape") -> None:
+        while self._queue:
+            tape.write(*self._queue.popleft())
+
+
+class _Tape:
+    """Both files as the thread sees them; only it touches them. Opened with the first packet, so that an empty one leaves none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._original: OpusFile | None = None
+        self._heard: OpusFile | None = None
+        self._denoised = False
+        self._packets = self._late = self._samples = 0
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for file in (self._original, self._heard):
+            if file is not None:
+                file.abandon()  # does nothing where it was closed well
+
+    def write(self, packet: Packet, variant: str | None) -> None:
+        """variant: None for the line `original`, else what the packet of the line that was heard is."""
+        if not packet.payload or packet.samples < QUANTUM:
+            self._late += 1
+            return
+        if self._original is None or self._heard is None:
+            channels = 2 if packet.payload[0] & 4 else 1
+            self._original = OpusFile.create(self.folder / ORIGINAL, channels)
+            self._heard = OpusFile.create(self.folder / HEARD, channels)
+        if variant == "denoised" and not self._denoised:
+            (self.folder / HEARD).rename(self.folder / DENOISED)
+            self._denoised = True
+        file = self._original if variant is None else self._heard
+        if packet.time < file.position:
+            self._late += 1
+            return
+        file.fill(packet.time)
+        file.packet(packet.payload, packet.samples)
+        self._packets += variant is None
+        self._samples = max(self._samples, packet.time + packet.samples)
+
+    def end(self) -> None:
+        """Close both files at the same length; forget the line that was heard if it was but the original."""
+        if self._original is None or self._heard is None:
+            return
+        self._original.close(self._samples)
+        if self._denoised:
+            self._heard.close(self._samples)
+        else:
+            self._heard.abandon()
+            (self.folder / HEARD).unlink()
+
+    def totals(self, dropped: int, failed: str | None) -> Totals:
+        files = [file for file in (self._original, self._heard if self._denoised else None) if file is not None]
+        size = sum(file.size for file in files)
+        return Totals(self._samples / RATE_HZ, self._denoised, size, self._packets, dropped, self._late, failed)
