@@ -1,0 +1,35 @@
+"""The schema's history: numbered modules, each with `STATEMENTS`, applied once and in order when the file is opened.
+
+A module that has shipped is never changed; the next change is the next module. The SQL here is frozen text, apart from
+the models, which may move on; a test compares the two.
+"""
+
+import importlib
+import pkgutil
+
+import peewee
+
+APPLIED = "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL DEFAULT (datetime('now')))"
+
+
+def names() -> list[str]:
+    """Every migration, oldest first."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("m"))
+
+
+def apply_missing(database: peewee.SqliteDatabase) -> list[str]:
+    """Apply what the file has not seen yet, each in a transaction of its own; returns those names."""
+    database.execute_sql(APPLIED)  # type: ignore[no-untyped-call]
+    done = {row[0] for row in database.execute_sql("SELECT name FROM migration").fetchall()}  # type: ignore[no-untyped-call]
+    missing = [name for name in names() if name not in done]
+    for name in missing:
+        _apply(database, name)
+    return missing
+
+
+def _apply(database: peewee.SqliteDatabase, name: str) -> None:
+    module = importlib.import_module(f"{__name__}.{name}")
+    with database.atomic():
+        for statement in module.STATEMENTS:
+            database.execute_sql(statement)  # type: ignore[no-untyped-call]
+        database.execute_sql("INSERT INTO migration (name) VALUES (?)", (name,))  # type: ignore[no-untyped-call]

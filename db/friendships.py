@@ -1,0 +1,134 @@
+"""Questions about who is whose friend, and who has blocked whom."""
+
+from typing import NamedTuple
+
+from db.errors import Clash, Denied, Missing
+from db.models import Block, FriendRequest, Friendship, User, now
+
+
+class Asked(NamedTuple):
+    """What became of a request. `heard`: the other may be told."""
+
+    id: int
+    status: str
+    heard: bool
+
+
+class Answered(NamedTuple):
+    """An answered request and who had asked."""
+
+    id: int
+    status: str
+    asker: User
+
+
+class Waiting(NamedTuple):
+    """The requests that wait for an answer, oldest first, each with its two users."""
+
+    incoming: list[FriendRequest]
+    outgoing: list[FriendRequest]
+
+
+def are_friends(one: int, other: int) -> bool:
+    """Whether the two are friends."""
+    return bool(_pair(one, other).exists())
+
+
+def friends_of(user_id: int) -> list[User]:
+    """A user's friends by name."""
+    firsts = Friendship.select(Friendship.first).where(Friendship.second == user_id)
+    seconds = Friendship.select(Friendship.second).where(Friendship.first == user_id)
+    return list(User.select().where(User.id.in_(firsts) | User.id.in_(seconds)).order_by(User.username))
+
+
+def ask(asker: int, asked: int) -> Asked:
+    """Ask for friendship; accepted at once if the other had asked. Raises Clash already_friends, already_requested, blocked."""
+    if are_friends(asker, asked):
+        raise Clash("already_friends")
+    if has_blocked(asker, asked):
+        raise Clash("blocked")
+    theirs = _pending(asked, asker).where(~FriendRequest.hidden).first()
+    if theirs is not None:
+        _answer(theirs, "accepted")
+        befriend(asker, asked)
+        return Asked(theirs.id, "accepted", True)
+    if _pending(asker, asked).exists():
+        raise Clash("already_requested")
+    hidden = has_blocked(asked, asker)
+    made = FriendRequest.create(asker=asker, asked=asked, hidden=hidden)
+    return Asked(made.id, made.status, not hidden)
+
+
+def answer(request_id: int, user_id: int, accept: bool) -> Answered:
+    """Answer a request. Raises Missing not_found, Denied not_allowed, Clash already_answered."""
+    request = FriendRequest.select(FriendRequest, User).join(User, on=FriendRequest.asker).where(FriendRequest.id == request_id).first()
+    if request is None or (request.hidden and request.asked_id == user_id):
+        raise Missing("not_found")
+    if request.asked_id != user_id:
+        raise Denied("not_allowed")
+    if request.status != "pending":
+        raise Clash("already_answered")
+    _answer(request, "accepted" if accept else "rejected")
+    if accept:
+        befriend(request.asker_id, user_id)
+    return Answered(request.id, request.status, request.asker)
+
+
+def pending(user_id: int) -> Waiting:
+    """The requests to and from a user that wait for an answer; hidden ones are seen by who asked only."""
+    waiting = FriendRequest.status == "pending"
+    asker, asked = User.alias(), User.alias()
+    rows = FriendRequest.select(FriendRequest, asker, asked).join(asker, on=FriendRequest.asker).switch(FriendRequest)
+    rows = rows.join(asked, on=FriendRequest.asked).order_by(FriendRequest.id)
+    incoming = rows.where(waiting & (FriendRequest.asked == user_id) & ~FriendRequest.hidden)
+    return Waiting(list(incoming), list(rows.where(waiting & (FriendRequest.asker == user_id))))
+
+
+def befriend(one: int, other: int) -> None:
+    """Make the two friends, if they are not yet; requests between them are settled by it."""
+    low, high = sorted((one, other))
+    Friendship.insert(first=low, second=high, created_at=now()).on_conflict_ignore().execute()
+    for request in list(_pending(one, other)) + list(_pending(other, one)):
+        _answer(request, "accepted")
+
+
+def unfriend(one: int, other: int) -> bool:
+    """End the friendship; False where there was none."""
+    low, high = sorted((one, other))
+    return bool(Friendship.delete().where((Friendship.first == low) & (Friendship.second == high)).execute())
+
+
+def has_blocked(blocker: int, blocked: int) -> bool:
+    """Whether the first has blocked the second."""
+    return bool(Block.select().where((Block.blocker == blocker) & (Block.blocked == blocked)).exists())
+
+
+def block(blocker: int, blocked: int) -> bool:
+    """Block somebody: ends the friendship, withdraws one's own request, hides theirs. Returns whether they were friends."""
+    Block.insert(blocker=blocker, blocked=blocked, created_at=now()).on_conflict_ignore().execute()
+    for request in list(_pending(blocker, blocked)):
+        request.delete_instance()
+    waiting = (FriendRequest.asker == blocked) & (FriendRequest.asked == blocker) & (FriendRequest.status == "pending")
+    FriendRequest.update(hidden=True).where(waiting).execute()
+    return unfriend(blocker, blocked)
+
+
+def unblock(blocker: int, blocked: int) -> None:
+    """End a block. What was asked meanwhile is forgotten, so that it may be asked again."""
+    Block.delete().where((Block.blocker == blocker) & (Block.blocked == blocked)).execute()
+    FriendRequest.delete().where((FriendRequest.asker == blocked) & (FriendRequest.asked == blocker) & FriendRequest.hidden).execute()
+
+
+def _pair(one: int, other: int):  # type: ignore[no-untyped-def]
+    low, high = sorted((one, other))
+    return Friendship.select().where((Friendship.first == low) & (Friendship.second == high))
+
+
+def _pending(asker: int, asked: int):  # type: ignore[no-untyped-def]
+    rows = FriendRequest.select()
+    return rows.where((FriendRequest.asker == asker) & (FriendRequest.asked == asked) & (FriendRequest.status == "pending"))
+
+
+def _answer(request: FriendRequest, status: str) -> None:
+    request.status, request.answered_at = status, now()
+    request.save()

@@ -1,0 +1,41 @@
+"""Questions about invites: links that make an account and a friendship."""
+
+from datetime import datetime
+
+from db.errors import Missing
+from db.models import Invite, User, now
+
+
+def add(user_id: int, digest: str, uses: int | None, expires_at: datetime | None) -> Invite:
+    """Keep a new invite; null: no limit."""
+    added: Invite = Invite.create(user=user_id, digest=digest, uses=uses, expires_at=expires_at)
+    return added
+
+
+def of_user(user_id: int) -> list[Invite]:
+    """A user's invites, newest first."""
+    return list(Invite.select().where(Invite.user == user_id).order_by(Invite.id.desc()))
+
+
+def remove(user_id: int, invite_id: int) -> None:
+    """Take an invite back. Raises Missing where the user has none of that id."""
+    if not Invite.delete().where((Invite.user == user_id) & (Invite.id == invite_id)).execute():
+        raise Missing("not_found")
+
+
+def find(digest: str) -> Invite | None:
+    """The invite behind a digest, while it may still be used."""
+    unused = Invite.uses.is_null() | (Invite.used < Invite.uses)
+    fresh = Invite.expires_at.is_null() | (Invite.expires_at > now())
+    found: Invite | None = Invite.select(Invite, User).join(User).where((Invite.digest == digest) & unused & fresh).first()
+    return found
+
+
+def take(digest: str) -> User:
+    """Use an invite once; returns who made it. Raises Missing("invite")."""
+    invite = find(digest)
+    if invite is None:
+        raise Missing("invite")
+    Invite.update(used=Invite.used + 1).where(Invite.id == invite.id).execute()
+    inviter: User = invite.user
+    return inviter

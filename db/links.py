@@ -1,0 +1,30 @@
+"""Questions about listen links: hearing a user's live broadcast without an account."""
+
+from datetime import datetime
+
+from db.errors import Missing
+from db.models import ListenLink, User, now
+
+
+def add(user_id: int, digest: str, expires_at: datetime | None) -> ListenLink:
+    """Keep a new link; `expires_at` null: until it is deleted."""
+    added: ListenLink = ListenLink.create(user=user_id, digest=digest, expires_at=expires_at)
+    return added
+
+
+def of_user(user_id: int) -> list[ListenLink]:
+    """A user's links, newest first."""
+    return list(ListenLink.select().where(ListenLink.user == user_id).order_by(ListenLink.id.desc()))
+
+
+def remove(user_id: int, link_id: int) -> None:
+    """Revoke a link. Raises Missing where the user has none of that id."""
+    if not ListenLink.delete().where((ListenLink.user == user_id) & (ListenLink.id == link_id)).execute():
+        raise Missing("not_found")
+
+
+def find(digest: str) -> ListenLink | None:
+    """The link behind a digest with its user, while it is good."""
+    fresh = ListenLink.expires_at.is_null() | (ListenLink.expires_at > now())
+    found: ListenLink | None = ListenLink.select(ListenLink, User).join(User).where((ListenLink.digest == digest) & fresh).first()
+    return found

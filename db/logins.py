@@ -1,0 +1,57 @@
+"""Questions about logins: which browsers are signed in as whom. Only digests of cookies come here."""
+
+from datetime import timedelta
+
+from db.errors import Missing
+from db.models import Login, User, now
+
+IDLE = timedelta(days=30)
+TOUCH_AFTER = timedelta(hours=1)
+
+
+def add(user_id: int, digest: str, address: str, agent: str) -> Login:
+    """Sign a browser in; logins that have been idle too long go at this occasion."""
+    Login.delete().where(Login.seen_at < now() - IDLE).execute()
+    added: Login = Login.create(user=user_id, digest=digest, address=address, agent=agent)
+    return added
+
+
+def find(digest: str) -> Login | None:
+    """The login behind a digest with its user, unless it has been idle for 30 days."""
+    alive = Login.seen_at >= now() - IDLE
+    found: Login | None = Login.select(Login, User).join(User).where((Login.digest == digest) & alive).first()
+    return found
+
+
+def is_stale(login: Login) -> bool:
+    """Whether it is time to note that this login is in use."""
+    return bool(now() - login.seen_at > TOUCH_AFTER)
+
+
+def touch(digest: str) -> bool:
+    """Note that a login is in use; False where it is gone."""
+    return bool(Login.update(seen_at=now()).where(Login.digest == digest).execute())
+
+
+def of_user(user_id: int) -> list[Login]:
+    """A user's logins, last seen first."""
+    return list(Login.select().where((Login.user == user_id) & (Login.seen_at >= now() - IDLE)).order_by(Login.seen_at.desc()))
+
+
+def remove(user_id: int, login_id: int) -> None:
+    """Sign one browser of a user out. Raises Missing where the user has no such login."""
+    if not Login.delete().where((Login.user == user_id) & (Login.id == login_id)).execute():
+        raise Missing("not_found")
+
+
+def remove_digest(digest: str) -> None:
+    """Sign out the browser with that digest, if it is signed in."""
+    Login.delete().where(Login.digest == digest).execute()
+
+
+def remove_others(user_id: int, kept_id: int) -> list[int]:
+    """Sign out all of a user's browsers but one; returns the ids of those."""
+    others = (Login.user == user_id) & (Login.id != kept_id)
+    ended = [login.id for login in Login.select(Login.id).where(others)]
+    Login.delete().where(others).execute()
+    return ended

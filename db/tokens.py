@@ -1,0 +1,33 @@
+"""Questions about bearer tokens. Only digests come here."""
+
+from datetime import timedelta
+
+from db.errors import Missing
+from db.models import Token, User, now
+
+TOUCH_AFTER = timedelta(minutes=1)
+
+
+def add(user_id: int, name: str, scopes: list[str], digest: str) -> Token:
+    """Keep a new token."""
+    added: Token = Token.create(user=user_id, name=name, scopes=scopes, digest=digest)
+    return added
+
+
+def of_user(user_id: int) -> list[Token]:
+    """A user's tokens, newest first."""
+    return list(Token.select().where(Token.user == user_id).order_by(Token.id.desc()))
+
+
+def remove(user_id: int, token_id: int) -> None:
+    """Revoke a token. Raises Missing where the user has none of that id."""
+    if not Token.delete().where((Token.user == user_id) & (Token.id == token_id)).execute():
+        raise Missing("not_found")
+
+
+def use(digest: str) -> Token | None:
+    """The token behind a digest with its user; notes the use, at most once a minute."""
+    found: Token | None = Token.select(Token, User).join(User).where(Token.digest == digest).first()
+    if found is not None and (found.last_used_at is None or now() - found.last_used_at > TOUCH_AFTER):
+        Token.update(last_used_at=now()).where(Token.id == found.id).execute()
+    return found

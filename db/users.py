@@ -1,0 +1,66 @@
+"""Questions about accounts."""
+
+from datetime import datetime
+
+import peewee
+
+from db.errors import Clash
+from db.friendships import befriend
+from db.invites import take
+from db.models import Recording, User
+
+
+def find(username: str) -> User | None:
+    """The account of that name, in any case."""
+    found: User | None = User.get_or_none(User.username == username)
+    return found
+
+
+def by_id(user_id: int) -> User | None:
+    """The account with that id."""
+    found: User | None = User.get_or_none(User.id == user_id)
+    return found
+
+
+def everybody() -> list[User]:
+    """All accounts, oldest first."""
+    return list(User.select().order_by(User.id))
+
+
+def owner_id() -> int | None:
+    """The oldest account there is; None where there is none."""
+    oldest = User.select(User.id).order_by(User.id).first()
+    return None if oldest is None else int(oldest.id)
+
+
+def create(username: str, password_hash: str, created_at: datetime | None = None) -> User:
+    """Make an account. Raises Clash("username_taken")."""
+    given = {} if created_at is None else {"created_at": created_at}
+    try:
+        created: User = User.create(username=username, password_hash=password_hash, **given)
+    except peewee.IntegrityError:
+        raise Clash("username_taken") from None
+    return created
+
+
+def create_invited(username: str, password_hash: str, invite_digest: str) -> tuple[User, User]:
+    """Make an account through an invite, and the friendship with it. Returns (new account, who invited).
+
+    Raises Clash("username_taken") and Missing("invite"); then the invite is not used up.
+    """
+    created = create(username, password_hash)
+    inviter = take(invite_digest)
+    befriend(created.id, inviter.id)
+    return created, inviter
+
+
+def set_password(user_id: int, password_hash: str) -> None:
+    """Replace the password's hash."""
+    User.update(password_hash=password_hash).where(User.id == user_id).execute()
+
+
+def remove(user_id: int) -> list[str]:
+    """Delete the account and all its rows. Returns the folders of its recordings: the files are the caller's to delete."""
+    folders = [recording.folder for recording in Recording.select(Recording.folder).where(Recording.user == user_id)]
+    User.delete().where(User.id == user_id).execute()
+    return folders
