@@ -13,8 +13,8 @@ class Http:
     host: str = "0.0.0.0"
     port: int = 8080
     tls: str = "auto"
-    cert: str = ""
-    key: str = ""
+    cert: Path | None = None
+    key: Path | None = None
     public_url: str = ""
     trusted_proxies: tuple[str, ...] = ()
 
