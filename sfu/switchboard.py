@@ -1,0 +1,206 @@
+"""Who is on air: publish, find, subscribe, close all."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+
+from sfu import sdp
+from sfu.broadcast import Broadcast, Parts, Wish
+from sfu.errors import Draining, NotFound, NotLive, PreconditionFailed, UnknownDenoiser
+from sfu.listener import Listener
+from sfu.peer import Peer
+from sfu.status import status_of
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 2.0  # when to ask again for a voice that is not live
+VARIANTS = ("auto", "denoised", "original")
+
+MakePeer = Callable[[sdp.Offer, str, int, str | None], Peer]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A WHIP or WHEP resource: whose it is, and the peer behind it."""
+
+    peer: Peer
+    broadcast: Broadcast
+    owner: str
+
+
+class Switchboard:
+    """Owns every broadcast by its broadcaster's name, and the task that keeps each open. All are closed at the end."""
+
+    def __init__(self, parts: Parts, make_peer: MakePeer) -> None:
+        self._parts = parts
+        self._make_peer = make_peer
+        self._broadcasts: dict[str, Broadcast] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._resources: dict[str, Resource] = {}
+        self._draining = False
+
+    async def __aenter__(self) -> "Switchboard":
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        self._draining = True
+        for broadcast in self._broadcasts.values():
+            broadcast.over.set()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    # publish
+
+    async def publish(self, username: str, offer: str, wish: Wish, host: str | None) -> Peer:
+        """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet.
+
+        Raises BadOffer, NoOpus, UnknownDenoiser, Draining.
+        """
+        if self._draining:
+            raise Draining()
+        known = self._parts.catalogue.names()
+        if wish.denoiser is not None and wish.denoiser not in known:
+            raise UnknownDenoiser(f"no denoiser {wish.denoiser!r}", known=known)
+        parsed = sdp.parse_offer(offer)
+        broadcast = await self._broadcast_of(username)
+        peer = self._make_peer(parsed, "publish", 0, host)
+        broadcast.offer(peer, wish)
+        self._resources[peer.id] = Resource(peer, broadcast, username)
+        return peer
+
+    async def _broadcast_of(self, username: str) -> Broadcast:
+        broadcast = self._broadcasts.get(username)
+        if broadcast is not None and not broadcast.over.is_set():
+            return broadcast
+        if broadcast is not None:  # the last one is still closing its files
+            await asyncio.wait({self._tasks[username]})
+            return await self._broadcast_of(username)
+        broadcast = Broadcast(secrets.token_urlsafe(9), username, secrets.randbelow(2**32 - 1) + 1, self._parts, self._forget)
+        self._broadcasts[username] = broadcast
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks[username] = asyncio.create_task(self._hold_open(broadcast, opened), name=f"broadcast {broadcast.id}")
+        await opened
+        return broadcast
+
+    def _forget(self, identity: str) -> None:
+        self._resources.pop(identity, None)
+
+    async def _hold_open(self, broadcast: Broadcast, opened: asyncio.Future[None]) -> None:
+        try:
+            async with broadcast:
+                opened.set_result(None)
+                await broadcast.over.wait()
+        except Exception:
+            logger.exception("%s: broke", broadcast.id)
+        finally:
+            if not opened.done():
+                opened.set_exception(NotLive("the broadcast could not be opened"))
+            for identity in [each for each, resource in self._resources.items() if resource.broadcast is broadcast]:
+                del self._resources[identity]
+            del self._broadcasts[broadcast.username]
+            del self._tasks[broadcast.username]
+
+    # subscribe
+
+    async def subscribe(self, broadcaster: str, owner: str, name: str, offer: str, variant: str, host: str | None) -> Peer:
+        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees.
+
+        Raises NotLive, BadOffer, NoOpus, Draining.
+        """
+        if self._draining:
+            raise Draining()
+        parsed = sdp.parse_offer(offer)
+        broadcast = self._on_air(broadcaster)
+        if broadcast is None:
+            raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)
+        peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, host)
+        broadcast.join(Listener(peer, variant, name=name))
+        self._resources[peer.id] = Resource(peer, broadcast, owner)
+        return peer
+
+    def _on_air(self, username: str) -> Broadcast | None:
+        broadcast = self._broadcasts.get(username)
+        return broadcast if broadcast is not None and broadcast.on_air and not broadcast.over.is_set() else None
+
+    # one's own resource
+
+    def resource(self, identity: str, owner: str) -> Resource:
+        """What `owner` made. Raises NotFound for what is gone and for what is somebody else's alike."""
+        resource = self._resources.get(identity)
+        if resource is None or resource.owner != owner:
+            raise NotFound("no such resource")
+        return resource
+
+    async def delete(self, identity: str, owner: str) -> None:
+        """DELETE of a WHIP or WHEP resource; a broadcaster's is Stop. Raises NotFound the second time."""
+        resource = self.resource(identity, owner)
+        self._forget(identity)
+        broadcast = resource.broadcast
+        if identity in broadcast.listeners:
+            await broadcast.part(identity)
+        elif broadcast.withdraw(identity):
+            await self._end(broadcast)
+
+    def restart(self, identity: str, owner: str, tag: str, fragment: str) -> tuple[str, str]:
+        """ICE restart: the answer's fragment and the new tag. Raises PreconditionFailed where the tag is stale."""
+        peer = self.resource(identity, owner).peer
+        if tag not in ("*", peer.etag):
+            raise PreconditionFailed(f"the tag is {peer.etag}")
+        return peer.restart(fragment), peer.etag
+
+    def choose(self, identity: str, owner: str, variant: str) -> None:
+        """A listener's own variant. Raises NotFound."""
+        resource = self.resource(identity, owner)
+        if identity not in resource.broadcast.listeners:
+            raise NotFound("no such listener")
+        resource.broadcast.choose(identity, variant)
+
+    # the broadcaster's commands
+
+    def own(self, username: str) -> Broadcast:
+        """Raises NotLive (409) unless this user's broadcast is on air."""
+        broadcast = self._on_air(username)
+        if broadcast is None:
+            raise NotLive("you are not live", conflict=True)
+        return broadcast
+
+    async def stop(self, username: str) -> int | None:
+        """End the broadcast; the recording's id, or None. Raises NotLive."""
+        return await self._end(self.own(username))
+
+    async def _end(self, broadcast: Broadcast) -> int | None:
+        task = self._tasks.get(broadcast.username)
+        broadcast.over.set()
+        if task is not None:
+            await asyncio.wait({task})
+        return broadcast.recording
+
+    def park(self, username: str) -> None:
+        """The page leaves. Nothing where nothing is live."""
+        broadcast = self._on_air(username)
+        if broadcast is not None:
+            broadcast.park()
+
+    async def drop_listener(self, broadcaster: str, listener: str) -> None:
+        """End what a friendship allowed: every listening of that person to that broadcaster."""
+        broadcast = self._broadcasts.get(broadcaster)
+        if broadcast is not None:
+            gone = [identity for identity, each in broadcast.listeners.items() if each.name == listener]
+            await asyncio.gather(*(broadcast.part(identity) for identity in gone))
+
+    # what is told
+
+    def status(self, username: str, *, names: bool) -> dict[str, object]:
+        return status_of(self._broadcasts.get(username), username, self._parts.catalogue, names=names)
+
+    def live_since(self, username: str) -> datetime | None:
+        broadcast = self._on_air(username)
+        return broadcast.since if broadcast is not None else None
+
+    def look_again(self) -> None:
+        """A denoiser became available: each broadcast compares its wish with its worker."""
+        for broadcast in self._broadcasts.values():
+            broadcast.worker.look()

@@ -1,0 +1,57 @@
+"""Which denoisers this server has now: plugins by the registry, weights and exported graphs by `workers.models`."""
+
+from collections.abc import Mapping
+
+from sfu.errors import ConfigError
+from workers import registry
+from workers.models import Models
+
+FALLBACK = "rnnoise"
+FIRST = "deepfilternet3"
+PACKET = 960  # samples of the usual packet, 20 ms; the delay is padded to whole ones
+ENCODER_LOOKAHEAD = 312  # samples, libopus in `voip`
+
+
+class Denoisers:
+    """The catalogue that `sfu` is handed: names, who serves for whom, options, delays. Holds nothing open."""
+
+    def __init__(self, default: str, models: Models) -> None:
+        """default: a name, or "auto". Raises ConfigError for a name that nobody registered."""
+        self._models = models
+        self._latency = {name: registry.load(name).latency_ms for name in registry.names()}
+        if default != "auto" and default not in self._latency:
+            raise ConfigError(f"denoise.default: no denoiser {default!r}; known: auto, {', '.join(self._latency)}")
+        self._default = FIRST if default == "auto" and FIRST in self._latency else FALLBACK if default == "auto" else default
+
+    def names(self) -> list[str]:
+        """Every denoiser that may be asked for while live."""
+        return list(self._latency)
+
+    def available(self, name: str) -> tuple[bool, str | None]:
+        """Can it serve now, and if not, why."""
+        return self._models.state(name)
+
+    def chosen(self, wanted: str | None) -> tuple[str, str | None]:
+        """The one that serves now for `wanted` (None: the default), with the reason where it is another one."""
+        name = wanted or self._default
+        available, reason = self.available(name)
+        return (name, None) if available else (FALLBACK, reason)
+
+    def options(self, name: str) -> Mapping[str, object]:
+        graph = self._models.graph(name)
+        return {} if graph is None else {"graph": str(graph)}
+
+    def delay_samples(self, name: str) -> int:
+        """Model and encoder lookahead, padded to whole 20 ms packets."""
+        needed = round(self._latency[name] * 48) + ENCODER_LOOKAHEAD
+        return -(-needed // PACKET) * PACKET
+
+    def listed(self) -> list[dict[str, object]]:
+        """What /api/denoisers answers. latency_ms is the model's own delay; default is the one that serves unasked, now."""
+        rows, default = [], self.chosen(None)[0]
+        for name, latency_ms in self._latency.items():
+            available, reason = self.available(name)
+            rows.append(
+                {"name": name, "latency_ms": latency_ms, "available": available, "reason": reason, "default": name == default}
+            )
+        return rows
