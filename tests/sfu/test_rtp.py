@@ -119,17 +119,17 @@ def test_reports_are_read_by_another_implementation() -> None:
             rtcp.build_sender_report(1, 1 << 40, 2, 3, 4),
             rtcp.build_receiver_report(1, [report]),
             rtcp.build_cname(1, "hushcast"),
-            rtcp.build_nack(1, 5, [65534, 65535, 0, 100]),
+            rtcp.build_nack(1, 5, [60000, 60001, 60016, 60100]),
             rtcp.build_bye(1),
         ]
     )
     theirs = other.RtcpPacket.parse(compound)
     assert b"".join(map(bytes, theirs)) == compound
-    assert theirs[1].reports[0].packets_lost == -3 and theirs[3].lost == [65534, 65535, 65536, 100]  # type: ignore[union-attr]
+    assert theirs[1].reports[0].packets_lost == -3 and theirs[3].lost == [60000, 60001, 60016, 60100]  # type: ignore[union-attr]
     assert rtcp.parse(compound) == [
         rtcp.SenderReport(1, 1 << 40, 2, 3, 4),
         rtcp.ReceiverReport(1, (report,)),
-        rtcp.Nack(1, 5, (65534, 65535, 0, 100)),
+        rtcp.Nack(1, 5, (60000, 60001, 60016, 60100)),
         rtcp.Bye((1,)),
     ]
 
@@ -156,3 +156,8 @@ def test_red_carries_earlier_packets(primary: bytes, earlier: list[tuple[int, by
 def test_red_leaves_out_what_does_not_fit_its_fields() -> None:
     """Too old, too long and empty blocks are not sent."""
     assert red.parse(red.build(111, b"now", [(16384, b"old"), (960, bytes(1024)), (960, b"")])) == [red.Block(111, 0, b"now")]
+
+
+def test_a_nack_reaches_across_the_wrap() -> None:
+    """Sequence 0 follows 65535 in one mask."""
+    assert rtcp.parse(rtcp.build_nack(1, 2, [65534, 65535, 0, 100])) == [rtcp.Nack(1, 2, (65534, 65535, 0, 100))]
