@@ -121,8 +121,8 @@ def last_page(file: BinaryIO) -> Page | None:
 
 
 def _last_of(file: BinaryIO, page: Page) -> Page:
-    for page in pages(file, page.offset):
-        pass
+    for later in pages(file, page.offset + page.size):
+        page = later
     return page
 
 

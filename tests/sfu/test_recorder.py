@@ -1,0 +1,149 @@
+"""The recorder: packets in, two files out, exact in time whatever happens."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sfu import recorder
+from sfu.recorder import Recorder
+from tests.spoken import decoded, packet, packets_of
+from workers import opusfile
+from workers.opusfile import OpusFile
+
+VOICE = packets_of(2)
+ALL = range(len(VOICE))
+
+
+async def test_both_variants_have_the_length_of_the_broadcast(tmp_path: Path) -> None:
+    """Lost packets, a late start of denoising and a hole at the end leave both files equally long, and as long as they should be."""
+    async with Recorder(tmp_path / "1") as ours:
+        for number in ALL:
+            if number % 10 != 3:
+                ours.original(packet(number, VOICE[number]))
+            if number < 95:
+                ours.heard(packet(number, VOICE[number]), "denoised" if number > 50 else "original")
+        totals = await ours.close()
+    assert totals == (2.0, True, totals.size_bytes, 90, 0, 0, None)
+    assert totals.size_bytes == sum(file.stat().st_size for file in (tmp_path / "1").iterdir())
+    assert {file.name for file in (tmp_path / "1").iterdir()} == {"original.opus", "denoised.opus"}
+    for name in ("original", "denoised"):
+        assert len(decoded(tmp_path / "1" / f"{name}.opus")) == 96_000
+
+
+async def test_without_a_denoised_packet_there_is_one_file(tmp_path: Path) -> None:
+    """What was heard is the original, so only that is kept."""
+    async with Recorder(tmp_path) as ours:
+        for number in ALL:
+            ours.original(packet(number, VOICE[number]))
+            ours.heard(packet(number, VOICE[number]), "original")
+    assert [file.name for file in tmp_path.iterdir()] == ["original.opus"]
+
+
+async def test_a_recorder_that_heard_nothing_leaves_no_file(tmp_path: Path) -> None:
+    """Closed before the first packet, twice, there is an empty folder and zero totals."""
+    async with Recorder(tmp_path / "1") as ours:
+        assert (await ours.close()).duration_s == 0
+        assert (await ours.close()).size_bytes == 0
+    assert not list((tmp_path / "1").iterdir())
+
+
+async def test_time_never_runs_back(tmp_path: Path) -> None:
+    """A repeated packet, an older one and one of no sound are dropped and counted; what follows lies where it should."""
+    async with Recorder(tmp_path) as ours:
+        for number in (0, 1, 2, 2, 1, 3):
+            ours.original(packet(number, VOICE[number]))
+        ours.original(packet(4, b"", samples=0, time=4 * 960))
+        totals = await ours.close()
+    assert (totals.late, totals.packets, totals.duration_s) == (3, 4, 0.08)
+
+
+async def test_a_full_queue_drops_the_new_packets(tmp_path: Path) -> None:
+    """No room is counted and becomes a hole; nobody waits."""
+    async with Recorder(tmp_path, capacity=10) as ours:
+        for number in ALL:
+            ours.original(packet(number, VOICE[number]))
+        totals = await ours.close()
+    assert (totals.packets, totals.dropped, totals.duration_s) == (10, 90, 0.2)
+
+
+async def test_frames_of_any_size_and_stereo(tmp_path: Path) -> None:
+    """Stereo and a change of the frame size in the middle keep the time."""
+    async with Recorder(tmp_path) as ours:
+        time = 0
+        for frame_ms, channels in ((20, 2), (60, 2), (2.5, 1), (10, 1)):
+            for payload in packets_of(0.3, frame_ms, channels):
+                samples = opusfile.packet_samples(payload)
+                ours.original(packet(0, payload, samples, time))
+                time += samples
+        totals = await ours.close()
+    assert totals.duration_s * 48_000 == time == len(decoded(tmp_path / "original.opus"))
+
+
+@pytest.mark.parametrize("code, reason", [(errno.ENOSPC, "disk_full"), (errno.EIO, "disk_error")])
+async def test_a_full_disk_ends_the_recording_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, reason: str
+) -> None:
+    """The reason shows at once, later packets are dropped, and what was written before stays playable."""
+    writing: Callable[..., None] = OpusFile._write
+
+    def full(file: OpusFile, *args: object) -> None:
+        if file.position > 48_000:
+            raise OSError(code, os.strerror(code))
+        writing(file, *args)
+
+    monkeypatch.setattr(OpusFile, "_write", full)
+    async with Recorder(tmp_path) as ours:
+        for number in ALL:
+            ours.original(packet(number, VOICE[number]))
+            ours.heard(packet(number, VOICE[number]), "denoised")
+        assert ours._done is not None
+        await ours._done
+        ours.original(packet(100, VOICE[0]))
+        totals = await ours.close()
+    assert (totals.failed, totals.dropped) == (reason, 1)
+    assert opusfile.length(tmp_path / "original.opus") >= 30_000
+
+
+async def test_a_folder_that_cannot_be_made_is_a_failed_recording(tmp_path: Path) -> None:
+    """Where a file is in the way the recorder opens and closes as ever, and says why there is nothing."""
+    (tmp_path / "1").write_text("in the way")
+    async with Recorder(tmp_path / "1") as ours:
+        ours.original(packet(0, VOICE[0]))
+        assert (await ours.close()).failed == "disk_error"
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from sfu.recorder import Recorder
+from tests.spoken import packet, packets_of
+
+async def main():
+    voice = packets_of(2)
+    async with Recorder(Path(sys.argv[1])) as ours:
+        for number in range(100_000):
+            ours.original(packet(number, voice[number % 100]))
+            ours.heard(packet(number, voice[number % 100]), "denoised")
+            if number % 50 == 49:
+                await asyncio.sleep(0.25)
+                print(number + 1, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_kill_9_loses_less_than_a_second(tmp_path: Path) -> None:
+    """A writer killed in the middle leaves files that play up to the last second, and name the variant that they are."""
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        said = [int(child.stdout.readline()) for _ in range(4)][-1]
+        child.send_signal(signal.SIGKILL)
+    for name in (recorder.ORIGINAL, recorder.DENOISED):
+        assert opusfile.length(tmp_path / name) >= said * 960 - 48_000
+        assert len(decoded(tmp_path / name)) >= said * 960 - 48_000
