@@ -270,6 +270,11 @@ class Broadcast:
         self._follow()
         self._changed()
 
+    def strengthen(self, strength_db: float | None) -> None:
+        """Limit the attenuation, 0 to 100 dB; None: no limit."""
+        self.worker.strengthen(strength_db)
+        self._changed()
+
     # the way of a packet
 
     def _ordered(self, packet: Packet) -> None:

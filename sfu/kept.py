@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 LINGER_S = 30.0  # how long an unwanted worker waits for somebody to change their mind
 FAILURES = 3
 WINDOW_S = 60.0
+NO_LIMIT_DB = 100.0
 BACK_OFF_S = 5.0  # before a restart, once two have failed
 
 
@@ -103,7 +104,7 @@ class KeptWorker:
         """Limit the attenuation in dB; None: no limit. Heard from the worker's next packet on."""
         self.strength_db = strength_db
         if self.run is not None:
-            self.run.adjust(Adjust(strength_db=strength_db))
+            self.run.adjust(Adjust(strength_db=NO_LIMIT_DB if strength_db is None else strength_db))
 
     def look(self) -> None:
         """Something outside changed (a listener, the weights): compare wish and worker again."""

@@ -54,7 +54,7 @@ class Switchboard:
 
     # publish
 
-    async def publish(self, username: str, offer: str, wish: Wish, host: str | None) -> Peer:
+    async def publish(self, username: str, owner: str, offer: str, wish: Wish, host: str | None) -> Peer:
         """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet.
 
         Raises BadOffer, NoOpus, UnknownDenoiser, Draining.
@@ -68,7 +68,7 @@ class Switchboard:
         broadcast = await self._broadcast_of(username)
         peer = self._make_peer(parsed, "publish", 0, host)
         broadcast.offer(peer, wish)
-        self._resources[peer.id] = Resource(peer, broadcast, username)
+        self._resources[peer.id] = Resource(peer, broadcast, owner)
         return peer
 
     async def _broadcast_of(self, username: str) -> Broadcast:
@@ -150,6 +150,17 @@ class Switchboard:
         if tag not in ("*", peer.etag):
             raise PreconditionFailed(f"the tag is {peer.etag}")
         return peer.restart(fragment), peer.etag
+
+    def trickle(self, identity: str, owner: str, tag: str | None, fragment: str) -> None:
+        """Take a trickled fragment: nothing to do at an ICE-lite end but to check it. tag: as for `restart`, None is no tag."""
+        peer = self.resource(identity, owner).peer
+        if tag not in (None, "*", peer.etag):
+            raise PreconditionFailed(f"the tag is {peer.etag}")
+        peer.trickle(fragment)
+
+    def is_restart(self, identity: str, owner: str, fragment: str) -> bool:
+        """Does the fragment bring new ICE credentials? Raises NotFound, BadOffer."""
+        return self.resource(identity, owner).peer.is_restart(fragment)
 
     def choose(self, identity: str, owner: str, variant: str) -> None:
         """A listener's own variant. Raises NotFound."""

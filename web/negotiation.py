@@ -1,0 +1,88 @@
+"""What WHIP and WHEP have in common: the offer in, the answer out, and the resource's PATCH and DELETE.
+
+Sources: RFC 9725 (WHIP), draft-ietf-wish-whep, RFC 8840 (trickle-ice-sdpfrag).
+"""
+
+import asyncio
+import ipaddress
+import socket
+
+from aiohttp import web
+
+from sfu.errors import PreconditionRequired, WrongType
+from sfu.peer import Peer
+from web.keys import CONFIG, SWITCHBOARD
+from web.turn import ice_server_links
+
+SDP = "application/sdp"
+FRAGMENT = "application/trickle-ice-sdpfrag"
+RESOLVE_S = 1.0  # a Host name that takes longer is left out of the answer
+
+
+async def offer_of(request: web.Request) -> str:
+    """The SDP offer in the body. Raises WrongType; the app refuses what is over 64 KiB."""
+    if request.content_type != SDP:
+        raise WrongType(f"an offer is {SDP}")
+    return (await request.read()).decode("utf-8", "replace")
+
+
+async def host_of(request: web.Request) -> str | None:
+    """The address by which the browser reached us, so that the answer can offer it too; None where it does not resolve."""
+    name = request.host
+    name = name[1 : name.index("]")] if name.startswith("[") and "]" in name else name.rsplit(":", 1)[0]
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        async with asyncio.timeout(RESOLVE_S):
+            found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+    except (OSError, TimeoutError, UnicodeError):
+        return None
+    return str(found[0][4][0]) if found else None
+
+
+def created(request: web.Request, peer: Peer) -> web.Response:
+    """201 with Location, ETag and the answer."""
+    headers = {"Location": f"{request.path.rstrip('/')}/{peer.id}", "ETag": f'"{peer.etag}"'}
+    response = web.Response(status=201, text=peer.answer, content_type=SDP, headers=headers)
+    for link in ice_server_links(request.app[CONFIG].rtc):
+        response.headers.add("Link", link)
+    return response
+
+
+async def options(request: web.Request) -> web.Response:
+    """Some clients give up trickle without Accept-Post. `Accept-Patch` says that the resource takes fragments."""
+    return web.Response(status=204, headers={"Accept-Post": SDP, "Accept-Patch": FRAGMENT})
+
+
+async def nothing(request: web.Request) -> web.Response:
+    """GET of an endpoint or a resource: there is nothing to see."""
+    return web.Response(status=204)
+
+
+async def patch(request: web.Request, owner: str) -> web.Response:
+    """Trickle (204) or ICE restart (200 and a new ETag). The server is ICE-lite, so a trickled candidate changes nothing."""
+    if request.content_type != FRAGMENT:
+        raise WrongType(f"a fragment is {FRAGMENT}")
+    switchboard, identity = request.app[SWITCHBOARD], request.match_info["identity"]
+    fragment = (await request.read()).decode("utf-8", "replace")
+    tag = request.headers.get("If-Match")
+    if not switchboard.is_restart(identity, owner, fragment):
+        switchboard.trickle(identity, owner, _bare(tag), fragment)
+        return web.Response(status=204)
+    if tag is None:
+        raise PreconditionRequired()
+    answer, fresh = switchboard.restart(identity, owner, _bare(tag) or "", fragment)
+    return web.Response(text=answer, content_type=FRAGMENT, headers={"ETag": f'"{fresh}"'})
+
+
+async def delete(request: web.Request, owner: str) -> web.Response:
+    """End it; a broadcaster's is Stop. 404 the second time."""
+    await request.app[SWITCHBOARD].delete(request.match_info["identity"], owner)
+    return web.Response(status=200)
+
+
+def _bare(tag: str | None) -> str | None:
+    """An entity tag without its quotes; `*` stays."""
+    return None if tag is None else tag.strip().removeprefix("W/").strip('"')

@@ -1,0 +1,59 @@
+"""WHIP (RFC 9725): a broadcaster's offer in, an answer out."""
+
+from aiohttp import web
+
+from sfu.broadcast import Wish
+from sfu.errors import BadRequest, NotAllowed
+from web import negotiation
+from web.keys import SWITCHBOARD
+from web.session import current_user
+
+TITLE = 200  # characters, at most
+TRUTH = {"1": True, "true": True, "0": False, "false": False}
+
+
+async def publish(request: web.Request) -> web.Response:
+    username = await _own_name(request)
+    wish, host = wish_of(request), await negotiation.host_of(request)
+    offer = await negotiation.offer_of(request)
+    peer = await request.app[SWITCHBOARD].publish(username, owner(username), offer, wish, host)
+    return negotiation.created(request, peer)
+
+
+async def patch(request: web.Request) -> web.Response:
+    return await negotiation.patch(request, owner(await _own_name(request)))
+
+
+async def delete(request: web.Request) -> web.Response:
+    return await negotiation.delete(request, owner(await _own_name(request)))
+
+
+def owner(username: str) -> str:
+    """How the switchboard knows whose resource it is."""
+    return f"user:{username}"
+
+
+async def _own_name(request: web.Request) -> str:
+    user = await current_user(request, scope="publish")
+    if user.username.lower() != request.match_info["username"].lower():
+        raise NotAllowed("you can only broadcast as yourself")
+    return user.username
+
+
+def wish_of(request: web.Request) -> Wish:
+    """The query of a WHIP request. Raises BadRequest."""
+    query, errors = request.query, {}
+    for name in ("denoise", "record"):
+        if query.get(name, "1").lower() not in TRUTH:
+            errors[name] = "0 or 1"
+    title = query.get("title", "").strip()
+    if len(title) > TITLE:
+        errors["title"] = f"at most {TITLE} characters"
+    if errors:
+        raise BadRequest(errors)
+    return Wish(
+        denoise=TRUTH[query.get("denoise", "1").lower()],
+        denoiser=query.get("denoiser") or None,
+        title=title,
+        record=TRUTH[query.get("record", "1").lower()],
+    )
