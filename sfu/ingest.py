@@ -1,0 +1,213 @@
+"""A broadcaster's packets, put in order and on the broadcast's one time line."""
+
+import time
+from collections.abc import Callable, Sequence
+from math import nan
+from typing import TYPE_CHECKING, NamedTuple
+
+from sfu import red, rtcp
+from sfu.alarm import Alarm, CallAt
+from sfu.order import Order, Ordered
+from sfu.quantiles import Quantiles
+from sfu.reception import Reception
+from sfu.rtp import RtpPacket, opus_samples
+from sfu.timeline import Timeline
+from workers.ring import MAX_PAYLOAD, Flag, Packet
+
+if TYPE_CHECKING:
+    from sfu.sdp import Audio
+
+REPORT_NS = 1_000_000_000
+RETIRED_NS = 2_000_000_000  # so long an SSRC that was replaced stays out; two that alternate change places no more often
+RED_REACH = 2  # earlier packets that are looked for in a RED packet
+OWN_SSRC = 1  # who our reports are from; we send no media to a broadcaster
+
+
+class _Piece(NamedTuple):
+    """One Opus payload on its way through the order; samples 0: a number without sound, not even a hole."""
+
+    timestamp: int
+    arrival_ns: int
+    samples: int
+    payload: bytes
+    level_dbfs: float
+
+
+class Ingest:
+    """One broadcaster's packets in order, on the broadcast's time line. Owns the timer of its gaps; `close` ends it.
+
+    Numbers and time go on over every change of peer, SSRC, payload type and clock. Counters: `received` packets,
+    `dropped` (no Opus, too large, broken), `recovered` out of RED; `lost`, `late`, `duplicates` as in Order.
+    """
+
+    def __init__(
+        self,
+        reorder_ms: int,
+        deliver: Callable[[Packet], None],
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        call_at: CallAt | None = None,
+    ) -> None:
+        self.received = 0
+        self.dropped = 0
+        self.recovered = 0
+        self.asked = 0  # sequences asked for again
+        self.listener_loss = 0.0  # the worst listener's, in [0, 1]; reported to the broadcaster if it is more than its own
+        self.stage_ms = Quantiles()  # datagram in -> delivered
+        self._deliver = deliver
+        self._clock_ns = clock_ns
+        self._alarm = Alarm(self._rung, call_at)
+        self._order: Order[_Piece] = Order(reorder_ms * 1_000_000)
+        self._timeline = Timeline()
+        self._number = 0
+        self._audio: Audio | None = None
+        self._send_rtcp: Callable[[bytes], None] = lambda packet: None
+        self._ssrc: int | None = None
+        self._retired: tuple[int, int] | None = None  # an SSRC that was replaced, until when it stays out
+        self._opus_pt = -1
+        self._reception: Reception | None = None
+        self._report_ns = 0
+
+    @property
+    def lost(self) -> int:
+        return self._order.lost
+
+    @property
+    def late(self) -> int:
+        return self._order.late
+
+    @property
+    def duplicates(self) -> int:
+        return self._order.duplicates
+
+    def attach(self, audio: "Audio", send_rtcp: Callable[[bytes], None]) -> None:
+        """A (new) peer is the source now: what the last one still owed is given up, numbers and time go on."""
+        self._audio, self._send_rtcp = audio, send_rtcp
+        self._opus_pt = audio.opus_pt
+        self._retire(self._clock_ns())
+
+    def receive(self, packet: RtpPacket, arrival_ns: int) -> None:
+        """One authenticated packet of the source, in any order. Delivers what is in order, before it returns."""
+        audio = self._audio
+        if audio is None:
+            return
+        if packet.ssrc != self._ssrc and not self._adopt(packet, arrival_ns):
+            self.dropped += 1
+            return
+        self.received += 1
+        if self._order.wild(packet.sequence):
+            self._renumber(packet)
+        assert self._reception is not None
+        self._reception.count(packet.sequence, packet.timestamp, arrival_ns)
+        payload = packet.payload
+        if audio.red_pt is not None and packet.payload_type == audio.red_pt:
+            payload = self._unfold(packet, arrival_ns)
+        elif packet.payload_type != self._opus_pt:
+            payload = b""
+        samples = opus_samples(payload) if len(payload) <= MAX_PAYLOAD else 0
+        if packet.payload and not samples:
+            self.dropped += 1
+        self._put(packet.sequence, _Piece(packet.timestamp, arrival_ns, samples, payload, packet.level_dbfs), arrival_ns)
+        if arrival_ns >= self._report_ns:
+            self._report(arrival_ns)
+
+    def rtcp(self, packets: Sequence[rtcp.Rtcp]) -> None:
+        """What the source says of itself; only its sender reports matter here."""
+        for packet in packets:
+            if isinstance(packet, rtcp.SenderReport) and self._reception is not None and packet.ssrc == self._ssrc:
+                self._reception.heard_from(packet, self._clock_ns())
+
+    def tick(self, now_ns: int) -> None:
+        """Give up gaps that are over their time and ask again for the others. Called by the own timer; may be called at will."""
+        self._pass_on(self._order.expire(now_ns))
+        self._ask(now_ns)
+
+    def flush(self) -> None:
+        """Wait for nothing any more: the source is gone or silent."""
+        self._pass_on(self._order.flush())
+
+    def close(self) -> None:
+        """No timer is left, and nothing is delivered any more. Idempotent."""
+        self._alarm.close()
+        self._audio = None
+
+    def _rung(self) -> None:
+        self.tick(self._clock_ns())
+
+    # numbering and clock
+
+    def _retire(self, now_ns: int) -> None:
+        self.flush()
+        if self._ssrc is not None:
+            self._retired = self._ssrc, now_ns + RETIRED_NS
+        self._ssrc = None
+
+    def _adopt(self, packet: RtpPacket, now_ns: int) -> bool:
+        """Another SSRC takes over, unless it is the one that has just been replaced."""
+        if self._ssrc is not None:
+            if self._retired is not None and packet.ssrc == self._retired[0] and now_ns < self._retired[1]:
+                return False
+            self._retire(now_ns)
+        self._ssrc = packet.ssrc
+        self._report_ns = now_ns + REPORT_NS
+        self._renumber(packet)
+        return True
+
+    def _renumber(self, packet: RtpPacket) -> None:
+        self.flush()
+        self._order.restart()
+        self._timeline.remap()
+        self._reception = Reception(packet.ssrc, packet.sequence)
+
+    # the way of a packet
+
+    def _unfold(self, packet: RtpPacket, arrival_ns: int) -> bytes:
+        """The Opus payload of a RED packet; the earlier ones in it fill gaps first. b"" where there is none."""
+        try:
+            *earlier, primary = red.parse(packet.payload)
+        except ValueError:
+            return b""
+        earlier = earlier[-RED_REACH:]
+        for back, block in zip(range(len(earlier), 0, -1), earlier, strict=True):
+            sequence = packet.sequence - back & 0xFFFF
+            samples = opus_samples(block.payload)
+            if samples and block.offset and block.payload_type == self._opus_pt and self._order.missing(sequence):
+                self.recovered += 1
+                timestamp = packet.timestamp - block.offset & 0xFFFFFFFF
+                self._put(sequence, _Piece(timestamp, arrival_ns, samples, block.payload, nan), arrival_ns)
+        return primary.payload if primary.payload_type == self._opus_pt else b""
+
+    def _put(self, sequence: int, piece: _Piece, now_ns: int) -> None:
+        self._pass_on(self._order.put(sequence, piece, now_ns))
+        self._ask(now_ns)
+
+    def _pass_on(self, ordered: Sequence[Ordered[_Piece]]) -> None:
+        for lost, piece in ordered:
+            self._number += lost
+            if not piece.samples:
+                continue
+            at, jumped = self._timeline.place(piece.timestamp, piece.samples, piece.arrival_ns)
+            flags = Flag.JUMP if jumped else 0
+            packet = Packet(self._number, at, piece.samples, piece.arrival_ns, piece.payload, piece.level_dbfs, flags=flags)
+            self._number += 1
+            self.stage_ms.add((self._clock_ns() - piece.arrival_ns) / 1e6)
+            self._deliver(packet)
+
+    # what the broadcaster is told
+
+    def _ask(self, now_ns: int) -> None:
+        asking = self._audio is not None and self._audio.nack
+        if asking and self._ssrc is not None:
+            sequences = self._order.wanted(now_ns)
+            if sequences:
+                self.asked += len(sequences)
+                self._tell(rtcp.build_receiver_report(OWN_SSRC) + rtcp.build_nack(OWN_SSRC, self._ssrc, sequences))
+        self._alarm.set(self._order.deadline_ns(asking))
+
+    def _report(self, now_ns: int) -> None:
+        assert self._reception is not None
+        self._report_ns = now_ns + REPORT_NS
+        block = self._reception.report(now_ns, self.listener_loss)
+        self._tell(rtcp.build_receiver_report(OWN_SSRC, [block]) + rtcp.build_cname(OWN_SSRC, "hushcast"))
+
+    def _tell(self, compound: bytes) -> None:
+        self._send_rtcp(compound)

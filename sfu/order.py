@@ -1,0 +1,142 @@
+"""Packets into the order they were sent in. No I/O, no clock of its own: the caller brings the time.
+
+In order is straight on. A gap is asked for at once (`wanted`) and waited for at most `wait_ns` from its discovery; then it
+is lost and what follows goes on. Bounded: a packet more than `SPAN` ahead of the gap ends the waiting for its beginning.
+"""
+
+from collections import deque
+from typing import Generic, NamedTuple, TypeVar
+
+from sfu.rtp import unwrap_sequence
+
+SPAN = 64  # packets between the gap and the newest: 1.3 s at 20 ms; who loses: the oldest of the gap
+WILD = 3000  # a step further than this, either way, is no loss but another numbering (RFC 3550 A.1)
+LATE_RUN = 50  # so many in a row from the past: the sender has started its numbers anew
+ASK_AGAIN_NS = 20_000_000
+MOST_ASKS = 3
+REMEMBERED = 256  # lost numbers that a late packet is still told from a duplicate by
+
+Item = TypeVar("Item")
+
+
+class Ordered(NamedTuple, Generic[Item]):
+    """What goes on, after `lost` numbers that were given up."""
+
+    lost: int
+    item: Item
+
+
+class _Gap(NamedTuple):
+    """One missing number: when it was discovered, when to ask (again), and how often it was asked for."""
+
+    since_ns: int
+    ask_ns: int
+    asked: int
+
+
+class Order(Generic[Item]):
+    """The reorder buffer of one stream. Counts `lost`, `late` (given up before they came), `duplicates` over all its streams."""
+
+    def __init__(self, wait_ns: int) -> None:
+        self.lost = 0
+        self.late = 0
+        self.duplicates = 0
+        self._wait_ns = wait_ns
+        self._next: int | None = None  # the number that is next in order, unwrapped; None before the first packet
+        self._newest = 0  # the highest number that has come
+        self._held: dict[int, Item] = {}
+        self._gaps: dict[int, _Gap] = {}  # in ascending order
+        self._given_up: deque[int] = deque(maxlen=REMEMBERED)
+        self._late_run = 0
+        self._skipped = 0  # given up since the last one that went on
+
+    def restart(self) -> None:
+        """The next packet begins another numbering. What is held must have been taken out by `flush`."""
+        self._next = None
+        self._held.clear()
+        self._gaps.clear()
+        self._given_up.clear()
+        self._late_run = 0
+
+    def wild(self, sequence: int) -> bool:
+        """Is this no packet of the numbering in force? Then the caller flushes and restarts."""
+        if self._next is None:
+            return False
+        step = unwrap_sequence(sequence, self._next) - self._next
+        return abs(step) > WILD or (step < 0 and self._late_run >= LATE_RUN)
+
+    def missing(self, sequence: int) -> bool:
+        """Would this one (16 bits) fill a gap, or be new? For what is recovered out of another packet."""
+        return self._next is not None and (number := unwrap_sequence(sequence, self._next)) >= self._next and number not in self._held
+
+    def put(self, sequence: int, item: Item, now_ns: int) -> list[Ordered[Item]]:
+        """Take one packet (16-bit sequence) in; what may go on now, in order."""
+        if self._next is None:
+            self._next, self._newest = sequence, sequence - 1
+        number = unwrap_sequence(sequence, self._next)
+        if number == self._next and not self._held:
+            self._newest = number
+            self._next += 1
+            self._late_run = 0
+            return [Ordered(0, item)]
+        if number < self._next or number in self._held:
+            self._count_useless(number)
+            return []
+        self._late_run = 0
+        self._held[number] = item
+        if number <= self._newest:
+            self._gaps.pop(number, None)
+        else:
+            for missing in range(max(self._newest + 1, number - SPAN + 1), number):
+                self._gaps[missing] = _Gap(now_ns, now_ns, 0)
+            self._newest = number
+        return self._run(number - SPAN + 1)
+
+    def expire(self, now_ns: int) -> list[Ordered[Item]]:
+        """Give up what has been waited for long enough; what may go on then."""
+        return self._run(next((number for number, gap in self._gaps.items() if gap.since_ns + self._wait_ns > now_ns), None))
+
+    def flush(self) -> list[Ordered[Item]]:
+        """Wait for nothing any more."""
+        return self._run(None)
+
+    def wanted(self, now_ns: int) -> list[int]:
+        """The 16-bit sequences to ask the sender for now. Each is handed out a few times at most, ASK_AGAIN_NS apart."""
+        due = [(number, gap) for number, gap in self._gaps.items() if gap.ask_ns <= now_ns and gap.asked < MOST_ASKS]
+        for number, gap in due:
+            self._gaps[number] = _Gap(gap.since_ns, now_ns + ASK_AGAIN_NS, gap.asked + 1)
+        return [number & 0xFFFF for number, _ in due]
+
+    def deadline_ns(self, asking: bool) -> int | None:
+        """When `expire` or, if `asking`, `wanted` has something to do next."""
+        if not self._gaps:
+            return None
+        deadlines = [next(iter(self._gaps.values())).since_ns + self._wait_ns]
+        if asking:
+            deadlines += [gap.ask_ns for gap in self._gaps.values() if gap.asked < MOST_ASKS]
+        return min(deadlines)
+
+    def _run(self, keep_from: int | None) -> list[Ordered[Item]]:
+        """Let go what is in order, and give up gaps before `keep_from` (None: all of them)."""
+        out: list[Ordered[Item]] = []
+        while self._held and self._next is not None:
+            item = self._held.pop(self._next, None)
+            if item is not None:
+                out.append(Ordered(self._skipped, item))
+                self._skipped = 0
+            elif keep_from is None or self._next < keep_from:
+                self.lost += 1
+                self._skipped += 1
+                self._gaps.pop(self._next, None)
+                self._given_up.append(self._next)
+            else:
+                break
+            self._next += 1
+        return out
+
+    def _count_useless(self, number: int) -> None:
+        self._late_run += 1
+        if number in self._given_up:
+            self.late += 1
+        else:
+            self.duplicates += 1

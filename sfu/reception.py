@@ -1,0 +1,50 @@
+"""What a receiver report tells the broadcaster of one stream (RFC 3550 §6.4.1, A.3, A.8)."""
+
+from sfu.rtcp import Report, SenderReport, ntp_middle
+from sfu.rtp import timestamp_step, unwrap_sequence
+from sfu.timeline import samples_between
+
+
+class Reception:
+    """Counts the packets of one SSRC as they come in, in whatever order."""
+
+    def __init__(self, ssrc: int, sequence: int) -> None:
+        self.ssrc = ssrc
+        self._first = sequence
+        self._highest = sequence - 1
+        self._received = 0
+        self._expected_before = 0
+        self._received_before = 0
+        self._jitter = 0.0
+        self._last: tuple[int, int] | None = None  # time stamp and arrival of the packet before
+        self._sender: tuple[int, int] = (0, 0)  # middle of the last SR's NTP time, when it came
+
+    def count(self, sequence: int, timestamp: int, arrival_ns: int) -> None:
+        """One packet came in; retransmitted and duplicate ones count too, as the RFC wants it."""
+        self._received += 1
+        self._highest = max(self._highest, unwrap_sequence(sequence, self._highest))
+        if self._last is not None:
+            drift = samples_between(self._last[1], arrival_ns) - timestamp_step(timestamp, self._last[0])
+            self._jitter += (min(abs(drift), 48_000) - self._jitter) / 16
+        self._last = timestamp, arrival_ns
+
+    def heard_from(self, report: SenderReport, arrival_ns: int) -> None:
+        self._sender = ntp_middle(report.ntp), arrival_ns
+
+    def report(self, now_ns: int, least_loss: float = 0.0) -> Report:
+        """The block since the last call. least_loss in [0, 1]: what is reported at least, for the sake of the listeners."""
+        expected = self._highest - self._first + 1
+        interval = expected - self._expected_before
+        lost = interval - (self._received - self._received_before)
+        fraction = lost / interval if interval > 0 and lost > 0 else 0.0
+        self._expected_before, self._received_before = expected, self._received
+        last_sr, came_ns = self._sender
+        return Report(
+            ssrc=self.ssrc,
+            fraction_lost=min(int(max(fraction, least_loss) * 256), 255),
+            lost=expected - self._received,
+            highest=self._highest & 0xFFFFFFFF,
+            jitter=int(self._jitter),
+            last_sr=last_sr,
+            since_sr=(now_ns - came_ns) * 65536 // 1_000_000_000 if came_ns else 0,
+        )

@@ -1,0 +1,428 @@
+"""A broadcaster's packets in order, on one time line. Time is a number here; the rest is the real thing."""
+
+import random
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from sfu import red, rtcp
+from sfu.ingest import Ingest
+from sfu.rtp import RtpPacket
+from workers.ring import Flag, Packet
+
+MS = 1_000_000
+OPUS, RED = 111, 63
+VOICE = bytes([0xFC])  # CELT, 20 ms, mono
+
+
+class Timer:
+    """What `loop.call_at` gives."""
+
+    def __init__(self, at_s: float, ring: Callable[[], None]) -> None:
+        self.at_s, self.ring, self.cancelled = at_s, ring, False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Rig:
+    """An ingest on a clock that only `at` moves; timers ring as it passes them."""
+
+    def __init__(self, nack: bool = True, red_pt: int | None = RED, reorder_ms: int = 40) -> None:
+        self.now_ns = 1
+        self.out: list[Packet] = []
+        self.told: list[rtcp.Rtcp] = []
+        self.timers: list[Timer] = []
+        self.ingest = Ingest(reorder_ms, self.out.append, lambda: self.now_ns, self._call_at)
+        self.audio = SimpleNamespace(opus_pt=OPUS, red_pt=red_pt, nack=nack)
+        self.attach()
+
+    def attach(self) -> None:
+        self.ingest.attach(self.audio, lambda packet: self.told.extend(rtcp.parse(packet)))  # type: ignore[arg-type]
+
+    def _call_at(self, at_s: float, ring: Callable[[], None]) -> Timer:
+        self.timers.append(Timer(at_s, ring))
+        return self.timers[-1]
+
+    def at(self, ms: float) -> "Rig":
+        goal_ns = int(ms * MS) + 1
+        while due := [timer for timer in self.timers if not timer.cancelled and timer.at_s * 1e9 <= goal_ns]:
+            timer = min(due, key=lambda each: each.at_s)
+            self.timers.remove(timer)
+            self.now_ns = max(self.now_ns, int(timer.at_s * 1e9))
+            timer.ring()
+        self.now_ns = goal_ns
+        return self
+
+    def send(
+        self,
+        n: int,
+        ms: float | None = None,
+        *,
+        base: int = 0,
+        ssrc: int = 7,
+        rtp: int | None = None,
+        pt: int = OPUS,
+        payload: bytes | None = None,
+    ) -> None:
+        """Packet n of a stream of 20 ms packets, at its own time unless `ms` says another."""
+        self.at(20 * n if ms is None else ms)
+        timestamp = (960 * n if rtp is None else rtp) & 0xFFFFFFFF
+        body = VOICE + n.to_bytes(4, "big") if payload is None else payload
+        self.ingest.receive(RtpPacket(pt, False, base + n & 0xFFFF, timestamp, ssrc, body), self.now_ns)
+
+    @property
+    def sent(self) -> list[int]:
+        """Which packets came out, by what is in them."""
+        return [int.from_bytes(packet.payload[1:], "big") for packet in self.out]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [packet.number for packet in self.out]
+
+    @property
+    def times(self) -> list[int]:
+        return [packet.time for packet in self.out]
+
+    def nacks(self) -> list[tuple[int, ...]]:
+        return [packet.sequences for packet in self.told if isinstance(packet, rtcp.Nack)]
+
+    def reports(self) -> list[rtcp.Report]:
+        return [report for packet in self.told if isinstance(packet, rtcp.ReceiverReport) for report in packet.reports]
+
+
+# order
+
+
+def test_in_order_is_straight_on() -> None:
+    """A packet in order is delivered before receive returns, and starts no timer."""
+    rig = Rig()
+    for n in range(5):
+        rig.send(n)
+        assert rig.sent == list(range(n + 1))
+    assert rig.numbers == [0, 1, 2, 3, 4]
+    assert rig.times == [0, 960, 1920, 2880, 3840]
+    assert not rig.timers and not rig.nacks()
+
+
+@pytest.mark.parametrize("base", [0, 65_530, 32_766])
+def test_gap_is_asked_for_and_filled(base: int) -> None:
+    """A gap is asked for at once, what follows waits, and the packet sent again closes it; the wrap changes nothing."""
+    rig = Rig()
+    for n in (0, 1, 2, 3, 4, 7):
+        rig.send(n, base=base)
+    assert rig.sent == [0, 1, 2, 3, 4]
+    assert rig.nacks() == [((base + 5) & 0xFFFF, (base + 6) & 0xFFFF)]
+    rig.send(6, 150, base=base)
+    rig.send(5, 155, base=base)
+    rig.send(8, base=base)
+    assert rig.sent == list(range(9))
+    assert rig.numbers == list(range(9)) and rig.ingest.lost == 0
+
+
+def test_gap_waits_no_longer_than_asked() -> None:
+    """After 40 ms from its discovery a gap is lost: its number is left out, time goes on, and it was asked for twice."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(2)
+    rig.at(79)
+    assert rig.sent == [0]
+    rig.at(81)
+    assert rig.sent == [0, 2] and rig.numbers == [0, 2] and rig.times == [0, 1920]
+    assert rig.ingest.lost == 1
+    assert rig.nacks() == [(1,), (1,)]
+
+
+def test_nothing_is_asked_for_without_nack() -> None:
+    """A broadcaster that did not negotiate NACK is not asked; the gap is still waited for, it may be reordering."""
+    rig = Rig(nack=False)
+    rig.send(0)
+    rig.send(2)
+    rig.send(1, 45)
+    assert rig.sent == [0, 1, 2] and not rig.nacks()
+
+
+def test_each_gap_has_its_own_time() -> None:
+    """A second gap is waited for from its own discovery, not from the first one's."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(2, 40)
+    rig.send(4, 70)
+    rig.at(81)
+    assert rig.sent == [0, 2]
+    rig.at(109)
+    assert rig.sent == [0, 2]
+    rig.at(111)
+    assert rig.sent == [0, 2, 4] and rig.ingest.lost == 2
+
+
+def test_late_and_duplicates_are_counted_and_dropped() -> None:
+    """What comes after it was given up is late; what came before is a duplicate, whether delivered or still held."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(2, 40)
+    rig.send(2, 45)
+    rig.at(100)
+    rig.send(1, 101)
+    rig.send(0, 102)
+    assert rig.sent == [0, 2]
+    assert (rig.ingest.late, rig.ingest.duplicates, rig.ingest.lost) == (1, 2, 1)
+
+
+def test_reorder_buffer_is_bounded() -> None:
+    """A packet more than 64 ahead of the gap ends the waiting for the gap's beginning at once."""
+    rig = Rig(reorder_ms=10_000)
+    rig.send(0)
+    for n in range(2, 65):
+        rig.send(n)
+    assert rig.sent == [0]
+    rig.send(65)
+    assert rig.sent == [0, *range(2, 66)] and rig.ingest.lost == 1
+
+
+def test_long_burst_leaves_a_hole_of_its_size() -> None:
+    """Two seconds lost are a hundred numbers and two seconds of time left out."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(101)
+    rig.at(2100)
+    assert rig.numbers == [0, 101] and rig.times == [0, 101 * 960] and rig.ingest.lost == 100
+    assert not rig.out[1].flags
+
+
+def test_padding_makes_no_hole() -> None:
+    """Packets of padding only, and such of a payload type that is no Opus, take no number."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(1, payload=b"")
+    rig.send(2, pt=126, payload=b"1234")
+    rig.send(3)
+    assert rig.sent == [0, 3] and rig.numbers == [0, 1] and rig.times == [0, 2880]
+    assert rig.ingest.lost == 0 and rig.ingest.dropped == 1
+
+
+def test_dtx_is_kept() -> None:
+    """Where the sender was silent, time advances by more than the samples, and the numbers have no hole."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(1, 400, rtp=19_200)
+    assert rig.numbers == [0, 1] and rig.times == [0, 19_200] and not rig.out[1].flags
+
+
+@pytest.mark.parametrize("payload, samples", [(b"\xf0xx", 480), (b"\xfcxx", 960), (b"\x1bxx", 0), (b"\xfb\x06" + b"x" * 6, 5760)])
+def test_samples_come_from_the_toc(payload: bytes, samples: int) -> None:
+    """A packet lasts as long as its TOC byte says; one that says nothing sensible is dropped."""
+    rig = Rig()
+    rig.send(0, payload=payload)
+    assert [packet.samples for packet in rig.out] == ([samples] if samples else [])
+    assert rig.ingest.dropped == (not samples)
+
+
+# RED
+
+
+def with_red(n: int, *back: int) -> bytes:
+    """A RED packet of packet n with earlier ones in it, oldest first."""
+    return red.build(OPUS, VOICE + n.to_bytes(4, "big"), [(960 * (n - k), VOICE + k.to_bytes(4, "big")) for k in back])
+
+
+def test_red_fills_gaps_without_waiting() -> None:
+    """What was lost on the way in is taken out of the next RED packets, at its own number and time, without delay."""
+    rig = Rig()
+    rig.send(0, pt=RED, payload=with_red(0))
+    rig.send(2, pt=RED, payload=with_red(2, 1))
+    rig.send(5, pt=RED, payload=with_red(5, 3, 4))
+    assert rig.sent == [0, 1, 2, 3, 4, 5]
+    assert rig.numbers == list(range(6)) and rig.times == [960 * n for n in range(6)]
+    assert rig.ingest.recovered == 3 and rig.ingest.lost == 0 and not rig.nacks()
+
+
+def test_red_of_what_is_there_changes_nothing() -> None:
+    """The earlier blocks of a RED packet are no duplicates when nothing was lost."""
+    rig = Rig()
+    for n in range(4):
+        rig.send(n, pt=RED, payload=with_red(n, *range(max(0, n - 2), n)))
+    assert rig.sent == [0, 1, 2, 3] and rig.ingest.duplicates == 0 and rig.ingest.recovered == 0
+
+
+def test_broken_red_is_dropped() -> None:
+    """A RED packet that cannot be parsed, or has no Opus in it, is counted and leaves no hole."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(1, pt=RED, payload=b"\xff\xff")
+    rig.send(2, pt=RED, payload=red.build(96, VOICE))
+    rig.send(3)
+    assert rig.sent == [0, 3] and rig.numbers == [0, 1] and rig.ingest.dropped == 2
+
+
+# one time line
+
+
+def test_new_ssrc_goes_on_by_arrival() -> None:
+    """Another SSRC with another clock and numbering goes on where arrival says, on the grid of 960, flagged as a jump."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(1)
+    rig.send(0, 95, ssrc=8, base=40_000, rtp=123_456)
+    rig.send(1, 115, ssrc=8, base=40_000, rtp=124_416)
+    assert rig.numbers == [0, 1, 2, 3]
+    assert rig.times == [0, 960, 4800, 5760]  # 95 ms are 4560 samples
+    assert [bool(packet.flags & Flag.JUMP) for packet in rig.out] == [False, False, True, False]
+
+
+def test_replaced_ssrc_stays_out() -> None:
+    """Late packets of the old SSRC do not bring it back at once; long after, it may come back."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(0, 40, ssrc=8)
+    rig.send(1, 60, ssrc=7)
+    assert len(rig.out) == 2 and rig.ingest.dropped == 1
+    rig.send(2, 5000, ssrc=7)
+    assert len(rig.out) == 3
+
+
+def test_reconnection_goes_on() -> None:
+    """A new peer goes on with numbers and time, even with the same SSRC and numbering; what the old one owed is given up."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(2)
+    rig.attach()
+    assert rig.sent == [0, 2]
+    rig.send(0, 3000)
+    assert rig.numbers == [0, 2, 3] and rig.times == [0, 1920, 144_000]
+    assert rig.out[-1].flags & Flag.JUMP
+
+
+def test_time_never_overlaps() -> None:
+    """Where arrival says a time that is already full, the new stream begins at the end of the old one."""
+    rig = Rig()
+    for n in range(10):
+        rig.send(n, 0)
+    rig.send(0, 20, ssrc=8)
+    assert rig.times[-1] == 9600
+
+
+@pytest.mark.parametrize("jump", [48_000 * 3600, -48_000 * 3600, 2**31, -48_000 * 2])
+def test_arrival_wins_over_a_mad_clock(jump: int) -> None:
+    """A time stamp that runs away by more than 10 s, or steps back, is laid where arrival says, flagged as a jump."""
+    rig = Rig()
+    for n in range(5):
+        rig.send(n)
+    for n in range(5, 8):
+        rig.send(n, rtp=960 * n + jump)
+    assert rig.numbers == list(range(8)) and rig.times == [960 * n for n in range(8)]
+    assert [n for n, packet in enumerate(rig.out) if packet.flags & Flag.JUMP] == [5]
+
+
+def test_smaller_steps_are_believed() -> None:
+    """Nine seconds more on the RTP clock than on the wall are taken as they are: RTP is the sender's own word."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(1, rtp=9 * 48_000)
+    assert rig.times == [0, 9 * 48_000] and not rig.out[1].flags
+
+
+def test_rounded_time_stamps_are_no_silence() -> None:
+    """Senders that round by a sample or two make no gaps and no jumps."""
+    rig = Rig()
+    for n, off in enumerate([0, 1, -1, 2, 0, -2, 1]):
+        rig.send(n, rtp=960 * n + off)
+    assert rig.times == [960 * n for n in range(7)] and not any(packet.flags for packet in rig.out)
+
+
+def test_leap_of_the_sequence_is_a_new_numbering() -> None:
+    """A leap of 20,000 sequences is no loss: the numbers go on."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(1, base=20_000)
+    rig.send(2, base=20_000)
+    assert rig.numbers == [0, 1, 2] and rig.ingest.lost == 0
+
+
+def test_numbering_from_anew() -> None:
+    """A sender that starts its numbers a little lower is not deaf for ever: after 50 packets from the past it is believed."""
+    rig = Rig()
+    for n in range(100, 110):
+        rig.send(n)
+    for n in range(110, 200):
+        rig.send(n, base=-80)
+    assert rig.sent[-1] == 199 and rig.ingest.lost == 0
+    assert rig.numbers == list(range(len(rig.out)))
+
+
+# what the broadcaster is told
+
+
+def test_reports_every_second() -> None:
+    """Once a second the broadcaster hears its loss, highest sequence, jitter and the echo of its last report."""
+    rig = Rig(nack=False)
+    for n in range(52):
+        if n % 4:
+            rig.send(n)
+        if n == 26:
+            rig.ingest.rtcp([rtcp.SenderReport(7, 0x1111_2222_3333_4444, 0, 0, 0)])
+    report = rig.reports()[-1]
+    assert report.ssrc == 7 and report.highest == 51 and report.lost == 12
+    assert abs(report.fraction_lost / 256 - 0.25) < 0.02
+    assert report.last_sr == 0x2222_3333 and abs(report.since_sr / 65536 - 0.5) < 0.03
+
+
+def test_listeners_loss_is_told_too() -> None:
+    """The worst listener's loss is reported where it is worse than the broadcaster's own."""
+    rig = Rig()
+    rig.ingest.listener_loss = 0.5
+    for n in range(60):
+        rig.send(n)
+    assert rig.reports()[-1].fraction_lost == 128
+
+
+def test_jitter_is_that_of_the_rfc() -> None:
+    """A stream that is 5 ms late every other time has a jitter of 240 samples."""
+    rig = Rig()
+    for n in range(300):
+        rig.send(n, 20 * n + 5 * (n % 2))
+    assert 230 <= rig.reports()[-1].jitter <= 245
+
+
+def test_closed_ingest_delivers_nothing() -> None:
+    """After close no timer is left and nothing comes out."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(2)
+    rig.ingest.close()
+    rig.ingest.close()
+    assert all(timer.cancelled for timer in rig.timers)
+    rig.send(3)
+    assert rig.sent == [0]
+
+
+# any link
+
+
+@given(
+    seed=some.integers(0, 2**32),
+    loss=some.floats(0, 0.5),
+    jitter_ms=some.integers(0, 200),
+    twice=some.floats(0, 0.2),
+    base=some.integers(0, 65_535),
+)
+def test_any_link(seed: int, loss: float, jitter_ms: int, twice: float, base: int) -> None:
+    """Whatever a link loses, delays and doubles: numbers and times rise, nothing comes twice, and every number fits its time."""
+    dice = random.Random(seed)
+    arrivals = []
+    for n in range(120):
+        for _ in range(1 + (dice.random() < twice)):
+            if n == 0 or dice.random() >= loss:
+                arrivals.append((20 * n + (dice.random() * jitter_ms if n else 0), n))
+    rig = Rig()
+    for ms, n in sorted(arrivals):
+        rig.send(n, ms, base=base)
+    rig.at(10_000)
+    assert rig.numbers == rig.sent
+    assert all(later > earlier for earlier, later in zip(rig.numbers, rig.numbers[1:], strict=False))
+    assert rig.times == [960 * n for n in rig.numbers]
+    assert rig.ingest.lost == rig.numbers[-1] + 1 - len(rig.numbers)
+    assert rig.ingest.received == len(rig.out) + rig.ingest.late + rig.ingest.duplicates
