@@ -31,8 +31,9 @@ EXPECTED = {
 def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
     """Read `file` and the environment, which wins. Blocks on the disk: for the time before the loop turns. Raises ConfigError."""
     tree = _read(file)
-    _refuse_unknown(file.name, "section ", tree, get_type_hints(Config))
-    sections: dict[str, Any] = {name: _section(file, name, kind, tree.get(name, {}), environment) for name, kind in get_type_hints(Config).items()}
+    kinds = get_type_hints(Config)
+    _refuse_unknown(file.name, "section ", tree, kinds)
+    sections: dict[str, Any] = {name: _section(file, name, kind, tree.get(name, {}), environment) for name, kind in kinds.items()}
     config = Config(**sections)
     check_together(config)
     return config

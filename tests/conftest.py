@@ -1,0 +1,176 @@
+"""Fixtures for everybody: sound, weights, the real server, a real browser; and the proof that a test leaves nothing behind."""
+
+import asyncio
+import gc
+import logging
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.leaks import RUN, processes, snapshot
+from tests.loop_watch import LoopWatch
+from tests.running import ROOT, Server
+
+os.environ.setdefault(RUN, f"{os.getpid()}-{time.time_ns()}")
+
+StartServer = Callable[..., Awaitable[Server]]
+Visit = Callable[..., Awaitable[Page]]
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+CHROMIUM_FLAGS = (
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def stretch() -> float:
+    """The unit of all waits: HUSHCAST_TEST_STRETCH on a machine that is slow."""
+    return float(os.environ.get("HUSHCAST_TEST_STRETCH", "1"))
+
+
+@pytest.fixture(scope="session")
+def models_folder() -> Path:
+    """The folder with the weights of the models."""
+    return _shared("HUSHCAST_TEST_MODELS", "models")
+
+
+@pytest.fixture(scope="session")
+def audio_folder() -> Path:
+    """The folder with clean_*.wav, noise_*.wav and noisy_snr0.wav, 48 kHz."""
+    return _shared("HUSHCAST_TEST_AUDIO", "audio")
+
+
+def _shared(variable: str, name: str) -> Path:
+    folder = Path(os.environ.get(variable) or ROOT.parent / "shared" / name)
+    if not folder.is_dir():
+        pytest.skip(f"{variable} names no folder")
+    return folder
+
+
+def missing_program(name: str) -> NoReturn:
+    """A program that the tests need and `run.py test` should have got: skipped with the reason, failed where CI is set."""
+    reason = f"{name} is not installed; `python3 run.py test` says how"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+async def nothing_left(request: pytest.FixtureRequest, stretch: float) -> AsyncIterator[None]:
+    """No task, child process, descriptor, shared memory, traceback in the log or held loop is left by any test."""
+    tolerated = {check for marker in request.node.iter_markers("tolerates") for check in marker.args}
+    older = processes()
+    before = snapshot(older)
+    watch, errors = LoopWatch(stretch), _Errors()
+    loop = asyncio.get_running_loop()
+    loop.slow_callback_duration = 10.0  # LoopWatch knows better
+    loop.set_exception_handler(lambda _, context: errors.found.append(repr(context)))
+    logging.getLogger().addHandler(errors)
+    watch.start()
+    try:
+        yield
+        left = snapshot(older).gained_since(before, tolerated)
+        deadline = time.monotonic() + stretch
+        while left and time.monotonic() < deadline:
+            gc.collect()
+            await asyncio.sleep(0.02)
+            left = snapshot(older).gained_since(before, tolerated)
+    finally:
+        watch.stop()
+        logging.getLogger().removeHandler(errors)
+        loop.set_exception_handler(None)
+    left += [f"errors: {error}" for error in errors.found if "errors" not in tolerated]
+    left += [f"loop: {held}" for held in watch.held if "loop" not in tolerated]
+    if left:
+        pytest.fail("left behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+class _Errors(logging.Handler):
+    """Keeps every log record that carries a traceback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[0]:
+            self.found.append(self.format(record))
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, tmp_path: Path, stretch: float) -> Iterator[StartServer]:
+    """`await server({"broadcast.grace_s": 2})` starts a real server; all are ended by SIGTERM and may not have logged a traceback.
+
+    The exported models are kept in the checkout's own cache, for making them takes longer than most tests.
+    """
+    servers: list[Server] = []
+
+    async def start(settings: dict[str, object] | None = None, **environment: str) -> Server:
+        folder = tmp_path / f"server{len(servers)}"
+        (folder / "var").mkdir(parents=True)
+        (ROOT / "var" / "cache").mkdir(parents=True, exist_ok=True)
+        (folder / "var" / "cache").symlink_to(ROOT / "var" / "cache")
+        models = {"models.path": [str(request.getfixturevalue("models_folder"))]}
+        servers.append(Server(folder, {**models, **(settings or {})}, environment, stretch))
+        return await servers[-1].start()
+
+    yield start
+    tolerated = {check for marker in request.node.iter_markers("tolerates") for check in marker.args}
+    for each in servers:
+        each.stop()
+        assert "errors" in tolerated or "Traceback (most recent call last)" not in each.log, each.log
+
+
+@pytest.fixture(scope="session")
+async def browser(audio_folder: Path) -> AsyncIterator[Browser]:
+    """Chromium, headless, its microphone playing noisy_snr0.wav over and over."""
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if program is None:
+        missing_program("Chromium")
+    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={audio_folder / 'noisy_snr0.wav'}"]
+    if os.geteuid() == 0:
+        flags.append("--no-sandbox")
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=program, args=flags, ignore_default_args=["--mute-audio"])
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture
+async def visit(browser: Browser) -> AsyncIterator[Visit]:
+    """`page = await visit(url)`: somebody with a browser profile of her own; at the end no page may have had an uncaught error."""
+    contexts, errors = [], []
+
+    async def open_page(url: str = "about:blank", **options: Any) -> Page:
+        context = await browser.new_context(**{"ignore_https_errors": True, "permissions": ["microphone"], **options})
+        contexts.append(context)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: errors.append(f"{error.name}: {error.message}\n{error.stack}"))
+        await page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert not errors, "\n".join(errors)

@@ -1,0 +1,137 @@
+"""TLS as `http.tls` wants it: which kind is in force, and the self-signed certificate, made once and kept.
+
+Everything here blocks (disk, key generation): it is for the time before the loop turns.
+"""
+
+import ipaddress
+import os
+import re
+import secrets
+import socket
+import ssl
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from sfu.config import Http
+from sfu.errors import ConfigError
+from web.addresses import is_loopback, is_wildcard, served_at
+
+LIFE = timedelta(days=820)  # Apple's devices refuse more than 825 days, even where the operator trusts it by hand
+RENEW = timedelta(days=30)
+HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")  # what fits a certificate
+
+
+def tls_in_force(http: Http) -> str:
+    """ "off", "self-signed" or "files": what "auto" comes to on this host."""
+    if http.tls == "auto":
+        return "off" if is_loopback(http.host) else "self-signed"
+    return http.tls
+
+
+def tls_context(http: Http, storage: Path) -> ssl.SSLContext | None:
+    """What to serve with; None is plain HTTP. Raises ConfigError where the files are not there or do not fit."""
+    kind = tls_in_force(http)
+    if kind == "off":
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    if kind == "self-signed":
+        context.load_cert_chain(kept_certificate(storage / "keys" / "self-signed.pem", _names_asked_for(http), _names_of_machine(http)))
+        return context
+    assert http.cert is not None and http.key is not None, "sfu.checks lets nothing else pass"
+    try:
+        context.load_cert_chain(http.cert, http.key, password=_no_password)
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        raise ConfigError(f"http.cert, http.key: {http.cert} and {http.key} cannot be used: {error}") from error
+    return context
+
+
+def kept_certificate(file: Path, asked_for: Iterable[str], more: Iterable[str] = ()) -> Path:
+    """A PEM file of key and certificate, mode 0600, for all these names; made anew only if it has to be.
+
+    Browsers remember the exception for one certificate, so an address that the machine gained since is no reason to change it:
+    only names in `asked_for` are, and the end of its life.
+    """
+    wanted = set(asked_for)
+    if not _still_good(file, wanted):
+        _write_private(file, _signed_by_itself(sorted(wanted | set(more))))
+    return file
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")
+
+
+def _names_asked_for(http: Http) -> set[str]:
+    public = urlsplit(http.public_url).hostname
+    return ({public} if public else set()) | (set() if is_wildcard(http.host) else {http.host})
+
+
+def _names_of_machine(http: Http) -> set[str]:
+    host = socket.gethostname()
+    names = {"localhost", host, f"{host}.local"} if HOST_NAME.fullmatch(host) else {"localhost"}
+    return names | {"127.0.0.1", "::1", *served_at("::" if is_wildcard(http.host) else http.host)}
+
+
+def _still_good(file: Path, wanted: set[str]) -> bool:
+    try:
+        pem = file.read_bytes()
+        certificate = x509.load_pem_x509_certificate(pem)
+        key = serialization.load_pem_private_key(pem, password=None)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, TypeError, x509.ExtensionNotFound):
+        return False
+    here = set(names.get_values_for_type(x509.DNSName)) | {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    fits = certificate.public_key() == key.public_key()
+    return fits and wanted <= here and certificate.not_valid_after_utc > datetime.now(UTC) + RENEW
+
+
+def _signed_by_itself(names: list[str]) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Hushcast")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))  # other people's clocks
+        .not_valid_after(now + LIFE)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    no_password = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, no_password)
+    return private + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name.encode("idna").decode())
+
+
+def _write_private(file: Path, content: bytes) -> None:
+    """Whole or not at all, and never readable by others, not even for a moment."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)

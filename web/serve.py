@@ -1,0 +1,141 @@
+"""The server process from start to end: settings, port, certificate, app, signals. `python -m web.serve --config FILE`."""
+
+import argparse
+import asyncio
+import errno
+import logging
+import resource
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from sfu.config import Config, Http
+from sfu.errors import ConfigError
+from sfu.settings import load
+from web.addresses import in_url, is_loopback, is_wildcard, served_at
+from web.app import make_app
+from web.certificate import tls_context
+
+logger = logging.getLogger(__name__)
+
+CONFIG_FILE = Path(__file__).parents[1] / "config.toml"
+CONNECTIONS_S = 3.0  # how long open requests may go on after the signal
+END_S = 9.0  # everything closed; a service supervisor waits 10
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit status: 0, 2 for a bad setting, 1 for an end that took too long."""
+    parser = argparse.ArgumentParser(prog="run.py serve", description="Serve Hushcast.")
+    parser.add_argument("--config", type=Path, default=CONFIG_FILE, help="settings (default: config.toml beside run.py)")
+    file: Path = parser.parse_args(arguments).config
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        config = load(file)
+        _raise_limit_of_files()
+        with ExitStack() as opened:
+            config.storage.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            context = tls_context(config.http, config.storage.path)
+            sockets = [opened.enter_context(each) for each in bind(config.http)]
+            return asyncio.run(serve(config, sockets, context), debug=False)
+    except ConfigError as error:
+        print(f"hushcast: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"hushcast: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.SSLContext | None) -> int:
+    """Start the app, say where, wait for a signal, close. Raises what the app's start raises, after closing what was open."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = web.AppRunner(make_app(config), handle_signals=False, access_log=None, shutdown_timeout=CONNECTIONS_S)
+    try:
+        await runner.setup()
+        for each in sockets:
+            await web.SockSite(runner, each, ssl_context=context).start()
+        say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
+        await stop.wait()
+    finally:
+        logger.info("closing")
+        ended = await _closed_in_time(runner)
+    return 0 if ended else 1
+
+
+async def _closed_in_time(runner: web.AppRunner) -> bool:
+    try:
+        async with asyncio.timeout(END_S):
+            await runner.cleanup()
+    except TimeoutError:
+        logger.error("not closed within %s s", END_S)
+        return False
+    return True
+
+
+def bind(http: Http) -> list[socket.socket]:
+    """Listening sockets of every address that `http.host` names, all on one port. Raises ConfigError; then none stays open."""
+    try:
+        found = socket.getaddrinfo(http.host, http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigError(f"http.host: {http.host}: {error.strerror}") from error
+    port, sockets = http.port, []
+    with ExitStack() as opening:
+        for family, host in dict.fromkeys((each[0], each[4][0]) for each in found):
+            try:
+                bound = socket.create_server((str(host), port), family=family, backlog=1024, dualstack_ipv6=host == "::")
+            except OSError as error:
+                raise ConfigError(_why_not(http, port, error)) from error
+            sockets.append(opening.enter_context(bound))
+            port = bound.getsockname()[1]
+        opening.pop_all()
+    return sockets
+
+
+def _why_not(http: Http, port: int, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"http.port: {port} on {http.host} is in use by another program; choose another, or 0 for a free one"
+        case errno.EACCES:
+            return f"http.port: {port} needs a right that this user has not; choose one over 1023"
+        case errno.EADDRNOTAVAIL:
+            return f"http.host: {http.host} is not an address of this machine"
+    return f"http.host, http.port: {http.host}:{port}: {error.strerror}"
+
+
+def say_where(http: Http, port: int, *, secure: bool) -> None:
+    """One line an address, what a browser may do there; last the line that scripts wait for. A wildcard is shown as loopback."""
+    scheme = "https" if secure else "http"
+    for address in served_at(http.host):
+        works = secure or is_loopback(address)
+        print(f"{scheme}://{in_url(address)}:{port}/  {'microphone works' if works else 'listening only'}")
+    if http.public_url:
+        works = urlsplit(http.public_url).scheme == "https"
+        print(f"{http.public_url.rstrip('/')}/  {'microphone works' if works else 'listening only'}")
+    host = http.host
+    if is_wildcard(host):
+        host = "::1" if ":" in host else "127.0.0.1"
+    print(f"listening {scheme}://{in_url(host)}:{port}/", flush=True)
+
+
+def _raise_limit_of_files() -> None:
+    """As many descriptors as allowed: every listener's WebSocket is one, every denoised broadcast a few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:
+            logger.warning("only %s files may be open at once: %s", soft, error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
