@@ -1,0 +1,158 @@
+"""Weights -> streaming graph: `python -m workers.export NAME --weights FOLDER --out FILE`.
+
+The one process that imports torch and the `deepfilternet` package; it ends when the file is there. FILE is put in its
+place whole, after ONNX Runtime has run it on noise and agreed with torch; beside it stands FILE.sha256. The weights
+folder is only read. Exit 1 and one line where it did not work.
+
+What is above `main` is light: the server's models.py takes names and checks from here.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import warnings
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workers.streaming.deepfilternet3 import DeepFilterNet3
+
+FORMAT = 1  # of the graph and its description; a new one leaves old cache files unused
+LEAST_SNR_DB = 90.0  # of the exported graph against torch, on noise (130 is usual)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A denoiser whose graph is made here: `folder` names its weights, inside a models folder and inside upstream's zip."""
+
+    denoiser: str
+    folder: str
+    streaming: str  # module:class
+
+
+FAMILIES = {"deepfilternet3": Family("deepfilternet3", "DeepFilterNet3", "workers.streaming.deepfilternet3:DeepFilterNet3")}
+
+
+def graph_name(denoiser: str, weights: Path) -> str:
+    """The file name of the graph made of these weights by the installed libraries. Reads the weights; raises OSError."""
+    libraries = f"torch{version('torch')}-ort{version('onnxruntime')}".replace("+", "_")
+    return f"{denoiser}-{weights_hash(weights)[:16]}-f{FORMAT}-{libraries}.onnx"
+
+
+def weights_hash(weights: Path) -> str:
+    """sha256 over config.ini and the checkpoint. Raises OSError where either is missing."""
+    digest = hashlib.sha256()
+    for file in (weights / "config.ini", checkpoint(weights)):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def checkpoint(weights: Path) -> Path:
+    """The checkpoint that upstream would load. Raises FileNotFoundError."""
+    found = sorted((weights / "checkpoints").glob("model_*.ckpt.best"))
+    if not found:
+        raise FileNotFoundError(f"no checkpoint in {weights}")
+    return found[-1]
+
+
+def sum_file(graph: Path) -> Path:
+    return graph.with_name(graph.name + ".sha256")
+
+
+def is_whole(graph: Path) -> bool:
+    """Whether the file is, byte for byte, what an export put there."""
+    try:
+        return sum_file(graph).read_text().split()[:1] == [hashlib.sha256(graph.read_bytes()).hexdigest()]
+    except OSError:
+        return False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m workers.export", description="Export a denoiser's streaming graph.")
+    parser.add_argument("name", choices=list(FAMILIES))
+    parser.add_argument("--weights", type=Path, required=True, help="folder with config.ini and checkpoints/")
+    parser.add_argument("--out", type=Path, required=True)
+    wanted = parser.parse_args(arguments)
+    try:
+        export(FAMILIES[wanted.name], wanted.weights, wanted.out)
+    except Exception as error:  # noqa: BLE001  this is the process's last word, whatever upstream or torch raised
+        print(f"{wanted.name}: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def export(family: Family, weights: Path, out: Path) -> None:
+    """Make the graph, check it against torch, put it in its place."""
+    from workers.streaming.deepfilternet3 import DeepFilterNet3
+    from workers.streaming.upstream import load
+
+    net = DeepFilterNet3(load(weights)).eval()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        write_graph(net, family, draft)
+        check(net, draft)
+        sum_file(out).write_text(f"{hashlib.sha256(draft.read_bytes()).hexdigest()}  {out.name}\n")
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_graph(net: "DeepFilterNet3", family: Family, file: Path) -> None:
+    """Export with the voices as a free dimension, and the description that the plugin reads."""
+    import onnx
+    import torch
+
+    example = (torch.randn(2, 2, 481), net.state.initial(2))
+    inputs, outputs = ["spectrum", "state"], ["clean", "after"]
+    voices = {name: {0: "voices"} for name in inputs + outputs}
+    with warnings.catch_warnings(), torch.no_grad():
+        # The newer exporter makes loops of GRU steps; this one makes the GRU operator, and torch is pinned.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(net, example, file, dynamo=False, input_names=inputs, output_names=outputs, dynamic_axes=voices, opset_version=18)
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in description(net, family).items()})
+    onnx.save(model, file)
+
+
+def description(net: "DeepFilterNet3", family: Family) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "denoiser": family.denoiser,
+        "latency": net.latency,
+        "look_ahead": net.look_ahead,
+        "parts": [asdict(part) for part in net.state.parts],
+    }
+
+
+def check(net: "DeepFilterNet3", file: Path) -> None:
+    """Run the graph beside torch: 50 hops of noise, three voices. Raises RuntimeError where they differ or are not numbers."""
+    import numpy as np
+    import torch
+
+    from workers.plugins.deepfilternet import open_session
+
+    session = open_session(file)
+    torch.manual_seed(0)
+    ours = theirs = net.state.initial(3)
+    signal = noise = 0.0
+    for _ in range(50):
+        spectrum = torch.randn(3, 2, 481) * 1e-3
+        with torch.no_grad():
+            clean, ours = net(spectrum, ours)
+        graph_clean, after = session.run(None, {"spectrum": spectrum.numpy(), "state": theirs.numpy()})
+        theirs = torch.from_numpy(after)
+        signal += float((clean.double() ** 2).sum())
+        noise += float(((clean.double() - torch.from_numpy(graph_clean)) ** 2).sum())
+    if not (np.isfinite(signal) and signal > 0):
+        raise RuntimeError("the weights make no sound, or no numbers")
+    if not signal > noise * 10 ** (LEAST_SNR_DB / 10):
+        raise RuntimeError(f"the graph differs from torch: {10 * np.log10(signal / noise):.0f} dB")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The `deepfilternet` package and its quirks. The only file that imports `df`.
+
+Quirks: `df.io` wants torchaudio, which a CPU-only torch has not, for functions that are never called here; `df.config` is
+one for the whole process, so one process loads one model family; without `log_file=None` a log is written beside the weights.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+Sound = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A loaded model as upstream runs it: offline, a whole sound at a time."""
+
+    net: nn.Module
+    analysis: Any  # libdf.DF: the STFT both ways, and the ERB widths
+
+    def enhance(self, sound: Sound) -> Sound:
+        """Denoise a whole sound; the output trails the input by 480 samples.  float32[n], 48 kHz -> float32[n // 480 * 480]."""
+        from df.enhance import enhance
+
+        noisy = torch.from_numpy(np.ascontiguousarray(sound, np.float32))[None]
+        return np.asarray(enhance(self.net, self.analysis, noisy, pad=False)[0].numpy(), np.float32)
+
+
+def load(folder: Path) -> Upstream:
+    """The model of a folder with config.ini and checkpoints/. Raises OSError or RuntimeError where the files are no such model."""
+    _stand_in_for_torchaudio()
+    from df.enhance import init_df
+
+    if not (folder / "config.ini").is_file():
+        raise FileNotFoundError(f"no config.ini in {folder}")
+    try:
+        net, analysis, _ = init_df(str(folder), log_level="none", log_file=None)
+    except SystemExit as stop:  # upstream leaves the process when it finds no checkpoint
+        raise FileNotFoundError(f"no checkpoint in {folder}") from stop
+    return Upstream(net.eval(), analysis)
+
+
+def norm_alpha() -> float:
+    """The decay of both feature norms per hop (0.99), as upstream rounds it."""
+    from df.utils import get_norm_alpha
+
+    return float(get_norm_alpha(log=False))
+
+
+def _stand_in_for_torchaudio() -> None:
+    """Put an empty torchaudio where `df.io` looks for one; its loading and saving of files is not used here."""
+    if "torchaudio" in sys.modules:
+        return
+
+    def absent(*_: object, **__: object) -> None:
+        raise RuntimeError("torchaudio is not installed")
+
+    torchaudio, functional = ModuleType("torchaudio"), ModuleType("torchaudio.functional")
+    backend, common = ModuleType("torchaudio.backend"), ModuleType("torchaudio.backend.common")
+    functional.resample = absent  # type: ignore[attr-defined]
+    common.AudioMetaData = type("AudioMetaData", (), {})  # type: ignore[attr-defined]
+    torchaudio.load = torchaudio.save = torchaudio.info = absent  # type: ignore[attr-defined]
+    sys.modules.update(
+        {"torchaudio": torchaudio, "torchaudio.functional": functional, "torchaudio.backend": backend, "torchaudio.backend.common": common}
+    )
