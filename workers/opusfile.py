@@ -18,7 +18,7 @@ RATE_HZ = 48_000
 PRE_SKIP = 312  # libopus looks ahead 6.5 ms, whoever drives it
 PAGE_SAMPLES = 9_600  # a page is written every 200 ms
 QUANTUM = 120  # 2.5 ms: the shortest Opus frame, and so the finest hole that can be filled
-PREROLL = 10 * RATE_HZ  # decoded and thrown away before a place in the middle (§4.6 asks for 80 ms; this much is exact)
+PREROLL = RATE_HZ // 2  # decoded and thrown away before a place in the middle (§4.6 asks for 80 ms at least)
 _HEAD = struct.Struct("<8sBBHIhB")  # OpusHead: version channels pre-skip rate gain family
 _CELT_TOC = 0xF8  # full band, 20 ms, mono: before anything was heard
 

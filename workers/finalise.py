@@ -1,0 +1,127 @@
+"""python -m workers.finalise FOLDER [--wav]: make a closed or interrupted recording ready to play.
+
+Ends files that a crash left open (both at the same length), makes the peaks of each variant and, if asked, the WAV of what
+was heard. Everything new is written beside its place and moved there whole, so a second run starts over where one was
+killed. Says one line of JSON: {duration_s, variants, size_bytes, failed}.
+"""
+
+import argparse
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers import opusfile, wav
+from workers.opusfile import RATE_HZ, OpusFile
+from workers.playback import pcm16, sound
+
+VARIANTS = ("original", "denoised")
+WAV = "heard.wav"
+PEAK_SAMPLES = 480  # 10 ms: one pair of int16 (min, max) in NAME.peaks
+_LEFT_OVER = "heard.opus"  # the line that was heard while it was but the original; a crash leaves it behind
+_NICENESS = 10
+
+
+def finalise(folder: Path, with_wav: bool) -> dict[str, object]:
+    """Do all of it; the answer is what is printed. `failed`: empty, disk_full, disk_error, or None; sound there is may still be played."""
+    (folder / _LEFT_OVER).unlink(missing_ok=True)
+    failed = None
+    try:
+        _end_files(folder)
+        samples = max((opusfile.length(folder / f"{variant}.opus") for variant in _variants(folder)), default=0)
+        for variant in _variants(folder):
+            heard = variant == _variants(folder)[-1]
+            _make(folder, variant, samples, with_wav and heard)
+    except OSError as error:
+        failed = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "disk_error"
+    variants = _variants(folder)
+    samples = max((opusfile.length(folder / f"{variant}.opus") for variant in variants), default=0)
+    size = sum(file.stat().st_size for file in folder.iterdir()) if folder.is_dir() else 0
+    if not samples:
+        failed = failed or "empty"
+    return {"duration_s": samples / RATE_HZ, "variants": variants, "size_bytes": size, "failed": failed}
+
+
+def _variants(folder: Path) -> list[str]:
+    return [variant for variant in VARIANTS if (folder / f"{variant}.opus").exists()]
+
+
+def _end_files(folder: Path) -> None:
+    """Take up what was not closed and end it, so that both variants are as long as the longer; a file of nothing is deleted."""
+    taken_up: list[OpusFile] = []
+    length = 0
+    try:
+        for path in [folder / f"{variant}.opus" for variant in _variants(folder)]:
+            try:
+                file = OpusFile.resume(path)
+            except ValueError:
+                path.unlink()
+                continue
+            length = max(length, opusfile.length(path) if file is None else file.position)
+            taken_up += [] if file is None else [file]
+        for file in taken_up:
+            file.close(length)
+    finally:
+        for file in taken_up:
+            file.abandon()
+
+
+def _make(folder: Path, variant: str, samples: int, with_wav: bool) -> None:
+    """The peaks of one variant and perhaps its WAV, in one pass over the sound."""
+    peaks_path, wav_path = folder / f"{variant}.peaks", folder / WAV
+    if peaks_path.exists() and (wav_path.exists() or not with_wav):
+        return
+    with _whole(peaks_path) as peaks, _whole(wav_path if with_wav else Path(os.devnull)) as pcm:
+        pcm.write(wav.header(samples))
+        for block in sound(folder / f"{variant}.opus", 0, samples):
+            whole = pcm16(block)
+            pcm.write(whole.tobytes())
+            peaks.write(peaks_of(whole).tobytes())
+
+
+def peaks_of(block: NDArray[np.int16]) -> NDArray[np.int16]:
+    """int16[n] -> int16[ceil(n / 480), 2]: the lowest and highest sample of every 10 ms."""
+    at = np.arange(0, len(block), PEAK_SAMPLES)
+    pairs: NDArray[np.int16] = np.stack([np.minimum.reduceat(block, at), np.maximum.reduceat(block, at)], axis=1).astype("<i2")
+    return pairs
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears at `path` when it is complete, and not at all after an error."""
+    if path == Path(os.devnull):
+        with path.open("wb") as nowhere:
+            yield nowhere
+        return
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make a recording ready to play.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--wav", action="store_true", help="also the WAV of what was heard")
+    asked = parser.parse_args()
+    os.nice(_NICENESS)
+    for stale in asked.folder.glob("*.part"):
+        stale.unlink()
+    json.dump(finalise(asked.folder, asked.wav), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
