@@ -51,8 +51,8 @@ class News(Protocol):
     def on_live(self, username: str, since: datetime) -> None: ...
     def on_ended(self, username: str, recording: int | None) -> None: ...
     def on_status(self, username: str) -> None: ...
-    def on_level(self, username: str, original_dbfs: float | None, denoised_dbfs: float | None) -> None: ...
-    def on_cue(self, username: str, at_s: float, kind: str, text: str) -> None: ...
+    def on_level(self, username: str, original_dbfs: float, denoised_dbfs: float) -> None: ...  # nan: not known
+    def cue(self, username: str, at_s: float, kind: str, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -356,7 +356,7 @@ class Broadcast:
         if self.state is State.LIVE:
             if self._source is not None and (now_ns - self._source.last_heard_ns) / 1e9 > UNHEARD_S:
                 self.park()
-            self._parts.news.on_level(self.username, *(None if math.isnan(level) else level for level in self._heard_levels()))
+            self._parts.news.on_level(self.username, *self._heard_levels())
         elif self.state is State.PARKED and now - self._parked_at > self._parts.config.broadcast.grace_s:
             self.over.set()
         for peer, _, since in list(self._candidates.values()):

@@ -5,31 +5,36 @@ from aiohttp import web
 from sfu.errors import BadRequest
 from sfu.switchboard import VARIANTS
 from web import negotiation
-from web.bodies import json_of
+from web.bodies import object_of
 from web.keys import SWITCHBOARD
-from web.listeners import Ear, listener_of, owner_of
+from web.session import hearing
+from web.whip import owner
 
 
 async def subscribe(request: web.Request) -> web.Response:
-    ear: Ear = await listener_of(request)
+    broadcaster, name = await hearing(request)
     variant, host = _variant(request.query.get("variant", "auto")), await negotiation.host_of(request)
     offer = await negotiation.offer_of(request)
-    peer = await request.app[SWITCHBOARD].subscribe(ear.broadcaster, ear.owner, ear.name, offer, variant, host)
+    peer = await request.app[SWITCHBOARD].subscribe(broadcaster.username, owner(name), name, offer, variant, host)
     return negotiation.created(request, peer)
 
 
 async def patch(request: web.Request) -> web.Response:
-    return await negotiation.patch(request, await owner_of(request))
+    return await negotiation.patch(request, await _owner(request))
 
 
 async def delete(request: web.Request) -> web.Response:
-    return await negotiation.delete(request, await owner_of(request))
+    return await negotiation.delete(request, await _owner(request))
 
 
 async def choose(request: web.Request) -> web.Response:
-    owner, body = await owner_of(request), await json_of(request)
-    request.app[SWITCHBOARD].choose(request.match_info["identity"], owner, _variant(body.get("variant")))
+    maker, body = await _owner(request), await object_of(request)
+    request.app[SWITCHBOARD].choose(request.match_info["identity"], maker, _variant(body.get("variant")))
     return web.Response(status=204)
+
+
+async def _owner(request: web.Request) -> str:
+    return owner((await hearing(request))[1])
 
 
 def _variant(wanted: object) -> str:

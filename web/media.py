@@ -1,0 +1,97 @@
+"""Where the media plane is put together: sockets, nursery, models, archive, switchboard; opened and closed with the app."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from sfu import sdp
+from sfu.broadcast import Parts
+from sfu.config import Config
+from sfu.dtls import new_certificate
+from sfu.errors import ConfigError
+from sfu.nursing import Nursing
+from sfu.peer import Peer, make_peer
+from sfu.switchboard import Switchboard
+from sfu.udp import MediaSockets
+from web.archive import Archive
+from web.denoisers import FALLBACK, Denoisers
+from web.keys import ARCHIVE, CONFIG, DENOISERS, PRESENCE, SWITCHBOARD
+from workers.errors import WorkerFailed
+from workers.models import Models
+
+logger = logging.getLogger(__name__)
+
+
+async def media(app: web.Application) -> AsyncIterator[None]:
+    """Cleanup context: everything that moves, keeps or cleans sound."""
+    config: Config = app[CONFIG]
+    async with AsyncExitStack() as opening:
+        sockets = await opening.enter_async_context(MediaSockets(config.rtc.host, config.rtc.port))
+        announced = await resolved(config.rtc.announce)
+        nursing = await opening.enter_async_context(Nursing())
+        warming = await opening.enter_async_context(Warming(nursing))
+        models = Models(
+            config.models.path, config.models.url, config.models.download, config.storage.path / "cache", lambda: changed()
+        )
+        denoisers = Denoisers(config.denoise.default, models)
+        certificate = new_certificate()
+
+        def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, host: str | None) -> Peer:
+            return make_peer(sockets, certificate, offer, kind, announce=announced, extra=host, ssrc=ssrc)
+
+        parts = Parts(config, nursing.nursery, denoisers, app[ARCHIVE], app[PRESENCE])
+        switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
+
+        def changed() -> None:
+            warming.warm(denoisers)
+            switchboard.look_again()
+
+        await opening.enter_async_context(models)
+        warming.warm(denoisers)
+        app[DENOISERS], app[SWITCHBOARD] = denoisers, switchboard
+        yield
+
+
+class Warming:
+    """Has the nursery load what will be asked for, before anybody asks. Owns the tasks that wait for it."""
+
+    def __init__(self, nursing: Nursing) -> None:
+        self._nursing = nursing
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "Warming":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def warm(self, denoisers: Denoisers) -> None:
+        """Load the denoiser that serves by default now, and the one that serves when all else fails."""
+        task = asyncio.create_task(self._load(denoisers), name="warming the nursery")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _load(self, denoisers: Denoisers) -> None:
+        try:
+            nursery = await self._nursing.nursery()
+            for name in dict.fromkeys((denoisers.chosen(None)[0], FALLBACK)):
+                await nursery.load(name, denoisers.options(name))
+        except (WorkerFailed, OSError) as error:
+            logger.warning("a denoiser could not be loaded beforehand: %s", error)
+
+
+async def resolved(names: Sequence[str]) -> list[str]:
+    """Addresses of `rtc.announce`, which may hold names. Raises ConfigError for a name that does not resolve."""
+    found: list[str] = []
+    for name in names:
+        try:
+            answers = await asyncio.get_running_loop().getaddrinfo(name, None)
+        except OSError as error:
+            raise ConfigError(f"rtc.announce: {name!r} does not resolve: {error}") from error
+        found += [str(answer[4][0]) for answer in answers]
+    return list(dict.fromkeys(found))
