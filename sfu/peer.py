@@ -1,0 +1,378 @@
+"""One remote WebRTC end, from its offer to its close: ICE-lite, DTLS and SRTP under one roof."""
+
+import asyncio
+import enum
+import ipaddress
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+
+from sfu import ice, rtcp, rtp, sdp
+from sfu.dtls import SHORTEST_PACKET, Certificate, Dtls, Srtp, fingerprint_of
+from sfu.errors import BadOffer
+from sfu.ice import Address
+from sfu.udp import MediaSockets, Path
+
+logger = logging.getLogger(__name__)
+
+CHECK_S = 10.0  # from the answer to the first Binding request
+HANDSHAKE_S = 10.0  # from there to keys
+SILENT_S = 15.0  # without a genuine datagram (RFC 7675 says 30 at most)
+MOST_PATHS = 8  # addresses of one peer that we listen to; the oldest unused one goes
+
+_SECOND_NS = 1_000_000_000
+
+
+class State(enum.Enum):
+    """waiting (for ICE) → shaking (hands) → up → gone (it left, or failed) → closed (by us, from anywhere)."""
+
+    WAITING = "waiting"
+    SHAKING = "shaking"
+    UP = "up"
+    GONE = "gone"
+    CLOSED = "closed"
+
+
+_NEXT = {
+    State.WAITING: {State.SHAKING, State.GONE, State.CLOSED},
+    State.SHAKING: {State.UP, State.GONE, State.CLOSED},
+    State.UP: {State.GONE, State.CLOSED},
+    State.GONE: {State.CLOSED},
+    State.CLOSED: set[State](),
+}
+
+
+class Counters:
+    """What one peer sent and got, and what was lost here. Grows only."""
+
+    __slots__ = ("early", "forged_stun", "malformed", "octets_sent", "received", "sent", "unsent")
+
+    def __init__(self) -> None:
+        self.received = 0  # authenticated RTP packets
+        self.sent = self.octets_sent = 0  # by send_rtp and send_rtcp
+        self.early = 0  # SRTP before there are keys
+        self.malformed = 0  # authentic, but not RTP or RTCP
+        self.forged_stun = 0
+        self.unsent = 0  # the kernel or libsrtp refused
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+class Peer:
+    """Made by `make_peer`; owned by whoever holds it, who has to `close` it, also after `on_gone`.
+
+    The callbacks are plain attributes, set by the owner; they are called on the loop and must not raise:
+    `on_rtp(packet, arrival_ns)` and `on_rtcp(packets)` with what is authentic, `on_up()` when media may flow,
+    `on_moved()` when `address`, `fd` or both are new, `on_gone(reason)` once, with "closed" (close_notify), "silent" or
+    "failed", `on_closing()` once, first thing in `close`: after it returns `tx` is freed.
+    """
+
+    def __init__(
+        self,
+        sockets: MediaSockets,
+        certificate: Certificate,
+        offer: sdp.Offer,
+        kind: sdp.Kind,
+        candidates: Sequence[tuple[str, int]],
+        ssrc: int | None,
+    ) -> None:
+        self.id = secrets.token_urlsafe(18)
+        self.etag = ""
+        self.kind = kind
+        self.audio = offer.audio
+        self.counters = Counters()
+        self.on_rtp: Callable[[rtp.RtpPacket, int], None] = _nothing
+        self.on_rtcp: Callable[[list[rtcp.Rtcp]], None] = _nothing
+        self.on_up: Callable[[], None] = _nothing
+        self.on_moved: Callable[[], None] = _nothing
+        self.on_gone: Callable[[str], None] = _nothing
+        self.on_closing: Callable[[], None] = _nothing
+        self._state = State.WAITING
+        self._sockets = sockets
+        self._offer = offer
+        self._candidates = candidates
+        self._ssrc = ssrc
+        self._session = secrets.randbits(62)
+        self._fingerprint = sdp.Fingerprint(*fingerprint_of(certificate))
+        self._ice = ice.IceLite(offer.ufrag)
+        self._paths: dict[Path, None] = {}  # listened to, the one least recently confirmed first
+        self._path: Path | None = None  # sent to
+        self._reachable = asyncio.Event()
+        self._srtp: Srtp | None = None
+        self._dtls = Dtls(certificate, offer.fingerprints, active=offer.setup == "active", send=self._send)
+        self._began_ns = self.last_heard_ns = sockets.clock_ns()
+        self._renew()
+        self.answer = sdp.build_answer(offer, kind, self._local())
+        self._closing: asyncio.Task[None] | None = None
+        self._life = asyncio.get_running_loop().create_task(self._live(), name=f"peer {self.id}")
+
+    # what the owner sees
+
+    @property
+    def up(self) -> bool:
+        """Keys are there, and nothing has ended it."""
+        return self._state is State.UP
+
+    @property
+    def address(self) -> Address | None:
+        """Where it is sent to; None before its first genuine Binding request."""
+        return self._path.address if self._path else None
+
+    @property
+    def fd(self) -> int:
+        """The socket that it is reached by; -1 before there is an address."""
+        return self._path.port.fd if self._path else -1
+
+    @property
+    def tx(self) -> object | None:
+        """libsrtp's `srtp_t` for sending, a raw pointer, from on_up until on_closing; else None."""
+        return self._srtp.tx if self._srtp else None
+
+    @property
+    def replayed(self) -> int:
+        """SRTP packets that had been here before, or are too old to tell."""
+        return self._srtp.replayed if self._srtp else 0
+
+    @property
+    def forged(self) -> int:
+        """SRTP packets that failed their check."""
+        return self._srtp.forged if self._srtp else 0
+
+    def send_rtp(self, packet: bytes) -> bool:
+        """Encrypt and send now; False, and counted, when that is not possible."""
+        return self._send_protected(self._srtp.protect(packet) if self.up and self._srtp else None)
+
+    def send_rtcp(self, packet: bytes) -> bool:
+        """As `send_rtp`, for a compound RTCP packet."""
+        return self._send_protected(self._srtp.protect_rtcp(packet) if self.up and self._srtp else None)
+
+    def is_restart(self, fragment: str) -> bool:
+        """Does the fragment bring new ICE credentials? Raises BadOffer when it is none."""
+        parsed = sdp.parse_fragment(fragment)
+        return parsed.ufrag is not None and parsed.password is not None and not self._ice.is_current(parsed.ufrag)
+
+    def trickle(self, fragment: str) -> None:
+        """Candidates are of no use to an ICE-lite end: this only checks the form. Raises BadOffer."""
+        sdp.parse_fragment(fragment)
+
+    def restart(self, fragment: str) -> str:
+        """New credentials, new `etag`, the answer's fragment; media goes on meanwhile. Raises BadOffer without new credentials."""
+        parsed = sdp.parse_fragment(fragment)
+        if parsed.ufrag is None or parsed.password is None:
+            raise BadOffer("a restart needs ice-ufrag and ice-pwd")
+        for ufrag in self._ice.restart(parsed.ufrag):
+            self._sockets.unregister(ufrag)
+        self._renew()
+        return sdp.build_fragment(self._offer, self._local())
+
+    async def close(self) -> None:
+        """Idempotent; returns when all is given back. close_notify is sent if there is anyone to hear it."""
+        if self._closing is None:
+            self._state = State.CLOSED
+            self.on_closing()
+            self._closing = asyncio.get_running_loop().create_task(self._give_back(), name=f"closing {self.id}")
+        await asyncio.shield(self._closing)
+
+    # its life
+
+    async def _live(self) -> None:
+        """ICE, then the handshake, then wait for close_notify. Cancelled when it is gone for another reason."""
+        await self._reachable.wait()
+        self._move(State.SHAKING)
+        self._srtp = await self._dtls.handshake()
+        if self._srtp is None:
+            self._go("failed")
+            return
+        self._move(State.UP)
+        self.on_up()
+        await self._dtls.closed()
+        self._go("closed")
+
+    async def _give_back(self) -> None:
+        self._life.cancel()
+        await asyncio.wait({self._life})
+        self._sockets.dismiss(self)
+        for ufrag in self._ice.ufrags():
+            self._sockets.unregister(ufrag)
+        await self._dtls.close()
+        for path in tuple(self._paths):
+            self._unlisten(path)
+        if self._srtp is not None:
+            self._srtp.close()
+            self._srtp = None
+
+    def _move(self, state: State) -> None:
+        if state not in _NEXT[self._state]:
+            raise RuntimeError(f"a peer does not go from {self._state.value} to {state.value}")
+        self._state = state
+
+    def _go(self, reason: str) -> None:
+        """It is gone; told once, and nothing after it but on_closing."""
+        if State.GONE in _NEXT[self._state]:
+            self._move(State.GONE)
+            if asyncio.current_task() is not self._life:
+                self._life.cancel()
+            self.on_gone(reason)
+
+    # what the sockets call
+
+    @property
+    def pending(self) -> bool:
+        return self._state in (State.WAITING, State.SHAKING)
+
+    def sweep(self, now_ns: int) -> None:
+        """A second has passed: is it too late for something?"""
+        if self._state is State.UP:
+            if now_ns - self.last_heard_ns > SILENT_S * _SECOND_NS:
+                self._go("silent")
+        elif self.pending:
+            limit_s = CHECK_S if self._state is State.WAITING else HANDSHAKE_S
+            if now_ns - self._began_ns > limit_s * _SECOND_NS:
+                self._go("failed")
+
+    def give_up(self) -> None:
+        self._go("failed")
+
+    def receive_stun(self, request: ice.Request, path: Path, arrival_ns: int) -> None:
+        """A Binding request that names us. Only a genuine one is answered, or changes anything."""
+        if self._state in (State.GONE, State.CLOSED):
+            return
+        reply = self._ice.answer(request, path.address)
+        if reply is None:
+            self.counters.forged_stun += 1
+            return
+        path.port.send(reply.datagram, path.address)
+        if not reply.accepted:
+            return
+        self.last_heard_ns = arrival_ns
+        for ufrag in reply.retired:
+            self._sockets.unregister(ufrag)
+        self._listen_to(path)
+        if self._path is None or (reply.nominated and path != self._path):
+            self._send_to(path, arrival_ns)
+
+    def receive_dtls(self, datagram: bytes) -> None:
+        self._dtls.receive(datagram)
+
+    def receive_srtp(self, datagram: bytes, arrival_ns: int) -> None:
+        """One datagram, decrypted, parsed and handed on before this returns. Per packet: keep it lean."""
+        srtp = self._srtp
+        if srtp is None or self._state is not State.UP:
+            self.counters.early += 1
+            return
+        if len(datagram) < SHORTEST_PACKET:
+            self.counters.malformed += 1
+            return
+        if 192 <= datagram[1] <= 223:
+            self._receive_rtcp(srtp, datagram, arrival_ns)
+            return
+        plain = srtp.unprotect(datagram)
+        if plain is None:
+            return
+        self.last_heard_ns = arrival_ns
+        try:
+            packet = rtp.parse(plain, self.audio.level_id)
+        except ValueError:
+            self.counters.malformed += 1
+            return
+        self.counters.received += 1
+        self.on_rtp(packet, arrival_ns)
+
+    def _receive_rtcp(self, srtp: Srtp, datagram: bytes, arrival_ns: int) -> None:
+        plain = srtp.unprotect_rtcp(datagram)
+        if plain is None:
+            return
+        self.last_heard_ns = arrival_ns
+        try:
+            packets = rtcp.parse(plain)
+        except ValueError:
+            self.counters.malformed += 1
+            return
+        if packets:
+            self.on_rtcp(packets)
+
+    # paths and credentials
+
+    def _listen_to(self, path: Path) -> None:
+        """That address is ours now; at most MOST_PATHS are kept."""
+        self._paths.pop(path, None)
+        self._paths[path] = None
+        path.port.peers[path.address] = self
+        if len(self._paths) > MOST_PATHS:
+            self._unlisten(next(each for each in self._paths if each != self._path))
+
+    def _unlisten(self, path: Path) -> None:
+        del self._paths[path]
+        if path.port.peers.get(path.address) is self:  # else another peer has proved to be there
+            del path.port.peers[path.address]
+
+    def _send_to(self, path: Path, now_ns: int) -> None:
+        first, self._path = self._path is None, path
+        if first:
+            self._began_ns = now_ns
+            self._reachable.set()
+        else:
+            self.on_moved()
+
+    def _renew(self) -> None:
+        """A new generation of credentials is in force."""
+        self.etag = secrets.token_hex(8)
+        self._sockets.register(self._ice.credentials.ufrag, self)
+
+    def _local(self) -> sdp.Local:
+        ufrag, password = self._ice.credentials
+        return sdp.Local(self._session, ufrag, password, self._fingerprint, self._candidates, self._ssrc)
+
+    def _send(self, datagram: bytes) -> None:
+        if self._path is not None:
+            self._path.port.send(datagram, self._path.address)
+
+    def _send_protected(self, datagram: bytes | None) -> bool:
+        if datagram is not None and self._path is not None and self._path.port.send(datagram, self._path.address):
+            self.counters.sent += 1
+            self.counters.octets_sent += len(datagram)
+            return True
+        self.counters.unsent += 1
+        return False
+
+
+def make_peer(
+    sockets: MediaSockets,
+    certificate: Certificate,
+    offer: sdp.Offer,
+    kind: sdp.Kind,
+    *,
+    announce: Sequence[str] = (),
+    extra: str | None = None,
+    ssrc: int | None = None,
+) -> Peer:
+    """Answer an offer; ICE and DTLS go on by themselves. Sync and fast; needs a running loop.
+
+    announce: further addresses of ours, as text; extra: the one that the client used, offered first; ssrc: what a listener
+    will be sent. Names and addresses of a family that no socket has are left out.
+    """
+    peer = Peer(sockets, certificate, offer, kind, candidates(sockets, announce, extra), ssrc if kind == "subscribe" else None)
+    sockets.admit(peer)
+    return peer
+
+
+def candidates(sockets: MediaSockets, announce: Sequence[str], extra: str | None) -> list[tuple[str, int]]:
+    """Where we can be reached, the best first. Loopback only where it was asked for, or where there is nothing else."""
+    bound = {each: _parsed(each) for each in sockets.addresses}
+    versions = {address.version for address in bound.values() if address is not None}
+    outside = [each for each, address in bound.items() if address is not None and not address.is_loopback]
+    if outside:
+        wanted = dict.fromkeys((extra or "", *outside, *announce))
+    else:  # the client has come by a loopback address too, or over a proxy that has nothing to do with media
+        wanted = dict.fromkeys((*bound, *announce))
+    return [(each, sockets.port) for each in wanted if (address := _parsed(each)) is not None and address.version in versions]
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return None if parsed.is_unspecified else parsed
