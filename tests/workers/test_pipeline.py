@@ -1,0 +1,365 @@
+"""From packet to packet: places in time, losses, gaps, strength."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from workers import registry
+from workers.denoiser import BLOCK, RATE_HZ, Sound, Voice
+from workers.errors import WorkerFailed
+from workers.levels import dbfs
+from workers.opus import Decoder, Encoder, duration, has_fec, joined, library
+from workers.pipeline import Pipeline
+from workers.plugins.passthrough import Passthrough
+from workers.plugins.rnnoise import RNNoise
+from workers.ring import Flag, Packet
+
+
+def voice(seconds: float, seed: int = 1) -> Sound:
+    """Something speech-like: noise of 100-3000 Hz whose loudness goes up and down."""
+    count = int(seconds * RATE_HZ) // 5760 * 5760
+    noise = np.fft.rfft(np.random.default_rng(seed).standard_normal(count))
+    rate = np.fft.rfftfreq(count, 1 / RATE_HZ)
+    noise[(rate < 100) | (rate > 3000)] = 0
+    sound = np.fft.irfft(noise) * (0.6 + 0.4 * np.sin(np.arange(count) * 2 * np.pi * 3 / RATE_HZ))
+    return (0.2 * sound / sound.std()).astype(np.float32)
+
+
+def packets(sound: Sound, samples: int = 960, loss_percent: int = 0) -> list[Packet]:
+    """The sound as a sender makes it."""
+    encoder = Encoder(bitrate=96_000, loss_percent=loss_percent)
+    made = [
+        Packet(number, number * samples, samples, 1000 + number, encoder.encode(sound[number * samples : (number + 1) * samples]))
+        for number in range(len(sound) // samples)
+    ]
+    encoder.close()
+    return made
+
+
+def decoded(received: Iterable[Packet]) -> Sound:
+    decoder = Decoder()
+    sound = np.concatenate([decoder.decode(packet.payload) for packet in received])
+    decoder.close()
+    return sound
+
+
+def through(pipeline: Pipeline, sent: Iterable[Packet]) -> list[Packet]:
+    """Everything that comes out, the flushed tail included."""
+    out = [done for packet in sent for done in pipeline.push(packet)]
+    out += pipeline.flush()
+    pipeline.close()
+    return out
+
+
+def lag(before: Sound, after: Sound) -> int:
+    """Samples by which `after` trails `before`, by their cross-correlation."""
+    size = 2 * max(len(before), len(after))
+    both = np.fft.irfft(np.fft.rfft(after, size) * np.conj(np.fft.rfft(before, size)))
+    at = int(np.argmax(both))
+    return at if at < size // 2 else at - size
+
+
+def places(received: Iterable[Packet]) -> list[tuple[int, int, int]]:
+    return [(packet.number, packet.time, packet.samples) for packet in received]
+
+
+class Slow(Passthrough):
+    """As late as DeepFilterNet3, and nothing else."""
+
+    latency = 1440
+
+    def open(self) -> Voice:
+        return [np.zeros(self.latency, dtype=np.float32)]
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        rows = []
+        for held, row in zip(voices, noisy, strict=True):
+            both = np.concatenate((held[0], row))
+            held[0] = both[BLOCK:]
+            rows.append(both[:BLOCK])
+        return np.stack(rows)
+
+
+class Broken(Passthrough):
+    """Gives no numbers from the fifth block on."""
+
+    def open(self) -> Voice:
+        return [0]
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        voices[0][0] += 1
+        return noisy * np.float32("nan" if voices[0][0] > 4 else 1)
+
+
+class Silencer(Passthrough):
+    """Takes everything out."""
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        return noisy * np.float32(0)
+
+
+@pytest.mark.parametrize("samples", [120, 240, 480, 960, 1920, 2880, 3840, 4800, 5760])
+@pytest.mark.parametrize("kind", [Passthrough, Slow])
+def test_aligned(kind: type[Passthrough], samples: int) -> None:
+    """What comes out as packet n has the number, the time, the duration and, to the sample, the sound of packet n."""
+    sent = packets(voice(2), samples)
+    out = through(Pipeline(kind({})), sent)
+    assert places(out) == places(sent)
+    before, after = decoded(sent), decoded(out)
+    assert lag(before, after) == 0
+    start = 4800
+    error = after[start:] - before[start:]
+    assert dbfs(error) < dbfs(before[start:]) - 8
+
+
+@pytest.mark.parametrize(("kind", "latency", "delay"), [(Passthrough, 0, 960), (RNNoise, 960, 1920), (Slow, 1440, 1920)])
+def test_delay(kind: type[Passthrough], latency: int, delay: int) -> None:
+    """Packet n comes out with packet n + delay, in whole packets."""
+    pipeline = Pipeline(kind({}))
+    assert (pipeline.latency, pipeline.delay) == (latency, delay)
+    for packet in packets(voice(0.5)):
+        out = pipeline.push(packet)
+        assert [(done.number, done.arrival_ns) for done in out] == [
+            (packet.number - delay // 960, packet.arrival_ns) for _ in range(packet.number * 960 >= delay)
+        ]
+    pipeline.close()
+
+
+def test_padded() -> None:
+    """A quick denoiser is padded to the latency in force."""
+    sent = packets(voice(1))
+    pipeline = Pipeline(Passthrough({}), latency=1440)
+    assert pipeline.delay == 1920
+    out = through(pipeline, sent)
+    assert lag(decoded(sent), decoded(out)) == 0
+
+
+def test_sizes_change() -> None:
+    """Packets of all durations in a row keep their places."""
+    sound, encoder, sent, at = voice(3), Encoder(bitrate=96_000), [], 0
+    for number in range(60):
+        samples = (120, 960, 240, 5760, 480, 2880, 1920)[number % 7]
+        if at + samples > len(sound):
+            break
+        sent.append(Packet(number, at, samples, 0, encoder.encode(sound[at : at + samples])))
+        at += samples
+    encoder.close()
+    out = through(Pipeline(Slow({})), sent)
+    assert places(out) == places(sent)
+    assert lag(decoded(sent), decoded(out)) == 0
+
+
+def test_odd_duration() -> None:
+    """A packet of three frames of 10 ms, that no encoder makes at once, comes back with the same duration."""
+    frames = packets(voice(1), 480)
+    sent = [
+        Packet(n, n * 1440, 1440, 0, joined([frame.payload for frame in frames[3 * n : 3 * n + 3]])) for n in range(len(frames) // 3)
+    ]
+    out = through(Pipeline(Passthrough({})), sent)
+    assert places(out) == places(sent)
+    assert all(duration(packet.payload) == 1440 for packet in out)
+
+
+def test_stereo() -> None:
+    """Stereo is folded."""
+    sent = packets(voice(0.5))
+    # a stereo TOC on a CELT frame says two channels; libopus decodes whatever bits follow
+    folded = [packet._replace(payload=bytes([packet.payload[0] | 4]) + packet.payload[1:]) for packet in sent]
+    assert library().opus_packet_get_nb_channels(folded[0].payload) == 2
+    out = through(Pipeline(Passthrough({})), folded)
+    assert places(out) == places(sent)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 5, 20])
+def test_hole(lost: int) -> None:
+    """Lost packets are filled in with their numbers and times; the last of them by FEC."""
+    sent = packets(voice(2), loss_percent=20)
+    pipeline = Pipeline(Slow({}))
+    first = next(n for n in range(30, 60) if has_fec(sent[n + lost].payload))
+    out = through(pipeline, sent[:first] + sent[first + lost :])
+    assert places(out) == places(sent)
+    flags = [Flag(packet.flags) for packet in out[first : first + lost]]
+    assert flags == [Flag.CONCEALED] * (lost - 1) + [Flag.REPAIRED]
+    assert not any(packet.flags for packet in out[:first] + out[first + lost :])
+    counts = pipeline.counts
+    assert (counts.lost, counts.concealed, counts.repaired, counts.jumps) == (lost, lost - 1, 1, 0)
+    before, after = decoded(sent), decoded(out)
+    assert lag(before[-30 * 960 :], after[-30 * 960 :]) == 0
+
+
+def test_repair_is_better() -> None:
+    """The frame that FEC brought back is nearer to the truth than a concealed one."""
+    sound = voice(3)
+    sent = packets(sound, loss_percent=20)
+    gone = set(range(20, len(sent) - 2, 10))
+    truth = decoded(sent)
+
+    def error(kept: list[Packet]) -> float:
+        heard = decoded(through(Pipeline(Passthrough({})), kept))
+        return float(np.mean([dbfs(heard[n * 960 : (n + 1) * 960] - truth[n * 960 : (n + 1) * 960]) for n in gone]))
+
+    with_fec = error([packet for packet in sent if packet.number not in gone])
+    plain = packets(sound)
+    truth = decoded(plain)
+    without = error([packet for packet in plain if packet.number not in gone])
+    assert with_fec < without - 2
+
+
+def test_long_hole() -> None:
+    """A hole of 400 ms is concealed at first and silent then."""
+    sent = packets(voice(2))
+    sound = decoded(through(Pipeline(Passthrough({})), sent[:40] + sent[60:]))
+    assert dbfs(sound[40 * 960 : 42 * 960]) > -40
+    assert dbfs(sound[48 * 960 : 58 * 960]) < -60
+    assert dbfs(sound[62 * 960 :]) > -25
+
+
+def test_huge_hole() -> None:
+    """An hour of lost packets costs no more than a gap does."""
+    sent = packets(voice(1))
+    later = [packet._replace(number=packet.number + 180_000, time=packet.time + 180_000 * 960) for packet in sent]
+    pipeline = Pipeline(Slow({}))
+    out = through(pipeline, sent + later)
+    assert places(out) == places(sent + later)
+    assert pipeline.counts.lost == 180_000 - len(sent)
+    assert pipeline.hops.count < 250
+
+
+@pytest.mark.parametrize("gap", [960, 19_200, 48_000 * 7200, -30 * 960, -48_000 * 7200])
+def test_gap(gap: int) -> None:
+    """A step of the time line alone is kept as it is, flagged and counted, and all sound before and after it comes out."""
+    sent = packets(voice(1))
+    later = [packet._replace(number=packet.number + len(sent), time=packet.time + len(sent) * 960 + gap) for packet in sent]
+    pipeline = Pipeline(Slow({}))
+    out = through(pipeline, sent + later)
+    assert places(out) == places(sent + later)
+    assert [packet.number for packet in out if packet.flags == Flag.JUMP] == [len(sent)]
+    assert (pipeline.counts.jumps, pipeline.counts.lost) == (1, 0)
+    half = len(sent) * 960
+    before, after = decoded(sent), decoded(out)
+    assert lag(before, after[:half]) == 0
+    assert lag(before, after[half:]) == 0
+
+
+def test_flush() -> None:
+    """After a flush everything is out, and the sound goes on in its place."""
+    sent = packets(voice(2))
+    pipeline = Pipeline(Slow({}))
+    out = [done for packet in sent[:30] for done in pipeline.push(packet)]
+    assert pipeline.waiting
+    out += pipeline.flush()
+    assert places(out) == places(sent[:30]) and not pipeline.waiting
+    assert pipeline.flush() == []
+    assert pipeline.flushes == 1
+    out += through(pipeline, sent[30:])
+    assert places(out) == places(sent)
+    before, after = decoded(sent), decoded(out)
+    for part in (slice(0, 30 * 960), slice(30 * 960, None)):
+        assert lag(before[part], after[part]) == 0
+
+
+def test_loss_after_flush() -> None:
+    """Behind a flush nothing is made up; what FEC brings comes."""
+    sent = packets(voice(2), loss_percent=20)
+    pipeline = Pipeline(Slow({}))
+    out = [done for packet in sent[:30] for done in pipeline.push(packet)] + pipeline.flush()
+    first = next(n for n in range(40, 60) if has_fec(sent[n].payload))
+    out += through(pipeline, sent[first:])
+    assert places(out) == places(sent[:30] + sent[first - 1 :])
+    assert Flag(out[30].flags) == Flag.REPAIRED
+    assert (pipeline.counts.lost, pipeline.counts.concealed, pipeline.counts.repaired) == (first - 30, 0, 1)
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\xff" * 3, b"\x03", bytes([255, 255, 255, 255] * 20)])
+def test_garbage(garbage: bytes) -> None:
+    """A packet of garbage is concealed in its place and counted."""
+    sent = packets(voice(1))
+    sent[20] = sent[20]._replace(payload=garbage)
+    pipeline = Pipeline(Slow({}))
+    out = through(pipeline, sent)
+    assert places(out) == places(sent)
+    assert pipeline.counts.garbage == 1
+    assert Flag(out[20].flags) == Flag.CONCEALED
+
+
+def test_nothing_but_garbage() -> None:
+    """Random bytes as packets, with random places, make no exception but a dead model's."""
+    chance = np.random.default_rng(7)
+    pipeline = Pipeline(Slow({}))
+    for _ in range(500):
+        payload = chance.bytes(int(chance.integers(0, 200)))
+        place = (int(chance.integers(0, 300)), int(chance.integers(-(2**40), 2**40)), int(chance.integers(0, 7000)))
+        for done in pipeline.push(Packet(*place, 0, payload)):
+            assert duration(done.payload) == done.samples
+    pipeline.flush()
+    pipeline.close()
+
+
+def test_straggler() -> None:
+    """A packet that comes late or twice is counted and dropped."""
+    sent = packets(voice(1))
+    pipeline = Pipeline(Passthrough({}))
+    out = through(pipeline, sent[:20] + sent[15:20] + sent[20:])
+    assert places(out) == places(sent)
+    assert pipeline.counts.garbage == 5
+
+
+def test_nan() -> None:
+    """No finite numbers end the worker with that reason."""
+    pipeline = Pipeline(Broken({}))
+    with pytest.raises(WorkerFailed) as caught:
+        through(pipeline, packets(voice(1)))
+    assert caught.value.reason == "nan"
+    assert pipeline.hops.nan == 1
+
+
+def test_strength() -> None:
+    """The attenuation limit leaves that much of the noisy sound, in its place."""
+    sent = packets(voice(2))
+    before = decoded(sent)
+    for strength_db in (0.0, 6.0, 20.0):
+        pipeline = Pipeline(Silencer({}), latency=1440)
+        pipeline.adjust(strength_db=strength_db)
+        after = decoded(through(pipeline, sent))
+        assert lag(before, after) == 0
+        assert dbfs(after) - dbfs(before) == pytest.approx(-strength_db, abs=0.6)
+
+
+def test_no_limit() -> None:
+    """100 dB are no limit."""
+    pipeline = Pipeline(Silencer({}))
+    pipeline.adjust(strength_db=100)
+    assert dbfs(decoded(through(pipeline, packets(voice(0.5))))) < -100
+
+
+def test_strength_changes_smoothly() -> None:
+    """A change of strength goes over 20 ms: no jump between two samples above those of the sound itself."""
+    tone = (0.5 * np.sin(np.arange(96_000) * 2 * np.pi * 200 / RATE_HZ)).astype(np.float32)
+    pipeline = Pipeline(Silencer({}))
+    out = []
+    for packet in packets(tone):
+        if packet.number % 20 == 10:
+            pipeline.adjust(strength_db=0 if packet.number % 40 == 10 else 100)
+        out += pipeline.push(packet)
+    sound = decoded(out + pipeline.flush())
+    pipeline.close()
+    assert np.abs(np.diff(sound)).max() < 1.5 * np.abs(np.diff(tone)).max()
+
+
+def test_levels() -> None:
+    """Each packet tells how loud it was before and after; what the sender told is believed."""
+    sent = packets(voice(0.5))
+    out = through(Pipeline(Silencer({})), [sent[0]._replace(original_dbfs=-33.0), *sent[1:]])
+    assert out[0].original_dbfs == -33.0
+    assert out[10].original_dbfs == pytest.approx(dbfs(decoded(sent)[9600:10560]), abs=0.1)
+    assert out[10].denoised_dbfs == -127.0
+
+
+@pytest.mark.parametrize("name", ["passthrough", "rnnoise"])
+def test_registered(name: str) -> None:
+    """Speech through a registered denoiser stays in its place."""
+    options: Mapping[str, object] = {}
+    sent = packets(voice(2))
+    out = through(Pipeline(registry.load(name)(options)), sent)
+    assert places(out) == places(sent)

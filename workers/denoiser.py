@@ -1,0 +1,35 @@
+"""What a denoiser is. Strength, padding, cross-fades and NaN checks belong to the pipeline, so every plugin has them.
+
+A plugin may be slow to start, not to run. It is loaded once in the nursery and then shared by forked workers, so what
+`__init__` makes must survive a fork (no threads of its own), and importing its module must not import its library.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+RATE_HZ = 48_000
+BLOCK = 480
+
+Sound = npt.NDArray[np.float32]
+Voice = Any  # the state of one voice: made, changed and understood by its denoiser alone
+
+
+class Denoiser(Protocol):
+    """Noisy blocks in, clean blocks out, for one voice or a batch. Lives in a worker process."""
+
+    rate_hz: ClassVar[int]  # 48_000
+    block: ClassVar[int]  # samples per call and voice: 480
+    latency_ms: ClassVar[float]  # the same as `latency`, known without loading the model
+    latency: int  # samples by which its output trails its input
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        """Load the model. Raises OptionError."""
+
+    def open(self) -> Voice:
+        """The state of one new voice. Giving up the last reference closes it."""
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        """Denoise one block of each voice: float32[n, block] -> float32[n, block], row i belongs to voices[i]."""

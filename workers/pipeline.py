@@ -1,0 +1,144 @@
+"""Packet in -> decode, conceal -> denoise -> encode -> packet out, on one time line and without a clock of its own.
+
+    packet ─► restorer ─► pieces ─► blocks of 480 ─► stage ─► clean sound ─► encoder ─► packet of the same number and time
+
+What comes out as packet n decodes to the sound of packet n, sample for sample. So a packet leaves as soon as the clean sound
+reaches `lookahead` samples beyond its end: with whole packets, (latency + lookahead) rounded up to packets after it came in.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+import numpy as np
+
+from workers.denoiser import BLOCK, RATE_HZ, Denoiser
+from workers.fifo import Fifo
+from workers.levels import dbfs
+from workers.opus import Encoder, OpusError
+from workers.restorer import Counts, Cut, Piece, Restorer
+from workers.ring import Packet
+from workers.stage import Hops, Stage
+
+PACKET = 960  # samples of the usual packet, 20 ms
+_QUIET_S = 0.06
+
+
+class Due(NamedTuple):
+    """A packet that waits for its clean sound."""
+
+    number: int
+    time: int
+    samples: int
+    flags: int
+    dbfs: float
+
+
+class Pipeline:
+    """One voice from packet to packet. Owns a decoder, an encoder and the denoiser's state of the voice until close()."""
+
+    def __init__(self, denoiser: Denoiser, latency: int = 0, encoder: Encoder | None = None) -> None:
+        """`latency`: samples in force; a quicker denoiser is padded to it."""
+        self.latency = max(latency, denoiser.latency)
+        self.hops = Hops()
+        self.flushes = self.spoilt = 0
+        self._encoder = encoder or Encoder()
+        self.counts = Counts()
+        self._restorer = Restorer(self.counts)
+        self._stage = Stage(denoiser, self.latency, self.hops)
+        self._noisy, self._clean = Fifo(), Fifo()
+        self._due: deque[Due] = deque()
+        self._arrival_ns = 0
+        self._samples = PACKET
+        self._skip = self.latency  # samples of the stage's output that belong to what was before this line
+        self._primed = False  # whether the encoder has heard what it looks ahead
+
+    @property
+    def delay(self) -> int:
+        """Samples from the end of a packet to its leaving, for packets of 20 ms."""
+        return -(-(self.latency + self._encoder.lookahead) // PACKET) * PACKET
+
+    @property
+    def quiet_s(self) -> float:
+        """How long nothing may come before the delay is flushed out."""
+        return max(_QUIET_S, 2 * self._samples / RATE_HZ)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a packet has not come out yet."""
+        return bool(self._due)
+
+    def push(self, packet: Packet) -> list[Packet]:
+        """The packets that this one pushes out, at best none are late. Raises WorkerFailed("nan")."""
+        self._arrival_ns = packet.arrival_ns
+        done: list[Packet] = []
+        for piece in self._restorer.take(packet, quiet=not self._due):
+            if piece.cut is not Cut.NONE:
+                done += self.flush()
+            if piece.cut is Cut.LONG:
+                self._stage.forget()
+            done += self._hear(piece)
+        return done
+
+    def flush(self) -> list[Packet]:
+        """Everything that waits, with silence after it; the next packet begins a new line with the same voice."""
+        done: list[Packet] = []
+        if self._due:
+            self.flushes += 1
+        while self._due:
+            self._noisy.push(np.zeros(BLOCK, dtype=np.float32))
+            done += self._run()
+        self._noisy.clear()
+        self._clean.clear()
+        self._skip, self._primed = self.latency, False
+        return done
+
+    def adjust(self, strength_db: float | None = None, complexity: int | None = None, loss_percent: int | None = None) -> None:
+        """Change what is given, from the next block on; the strength goes over in 20 ms."""
+        if strength_db is not None:
+            self._stage.limit(strength_db, over=PACKET if self.hops.count else 0)
+        if complexity is not None:
+            self._encoder.complexity = min(max(complexity, 0), 10)
+        if loss_percent is not None:
+            self._encoder.loss_percent = min(max(loss_percent, 0), 100)
+
+    def _hear(self, piece: Piece) -> list[Packet]:
+        level = piece.dbfs if np.isfinite(piece.dbfs) else dbfs(piece.sound)
+        self._samples = len(piece.sound)
+        self._due.append(Due(piece.number, piece.time, self._samples, piece.flags, level))
+        self._noisy.push(piece.sound)
+        return self._run()
+
+    def _run(self) -> list[Packet]:
+        while len(self._noisy) >= BLOCK:
+            clean = self._stage.hop(self._noisy.pull(BLOCK))
+            skipped = min(self._skip, BLOCK)
+            self._skip -= skipped
+            self._clean.push(clean[skipped:])
+        self._prime()
+        done: list[Packet] = []
+        while self._primed and self._due and len(self._clean) >= self._due[0].samples:
+            done += self._encoded(self._due.popleft())
+        return done
+
+    def _prime(self) -> None:
+        """Let the encoder hear what it looks ahead, so that the first packet of a line begins with the line."""
+        ahead = self._encoder.lookahead
+        if self._primed or len(self._clean) < ahead:
+            return
+        self._encoder.encode(np.concatenate((np.zeros(PACKET - ahead, dtype=np.float32), self._clean.pull(ahead))))
+        self._encoder.independent(True)
+        self._primed = True
+
+    def _encoded(self, due: Due) -> list[Packet]:
+        clean = self._clean.pull(due.samples)
+        try:
+            payload = self._encoder.encode(clean)
+        except OpusError:  # a duration that cannot be made; nothing stands in its place
+            self.spoilt += 1
+            return []
+        self._encoder.independent(False)
+        return [Packet(due.number, due.time, due.samples, self._arrival_ns, payload, due.dbfs, dbfs(clean), due.flags)]
+
+    def close(self) -> None:
+        self._restorer.close()
+        self._encoder.close()

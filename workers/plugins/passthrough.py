@@ -1,0 +1,25 @@
+"""Takes nothing out. For tests, and to hear what the way alone does to the sound."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from workers.denoiser import BLOCK, RATE_HZ, Sound, Voice
+
+
+class Passthrough:
+    """The noisy block is the clean one."""
+
+    rate_hz: ClassVar[int] = RATE_HZ
+    block: ClassVar[int] = BLOCK
+    latency_ms: ClassVar[float] = 0.0
+    latency = 0
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        """Takes any options and needs none."""
+
+    def open(self) -> Voice:
+        return None
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        """float32[n, 480] -> a copy."""
+        return noisy.copy()

@@ -1,0 +1,85 @@
+"""One voice through one denoiser: delayed alike whatever the denoiser, with its strength, checked for NaN."""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from workers.denoiser import BLOCK, Denoiser, Sound
+from workers.errors import WorkerFailed
+
+NO_LIMIT_DB = 100.0
+_WINDOW = 512  # hops whose durations are kept for the quantiles
+
+
+@dataclass
+class Hops:
+    """What the hops cost. Bounded: the oldest durations go."""
+
+    count: int = 0
+    nan: int = 0
+    ns: deque[int] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+
+
+class Stage:
+    """A voice in a denoiser; its output trails its input by exactly `latency` samples, more than the denoiser's where asked."""
+
+    def __init__(self, denoiser: Denoiser, latency: int, hops: Hops) -> None:
+        self.denoiser = denoiser
+        self.latency = latency
+        self._hops = hops
+        self._limit = 0.0  # share of the noisy sound in the output
+        self._wanted = 0.0
+        self._step = 0.0  # of the limit, a sample
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with a new voice."""
+        self._voice = self.denoiser.open()
+        self._noisy = _Delay(self.latency)
+        self._padding = _Delay(self.latency - self.denoiser.latency)
+
+    def limit(self, strength_db: float, over: int = 960) -> None:
+        """Take out at most `strength_db`; reached by a straight line over `over` samples."""
+        self._wanted = 0.0 if strength_db >= NO_LIMIT_DB else 10 ** (-max(strength_db, 0.0) / 20)
+        self._step = abs(self._wanted - self._limit) / over if over else 2.0
+
+    def hop(self, noisy: Sound) -> Sound:
+        """float32[480] -> float32[480], `latency` samples later. Raises WorkerFailed("nan") for anything but finite numbers."""
+        begin = time.perf_counter_ns()
+        clean = self.denoiser.clean([self._voice], noisy[None])[0]
+        self._hops.ns.append(time.perf_counter_ns() - begin)
+        self._hops.count += 1
+        if not np.isfinite(clean.sum(dtype=np.float64)):
+            self._hops.nan += 1
+            raise WorkerFailed(f"no finite numbers in hop {self._hops.count}", reason="nan")
+        clean = self._padding.through(clean)
+        noisy = self._noisy.through(noisy)
+        if self._limit == self._wanted == 0.0:
+            return clean
+        share = self._share()
+        return noisy * share + clean * (np.float32(1) - share)
+
+    def _share(self) -> Sound | np.float32:
+        if self._limit == self._wanted:
+            return np.float32(self._limit)
+        low, high = sorted((self._limit, self._wanted))
+        direction = self._step if self._wanted > self._limit else -self._step
+        line = np.clip(self._limit + direction * np.arange(1, BLOCK + 1), low, high)
+        self._limit = float(line[-1])
+        return line.astype(np.float32)
+
+
+class _Delay:
+    """The samples of `count` ago; silence at first."""
+
+    def __init__(self, count: int) -> None:
+        self._held = np.zeros(count, dtype=np.float32)
+
+    def through(self, sound: Sound) -> Sound:
+        if not len(self._held):
+            return sound
+        both = np.concatenate((self._held, sound))
+        self._held = both[len(sound) :]
+        return both[: len(sound)]
