@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Start here: `python3 run.py` makes the environment if there is none, then serves; `python3 run.py --help` names the rest."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from install.environment import ROOT, ensure
+from install.pip import Failed, say
+from install.tools import ensure_tools, test_environment
+
+# Command -> the module that does it, and what it is for.
+COMMANDS = {
+    "serve": ("web.serve", "serve; what happens without a command"),
+    "test": ("pytest", "run the tests: [arguments of pytest]"),
+    "bench": ("bench", "measure: workers|fanout|presence|ear|all [--json] [--plot FILE.html]"),
+    "denoise": ("workers.denoise", "denoise a file: IN OUT"),
+    "models": ("workers.models", "weights: list|fetch|verify"),
+    "user": ("web.commands", "accounts: add|passwd|list|delete NAME"),
+    "demo": ("web.commands", "make alice and bob, who are friends, and print their passwords"),
+    "doctor": ("web.doctor", "look for what keeps browsers from hearing each other"),
+}
+USAGE = ["usage: python3 run.py [--config FILE] [COMMAND ...]", ""] + [f"  {name:8} {what}" for name, (_, what) in COMMANDS.items()]
+
+
+def main(arguments: list[str]) -> int:
+    """Replaces this process by the command's; returns only where that cannot be."""
+    config, arguments = _without_config(arguments)
+    if arguments and arguments[0] in ("-h", "--help", "help"):
+        print("\n".join(USAGE))
+        return 0
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("serve", [])
+    if command not in COMMANDS:
+        print(f"run.py: no command {command!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    module = COMMANDS[command][0]
+    if command != "test" and not _exists(module):
+        print(f"run.py: {command} is not there yet", file=sys.stderr)
+        return 2
+    try:
+        return _run(command, module, config, rest)
+    except Failed as failure:
+        print(f"run.py: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+
+
+def _run(command: str, module: str, config: list[str], rest: list[str]) -> NoReturn:
+    environment = dict(os.environ)
+    if command == "test":
+        ensure_tools()
+        environment.update(test_environment())
+        os.chdir(str(ROOT))
+    else:
+        rest = config + ([command] if module == "web.commands" else []) + rest
+    python = str(ensure(("base", "test") if command == "test" else ("base",)))
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
+    sys.stdout.flush()
+    os.execve(python, [python, "-P", "-m", module, *rest], environment)
+
+
+def _without_config(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Take `--config FILE` out, wherever it stands, but leave the arguments of pytest alone."""
+    if "test" in arguments[:1]:
+        return [], arguments
+    for place, argument in enumerate(arguments):
+        if argument == "--config" and place + 1 < len(arguments):
+            return ["--config", arguments[place + 1]], arguments[:place] + arguments[place + 2 :]
+        if argument.startswith("--config="):
+            return [argument], arguments[:place] + arguments[place + 1 :]
+    return [], arguments
+
+
+def _exists(module: str) -> bool:
+    place = ROOT.joinpath(*module.split("."))
+    return place.with_suffix(".py").is_file() or (place / "__main__.py").is_file()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
