@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from workers import opusfile, wav
 from workers.opusfile import RATE_HZ, OpusFile
+from workers.parent import leave_with_parent
 from workers.playback import pcm16, sound
 
 VARIANTS = ("original", "denoised")
@@ -117,6 +118,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--wav", action="store_true", help="also the WAV of what was heard")
     asked = parser.parse_args()
+    leave_with_parent()
     os.nice(_NICENESS)
     for stale in asked.folder.glob("*.part"):
         stale.unlink()

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers import wav
+from workers.parent import leave_with_parent
 from workers.playback import pcm16, sound
 
 VARIANTS = {"original": ("original",), "denoised": ("denoised",), "both": ("original", "denoised")}
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--stop", type=int, default=0)
     parser.add_argument("--output", type=Path)
     asked = parser.parse_args()
+    leave_with_parent()
     os.nice(_NICENESS)
     if asked.form == "wav":
         for piece in wav_bytes(asked.folder, asked.variant, asked.samples, asked.start, asked.stop):
