@@ -8,15 +8,17 @@ What is above `main` is light: the server's models.py takes names and checks fro
 """
 
 import argparse
-import hashlib
 import json
 import os
 import sys
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from workers.parent import leave_with_parent
+from workers.weights import FAMILIES, Family, checkpoint, sha256
 
 if TYPE_CHECKING:
     from workers.streaming.deepfilternet3 import DeepFilterNet3
@@ -25,38 +27,11 @@ FORMAT = 1  # of the graph and its description; a new one leaves old cache files
 LEAST_SNR_DB = 90.0  # of the exported graph against torch, on noise (130 is usual)
 
 
-@dataclass(frozen=True)
-class Family:
-    """A denoiser whose graph is made here: `folder` names its weights, inside a models folder and inside upstream's zip."""
-
-    denoiser: str
-    folder: str
-    streaming: str  # module:class
-
-
-FAMILIES = {"deepfilternet3": Family("deepfilternet3", "DeepFilterNet3", "workers.streaming.deepfilternet3:DeepFilterNet3")}
-
-
 def graph_name(denoiser: str, weights: Path) -> str:
     """The file name of the graph made of these weights by the installed libraries. Reads the weights; raises OSError."""
+    content = sha256(weights / "config.ini", checkpoint(weights))
     libraries = f"torch{version('torch')}-ort{version('onnxruntime')}".replace("+", "_")
-    return f"{denoiser}-{weights_hash(weights)[:16]}-f{FORMAT}-{libraries}.onnx"
-
-
-def weights_hash(weights: Path) -> str:
-    """sha256 over config.ini and the checkpoint. Raises OSError where either is missing."""
-    digest = hashlib.sha256()
-    for file in (weights / "config.ini", checkpoint(weights)):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def checkpoint(weights: Path) -> Path:
-    """The checkpoint that upstream would load. Raises FileNotFoundError."""
-    found = sorted((weights / "checkpoints").glob("model_*.ckpt.best"))
-    if not found:
-        raise FileNotFoundError(f"no checkpoint in {weights}")
-    return found[-1]
+    return f"{denoiser}-{content[:16]}-f{FORMAT}-{libraries}.onnx"
 
 
 def sum_file(graph: Path) -> Path:
@@ -66,7 +41,7 @@ def sum_file(graph: Path) -> Path:
 def is_whole(graph: Path) -> bool:
     """Whether the file is, byte for byte, what an export put there."""
     try:
-        return sum_file(graph).read_text().split()[:1] == [hashlib.sha256(graph.read_bytes()).hexdigest()]
+        return sum_file(graph).read_text().split()[:1] == [sha256(graph)]
     except OSError:
         return False
 
@@ -77,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, required=True, help="folder with config.ini and checkpoints/")
     parser.add_argument("--out", type=Path, required=True)
     wanted = parser.parse_args(arguments)
+    leave_with_parent()
+    os.nice(10)  # somebody may be talking meanwhile
     try:
         export(FAMILIES[wanted.name], wanted.weights, wanted.out)
     except Exception as error:  # noqa: BLE001  this is the process's last word, whatever upstream or torch raised
@@ -96,7 +73,7 @@ def export(family: Family, weights: Path, out: Path) -> None:
     try:
         write_graph(net, family, draft)
         check(net, draft)
-        sum_file(out).write_text(f"{hashlib.sha256(draft.read_bytes()).hexdigest()}  {out.name}\n")
+        sum_file(out).write_text(f"{sha256(draft)}  {out.name}\n")
         draft.replace(out)
     finally:
         draft.unlink(missing_ok=True)

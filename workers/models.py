@@ -1,0 +1,154 @@
+"""Which denoisers can run now: looks for weights, has them fetched and exported by child processes, says how far that is.
+
+Light: the server imports it, so torch, onnxruntime and the `deepfilternet` package are the children's alone. Nothing here
+is an error of the server: without weights or network it says so once, and the denoiser that needs none serves.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from workers import export
+from workers.weights import FAMILIES, Family, find
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parents[1]
+NO_WEIGHTS = "no weights"
+
+
+class Models:
+    """Owns one task, and the one child process that it waits for. Answers from memory; never blocks the loop.
+
+    paths: folders searched for weights, in order.   url: "upstream" or where a mirror's zips are.   download: whether to fetch.
+    cache: where graphs and fetched weights are kept.   changed(): called on the loop whenever a denoiser's state has changed.
+    """
+
+    def __init__(self, paths: Sequence[Path], url: str, download: bool, cache: Path, changed: Callable[[], None]) -> None:
+        self._paths, self._cache = [path.absolute() for path in paths], cache.absolute()
+        self._url, self._download = url, download
+        self._changed = changed
+        self._graphs: dict[str, Path] = {}
+        self._reasons: dict[str, str] = dict.fromkeys(FAMILIES, "weights are being looked for")
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Models":
+        self._task = asyncio.create_task(self._prepare_all(), name="preparing models")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def settled(self) -> None:
+        """Wait until nothing more is being fetched or prepared."""
+        if self._task:
+            await asyncio.wait({self._task})
+
+    def graph(self, denoiser: str) -> Path | None:
+        """The exported graph, ready to be loaded; None where there is none yet, or none is needed."""
+        return self._graphs.get(denoiser)
+
+    def state(self, denoiser: str) -> tuple[bool, str | None]:
+        """Whether it can run now, and if not, why: a phrase for people."""
+        reason = self._reasons.get(denoiser)
+        return reason is None, reason
+
+    async def _prepare_all(self) -> None:
+        for family in FAMILIES.values():
+            try:
+                await self._prepare(family)
+            except OSError as error:
+                self._failed(family, str(error))
+
+    async def _prepare(self, family: Family) -> None:
+        weights = await asyncio.to_thread(find, family, self._paths, self._cache) or await self._fetched(family)
+        if weights is None:
+            return
+        graph = self._cache / await asyncio.to_thread(export.graph_name, family.denoiser, weights)
+        if not await asyncio.to_thread(_usable, graph):
+            self._say(family, "being prepared")
+            status, words = await self._child("workers.export", family.denoiser, "--weights", str(weights), "--out", str(graph))
+            if status:
+                return self._failed(family, words)
+        self._graphs[family.denoiser] = graph
+        del self._reasons[family.denoiser]
+        logger.info("%s is ready: weights in %s", family.denoiser, weights)
+        self._changed()
+
+    async def _fetched(self, family: Family) -> Path | None:
+        """The folder of weights just fetched, or None, the reason said."""
+        if not self._download:
+            logger.warning("%s: no weights in %s, and models.download is false", family.denoiser, self._searched())
+            self._say(family, NO_WEIGHTS)
+            return None
+        self._say(family, "weights are being fetched")
+
+        def progress(line: str) -> None:
+            self._say(family, f"weights are being fetched: {line} %")
+
+        words = await self._child("workers.fetch", family.denoiser, "--url", self._url, "--cache", str(self._cache), on_line=progress)
+        if words[0]:
+            logger.warning("%s: no weights in %s, and none could be fetched: %s", family.denoiser, self._searched(), words[1])
+            self._say(family, NO_WEIGHTS)
+            return None
+        return await asyncio.to_thread(find, family, self._paths, self._cache)
+
+    def _searched(self) -> str:
+        return ", ".join(map(str, self._paths)) or "no folder"
+
+    def _say(self, family: Family, reason: str) -> None:
+        if self._reasons.get(family.denoiser) != reason:
+            self._reasons[family.denoiser] = reason
+            self._changed()
+
+    def _failed(self, family: Family, words: str) -> None:
+        logger.error("%s cannot be prepared: %s", family.denoiser, words)
+        self._say(family, f"failed: {words}")
+
+    async def _child(self, module: str, *arguments: str, on_line: Callable[[str], None] | None = None) -> tuple[int, str]:
+        """Run one of our modules; (exit status, its last line on stderr). It is dead when this returns or is cancelled."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        pipe = asyncio.subprocess.PIPE
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", module, *arguments,
+            cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe,
+        )  # fmt: skip
+        assert child.stdout is not None and child.stderr is not None
+        try:
+            last, _ = await asyncio.gather(_last_line(child.stderr), _each_line(child.stdout, on_line))
+            return await child.wait(), last
+        finally:
+            if child.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.kill()
+                await child.wait()
+
+
+def _usable(graph: Path) -> bool:
+    """Whether the graph is in the cache and whole. One that is not is set aside and said."""
+    if not graph.exists():
+        return False
+    if export.is_whole(graph):
+        return True
+    graph.replace(graph.with_name(f"{graph.name}.broken"))
+    logger.warning("%s is damaged; set aside as .broken and exported again", graph)
+    return False
+
+
+async def _each_line(stream: asyncio.StreamReader, use: Callable[[str], None] | None) -> None:
+    async for line in stream:
+        if use:
+            use(line.decode("utf-8", "replace").strip())
+
+
+async def _last_line(stream: asyncio.StreamReader) -> str:
+    lines: deque[str] = deque(maxlen=1)
+    await _each_line(stream, lambda line: lines.append(line) if line else None)
+    return lines[0][:300] if lines else "it said nothing"
