@@ -7,8 +7,10 @@ private names below are not there.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+from OpenSSL import SSL
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
 
@@ -22,7 +24,22 @@ SHORTEST_PACKET = 12  # anything shorter is neither RTP nor SRTCP
 
 _OK, _REPLAYED, _TOO_OLD = 0, 9, 10  # srtp_err_status_t
 
-Certificate = RTCCertificate
+# What aiortc offers, and the same for a server with an RSA certificate, should the client want to be one.
+_CIPHERS = b":".join(
+    b"ECDHE-%b-%b" % (key, rest)
+    for rest in (b"AES128-GCM-SHA256", b"CHACHA20-POLY1305", b"AES128-SHA", b"AES256-SHA")
+    for key in (b"ECDSA", b"RSA")
+)
+
+
+class Certificate(RTCCertificate):
+    """The server's, for all its peers."""
+
+    def _create_ssl_context(self, srtp_profiles: list[Any]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(_CIPHERS)
+        return context
+
 
 protect: Callable[[object, object, object], int]
 """protect(srtp_t, buffer, int *length) -> 0 when well: encrypts one RTP packet in place, room for TRAILER bytes after it."""
@@ -33,6 +50,7 @@ def _check_versions() -> None:
     needed: list[tuple[object, tuple[str, ...]]] = [
         (RTCDtlsTransport, ("_set_role", "_recv_next", "_write_ssl", "start", "stop")),
         (RTCDtlsTransport(_Wire(lambda _: None), [RTCCertificate.generateCertificate()]), ("_tx_srtp", "_rx_srtp", "_task")),  # type: ignore[arg-type]
+        (RTCCertificate, ("_create_ssl_context",)),
         (Session(), ("_srtp",)),
         (lib, ("srtp_protect", "srtp_protect_rtcp", "srtp_unprotect", "srtp_unprotect_rtcp")),
     ]
@@ -44,7 +62,7 @@ def _check_versions() -> None:
 
 def new_certificate() -> Certificate:
     """Self-signed, ECDSA P-256: small enough that every flight of the handshake fits one datagram."""
-    return RTCCertificate.generateCertificate()
+    return Certificate.generateCertificate()
 
 
 def fingerprint_of(certificate: Certificate) -> tuple[str, str]:

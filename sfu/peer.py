@@ -140,13 +140,13 @@ class Peer:
         """SRTP packets that failed their check."""
         return self._srtp.forged if self._srtp else 0
 
-    def send_rtp(self, packet: bytes) -> bool:
-        """Encrypt and send now; False, and counted, when that is not possible."""
-        return self._send_protected(self._srtp.protect(packet) if self.up and self._srtp else None)
+    def send_rtp(self, packet: bytes) -> None:
+        """Encrypt and send now; lost, and counted, when that is not possible."""
+        self._send_protected(self._srtp.protect(packet) if self.up and self._srtp else None)
 
-    def send_rtcp(self, packet: bytes) -> bool:
+    def send_rtcp(self, packet: bytes) -> None:
         """As `send_rtp`, for a compound RTCP packet."""
-        return self._send_protected(self._srtp.protect_rtcp(packet) if self.up and self._srtp else None)
+        self._send_protected(self._srtp.protect_rtcp(packet) if self.up and self._srtp else None)
 
     def is_restart(self, fragment: str) -> bool:
         """Does the fragment bring new ICE credentials? Raises BadOffer when it is none."""
@@ -329,13 +329,12 @@ class Peer:
         if self._path is not None:
             self._path.port.send(datagram, self._path.address)
 
-    def _send_protected(self, datagram: bytes | None) -> bool:
+    def _send_protected(self, datagram: bytes | None) -> None:
         if datagram is not None and self._path is not None and self._path.port.send(datagram, self._path.address):
             self.counters.sent += 1
             self.counters.octets_sent += len(datagram)
-            return True
-        self.counters.unsent += 1
-        return False
+        else:
+            self.counters.unsent += 1
 
 
 def make_peer(
