@@ -1,83 +1,44 @@
-"""Who is asking, by which name, over what: the request's address, scheme and site, as far as proxies are believed."""
+"""The addresses by which this machine may be called, how they are written, and what browsers may do there."""
 
 import ipaddress
+from collections.abc import Iterator
 
-from aiohttp import web
-
-from sfu.config import Http
-from sfu.errors import ConfigError
-
-DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-
-
-def serves_https(http: Http) -> bool:
-    """Whether browsers reach this server over HTTPS: decides the cookie's name. `auto` is plain on loopback only."""
-    if http.public_url:
-        return http.public_url.lower().startswith("https:")
-    if http.tls == "auto":
-        return not is_loopback(http.host)
-    return http.tls in ("self-signed", "files")
+import ifaddr
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a configured or a remote address is this machine's own."""
+    """Whether a configured or a remote address is this machine's own: browsers trust plain HTTP there."""
     try:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
     except ValueError:
         return host.lower() == "localhost"
 
 
-class Addresses:
-    """Reads requests under one `http` branch of the settings. Raises ConfigError for a proxy that is no address."""
-
-    def __init__(self, http: Http) -> None:
-        self._public = _without_default_port(http.public_url.rstrip("/").lower())
-        try:
-            self._trusted = [ipaddress.ip_network(proxy, strict=False) for proxy in http.trusted_proxies]
-        except ValueError as error:
-            raise ConfigError(f"http.trusted_proxies: {error}") from None
-
-    def client(self, request: web.BaseRequest) -> str:
-        """The address of who asks: the last one in X-Forwarded-For that is not a trusted proxy, if a trusted one told it."""
-        remote = request.remote or ""
-        if self._is_trusted(remote):
-            for told in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-                if not told.strip():
-                    break
-                remote = told.strip()[:64]
-                if not self._is_trusted(remote):
-                    break
-        return remote
-
-    def scheme(self, request: web.BaseRequest) -> str:
-        """http or https, as the browser sees it."""
-        if self._is_trusted(request.remote or ""):
-            told = request.headers.get("X-Forwarded-Proto", "").split(",")[-1].strip().lower()
-            if told in DEFAULT_PORTS:
-                return told
-        return "https" if request.secure else "http"
-
-    def site(self, request: web.BaseRequest) -> str:
-        """Scheme and host as the browser calls this server, as an origin is written."""
-        return _without_default_port(f"{self.scheme(request)}://{request.headers.get('Host', '')}".lower())
-
-    def public_site(self, request: web.BaseRequest) -> str:
-        """The site's configured public name, else the one the request came by."""
-        return self._public or self.site(request)
-
-    def is_own_origin(self, request: web.BaseRequest) -> bool:
-        """Whether the request's Origin is there and is this site."""
-        origin = _without_default_port(request.headers.get("Origin", "").lower())
-        return bool(origin) and origin in (self.site(request), self._public)
-
-    def _is_trusted(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
+def is_wildcard(host: str) -> bool:
+    """Whether a configured address means all of this machine's."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        return False
 
 
-def _without_default_port(origin: str) -> str:
-    scheme, _, _ = origin.partition("://")
-    return origin.removesuffix(DEFAULT_PORTS.get(scheme, ""))
+def served_at(host: str) -> list[str]:
+    """The addresses that reach a server on `host`: itself, or for a wildcard those of all interfaces, loopback first."""
+    if not is_wildcard(host):
+        return [host]
+    versions = (4, 6) if ":" in host else (4,)
+    found = {address for address in _of_interfaces() if address.version in versions}
+    return [str(address) for address in sorted(found, key=lambda address: (not address.is_loopback, address.version, int(address)))]
+
+
+def _of_interfaces() -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    for adapter in ifaddr.get_adapters():
+        for each in adapter.ips:
+            address = ipaddress.ip_address(each.ip if isinstance(each.ip, str) else each.ip[0])
+            if not address.is_link_local:  # useless in a URL without a zone
+                yield address
+
+
+def in_url(host: str) -> str:
+    """A host as it stands in a URL: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
