@@ -11,6 +11,7 @@ from typing import ParamSpec, Self, TypeVar
 
 import peewee
 
+from db.errors import Clash
 from db.migrations import apply_missing
 
 PRAGMAS = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1, "busy_timeout": 5000}
@@ -89,5 +90,9 @@ def _open(path: Path) -> None:
 
 
 def _transact(function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
-    with TABLES.atomic():
-        return function(*args, **kwargs)
+    """A constraint that nothing more precise has foreseen (the account went meanwhile, say) is a clash, not a crash."""
+    try:
+        with TABLES.atomic():
+            return function(*args, **kwargs)
+    except peewee.IntegrityError as error:
+        raise Clash("conflict") from error

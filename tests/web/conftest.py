@@ -1,0 +1,104 @@
+"""The real app with a real database, spoken to over real sockets."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, ClientSession, CookieJar
+from aiohttp.test_utils import TestServer
+
+from sfu.config import Accounts, Config, Http, Storage
+from web.app import make_app
+
+PASSWORD = "correct horse battery"
+
+
+class Guest:
+    """A browser of somebody's: cookies, and the Origin header that browsers send."""
+
+    def __init__(self, server: TestServer, session: ClientSession) -> None:
+        self.server, self.session = server, session
+        self.origin = str(server.make_url("")).rstrip("/")
+
+    async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        """Status and parsed answer."""
+        headers = {"Origin": self.origin} | more.pop("headers", {})
+        if body is not None:
+            more["json"] = body
+        async with self.session.request(method, self.server.make_url(path), headers=headers, **more) as response:
+            return response.status, await response.json(content_type=None) if await response.read() else None
+
+    async def raw(self, method: str, path: str, **more: Any) -> ClientResponse:
+        """The whole answer, read."""
+        headers = {"Origin": self.origin} | more.pop("headers", {})
+        async with self.session.request(method, self.server.make_url(path), headers=headers, **more) as response:
+            await response.read()
+            return response
+
+    async def register(self, username: str, **more: Any) -> "Guest":
+        status, answer = await self.ask("POST", "/api/register", {"username": username, "password": PASSWORD, **more})
+        assert status == 201, answer
+        return self
+
+    async def socket(self, path: str) -> Any:
+        """An open WebSocket."""
+        return await self.session.ws_connect(self.server.make_url(path), headers={"Origin": self.origin})
+
+
+class House:
+    """A running server and the guests' browsers."""
+
+    def __init__(self, server: TestServer) -> None:
+        self.server = server
+        self._sessions: list[ClientSession] = []
+
+    @property
+    def app(self) -> Any:
+        return self.server.app
+
+    def guest(self) -> Guest:
+        self._sessions.append(ClientSession(cookie_jar=CookieJar(unsafe=True)))
+        return Guest(self.server, self._sessions[-1])
+
+    async def user(self, username: str, **more: Any) -> Guest:
+        return await self.guest().register(username, **more)
+
+    async def friends(self, one: str, other: str) -> tuple[Guest, Guest]:
+        """Two new accounts, friends already."""
+        first, second = await self.user(one), await self.user(other)
+        await first.ask("POST", "/api/friend-request/send", {"username": other})
+        assert (await second.ask("POST", "/api/friend-request/send", {"username": one}))[1]["status"] == "accepted"
+        return first, second
+
+    async def close(self) -> None:
+        for session in self._sessions:
+            await session.close()
+        await self.server.close()
+
+
+OpenHouse = Callable[..., Awaitable[House]]
+
+
+def settings(path: Path, registration: str = "open", **http: Any) -> Config:
+    return Config(http=Http(host="127.0.0.1", port=0, **http), storage=Storage(path=path), accounts=Accounts(registration=registration))
+
+
+@pytest.fixture
+async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
+    houses: list[House] = []
+
+    async def start(folder: str = "", **more: Any) -> House:
+        server = TestServer(make_app(settings(tmp_path / (folder or f"house{len(houses)}"), **more)))
+        await server.start_server()
+        houses.append(House(server))
+        return houses[-1]
+
+    yield start
+    for house in houses:
+        await house.close()
+
+
+@pytest.fixture
+async def house(open_house: OpenHouse) -> House:
+    return await open_house()

@@ -1,0 +1,173 @@
+"""Accounts and their logins."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from db import friendships, invites, logins, users
+from db.errors import Clash, Missing
+from db.models import User
+from sfu.errors import BadCredentials, BadRequest, NotAllowed, NotLive, Refused
+from web.answers import created, id_of, nothing, ok, stamp
+from web.bodies import fields_of
+from web.keys import ADDRESSES, ATTEMPTS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
+from web.secret import digest
+from web.session import current_login, current_user, sign_in, sign_out
+
+
+class RegistrationClosed(Refused):
+    """One needs an invitation to join here."""
+
+    status, code = 403, "registration_closed"
+
+
+async def register(request: web.Request) -> web.Response:
+    """Make an account and sign in."""
+    fields = await fields_of(request)
+    username, password, invite = fields.username(), fields.password(), fields.optional_text("invite", 1, 2000)
+    fields.check()
+    code = None if invite is None else digest(_invite_code(invite))
+    await _check_open(request, username, code)
+    kept = await request.app[PASSWORDS].hash(password)
+    user = await _create(request, username, kept, code)
+    await sign_in(request, user)
+    return created({"username": user.username})
+
+
+async def login(request: web.Request) -> web.Response:
+    """Sign in."""
+    fields = await fields_of(request)
+    username, password = fields.text("username", 1, 200), fields.any_password("password")
+    fields.check()
+    user = await _verified(request, username, password)
+    await sign_in(request, user)
+    return ok({"username": user.username})
+
+
+async def logout(request: web.Request) -> web.Response:
+    """Sign out; the cookie is dead, its sockets close."""
+    ended = await current_login(request)
+    await sign_out(request)
+    request.app[PRESENCE].signed_out([ended.id])
+    return nothing()
+
+
+async def me(request: web.Request) -> web.Response:
+    """The account that is signed in."""
+    user = await current_user(request)
+    live = request.app[SWITCHBOARD].live_since(user.username) is not None
+    owner = await request.app[DB].run(users.owner_id) == user.id
+    return ok({"username": user.username, "live": live, "owner": owner, "created_at": stamp(user.created_at)})
+
+
+async def change_password(request: web.Request) -> web.Response:
+    """A new password; all other logins end."""
+    mine = await current_login(request)
+    fields = await fields_of(request)
+    old, new = fields.any_password("old"), fields.password("new")
+    fields.check()
+    await _verified(request, mine.user.username, old)
+    await request.app[DB].run(users.set_password, mine.user_id, await request.app[PASSWORDS].hash(new))
+    request.app[PRESENCE].signed_out(await request.app[DB].run(logins.remove_others, mine.user_id, mine.id))
+    return nothing()
+
+
+async def sessions(request: web.Request) -> web.Response:
+    """The browsers that are signed in."""
+    mine = await current_login(request)
+    rows = await request.app[DB].run(logins.of_user, mine.user_id)
+    return ok(
+        [
+            {
+                "id": row.id,
+                "current": row.id == mine.id,
+                "created_at": stamp(row.created_at),
+                "seen_at": stamp(row.seen_at),
+                "address": row.address,
+                "agent": row.agent,
+            }
+            for row in rows
+        ]
+    )
+
+
+async def end_session(request: web.Request) -> web.Response:
+    """Sign one browser out."""
+    mine = await current_login(request)
+    await request.app[DB].run(logins.remove, mine.user_id, id_of(request))
+    request.app[PRESENCE].signed_out([id_of(request)])
+    return nothing()
+
+
+async def delete_account(request: web.Request) -> web.Response:
+    """The account, its rows and its recordings go; its broadcast and what it hears end."""
+    mine = await current_login(request)
+    fields = await fields_of(request)
+    password = fields.any_password("password")
+    fields.check()
+    await _verified(request, mine.user.username, password)
+    await remove_account(request.app, mine.user)
+    await sign_out(request)
+    return nothing()
+
+
+async def remove_account(app: web.Application, user: User) -> None:
+    """End what the user does here, then delete the rows, then the files."""
+    with contextlib.suppress(NotLive):
+        await app[SWITCHBOARD].stop(user.username)
+    friends = await app[DB].run(friendships.friends_of, user.id)
+    ended = [login.id for login in await app[DB].run(logins.of_user, user.id)]
+    folders = await app[DB].run(users.remove, user.id)
+    for friend in friends:
+        await app[SWITCHBOARD].drop_listener(friend.username, user.username)
+        app[PRESENCE].unfriended(user.username, friend.username)
+    app[PRESENCE].signed_out(ended)
+    await asyncio.to_thread(_delete_folders, app[CONFIG].storage.path, folders)
+
+
+async def _verified(request: web.Request, username: str, password: str) -> User:
+    """The user of that name with that password. Raises BadCredentials, TooMany. Unknown names take as long as known ones."""
+    address = request.app[ADDRESSES].client(request)
+    request.app[ATTEMPTS].begin(username, address)
+    user = await request.app[DB].run(users.find, username)
+    right = await request.app[PASSWORDS].verify(None if user is None else user.password_hash, password)
+    if user is None or not right:
+        raise BadCredentials
+    request.app[ATTEMPTS].succeeded(username, address)
+    return user
+
+
+async def _check_open(request: web.Request, username: str, code: str | None) -> None:
+    """Refuse before the costly hash is made. Raises RegistrationClosed, BadRequest, Clash."""
+    invited = code is not None and await request.app[DB].run(invites.find, code) is not None
+    if not invited and request.app[CONFIG].accounts.registration != "open":
+        raise RegistrationClosed
+    if code is not None and not invited:
+        raise BadRequest({"invite": "is used up, expired or unknown"})
+    if await request.app[DB].run(users.find, username) is not None:
+        raise Clash("username_taken")
+
+
+async def _create(request: web.Request, username: str, kept: str, code: str | None) -> User:
+    if code is None:
+        return await request.app[DB].run(users.create, username, kept)
+    try:
+        user, inviter = await request.app[DB].run(users.create_invited, username, kept, code)
+    except Missing:
+        raise NotAllowed("Somebody else has just used that invitation up.") from None
+    request.app[PRESENCE].befriended(user.username, inviter.username)
+    return user
+
+
+def _invite_code(invite: str) -> str:
+    """The code itself, also where the whole link was pasted."""
+    return invite.strip().rpartition("=")[2]
+
+
+def _delete_folders(root: Path, folders: Sequence[str]) -> None:
+    for folder in folders:
+        shutil.rmtree(root / folder, ignore_errors=True)

@@ -1,0 +1,72 @@
+"""make_app(config): the one place where the parts meet. What is opened here is closed here, in reverse."""
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from aiohttp import web
+from aiohttp_session import session_middleware
+
+from db.connection import Database
+from sfu.config import Config
+from web.attempts import Attempts
+from web.failures import failures
+from web.gates import BODY_LIMIT, dress, guard
+from web.keys import ADDRESSES, ATTEMPTS, CLIENT, CONFIG, DB, METRICS, PASSWORDS, PRESENCE, READINESS, SWITCHBOARD
+from web.operations import Phase, Readiness, drain, own_samples
+from web.origin import Addresses, serves_https
+from web.passwords import Passwords
+from web.presence import Presence
+from web.quiet import Quiet
+from web.routes import add_routes
+from web.session import LoginStorage
+
+if TYPE_CHECKING:
+    from sfu.switchboard import Switchboard
+
+DATABASE = "hushcast.db"
+CLIENT_FOLDER = Path(__file__).parent / "client"
+
+
+def make_app(config: Config) -> web.Application:
+    """The whole server, not yet started. Raises ConfigError."""
+    # aiohttp-session keeps its two things under plain names, and aiohttp says so at every start.
+    warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module="aiohttp_session")
+    storage = LoginStorage(serves_https(config.http))
+    app = web.Application(middlewares=[dress, failures, guard, session_middleware(storage)], client_max_size=BODY_LIMIT)
+    app[CONFIG], app[CLIENT] = config, CLIENT_FOLDER
+    app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), Attempts(), Readiness()
+    app[METRICS] = [own_samples(app)]
+    add_routes(app)
+    app.cleanup_ctx.extend([_database, _passwords, _media, _phases])
+    app.on_shutdown.append(drain)
+    return app
+
+
+async def _database(app: web.Application) -> AsyncIterator[None]:
+    async with Database(app[CONFIG].storage.path / DATABASE) as database:
+        app[DB] = database
+        yield
+
+
+async def _passwords(app: web.Application) -> AsyncIterator[None]:
+    app[PASSWORDS] = await asyncio.to_thread(Passwords)
+    yield
+    await app[PASSWORDS].close()
+
+
+async def _media(app: web.Application) -> AsyncIterator[None]:
+    """The media plane: models, nursery, sockets, switchboard; and Presence, which is its News."""
+    app[SWITCHBOARD] = cast("Switchboard", Quiet())
+    app[PRESENCE] = Presence(app[SWITCHBOARD])
+    yield
+    app[PRESENCE].end_all()
+
+
+async def _phases(app: web.Application) -> AsyncIterator[None]:
+    """Ready when all else is open; what is opened last is closed first."""
+    app[READINESS].phase = Phase.READY
+    yield
+    app[READINESS].phase = Phase.DRAINING

@@ -1,0 +1,62 @@
+"""How often a password may be guessed: a bucket a name and address, a larger one an address."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from sfu.errors import TooMany
+
+NAME_BURST, NAME_REFILL_S = 10, 30.0
+ADDRESS_BURST, ADDRESS_REFILL_S = 100, 3.0
+MOST = 10_000
+
+
+class Bucket:
+    """Keys with `burst` attempts each, one more every `refill_s`. Keeps the 10,000 keys used last; older ones are forgotten."""
+
+    def __init__(self, burst: int, refill_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._burst, self._refill_s, self._clock = burst, refill_s, clock
+        self._full_at: OrderedDict[str, float] = OrderedDict()  # when the key's bucket will be full again
+
+    def take(self, key: str) -> float:
+        """Take one attempt. Returns 0, or the seconds until there is one (then none is taken)."""
+        now = self._clock()
+        full_at = max(now, self._full_at.get(key, now))
+        wait = full_at + self._refill_s - now - self._burst * self._refill_s
+        if wait > 0:
+            return wait
+        self._full_at[key] = full_at + self._refill_s
+        self._full_at.move_to_end(key)
+        if len(self._full_at) > MOST:
+            self._full_at.popitem(last=False)
+        return 0.0
+
+    def give_back(self, key: str) -> None:
+        """Undo a take."""
+        if key in self._full_at:
+            self._full_at[key] -= self._refill_s
+
+
+class Attempts:
+    """Counts wrong passwords. An attempt is taken before the hash is made, so that a burst in parallel counts too."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._names = Bucket(NAME_BURST, NAME_REFILL_S, clock)
+        self._addresses = Bucket(ADDRESS_BURST, ADDRESS_REFILL_S, clock)
+
+    def begin(self, username: str, address: str) -> None:
+        """Note one attempt. Raises TooMany."""
+        wait = self._addresses.take(address)
+        if not wait and (wait := self._names.take(_key(username, address))):
+            self._addresses.give_back(address)
+        if wait:
+            raise TooMany(retry_after_s=wait)
+
+    def succeeded(self, username: str, address: str) -> None:
+        """The password was right: that attempt does not count."""
+        self._addresses.give_back(address)
+        self._names.give_back(_key(username, address))
+
+
+def _key(username: str, address: str) -> str:
+    return f"{address} {username.lower()[:64]}"

@@ -1,0 +1,73 @@
+"""Every failure becomes one problem document (RFC 9457); nothing else in web writes an error answer."""
+
+import logging
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from db.errors import Clash, DatabaseRefusal, Denied
+from sfu.errors import Refused
+
+logger = logging.getLogger(__name__)
+CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+KEPT_HEADERS = ("Allow", "Retry-After")
+
+
+@web.middleware
+async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Translate what the handler raises. What nobody foresaw is logged with its trace and told as a bare 500."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return _refusal(refused)
+    except DatabaseRefusal as refusal:
+        return _row_refusal(refusal)
+    except web.HTTPException as answer:
+        if answer.status < 400:
+            raise
+        kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+        return problem(answer.status, CODES.get(answer.status, answer.reason.lower().replace(" ", "_")), answer.reason, headers=kept)
+    except ConnectionError:
+        raise  # the client has left; aiohttp knows what to do
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.match_info.route.resource)
+        return problem(500, "internal_error", "Something went wrong here. It has been noted.")
+
+
+def problem(
+    status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, fields: Mapping[str, Any] | None = None
+) -> web.Response:
+    """A problem document; `fields` are more members of it."""
+    document = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
+    response = web.json_response(document | dict(fields or {}), status=status, headers=headers, content_type="application/problem+json")
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _refusal(refused: Refused) -> web.Response:
+    wait = refused.retry_after_s
+    if wait is None and refused.status == 429:
+        wait = 1.0
+    headers = {} if wait is None else {"Retry-After": str(max(1, math.ceil(wait)))}
+    return problem(refused.status, refused.code, refused.detail, headers=headers, fields=refused.fields)
+
+
+def _row_refusal(refusal: DatabaseRefusal) -> web.Response:
+    status = 409 if isinstance(refusal, Clash) else 403 if isinstance(refusal, Denied) else 404
+    return problem(status, refusal.code, DETAILS.get(refusal.code, HTTPStatus(status).phrase))
+
+
+DETAILS = {
+    "username_taken": "Somebody has that name already.",
+    "already_friends": "You are friends already.",
+    "already_requested": "You have asked already; wait for the answer.",
+    "already_answered": "That has been answered already.",
+    "blocked": "You have blocked them; end that first.",
+    "not_found": "There is no such thing.",
+    "not_allowed": "This is not yours.",
+}

@@ -1,0 +1,50 @@
+"""What hangs on the application, and the one thing that the doors want of the media plane."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiohttp import web
+
+from db.connection import Database
+from sfu.config import Config
+
+if TYPE_CHECKING:
+    from sfu.switchboard import Switchboard
+    from web.attempts import Attempts
+    from web.companions import Companions
+    from web.denoisers import Denoisers
+    from web.operations import Readiness, Samples
+    from web.origin import Addresses
+    from web.passwords import Passwords
+    from web.presence import Presence
+
+
+class Air(Protocol):
+    """Who is on air: the switchboard as accounts, friends and sockets see it. Names are as the accounts spell them."""
+
+    def live_since(self, username: str) -> datetime | None:
+        """Since when that user is live; None: not live."""
+
+    def status(self, username: str, *, names: bool) -> dict[str, Any]:
+        """The status of the interface description; `names`: with listener_names."""
+
+    async def stop(self, username: str) -> int | None:
+        """End the broadcast; its recording's id. Raises NotLive."""
+
+    async def drop_listener(self, broadcaster: str, listener: str) -> None:
+        """End what `listener` hears of `broadcaster`, if anything."""
+
+
+CONFIG = web.AppKey("CONFIG", Config)
+DB = web.AppKey("DB", Database)
+SWITCHBOARD: web.AppKey["Switchboard"] = web.AppKey("SWITCHBOARD")
+DENOISERS: web.AppKey["Denoisers"] = web.AppKey("DENOISERS")
+PRESENCE: web.AppKey["Presence"] = web.AppKey("PRESENCE")
+COMPANIONS: web.AppKey["Companions"] = web.AppKey("COMPANIONS")
+PASSWORDS: web.AppKey["Passwords"] = web.AppKey("PASSWORDS")
+ATTEMPTS: web.AppKey["Attempts"] = web.AppKey("ATTEMPTS")
+ADDRESSES: web.AppKey["Addresses"] = web.AppKey("ADDRESSES")
+READINESS: web.AppKey["Readiness"] = web.AppKey("READINESS")
+METRICS: web.AppKey[list["Samples"]] = web.AppKey("METRICS")
+CLIENT: web.AppKey[Path] = web.AppKey("CLIENT", Path)

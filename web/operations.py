@@ -1,0 +1,98 @@
+"""Is it alive, is it ready, how is it doing, what does it offer."""
+
+import asyncio
+import enum
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from aiohttp import hdrs, web
+
+from sfu.errors import Draining
+from web.addresses import is_loopback
+from web.keys import METRICS, PRESENCE, READINESS
+from web.openapi import document
+from web.session import current_user
+
+
+class Phase(enum.Enum):
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+
+
+class Readiness:
+    """Where the server is in its life; only forward."""
+
+    def __init__(self) -> None:
+        self.phase = Phase.STARTING
+        self.started = time.monotonic()
+
+
+class Sample(NamedTuple):
+    """One figure for /metrics. kind: counter or gauge; `labels` in Prometheus' own writing, `variant="auto"` say."""
+
+    name: str
+    kind: str
+    help: str
+    value: float
+    labels: str = ""
+
+
+Samples = Callable[[], Iterable[Sample]]
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """The loop turns."""
+    return web.Response(text="ok\n")
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Whether new guests are welcome. Raises Draining."""
+    if request.app[READINESS].phase is not Phase.READY:
+        raise Draining(f"The server is {request.app[READINESS].phase.value}.", retry_after_s=1)
+    return web.Response(text="ready\n")
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Prometheus' text format: for a token with that scope, or from this machine itself, not through a proxy."""
+    if not is_loopback(request.remote or "") or "X-Forwarded-For" in request.headers or hdrs.AUTHORIZATION in request.headers:
+        await current_user(request, "metrics")
+    samples = [sample for source in request.app[METRICS] for sample in source()]
+    return web.Response(body=exposition(samples).encode(), headers={hdrs.CONTENT_TYPE: "text/plain; version=0.0.4; charset=utf-8"})
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """This interface as OpenAPI."""
+    return web.json_response(document(request.app))
+
+
+def exposition(samples: Iterable[Sample]) -> str:
+    """Samples in Prometheus' text format, each name's head once."""
+    lines: list[str] = []
+    headed: set[str] = set()
+    for sample in sorted(samples):
+        if sample.name not in headed:
+            headed.add(sample.name)
+            lines += [f"# HELP {sample.name} {sample.help}", f"# TYPE {sample.name} {sample.kind}"]
+        lines.append(f"{sample.name}{{{sample.labels}}} {sample.value:g}" if sample.labels else f"{sample.name} {sample.value:g}")
+    return "\n".join(lines) + "\n"
+
+
+def own_samples(app: web.Application) -> Samples:
+    """What the doors themselves know."""
+
+    def samples() -> Iterable[Sample]:
+        yield Sample("hushcast_up_seconds", "gauge", "Time since the start.", time.monotonic() - app[READINESS].started)
+        yield Sample("hushcast_sockets", "gauge", "Open WebSockets.", app[PRESENCE].sockets)
+        yield Sample("hushcast_tasks", "gauge", "Tasks of the event loop.", len(asyncio.all_tasks()))
+        yield Sample("process_cpu_seconds_total", "counter", "CPU time of the server process.", sum(os.times()[:2]))
+
+    return samples
+
+
+async def drain(app: web.Application) -> None:
+    """The end has begun: /readyz says so, every socket is told. May be called twice."""
+    app[READINESS].phase = Phase.DRAINING
+    app[PRESENCE].end_all()

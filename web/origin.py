@@ -1,0 +1,72 @@
+"""Who is asking, by which name, over what: the request's address, scheme and site, as far as proxies are believed."""
+
+import ipaddress
+
+from aiohttp import web
+
+from sfu.config import Http
+from sfu.errors import ConfigError
+from web.certificate import tls_in_force
+
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def serves_https(http: Http) -> bool:
+    """Whether browsers reach this server over HTTPS, by its own or by a proxy: decides the cookie's name, once, at the start."""
+    return http.public_url.lower().startswith("https:") or tls_in_force(http) != "off"
+
+
+class Addresses:
+    """Reads requests under one `http` branch of the settings. Raises ConfigError for a proxy that is no address."""
+
+    def __init__(self, http: Http) -> None:
+        self._public = _without_default_port(http.public_url.rstrip("/").lower())
+        try:
+            self._trusted = [ipaddress.ip_network(proxy, strict=False) for proxy in http.trusted_proxies]
+        except ValueError as error:
+            raise ConfigError(f"http.trusted_proxies: {error}") from None
+
+    def client(self, request: web.BaseRequest) -> str:
+        """The address of who asks: the last one in X-Forwarded-For that is not a trusted proxy, if a trusted one told it."""
+        remote = request.remote or ""
+        if self._is_trusted(remote):
+            for told in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+                if not told.strip():
+                    break
+                remote = told.strip()[:64]
+                if not self._is_trusted(remote):
+                    break
+        return remote
+
+    def scheme(self, request: web.BaseRequest) -> str:
+        """http or https, as the browser sees it."""
+        if self._is_trusted(request.remote or ""):
+            told = request.headers.get("X-Forwarded-Proto", "").split(",")[-1].strip().lower()
+            if told in DEFAULT_PORTS:
+                return told
+        return "https" if request.secure else "http"
+
+    def site(self, request: web.BaseRequest) -> str:
+        """Scheme and host as the browser calls this server, as an origin is written."""
+        return _without_default_port(f"{self.scheme(request)}://{request.headers.get('Host', '')}".lower())
+
+    def public_site(self, request: web.BaseRequest) -> str:
+        """The site's configured public name, else the one the request came by."""
+        return self._public or self.site(request)
+
+    def is_own_origin(self, request: web.BaseRequest) -> bool:
+        """Whether the request's Origin is there and is this site."""
+        origin = _without_default_port(request.headers.get("Origin", "").lower())
+        return bool(origin) and origin in (self.site(request), self._public)
+
+    def _is_trusted(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._trusted)
+
+
+def _without_default_port(origin: str) -> str:
+    scheme, _, _ = origin.partition("://")
+    return origin.removesuffix(DEFAULT_PORTS.get(scheme, ""))

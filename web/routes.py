@@ -1,0 +1,77 @@
+"""The table: method, path, handler, who may. Nothing else.
+
+`who` is for readers and for /api/openapi.json; the handlers themselves ask `web.session`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from aiohttp import web
+
+from web import accounts, friends, invites, links, operations, pages, sockets, tokens
+
+ANYONE, LOGIN = "anyone", "login"
+NUMBER = "{id:[0-9]{1,18}}"
+ASSET = r"{asset:(?:(?:js|img|fonts)/(?:[A-Za-z0-9_-]+/)*)?[A-Za-z0-9_-]+\.(?:css|js|mjs|map|svg|png|ico|woff2|webmanifest|txt)}"
+
+
+class Route(NamedTuple):
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    who: str
+
+
+ROUTES: tuple[Route, ...] = (
+    # accounts
+    Route("POST", "/api/register", accounts.register, ANYONE),
+    Route("POST", "/api/login", accounts.login, ANYONE),
+    Route("POST", "/api/logout", accounts.logout, LOGIN),
+    Route("GET", "/api/me", accounts.me, LOGIN),
+    Route("DELETE", "/api/me", accounts.delete_account, LOGIN),
+    Route("POST", "/api/me/password", accounts.change_password, LOGIN),
+    Route("GET", "/api/me/sessions", accounts.sessions, LOGIN),
+    Route("DELETE", f"/api/me/sessions/{NUMBER}", accounts.end_session, LOGIN),
+    Route("GET", "/api/tokens", tokens.listed, LOGIN),
+    Route("POST", "/api/tokens", tokens.make, LOGIN),
+    Route("DELETE", f"/api/tokens/{NUMBER}", tokens.revoke, LOGIN),
+    Route("GET", "/api/invites", invites.listed, LOGIN),
+    Route("POST", "/api/invites", invites.make, LOGIN),
+    Route("DELETE", f"/api/invites/{NUMBER}", invites.revoke, LOGIN),
+    # friends
+    Route("GET", "/api/search", friends.find, LOGIN),
+    Route("GET", "/api/friends", friends.listed, LOGIN),
+    Route("DELETE", "/api/friends/{username}", friends.unfriend, LOGIN),
+    Route("POST", "/api/friend-request/send", friends.ask, LOGIN),
+    Route("POST", f"/api/friend-request/{NUMBER}/respond", friends.respond, LOGIN),
+    Route("GET", "/api/friend-requests/pending", friends.pending, LOGIN),
+    Route("PUT", "/api/blocks/{username}", friends.block, LOGIN),
+    Route("DELETE", "/api/blocks/{username}", friends.unblock, LOGIN),
+    # live: WHIP, WHEP, the broadcaster's commands, listen links
+    Route("GET", "/api/listen-links", links.listed, LOGIN),
+    Route("POST", "/api/listen-links", links.make, LOGIN),
+    Route("DELETE", f"/api/listen-links/{NUMBER}", links.revoke, LOGIN),
+    Route("GET", "/api/listen-link", links.whose, "a listen link's token"),
+    # recordings
+    # WebSockets
+    Route("GET", "/ws/presence", sockets.presence, LOGIN),
+    Route("GET", "/ws/stream/{username}", sockets.stream, LOGIN),
+    # operations
+    Route("GET", "/healthz", operations.healthz, ANYONE),
+    Route("GET", "/readyz", operations.readyz, ANYONE),
+    Route("GET", "/metrics", operations.metrics, "token:metrics"),
+    Route("GET", "/api/openapi.json", operations.openapi, ANYONE),
+    # pages
+    *(Route("GET", path, pages.page, ANYONE) for path in ("/", "/login", "/register", "/search", "/library", "/settings")),
+    *(Route("GET", path, pages.page, ANYONE) for path in ("/user/{username}", "/join/{id}", "/l/{token}")),
+    Route("GET", f"/{ASSET}", pages.asset, ANYONE),
+)
+
+
+def add_routes(app: web.Application) -> None:
+    """Route the table; a trailing slash is answered like none."""
+    for route in ROUTES:
+        for path in {route.path, route.path.rstrip("/") + "/"}:
+            app.router.add_route(route.method, path, route.handler)
+            if route.method == "GET" and not path.startswith("/ws/"):
+                app.router.add_route("HEAD", path, route.handler)

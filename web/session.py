@@ -1,0 +1,146 @@
+"""Who is asking: the login behind a cookie, or the token behind an Authorization header."""
+
+from aiohttp import hdrs, web
+from aiohttp_session import AbstractStorage, Session, get_session, new_session
+
+from db import friendships, links, logins, tokens, users
+from db.connection import Database
+from db.models import ListenLink, Login, User
+from sfu.errors import NoSuchUser, NotFriends, NotSignedIn, WrongScope
+from web.keys import ADDRESSES, DB
+from web.secret import digest, fresh
+
+LOGIN = web.RequestKey("LOGIN", Login)
+MAX_AGE_S = int(logins.IDLE.total_seconds())
+
+
+async def current_user(request: web.Request, scope: str | None = None) -> User:
+    """Who is asking. A token is taken where `scope` names one; with an Authorization header the cookie does not count.
+
+    Raises NotSignedIn, WrongScope.
+    """
+    if hdrs.AUTHORIZATION in request.headers:
+        return await _token_user(request, scope)
+    return (await current_login(request)).user
+
+
+async def current_login(request: web.Request) -> Login:
+    """The login behind the cookie, with its user. Raises NotSignedIn; WrongScope for a token, which cannot do this."""
+    if hdrs.AUTHORIZATION in request.headers:
+        await _token_user(request, None)
+    await get_session(request)
+    login: Login | None = request.get(LOGIN)
+    if login is None:
+        raise NotSignedIn
+    return login
+
+
+async def user_named(request: web.Request) -> User:
+    """The user named in the path. Raises NoSuchUser."""
+    user = await request.app[DB].run(users.find, request.match_info["username"])
+    if user is None:
+        raise NoSuchUser
+    return user
+
+
+async def friend_named(request: web.Request, user: User) -> User:
+    """The user named in the path, who is `user` or a friend. Raises NoSuchUser, NotFriends."""
+    named = await user_named(request)
+    if named.id != user.id and not await request.app[DB].run(friendships.are_friends, user.id, named.id):
+        raise NotFriends
+    return named
+
+
+async def hearing(request: web.Request) -> tuple[User, str]:
+    """Who of the path is heard, and by whom: the listener's name, or `link:ID` for the bearer of a listen link.
+
+    Raises NotSignedIn, WrongScope, NoSuchUser, NotFriends.
+    """
+    link = await link_of(request)
+    if link is None:
+        listener = await current_user(request, "listen")
+        return await friend_named(request, listener), listener.username
+    named = await user_named(request)
+    if named.id != link.user_id:
+        raise NotFriends("The link is somebody else's.")
+    return named, f"link:{link.id}"
+
+
+async def link_of(request: web.Request) -> ListenLink | None:
+    """The listen link whose secret the request bears, with its user; None for everything else."""
+    secret = bearer_of(request)
+    return None if secret is None else await request.app[DB].run(links.find, digest(secret))
+
+
+def bearer_of(request: web.Request) -> str | None:
+    """The secret in `Authorization: Bearer SECRET`."""
+    kind, _, secret = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return secret.strip() if kind.lower() == "bearer" and secret.strip() else None
+
+
+async def sign_in(request: web.Request, user: User) -> None:
+    """Begin a login with a new cookie; the one that came with the request is dead from here on."""
+    old = await get_session(request)
+    if old.identity is not None:
+        await request.app[DB].run(logins.remove_digest, old.identity)
+    (await new_session(request))["user"] = user.id
+
+
+async def sign_out(request: web.Request) -> None:
+    """End the login of this request, if there is one."""
+    (await get_session(request)).invalidate()
+
+
+async def _token_user(request: web.Request, scope: str | None) -> User:
+    secret = bearer_of(request)
+    token = None if secret is None else await request.app[DB].run(tokens.use, digest(secret))
+    if token is None:
+        raise NotSignedIn
+    if scope is None or scope not in token.scopes:
+        raise WrongScope
+    return token.user
+
+
+class LoginStorage(AbstractStorage):
+    """Sessions are rows of the table of logins; the cookie is a secret of which the row keeps the digest."""
+
+    def __init__(self, https: bool) -> None:
+        super().__init__(cookie_name="__Host-hushcast" if https else "hushcast", secure=https, samesite="Lax", max_age=MAX_AGE_S)
+
+    async def load_session(self, request: web.Request) -> Session:
+        cookie = self.load_cookie(request)
+        login = None if not cookie else await _database(request).run(logins.find, digest(cookie))
+        if login is None:
+            return await self.new_session()
+        request[LOGIN] = login
+        # The age is the row's business: hence no max_age, by which aiohttp-session would judge it again.
+        session = Session(login.digest, data={"session": {"user": login.user_id}}, new=False)
+        if logins.is_stale(login):
+            session.changed()
+        return session
+
+    async def save_session(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
+        if session.empty:
+            if session.identity is not None:
+                await _database(request).run(logins.remove_digest, session.identity)
+            self._forget(response)
+        elif session.new:
+            secret = fresh()
+            agent = request.headers.get(hdrs.USER_AGENT, "")[:200].encode("utf-8", "replace").decode()
+            address = request.app[ADDRESSES].client(request)
+            await _database(request).run(logins.add, session["user"], digest(secret), address, agent)
+            self._remember(response, secret)
+        elif await _database(request).run(logins.touch, str(session.identity)):
+            self._remember(response, self.load_cookie(request) or "")
+
+    def _remember(self, response: web.StreamResponse, secret: str) -> None:
+        response.set_cookie(
+            self.cookie_name, secret, path="/", max_age=MAX_AGE_S, httponly=True, samesite="Lax", secure=self.cookie_params["secure"]
+        )
+
+    def _forget(self, response: web.StreamResponse) -> None:
+        response.del_cookie(self.cookie_name, path="/", httponly=True, samesite="Lax", secure=self.cookie_params["secure"])
+
+
+def _database(request: web.Request) -> Database:
+    return request.app[DB]

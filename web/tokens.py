@@ -1,0 +1,47 @@
+"""Bearer tokens for programs: made once, shown once."""
+
+from aiohttp import web
+
+from db import tokens
+from web.answers import created, id_of, nothing, ok, stamp
+from web.bodies import fields_of
+from web.keys import DB
+from web.secret import digest, fresh
+from web.session import current_user
+
+SCOPES = ("publish", "listen", "metrics")
+
+
+async def make(request: web.Request) -> web.Response:
+    """A new token, shown in this answer only."""
+    user = await current_user(request)
+    fields = await fields_of(request)
+    name, scopes = fields.text("name", 1, 100), fields.choices("scopes", SCOPES)
+    fields.check()
+    secret = fresh()
+    token = await request.app[DB].run(tokens.add, user.id, name, scopes, digest(secret))
+    return created({"id": token.id, "token": secret})
+
+
+async def listed(request: web.Request) -> web.Response:
+    """One's tokens, without their secrets."""
+    user = await current_user(request)
+    return ok(
+        [
+            {
+                "id": token.id,
+                "name": token.name,
+                "scopes": token.scopes,
+                "created_at": stamp(token.created_at),
+                "last_used_at": stamp(token.last_used_at),
+            }
+            for token in await request.app[DB].run(tokens.of_user, user.id)
+        ]
+    )
+
+
+async def revoke(request: web.Request) -> web.Response:
+    """The token is good for nothing from here on."""
+    user = await current_user(request)
+    await request.app[DB].run(tokens.remove, user.id, id_of(request))
+    return nothing()
