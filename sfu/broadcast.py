@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -55,7 +55,17 @@ class News(Protocol):
     def cue(self, username: str, at_s: float, kind: str, text: str) -> None: ...
 
 
-@dataclass(frozen=True)
+class Silence:
+    """News that nobody hears."""
+
+    def on_live(self, username: str, since: datetime) -> None: ...
+    def on_ended(self, username: str, recording: int | None) -> None: ...
+    def on_status(self, username: str) -> None: ...
+    def on_level(self, username: str, original_dbfs: float, denoised_dbfs: float) -> None: ...
+    def cue(self, username: str, at_s: float, kind: str, text: str) -> None: ...
+
+
+@dataclass
 class Parts:
     """What every broadcast is made from; handed down by the app, owned by nobody here."""
 
@@ -63,7 +73,7 @@ class Parts:
     nurse: Nurse
     catalogue: Catalogue
     archive: Archive
-    news: News
+    news: News = field(default_factory=Silence)  # set once there is somebody to hear it
 
 
 class Broadcast:

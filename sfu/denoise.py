@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 
-from sfu.errors import Died, DidNotStart, TooSlow, WorkerError
+from sfu.errors import DidNotStart, Died, TooSlow, WorkerError
 from sfu.quantiles import Quantiles
 from workers.control import Adjust, Failed, Message, Ready, Stats
 from workers.errors import WorkerFailed

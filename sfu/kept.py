@@ -46,7 +46,9 @@ class Catalogue(Protocol):
 class KeptWorker:
     """Owns at most one `Denoise` at a time and the task that keeps it. `changed` is called after every change of state."""
 
-    def __init__(self, label: str, nurse: Nurse, catalogue: Catalogue, packet: Callable[[Packet], None], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, label: str, nurse: Nurse, catalogue: Catalogue, packet: Callable[[Packet], None], changed: Callable[[], None]
+    ) -> None:
         self.enabled = False
         self.wanted: str | None = None  # the denoiser asked for; None: the default
         self.strength_db: float | None = None

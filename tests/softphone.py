@@ -62,6 +62,7 @@ class Softphone(asyncio.DatagramProtocol):
         self._http, self._base_url, self._headers = http, base_url.rstrip("/"), headers or {}
         self._incoming: asyncio.Queue[bytes] = asyncio.Queue(64)
         self._bound = asyncio.Event()
+        self._more = asyncio.Event()
         self._connected = asyncio.Event()
         self._consent: asyncio.Task[None] | None = None
         self._socket: asyncio.DatagramTransport | None = None
@@ -160,7 +161,8 @@ class Softphone(asyncio.DatagramProtocol):
         """Wait until `count` packets have been received."""
         async with asyncio.timeout(timeout_s):
             while len(self.received) < count:
-                await asyncio.sleep(0.01)
+                self._more.clear()
+                await self._more.wait()
 
     # the socket
 
@@ -209,6 +211,7 @@ class Softphone(asyncio.DatagramProtocol):
             self.on_packet(now_ns, packet)
         else:
             self.received.append((now_ns, packet))
+            self._more.set()
 
     async def _send(self, data: bytes) -> None:
         self._out(data)

@@ -16,9 +16,9 @@ from sfu.nursing import Nursing
 from sfu.peer import Peer, make_peer
 from sfu.switchboard import Switchboard
 from sfu.udp import MediaSockets
-from web.archive import Archive
 from web.denoisers import FALLBACK, Denoisers
 from web.keys import ARCHIVE, CONFIG, DENOISERS, PRESENCE, SWITCHBOARD
+from web.presence import Presence
 from workers.errors import WorkerFailed
 from workers.models import Models
 
@@ -42,8 +42,10 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, host: str | None) -> Peer:
             return make_peer(sockets, certificate, offer, kind, announce=announced, extra=host, ssrc=ssrc)
 
-        parts = Parts(config, nursing.nursery, denoisers, app[ARCHIVE], app[PRESENCE])
+        parts = Parts(config, nursing.nursery, denoisers, app[ARCHIVE])
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
+        parts.news = app[PRESENCE] = Presence(switchboard)
+        opening.callback(app[PRESENCE].end_all)
 
         def changed() -> None:
             warming.warm(denoisers)
