@@ -1,0 +1,187 @@
+"""A voice through everything: real server, real DTLS and SRTP, real model; what arrives is decoded and measured."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sfu.rtp import RtpPacket
+from tests.people import Person, friends
+from tests.softphone import Softphone
+from tests.sound import decode, delay_of, encode, read_wav, segment_si_sdr
+
+SAMPLES = 960  # a packet of 20 ms
+
+
+@pytest.fixture(scope="module")
+def noisy(audio_folder: Path) -> list[bytes]:
+    """The noisy voice as a browser would send it: 529 packets of 20 ms."""
+    return encode(read_wav(audio_folder / "noisy_snr0.wav"))
+
+
+async def denoised_by(person: Person, name: str) -> None:
+    """Wait until the model is ready to serve."""
+    async with asyncio.timeout(120):
+        while not any(each["name"] == name and each["available"] for each in await person.call("GET", "/api/denoisers")):
+            await asyncio.sleep(0.1)
+
+
+def sound_of(phone: Softphone) -> tuple[np.ndarray, int]:
+    """What a listener heard, decoded, and the RTP time of its first sample."""
+    packets = sorted((packet for _, packet in phone.received), key=lambda packet: packet.timestamp)
+    return decode([packet.payload for packet in packets]), packets[0].timestamp
+
+
+def assert_whole(packets: list[RtpPacket]) -> None:
+    """Nothing missing, nothing twice, nothing irregular: numbers go up by one and time by one packet."""
+    for earlier, later in zip(packets, packets[1:], strict=False):
+        assert (later.sequence - earlier.sequence) & 0xFFFF == 1, (earlier, later)
+        assert (later.timestamp - earlier.timestamp) & 0xFFFFFFFF == SAMPLES, (earlier, later)
+    assert len({packet.ssrc for packet in packets}) == 1
+
+
+async def test_a_voice_is_heard_clean_40_ms_later(server, noisy: list[bytes], audio_folder: Path) -> None:
+    """A listener of `auto` hears the voice at least 6 dB cleaner than one of `original`, numbered and timed alike."""
+    house = await server()
+    async with friends(house.url, "ada", "ben", "cem") as (ada, ben, cem):
+        await denoised_by(ada, "deepfilternet3")
+        async with ada.phone() as mic, ben.phone() as clean, cem.phone() as raw:
+            await mic.publish("ada")
+            mic.send(0, 0, noisy[0])
+            await ada.until("ada", live=True, denoise_state="active")
+            await asyncio.gather(clean.listen("ada"), raw.listen("ada", "?variant=original"))
+            await mic.talk(noisy[1:], first=1)
+            await asyncio.gather(clean.heard(len(noisy) - 1), raw.heard(len(noisy) - 1))
+            status = await ada.status()
+            recording = (await ada.call("POST", "/api/stream/stop"))["recording"]
+    assert status["denoise"] == {"enabled": True, "denoiser": "deepfilternet3", "state": "active", "reason": None, "strength_db": None}
+    assert status["latency_ms"]["algorithmic"] == 40
+    assert (status["listeners"], status["listener_names"], status["loss"]["lost"]) == (2, ["ben", "cem"], 0)
+    assert isinstance(recording, int)
+    for phone in (clean, raw):
+        assert_whole([packet for _, packet in phone.received])
+    denoised, denoised_start = sound_of(clean)
+    original, original_start = sound_of(raw)
+    shift = (denoised_start - original_start + 2**31) % 2**32 - 2**31
+    denoised, original = np.concatenate([np.zeros(max(shift, 0), np.float32), denoised]), original[max(-shift, 0) :]
+    assert abs(delay_of(denoised, original)) <= 1  # the delay lies in when it is sent, not in what the time stamp says
+    voice = read_wav(audio_folder / "clean_freesound_33711.wav")[original_start % SAMPLES :]
+    before, after = np.median(segment_si_sdr(voice, original)), np.median(segment_si_sdr(voice, denoised))
+    assert after - before >= 6.0, (before, after)
+
+
+async def test_a_killed_worker_is_not_heard(server, noisy: list[bytes]) -> None:
+    """Workers die again and again while the switch is toggled, and nothing is missing in the listener's RTP time."""
+    house = await server()
+    async with friends(house.url, "ada", "ben") as (ada, ben):
+        await denoised_by(ada, "deepfilternet3")
+        async with ada.phone() as mic, ben.phone() as ear:
+            await mic.publish("ada")
+            mic.send(0, 0, noisy[0])
+            await ada.until("ada", live=True, denoise_state="active")
+            await ear.listen("ada")
+            talking = asyncio.create_task(mic.talk(noisy[1:], first=1))
+            for kill in range(1, 7):
+                await asyncio.sleep(0.5)
+                [worker] = await workers_of(house.pid)
+                os.kill(worker, signal.SIGKILL)
+                if kill % 2 == 0:
+                    await ada.call("POST", "/api/stream/denoise", {"enabled": False})
+                    await ada.call("POST", "/api/stream/denoise", {"enabled": True})
+                await ada.until("ada", denoise_state="active")
+            await talking
+            await ear.heard(len(noisy) - 1)
+            recording = (await ada.call("POST", "/api/stream/stop"))["recording"]
+        assert_whole([packet for _, packet in ear.received])
+        [row] = [each for each in await ada.call("GET", "/api/recordings") if each["id"] == recording]
+        assert row["duration_s"] == pytest.approx(len(noisy) * 0.02, abs=0.001)
+        assert row["denoised"] is True
+
+
+async def test_a_third_failure_within_a_minute_bypasses_until_toggled(server, noisy: list[bytes]) -> None:
+    """Two deaths are made good at once; the third gives `bypassed`, `worker_failed`, and the sound goes on."""
+    house = await server({"denoise.default": "passthrough"})
+    async with friends(house.url, "ada", "ben") as (ada, ben):
+        async with ada.phone() as mic, ben.phone() as ear:
+            await mic.publish("ada")
+            mic.send(0, 0, noisy[0])
+            await ada.until("ada", live=True, denoise_state="active")
+            await ear.listen("ada")
+            talking = asyncio.create_task(mic.talk(noisy[1:300], first=1))
+            for state in ("active", "active", "bypassed"):
+                [worker] = await workers_of(house.pid)
+                os.kill(worker, signal.SIGKILL)
+                async with asyncio.timeout(10):
+                    while worker in await workers_of(house.pid):
+                        await asyncio.sleep(0.01)
+                status = await ada.until("ada", denoise_state=state)
+            assert status["denoise"]["reason"] == "worker_failed"
+            await ada.call("POST", "/api/stream/denoise", {"enabled": False})
+            await ada.call("POST", "/api/stream/denoise", {"enabled": True})
+            status = await ada.until("ada", denoise_state="active")
+            assert status["denoise"]["reason"] is None
+            await talking
+            await ear.heard(299)
+        assert_whole([packet for _, packet in ear.received])
+
+
+async def test_a_killed_server_leaves_nothing_but_the_recording(server, noisy: list[bytes]) -> None:
+    """After kill -9 the worker and the nursery leave; the next start lists the recording, at most a second short."""
+    house = await server({"denoise.default": "passthrough"})
+    async with friends(house.url, "ada", "ben") as (ada, _):
+        async with ada.phone() as mic:
+            await mic.publish("ada")
+            mic.send(0, 0, noisy[0])
+            await ada.until("ada", live=True, denoise_state="active")
+            await mic.talk(noisy[1:250], first=1)
+            children = await children_of(house.pid)
+            assert len(children) >= 2
+            house.kill()
+            async with asyncio.timeout(2):
+                while any(alive(pid) for pid in children):
+                    await asyncio.sleep(0.02)
+            await mic.hang_up(say_so=False)
+        await house.start()
+        assert house.url == ada.url
+        async with asyncio.timeout(20):
+            while (await ada.call("GET", "/api/recordings"))[0]["state"] != "ready":
+                await asyncio.sleep(0.1)
+        [row] = await ada.call("GET", "/api/recordings")
+        assert 4.0 <= row["duration_s"] <= 5.01
+        async with ada.http.get(f"{ada.url}/api/recording/{row['id']}/audio") as response:
+            assert response.status == 200
+            wav = await response.read()
+        assert len(wav) == pytest.approx(row["duration_s"] * 96_000, abs=2000)
+
+
+async def children_of(pid: int) -> list[int]:
+    """All processes below `pid`."""
+    text = await asyncio.to_thread(lambda: [_stat(int(each)) for each in os.listdir("/proc") if each.isdigit()])
+    parents = dict(filter(None, text))
+    below, found = {pid}, True
+    while found:
+        found = {child for child, parent in parents.items() if parent in below} - below
+        below |= found
+    return sorted(below - {pid})
+
+
+async def workers_of(pid: int) -> list[int]:
+    """The denoise workers of a server: the children of its nursery."""
+    everyone = await children_of(pid)
+    parents = dict(filter(None, map(_stat, everyone)))
+    return [child for child in everyone if parents.get(child) in everyone]
+
+
+def _stat(pid: int) -> tuple[int, int] | None:
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if words[0] == "Z" else (pid, int(words[1]))
+
+
+def alive(pid: int) -> bool:
+    return _stat(pid) is not None
