@@ -1,0 +1,88 @@
+"""Many datagrams over one socket: `sendmmsg` where the kernel has it, one `sendto` each elsewhere. Never waits."""
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+
+# struct mmsghdr of Linux, 64 bits: glibc's and, on a little-endian machine, musl's
+MESSAGE = np.dtype(
+    [
+        ("name", np.uint64),
+        ("name_length", np.uint32),
+        ("", np.uint32),
+        ("iov", np.uint64),
+        ("iov_length", np.uint64),
+        ("control", np.uint64),
+        ("control_length", np.uint64),
+        ("flags", np.int32),
+        ("", np.uint32),
+        ("sent", np.uint32),
+        ("", np.uint32),
+    ]
+)
+IOVEC = np.dtype([("base", np.uint64), ("length", np.uint64)])
+SOCKADDR_BYTES = 28  # sockaddr_in6, the longer of the two
+
+_FULL = (errno.EAGAIN, errno.EWOULDBLOCK)
+_DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
+# PyDLL keeps the interpreter's lock: the call never waits, and to get the lock back from another thread would take up to 5 ms
+_libc = ctypes.PyDLL(None, use_errno=True) if sys.platform == "linux" and sys.byteorder == "little" and sys.maxsize > 2**32 else None
+HAVE_SENDMMSG = _libc is not None and hasattr(_libc, "sendmmsg")
+if _libc is not None and HAVE_SENDMMSG:
+    _sendmmsg = _libc.sendmmsg
+    _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+    _sendmmsg.restype = ctypes.c_int
+
+
+def send_many(fd: int, messages: npt.NDArray[np.void]) -> list[int]:
+    """Send all (an array of MESSAGE in one piece); the indices of those that the kernel refused.
+
+    What one destination refuses harms no other. Only a full socket, which is everybody's, ends it for the rest.
+    """
+    refused: list[int] = []
+    at, count, start = 0, len(messages), messages.ctypes.data
+    while at < count:
+        done = _sendmmsg(fd, start + at * MESSAGE.itemsize, count - at, _DONTWAIT)
+        if done > 0:
+            at += done
+            continue
+        wrong = ctypes.get_errno()
+        if wrong == errno.EINTR:
+            continue
+        if wrong in _FULL:
+            refused.extend(range(at, count))
+            break
+        refused.append(at)
+        at += 1
+    return refused
+
+
+def send_each(fd: int, datagrams: Iterable[tuple[memoryview, Address]]) -> list[int]:
+    """The same with a call for each."""
+    refused: list[int] = []
+    with socket.socket(fileno=os.dup(fd)) as sender:
+        for at, (datagram, address) in enumerate(datagrams):
+            try:
+                sender.sendto(datagram, _DONTWAIT, address)
+            except OSError:
+                refused.append(at)
+    return refused
+
+
+def sockaddr(address: Address) -> bytes:
+    """The kernel's form of a numeric address as recvfrom gives it: 16 bytes for IPv4, 28 for IPv6."""
+    host, port = address[0], address[1]
+    if ":" not in host:
+        return struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", port, socket.inet_pton(socket.AF_INET, host))
+    flow, scope = (address[2], address[3]) if len(address) == 4 else (0, 0)
+    packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    return struct.pack("=H", socket.AF_INET6) + struct.pack("!HL16s", port, flow, packed) + struct.pack("=L", scope)
