@@ -22,14 +22,14 @@ class Ended(NamedTuple):
 
 
 def begin(username: str, broadcast: str, title: str | None, started_at: datetime) -> Recording:
-    """Make the row of a broadcast that is beginning, `live`; its folder is named by its id. Raises Missing without such a user."""
+    """Make the row of a broadcast that is beginning, `live`. Its folder is told from the storage folder. Raises Missing without such a user."""
     user = User.get_or_none(User.username == username)
     if user is None:
         raise Missing("no_such_user")
     begun: Recording = Recording.create(
         user=user, broadcast=broadcast, title=title or None, started_at=started_at, variants=["original"], folder=""
     )
-    begun.folder = str(begun.id)
+    begun.folder = f"recordings/{begun.id}"
     begun.save()
     return begun
 

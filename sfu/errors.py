@@ -109,6 +109,12 @@ class NotFound(Refused):
     status, code = 404, "not_found"
 
 
+class NoSuchVariant(Refused):
+    """The recording has no such variant."""
+
+    status, code = 404, "no_such_variant"
+
+
 class NotLive(Refused):
     """Nobody is live there. `conflict` makes it a 409, for commands to one's own broadcast."""
 

@@ -14,12 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from workers.opusfile import QUANTUM, RATE_HZ, OpusFile
+from workers.opusfile import DENOISED, HEARD, ORIGINAL, QUANTUM, RATE_HZ, OpusFile
 from workers.ring import Packet
 
 logger = logging.getLogger(__name__)
 
-ORIGINAL, DENOISED, HEARD = "original.opus", "denoised.opus", "heard.opus"
 CAPACITY = 8192  # packets on their way to the disk: over a minute of both lines at 20 ms; then the new ones are dropped
 WAKE_S = 0.1  # how often the thread looks; with a page of 0.2 s at most 0.3 s are unwritten
 CLOSE_S = 5.0  # a disk that takes longer than this to end two files is left to itself

@@ -4,27 +4,24 @@ import asyncio
 import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 from aiohttp_session import session_middleware
 
 from db.connection import Database
 from sfu.config import Config
+from web.archive import Archive
 from web.attempts import Attempts
 from web.failures import failures
 from web.gates import BODY_LIMIT, dress, guard
-from web.keys import ADDRESSES, ATTEMPTS, CLIENT, CONFIG, DB, METRICS, PASSWORDS, PRESENCE, READINESS, SWITCHBOARD
+from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, CLIENT, CONFIG, DB, METRICS, PASSWORDS, READINESS, TRANSCODING
+from web.media import media
 from web.operations import Phase, Readiness, drain, own_samples
 from web.origin import Addresses, serves_https
 from web.passwords import Passwords
-from web.presence import Presence
-from web.quiet import Quiet
 from web.routes import add_routes
 from web.session import LoginStorage
-
-if TYPE_CHECKING:
-    from sfu.switchboard import Switchboard
+from web.transcoding import Transcoding
 
 DATABASE = "hushcast.db"
 CLIENT_FOLDER = Path(__file__).parent / "client"
@@ -40,7 +37,7 @@ def make_app(config: Config) -> web.Application:
     app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), Attempts(), Readiness()
     app[METRICS] = [own_samples(app)]
     add_routes(app)
-    app.cleanup_ctx.extend([_database, _passwords, _media, _phases])
+    app.cleanup_ctx.extend([_database, _passwords, _recordings, media, _phases])
     app.on_shutdown.append(drain)
     return app
 
@@ -57,12 +54,12 @@ async def _passwords(app: web.Application) -> AsyncIterator[None]:
     await app[PASSWORDS].close()
 
 
-async def _media(app: web.Application) -> AsyncIterator[None]:
-    """The media plane: models, nursery, sockets, switchboard; and Presence, which is its News."""
-    app[SWITCHBOARD] = cast("Switchboard", Quiet())
-    app[PRESENCE] = Presence(app[SWITCHBOARD])
-    yield
-    app[PRESENCE].end_all()
+async def _recordings(app: web.Application) -> AsyncIterator[None]:
+    """What was recorded: before the media plane, which hands its recordings over when it closes."""
+    storage = app[CONFIG].storage.path
+    async with Archive(app[DB], storage, app[CONFIG].recording) as archive, Transcoding(storage / "recordings" / ".made") as transcoding:
+        app[ARCHIVE], app[TRANSCODING] = archive, transcoding
+        yield
 
 
 async def _phases(app: web.Application) -> AsyncIterator[None]:

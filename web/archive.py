@@ -32,9 +32,10 @@ MB = 1_000_000
 class Archive:
     """Owns the folder of recordings and two tasks: one finalises, one child at a time, the other deletes what is too old or too much."""
 
-    def __init__(self, database: Database, folder: Path, settings: config.Recording) -> None:
+    def __init__(self, database: Database, storage: Path, settings: config.Recording) -> None:
+        """storage: `storage.path`, which the rows' folders are told from."""
         self._database = database
-        self._folder = folder
+        self._storage = storage
         self._settings = settings
         self._work = asyncio.Event()
         self._unwritten: dict[int, Ended] = {}  # what could not be written down at the end of a broadcast
@@ -84,7 +85,7 @@ class Archive:
 
     def folder_of(self, recording: Recording) -> Path:
         """Where its files are: original.opus, denoised.opus, NAME.peaks, heard.wav."""
-        return self._folder / recording.folder
+        return self._storage / recording.folder
 
     async def forget(self, folders: Iterable[str]) -> None:
         """Delete the files of recordings whose rows are gone; names as the rows had them."""
@@ -143,15 +144,16 @@ class Archive:
             await self.forget(folders)
 
     def _prepare(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for gone in self._folder.glob(".gone-*"):
+        folder = self._storage / "recordings"
+        folder.mkdir(parents=True, exist_ok=True)
+        for gone in folder.glob(".gone-*"):
             shutil.rmtree(gone, ignore_errors=True)
 
     def _delete(self, folders: list[str]) -> None:
-        for name in folders:
-            gone = self._folder / f".gone-{name}"
+        for folder in [self._storage / name for name in folders]:
+            gone = folder.with_name(f".gone-{folder.name}")  # out of sight at once, and found at the next start if there is none before
             try:
-                (self._folder / name).rename(gone)
+                folder.rename(gone)
             except FileNotFoundError:
                 continue
             shutil.rmtree(gone, ignore_errors=True)

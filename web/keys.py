@@ -11,6 +11,7 @@ from sfu.config import Config
 
 if TYPE_CHECKING:
     from sfu.switchboard import Switchboard
+    from web.archive import Archive
     from web.attempts import Attempts
     from web.companions import Companions
     from web.denoisers import Denoisers
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from web.origin import Addresses
     from web.passwords import Passwords
     from web.presence import Presence
+    from web.transcoding import Transcoding
 
 
 class Air(Protocol):
@@ -40,6 +42,8 @@ CONFIG = web.AppKey("CONFIG", Config)
 DB = web.AppKey("DB", Database)
 SWITCHBOARD: web.AppKey["Switchboard"] = web.AppKey("SWITCHBOARD")
 DENOISERS: web.AppKey["Denoisers"] = web.AppKey("DENOISERS")
+ARCHIVE: web.AppKey["Archive"] = web.AppKey("ARCHIVE")
+TRANSCODING: web.AppKey["Transcoding"] = web.AppKey("TRANSCODING")
 PRESENCE: web.AppKey["Presence"] = web.AppKey("PRESENCE")
 COMPANIONS: web.AppKey["Companions"] = web.AppKey("COMPANIONS")
 PASSWORDS: web.AppKey["Passwords"] = web.AppKey("PASSWORDS")

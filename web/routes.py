@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from web import accounts, friends, invites, links, operations, pages, sockets, tokens
+from web import accounts, friends, invites, links, operations, negotiation, pages, playing, recordings, sockets, stream, tokens, whep, whip
 
 ANYONE, LOGIN = "anyone", "login"
 NUMBER = "{id:[0-9]{1,18}}"
 ASSET = r"{asset:(?:(?:js|img|fonts)/(?:[A-Za-z0-9_-]+/)*)?[A-Za-z0-9_-]+\.(?:css|js|mjs|map|svg|png|ico|woff2|webmanifest|txt)}"
+
+NEGOTIATED = ("/whip/{username}", "/whip/{username}/{identity}", "/whep/{username}", "/whep/{username}/{identity}")
 
 
 class Route(NamedTuple):
@@ -48,11 +50,32 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/api/blocks/{username}", friends.block, LOGIN),
     Route("DELETE", "/api/blocks/{username}", friends.unblock, LOGIN),
     # live: WHIP, WHEP, the broadcaster's commands, listen links
+    Route("POST", "/whip/{username}", whip.publish, "that user, or token:publish"),
+    Route("PATCH", "/whip/{username}/{identity}", whip.patch, "who made it"),
+    Route("DELETE", "/whip/{username}/{identity}", whip.delete, "who made it"),
+    Route("POST", "/whep/{username}", whep.subscribe, "friends and the user, token:listen, or a listen link's token"),
+    Route("PATCH", "/whep/{username}/{identity}", whep.patch, "who made it"),
+    Route("DELETE", "/whep/{username}/{identity}", whep.delete, "who made it"),
+    Route("PUT", "/whep/{username}/{identity}/variant", whep.choose, "who made it"),
+    *(Route("GET", path, negotiation.nothing, ANYONE) for path in NEGOTIATED),
+    *(Route("OPTIONS", path, negotiation.options, ANYONE) for path in NEGOTIATED),
+    Route("POST", "/api/stream/denoise", stream.denoise, LOGIN),
+    Route("POST", "/api/stream/stop", stream.stop, LOGIN),
+    Route("POST", "/api/stream/park", stream.park, LOGIN),
+    Route("GET", "/api/stream/status/{username}", stream.status, "friends and the user, token:listen"),
+    Route("GET", "/api/denoisers", stream.denoisers, LOGIN),
     Route("GET", "/api/listen-links", links.listed, LOGIN),
     Route("POST", "/api/listen-links", links.make, LOGIN),
     Route("DELETE", f"/api/listen-links/{NUMBER}", links.revoke, LOGIN),
     Route("GET", "/api/listen-link", links.whose, "a listen link's token"),
     # recordings
+    Route("GET", "/api/recordings", recordings.own, LOGIN),
+    Route("GET", "/api/recordings/{username}", recordings.of_friend, LOGIN),
+    Route("GET", f"/api/recording/{NUMBER}/audio", playing.audio, LOGIN),
+    Route("GET", f"/api/recording/{NUMBER}/peaks", recordings.peaks, LOGIN),
+    Route("PATCH", f"/api/recording/{NUMBER}", recordings.rename, LOGIN),
+    Route("DELETE", f"/api/recording/{NUMBER}", recordings.delete, LOGIN),
+    Route("GET", "/api/storage", recordings.storage, LOGIN),
     # WebSockets
     Route("GET", "/ws/presence", sockets.presence, LOGIN),
     Route("GET", "/ws/stream/{username}", sockets.stream, LOGIN),

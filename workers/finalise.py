@@ -15,24 +15,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from workers import opusfile, wav
 from workers.opusfile import RATE_HZ, OpusFile
 from workers.parent import leave_with_parent
+from workers.peaks import peaks_of
 from workers.playback import pcm16, sound
 
 VARIANTS = ("original", "denoised")
-WAV = "heard.wav"
-PEAK_SAMPLES = 480  # 10 ms: one pair of int16 (min, max) in NAME.peaks
-_LEFT_OVER = "heard.opus"  # the line that was heard while it was but the original; a crash leaves it behind
 _NICENESS = 10
 
 
 def finalise(folder: Path, with_wav: bool) -> dict[str, object]:
     """Do all of it; the answer is what is printed. `failed`: empty, disk_full, disk_error, or None; sound there is may still be played."""
-    (folder / _LEFT_OVER).unlink(missing_ok=True)
+    (folder / opusfile.HEARD).unlink(missing_ok=True)
     failed = None
     try:
         _end_files(folder)
@@ -76,7 +71,7 @@ def _end_files(folder: Path) -> None:
 
 def _make(folder: Path, variant: str, samples: int, with_wav: bool) -> None:
     """The peaks of one variant and perhaps its WAV, in one pass over the sound."""
-    peaks_path, wav_path = folder / f"{variant}.peaks", folder / WAV
+    peaks_path, wav_path = folder / f"{variant}.peaks", folder / wav.HEARD
     if peaks_path.exists() and (wav_path.exists() or not with_wav):
         return
     with _whole(peaks_path) as peaks, _whole(wav_path if with_wav else Path(os.devnull)) as pcm:
@@ -85,13 +80,6 @@ def _make(folder: Path, variant: str, samples: int, with_wav: bool) -> None:
             whole = pcm16(block)
             pcm.write(whole.tobytes())
             peaks.write(peaks_of(whole).tobytes())
-
-
-def peaks_of(block: NDArray[np.int16]) -> NDArray[np.int16]:
-    """int16[n] -> int16[ceil(n / 480), 2]: the lowest and highest sample of every 10 ms."""
-    at = np.arange(0, len(block), PEAK_SAMPLES)
-    pairs: NDArray[np.int16] = np.stack([np.minimum.reduceat(block, at), np.maximum.reduceat(block, at)], axis=1).astype("<i2")
-    return pairs
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from typing import BinaryIO, Self
 
 from workers import ogg
 
+# The files of a recording. HEARD is DENOISED as long as nothing in it is denoised: a crash leaves it behind for nobody.
+ORIGINAL, DENOISED, HEARD = "original.opus", "denoised.opus", "heard.opus"
 RATE_HZ = 48_000
 PRE_SKIP = 312  # libopus looks ahead 6.5 ms, whoever drives it
 PAGE_SAMPLES = 9_600  # a page is written every 200 ms

@@ -2,6 +2,7 @@
 
 import struct
 
+HEARD = "heard.wav"  # in the folder of a recording: what `auto` listeners heard
 RATE_HZ = 48_000
 _LARGEST = 0xFFFFFFFF
 

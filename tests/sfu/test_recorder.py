@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from sfu import recorder
 from sfu.recorder import Recorder
 from tests.spoken import decoded, packet, packets_of
 from workers import opusfile
@@ -144,6 +143,6 @@ def test_kill_9_loses_less_than_a_second(tmp_path: Path) -> None:
         assert child.stdout is not None
         said = [int(child.stdout.readline()) for _ in range(4)][-1]
         child.send_signal(signal.SIGKILL)
-    for name in (recorder.ORIGINAL, recorder.DENOISED):
+    for name in (opusfile.ORIGINAL, opusfile.DENOISED):
         assert opusfile.length(tmp_path / name) >= said * 960 - 48_000
         assert len(decoded(tmp_path / name)) >= said * 960 - 48_000

@@ -51,7 +51,7 @@ def test_finalise_ends_files_and_makes_peaks_and_wav(taped: Path) -> None:
         assert len(decoded(taped / f"{variant}.opus")) == LENGTH
         peaks = np.fromfile(taped / f"{variant}.peaks", "<i2").reshape(-1, 2)
         assert len(peaks) == SECONDS * 100 and (peaks[:, 0] <= peaks[:, 1]).all()
-    with wave.open(str(taped / finalise.WAV)) as file:
+    with wave.open(str(taped / wav.HEARD)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate(), file.getnframes()) == (1, 2, 48_000, LENGTH)
         heard = np.frombuffer(file.readframes(LENGTH), "<i2") / 32768
     assert np.corrcoef(heard[4800:96_000], sound_of(SECONDS)[4800:96_000])[0, 1] > 0.7
@@ -74,7 +74,7 @@ def test_a_crash_before_the_last_page_still_aligns(tmp_path: Path) -> None:
     finalise.finalise(tmp_path, False)
     lengths = {opusfile.length(tmp_path / f"{variant}.opus") for variant in finalise.VARIANTS}
     assert len(lengths) == 1 and 0 <= 4 * 48_000 - lengths.pop() <= 48_000
-    assert not (tmp_path / finalise.WAV).exists()
+    assert not (tmp_path / wav.HEARD).exists()
 
 
 @pytest.mark.parametrize("variant, channels", [("original", 1), ("both", 2)])

@@ -1,0 +1,102 @@
+"""The sound of a recording: a file where one lies there in that form, else decoded on the way (WAV) or made once and kept."""
+
+import asyncio
+import contextlib
+import re
+from pathlib import Path
+
+from aiohttp import hdrs, web
+
+from db.models import Recording
+from sfu.errors import BadRequest, NotFound
+from web.failures import problem
+from web.keys import ARCHIVE, TRANSCODING
+from web.recordings import allowed, variant_of
+from workers import opusfile, wav
+
+VARIANTS = ("original", "denoised", "both")
+TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+async def audio(request: web.Request) -> web.StreamResponse:
+    """What a recording sounds like, in the variant and form that is asked for; whole or a range of it."""
+    recording = await allowed(request)
+    variant = variant_of(request, recording, VARIANTS)
+    form = _choice(request, "format", tuple(TYPES))
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: TYPES[form], hdrs.CACHE_CONTROL: "private, no-cache"}
+    if _choice(request, "download", ("0", "1", "false", "true")) in ("1", "true"):
+        headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{_file_name(recording, form)}"'
+    folder = request.app[ARCHIVE].folder_of(recording)
+    samples, ready = await asyncio.to_thread(_look, folder, recording, variant, form)
+    if not samples:
+        raise NotFound("There is no sound in this recording.")
+    if ready is None and form == "wav":
+        return await _view(request, folder, variant, samples, f"{recording.id}-{variant}-{samples}", headers)
+    if ready is None:
+        name = f"{recording.id}-{variant}-{samples}.{form}"
+        ready = await request.app[TRANSCODING].made(folder, variant, form, samples, name)
+    return web.FileResponse(ready, headers=headers)
+
+
+def _look(folder: Path, recording: Recording, variant: str, form: str) -> tuple[int, Path | None]:
+    """(length in samples, the file that is this form already). Not for the loop: reads the disk."""
+    try:
+        samples = max(opusfile.length(folder / f"{name}.opus") for name in ("original", "denoised") if variant in (name, "both"))
+    except FileNotFoundError:
+        return 0, None
+    heard = variant == recording.variants[-1] and recording.state == "ready"
+    ready = folder / (f"{variant}.opus" if form == "opus" else wav.HEARD if form == "wav" and heard else "none")
+    return samples, ready if ready.exists() else None
+
+
+async def _view(
+    request: web.Request, folder: Path, variant: str, samples: int, tag: str, headers: dict[str, str]
+) -> web.StreamResponse:
+    """A WAV that is nowhere: its length is known, its bytes are decoded as they are sent."""
+    size = wav.size(samples, 2 if variant == "both" else 1)
+    headers |= {hdrs.ACCEPT_RANGES: "bytes", hdrs.ETAG: f'"{tag}"'}
+    wanted = _range(request, size, f'"{tag}"')
+    start, stop = wanted or (0, size)
+    if start >= stop:
+        return problem(416, "no_such_range", f"It has {size} bytes.", headers={hdrs.CONTENT_RANGE: f"bytes */{size}"})
+    response = web.StreamResponse(headers=headers)
+    response.content_length = stop - start
+    if wanted:
+        response.set_status(206)
+        response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{size}"
+    pieces = request.app[TRANSCODING].view(folder, variant, samples, start, stop)
+    async with contextlib.aclosing(pieces):
+        if request.method == hdrs.METH_HEAD:
+            await response.prepare(request)
+            return response
+        first = await anext(pieces)  # what can be refused is refused before the headers have gone
+        await response.prepare(request)
+        await response.write(first)
+        async for piece in pieces:
+            await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+def _range(request: web.Request, size: int, tag: str) -> tuple[int, int] | None:
+    """First byte and the one after the last (not above the first: there are none such); None where no single range is asked for."""
+    wanted = RANGE.fullmatch(request.headers.get(hdrs.RANGE, "").strip())
+    if wanted is None or wanted.group() == "bytes=-" or request.headers.get(hdrs.IF_RANGE, tag) != tag:
+        return None
+    first, last = wanted.groups()
+    if not first:
+        return max(0, size - int(last)), size
+    return int(first), min(size, int(last) + 1) if last else size
+
+
+def _choice(request: web.Request, name: str, known: tuple[str, ...]) -> str:
+    """One of the known words of the query, the first where nothing is said. Raises BadRequest."""
+    word = request.query.get(name) or known[0]
+    if word not in known:
+        raise BadRequest({name: f"must be one of {', '.join(known)}"})
+    return word
+
+
+def _file_name(recording: Recording, form: str) -> str:
+    return f"{recording.user.username}_{recording.started_at:%Y%m%d-%H%M%S}.{form}"

@@ -1,0 +1,138 @@
+"""Recordings: lists, titles, deletion, outlines, and what they take on the disk. How they sound is `web.playing`."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from db import friendships, recordings
+from db.models import Recording, User, now
+from sfu.errors import BadRequest, Conflict, NoSuchVariant, NotFound, NotFriends
+from web.answers import id_of, nothing, ok, stamp
+from web.archive import MB
+from web.bodies import fields_of
+from web.keys import ARCHIVE, CONFIG, DB
+from web.session import current_user, friend_named
+from workers.peaks import outline
+
+VARIANTS = ("original", "denoised")
+MOST_LISTED, MOST_POINTS, LONGEST_TITLE = 200, 10_000, 200
+LARGEST_ID = 2**63 - 1
+
+
+async def own(request: web.Request) -> web.Response:
+    """The asker's recordings, newest first."""
+    user = await current_user(request)
+    return await _listed(request, user)
+
+
+async def of_friend(request: web.Request) -> web.Response:
+    """A friend's recordings, newest first."""
+    return await _listed(request, await friend_named(request, await current_user(request)))
+
+
+async def rename(request: web.Request) -> web.Response:
+    """Give an own recording another title; null or nothing takes it away."""
+    user = await current_user(request)
+    fields = await fields_of(request)
+    title = fields.optional_text("title", 0, LONGEST_TITLE)
+    fields.check()
+    return ok(shown(await request.app[DB].run(recordings.rename, user.id, id_of(request), title)))
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Delete an own recording, its files too."""
+    user = await current_user(request)
+    folder = await request.app[DB].run(recordings.remove, user.id, id_of(request))
+    await request.app[ARCHIVE].forget([folder])
+    return nothing()
+
+
+async def peaks(request: web.Request) -> web.Response:
+    """The outline of one variant, as many pairs as asked for."""
+    recording = await allowed(request)
+    variant = variant_of(request, recording, VARIANTS)
+    points = number_of(request, "points", 1000, MOST_POINTS)
+    if recording.state in ("live", "finalising"):
+        raise Conflict("not_ready", "The outline is made when the recording has ended.", retry_after_s=2)
+    try:
+        drawn = await asyncio.to_thread(outline, request.app[ARCHIVE].folder_of(recording) / f"{variant}.peaks", points)
+    except FileNotFoundError:
+        raise NotFound("There is no outline of this recording.") from None
+    return ok({"duration_s": recording.duration_s, "peaks": drawn})
+
+
+async def storage(request: web.Request) -> web.Response:
+    """What the asker's recordings take, and how much and how long they may."""
+    user = await current_user(request)
+    settings = request.app[CONFIG].recording
+    used = await request.app[DB].run(recordings.used_bytes, user.id)
+    return ok({"used_bytes": used, "quota_bytes": settings.quota_mb * MB or None, "keep_days": settings.keep_days or None})
+
+
+async def allowed(request: web.Request) -> Recording:
+    """The recording of the path, if the asker may hear it. Raises Missing, NotFriends."""
+    user = await current_user(request)
+    found = await request.app[DB].run(recordings.find, id_of(request))
+    if found.user_id != user.id and not await request.app[DB].run(friendships.are_friends, user.id, found.user_id):
+        raise NotFriends
+    return found
+
+
+def variant_of(request: web.Request, recording: Recording, known: tuple[str, ...]) -> str:
+    """The variant that is asked for; `denoised` where there is one and nothing is said. Raises BadRequest, NoSuchVariant."""
+    wanted = request.query.get("variant") or ("denoised" if recording.denoised else "original")
+    if wanted not in known:
+        raise BadRequest({"variant": f"must be one of {', '.join(known)}"})
+    if wanted != "original" and not recording.denoised:
+        raise NoSuchVariant
+    return wanted
+
+
+def number_of(request: web.Request, name: str, default: int, most: int) -> int:
+    """A whole number of the query, from 1 to `most`. Raises BadRequest."""
+    text = request.query.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
+        raise BadRequest({name: f"must be a whole number from 1 to {most}"})
+    return int(text)
+
+
+def shown(recording: Recording) -> dict[str, Any]:
+    """A recording as the interface description has it. A live one is as long as it has lasted."""
+    live = recording.state == "live"
+    duration_s = (now() - recording.started_at).total_seconds() if live else recording.duration_s
+    return {
+        "id": recording.id,
+        "username": recording.user.username,
+        "title": recording.title,
+        "state": recording.state,
+        "started_at": stamp(recording.started_at),
+        "duration_s": round(max(0.0, duration_s), 6),
+        "denoised": recording.denoised,
+        "variants": recording.variants,
+        "size_bytes": recording.size_bytes,
+        "chapters": recording.chapters,
+        "stats": recording.stats,
+    }
+
+
+async def _listed(request: web.Request, user: User) -> web.Response:
+    limit = number_of(request, "limit", 50, LARGEST_ID)
+    before_id, before = _before(request)
+    found = await request.app[DB].run(recordings.of_user, user.id, min(limit, MOST_LISTED), before_id, before)
+    return ok([shown(recording) for recording in found])
+
+
+def _before(request: web.Request) -> tuple[int | None, datetime | None]:
+    """`before`: the id of a recording, or a moment in RFC 3339. Raises BadRequest."""
+    text = request.query.get("before", "")
+    if not text or (text.isascii() and text.isdigit()):
+        return (number_of(request, "before", 0, LARGEST_ID) or None), None
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        return None, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadRequest({"before": "must be the id of a recording, or a moment in RFC 3339"}) from None
