@@ -153,9 +153,7 @@ def test_sizes_change() -> None:
 def test_odd_duration() -> None:
     """A packet of three frames of 10 ms, that no encoder makes at once, comes back with the same duration."""
     frames = packets(voice(1), 480)
-    sent = [
-        Packet(n, n * 1440, 1440, 0, joined([frame.payload for frame in frames[3 * n : 3 * n + 3]])) for n in range(len(frames) // 3)
-    ]
+    sent = [Packet(n, n * 1440, 1440, 0, joined([frame.payload for frame in frames[3 * n : 3 * n + 3]])) for n in range(len(frames) // 3)]
     out = through(Pipeline(Passthrough({})), sent)
     assert places(out) == places(sent)
     assert all(duration(packet.payload) == 1440 for packet in out)

@@ -1,0 +1,152 @@
+"""The nursery and its workers as the server sees them. Light: no model, no numpy, no waiting.
+
+The nursery is exec'd, never forked from the server; it forks the workers. Both leave when their socket ends.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from workers.bell import Bell
+from workers.errors import WorkerFailed
+from workers.remote import Worker
+from workers.ring import Ring
+
+__all__ = ["Nursery", "Worker"]
+
+_MAX_MESSAGE = 65_536
+_ROOT = Path(__file__).parents[1]
+_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class Nursery:
+    """A process that has denoisers loaded. Owns the process and its socket; when it dies, `gone` tells, and it stays dead."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+        self._asked: dict[int, asyncio.Future[tuple[dict[str, Any], list[int]]]] = {}
+        self._count = 0
+        self._socket: socket.socket | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the process. Raises WorkerFailed."""
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            near.setblocking(False)
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "workers.forking", str(far.fileno()), str(os.getpid())),
+                pass_fds=[far.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, **_ONE_THREAD},
+                cwd=_ROOT,
+            )
+        except OSError as error:
+            near.close()
+            raise WorkerFailed(f"the nursery does not start: {error}") from error
+        finally:
+            far.close()
+        self._socket = near
+        asyncio.get_running_loop().add_reader(near, self._hear)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Let it go: the end of its socket, then SIGKILL. Its workers go with it."""
+        self._end()
+        try:
+            await asyncio.wait_for(self._process.wait(), 2)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return not self.gone.is_set()
+
+    async def load(self, denoiser: str, options: Mapping[str, object]) -> None:
+        """Have the model loaded; at once when it is already. Raises WorkerFailed."""
+        await self._ask("load", denoiser, options)
+
+    async def spawn(
+        self, denoiser: str, options: Mapping[str, object], noisy: Ring, noisy_bell: Bell, clean: Ring, clean_bell: Bell
+    ) -> Worker:
+        """Fork a worker on these rings (which stay the caller's); it loads the model first if need be. Raises WorkerFailed."""
+        near, far = socket.socketpair()
+        try:
+            fds = [noisy.fd, noisy_bell.handed, clean.fd, clean_bell.handed, far.fileno()]
+            answer, pidfds = await self._ask("spawn", denoiser, options, fds)
+        except BaseException:
+            near.close()
+            raise
+        finally:
+            far.close()
+        return Worker(answer["pid"], pidfds[0] if pidfds else None, near)
+
+    async def _ask(
+        self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = ()
+    ) -> tuple[dict[str, Any], list[int]]:
+        if self._socket is None:
+            raise WorkerFailed("the nursery is gone", reason="nursery_gone")
+        self._count += 1
+        ask = self._count
+        question = {"ask": ask, "do": what, "denoiser": denoiser, "options": dict(options)}
+        try:
+            socket.send_fds(self._socket, [json.dumps(question, default=str).encode()], fds)
+        except OSError as error:  # a full buffer too: a nursery that has not listened for so long is none
+            raise WorkerFailed(f"the nursery does not listen: {error}", reason="nursery_gone") from error
+        asked = self._asked[ask] = asyncio.get_running_loop().create_future()
+        try:
+            answer, pidfds = await asked
+        except asyncio.CancelledError:
+            if asked.done() and not asked.cancelled() and not asked.exception():
+                _close(asked.result()[1])  # it came at the same moment
+            raise
+        finally:
+            del self._asked[ask]
+        if "error" in answer:
+            raise WorkerFailed(answer["error"], answer["reason"])
+        return answer, pidfds
+
+    def _hear(self) -> None:
+        assert self._socket is not None
+        try:
+            message, fds, _, _ = socket.recv_fds(self._socket, _MAX_MESSAGE, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, fds = b"", []
+        if not message:
+            self._end()
+            return
+        answer = json.loads(message)
+        asked = self._asked.get(answer["ask"])
+        if asked is None or asked.done():  # whoever asked has left
+            _close(fds)
+        else:
+            asked.set_result((answer, list(fds)))
+
+    def _end(self) -> None:
+        """The socket is closed and everybody who waits for an answer is told. Idempotent."""
+        if self._socket is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        self._socket = None
+        self.gone.set()
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_exception(WorkerFailed("the nursery is gone", reason="nursery_gone"))
+
+
+def _close(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)
