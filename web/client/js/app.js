@@ -1,0 +1,269 @@
+/** Where the protocol classes meet the state. Actions for the views; no page in here. */
+
+import { api, asProblem } from "./api.js";
+import { Broadcaster } from "./broadcaster.js";
+import { Listener } from "./listener.js";
+import { audioContext } from "./meter.js";
+import { Microphone } from "./microphone.js";
+import { Player } from "./player.js";
+import { isOpen } from "./route.js";
+import { Shelves } from "./shelves.js";
+import { Socket } from "./socket.js";
+import { Streams } from "./streams.js";
+
+/** @typedef {import("./types.js").Me} Me */
+/** @typedef {import("./types.js").Status} Status */
+/** @typedef {import("./types.js").Toast} Toast */
+
+const TOAST_MS = 10_000;
+
+/** @param {Event} event @returns {any} */
+function told(event) {
+  return /** @type {CustomEvent} */ (event).detail;
+}
+
+export class App {
+  /** @param {import("./store.js").Store} store @param {(path: string, replace?: boolean) => void} go @param {(text: string) => void} announce */
+  constructor(store, go, announce) {
+    this.store = store;
+    this.go = go;
+    this.announce = announce;
+    this.broadcaster = new Broadcaster();
+    this.listener = new Listener();
+    this.player = new Player();
+    this.streams = new Streams();
+    this.shelves = new Shelves(store, this.player);
+    /** @type {Socket | null} */
+    this.presence = null;
+    /** @type {(() => void) | null} */
+    this.unwatchSelf = null;
+    /** @type {(() => void) | null} */
+    this.unwatchHeard = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.toasting = undefined;
+    this.#wire();
+  }
+
+  get state() {
+    return this.store.state;
+  }
+
+  #wire() {
+    this.broadcaster.addEventListener("change", () => this.store.set({ air: this.broadcaster.air }));
+    this.broadcaster.addEventListener("stopped", () => void this.shelves.load(this.state.me?.username ?? null));
+    this.listener.addEventListener("change", () => this.store.set({ ear: this.listener.ear }));
+    this.listener.addEventListener("over", () => void this.refreshStatus(this.listener.ear.name));
+    this.player.addEventListener("change", () => this.store.set({ player: this.player.playing }));
+    this.streams.addEventListener("state", (event) => this.#status(told(event).name, told(event).value));
+    this.streams.addEventListener("ended", (event) => this.#ended(told(event).name, told(event).value.recording ?? null));
+  }
+
+  /** Who is it? Then the page can be shown. */
+  async begin() {
+    try {
+      this.enter(await api.me());
+    } catch (error) {
+      const problem = asProblem(error);
+      this.store.set({ me: null });
+      if (problem.status === 0) this.toast({ text: "The server does not answer. Reload the page in a moment." });
+      this.guard();
+    }
+  }
+
+  /** Send those who are not signed in to the door. */
+  guard() {
+    const { me, route } = this.state;
+    if (me === null && !isOpen(route)) this.go("/login", true);
+    if (me && (route.page === "login" || route.page === "register")) this.go("/", true);
+  }
+
+  /** @param {Me} me */
+  enter(me) {
+    this.store.set({ me });
+    this.#openPresence();
+    this.unwatchSelf = this.streams.watch(me.username);
+    void this.refreshPeople();
+    void this.refreshDenoisers();
+    this.guard();
+  }
+
+  /** Everything that belonged to the account is let go. */
+  leave() {
+    this.presence?.close();
+    this.presence = null;
+    this.unwatchSelf = null;
+    this.listener.stop();
+    this.broadcaster.rest();
+    this.player.load(null);
+    this.streams.close();
+    this.store.set({ me: null, friends: null, requests: { incoming: [], outgoing: [] }, statuses: {}, shelves: {} });
+    this.go("/login");
+  }
+
+  async logout() {
+    if (this.broadcaster.onAir) await this.broadcaster.stop();
+    await api.logout().catch(() => undefined); // the cookie may be dead already
+    this.leave();
+  }
+
+  #openPresence() {
+    this.presence?.close();
+    const presence = new Socket("/ws/presence");
+    this.presence = presence;
+    presence.addEventListener("all_statuses", (event) => this.store.set({ friends: told(event).friends, online: true }));
+    presence.addEventListener("streaming_status_update", (event) => this.#streaming(told(event)));
+    presence.addEventListener("friend_request", (event) => {
+      this.announce(`${told(event).username} asks to be friends.`);
+      void this.refreshPeople();
+    });
+    presence.addEventListener("friendship", () => void this.refreshPeople());
+    presence.addEventListener("down", () => this.store.set({ online: false }));
+    presence.addEventListener("refused", () => void this.begin());
+    presence.connect();
+  }
+
+  /** @param {{username: string, is_streaming: boolean, since: string | null}} news */
+  #streaming(news) {
+    const friends = (this.state.friends ?? []).map((friend) => (friend.username === news.username ? { ...friend, live: news.is_streaming, since: news.since } : friend));
+    this.store.set({ friends });
+    if (friends.some((friend) => friend.username === news.username)) this.announce(`${news.username} is ${news.is_streaming ? "streaming" : "offline"}.`);
+    if (this.streams.watched.has(news.username)) void this.refreshStatus(news.username);
+  }
+
+  async refreshPeople() {
+    const [friends, requests] = await Promise.all([api.friends().catch(() => this.state.friends), api.requests().catch(() => this.state.requests)]);
+    this.store.set({ friends, requests });
+  }
+
+  async refreshDenoisers() {
+    this.store.set({ denoisers: await api.denoisers().catch(() => []) });
+  }
+
+  /** @param {string} name */
+  async refreshStatus(name) {
+    try {
+      this.#status(name, await api.status(name));
+    } catch {
+      // not friends, or offline: the view asked for it and knows both
+    }
+  }
+
+  /** @param {string} name @param {Status} status */
+  #status(name, status) {
+    const { statuses, clocks } = this.state;
+    this.store.set({ statuses: { ...statuses, [name]: status }, clocks: { ...clocks, [name]: performance.now() } });
+  }
+
+  /** @param {string} name @param {number | null} recording */
+  #ended(name, recording) {
+    if (name === this.state.me?.username && this.broadcaster.onAir) this.broadcaster.ended(recording);
+    if (name === this.listener.ear.name && this.listener.ear.phase !== "off") {
+      this.listener.stop();
+      this.announce(`${name} has stopped.`);
+    }
+    void this.refreshStatus(name);
+    void this.shelves.load(name);
+  }
+
+  /** @param {string} title */
+  async startStreaming(title) {
+    const me = this.state.me;
+    if (!me) return;
+    this.stopListening();
+    this.player.pause();
+    await this.broadcaster.start(me.username, title);
+    if (this.broadcaster.onAir) this.announce("You are on air.");
+  }
+
+  async stopStreaming() {
+    await this.broadcaster.stop();
+    this.announce("You are off air.");
+    if (this.state.me) await this.refreshStatus(this.state.me.username);
+  }
+
+  /** @param {{enabled?: boolean, strength_db?: number | null, denoiser?: string}} wish */
+  async denoise(wish) {
+    const name = this.state.me?.username;
+    if (!name) return;
+    try {
+      this.#status(name, await api.denoise(wish));
+    } catch (error) {
+      this.toast({ text: asProblem(error).message });
+      await this.refreshStatus(name);
+    }
+  }
+
+  /** @param {string} name @param {string} [token] */
+  async startListening(name, token) {
+    this.player.pause();
+    this.unwatchHeard?.();
+    this.unwatchHeard = token ? null : this.streams.watch(name);
+    await this.listener.start(name, token);
+    if (this.listener.ear.phase === "on") this.announce(`You hear ${name}.`);
+  }
+
+  stopListening() {
+    this.listener.stop();
+    this.unwatchHeard?.();
+    this.unwatchHeard = null;
+  }
+
+  /** What a key or a remote asks for. @param {"listen" | "play" | "mute" | "denoise"} what */
+  obey(what) {
+    const { air, ear, player, route, statuses, me } = this.state;
+    const onAir = this.broadcaster.onAir;
+    if (what === "listen") ear.phase === "off" ? void this.startListening(route.name ?? "") : this.stopListening();
+    else if (what === "play" && player.recording) void this.player.toggle(player.recording);
+    else if (what === "mute") onAir ? this.broadcaster.mute(!air.muted) : this.listener.mute(!ear.muted);
+    else if (what === "denoise" && onAir) void this.denoise({ enabled: !statuses[me?.username ?? ""]?.denoise.enabled });
+    else if (what === "denoise" && ear.phase !== "off") void this.listener.choose(ear.variant === "auto" ? "original" : "auto");
+    else if (what === "denoise" && player.recording) this.player.swap(player.variant === "denoised" ? "original" : "denoised");
+  }
+
+  /** @param {boolean} keys */
+  setKeys(keys) {
+    localStorage.setItem("keys", keys ? "on" : "off");
+    this.store.set({ keys });
+  }
+
+  /** A socket of a companion session, not yet connected. @param {string} id */
+  companion(id) {
+    return new Socket(`/ws/session/${encodeURIComponent(id)}`);
+  }
+
+  /** A gesture: sound that the browser held back may start now. */
+  wake() {
+    if (this.broadcaster.microphone.stream || this.listener.line) audioContext();
+  }
+
+  /** The page goes away: the grace time of the own broadcast starts now, what is deleted is deleted. */
+  away() {
+    if (this.broadcaster.onAir) api.park();
+    this.shelves.settle();
+  }
+
+  /** The preview is on without a question only where the person has allowed it before. */
+  async previewIfAllowed() {
+    if (await Microphone.isAllowed()) await this.broadcaster.preview();
+  }
+
+  /** Say one sentence for ten seconds. @param {Toast | null} toast */
+  toast(toast) {
+    clearTimeout(this.toasting);
+    this.store.set({ toast });
+    if (!toast) return;
+    this.announce(toast.text);
+    this.toasting = setTimeout(() => this.store.set({ toast: null }), TOAST_MS);
+  }
+
+  /** Run what may be refused; the refusal becomes a sentence. @param {() => Promise<unknown>} work @returns {Promise<boolean>} */
+  async attempt(work) {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.toast({ text: asProblem(error).message });
+      return false;
+    }
+  }
+}

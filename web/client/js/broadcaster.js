@@ -1,0 +1,178 @@
+/** The own broadcast: microphone, WHIP, staying on air. Events: `change` (read `air`), `lost` and `stopped`. Never touches the page. */
+
+import { api, asProblem, Problem } from "./api.js";
+import { Line } from "./line.js";
+import { Microphone } from "./microphone.js";
+
+/** @typedef {import("./types.js").Air} Air */
+/** @typedef {import("./types.js").Profile} Profile */
+
+/** Taking noise down by more than this eats instruments. */
+const MUSIC_STRENGTH_DB = 12;
+const MEASURE_EVERY_MS = 2000;
+
+/** @returns {Air} */
+export function silentAir() {
+  return {
+    phase: "idle", trouble: null, muted: false, silent: false, steady: false, profile: "voice", echo: false, devices: [], device: "",
+    settings: null, network_ms: null, stopped: null,
+  };
+}
+
+/** Where to post and how to encode. @param {string} username @param {Profile} profile @param {string} title @returns {{url: string, format: Record<string, string>}} */
+export function whipPlan(username, profile, title) {
+  const query = new URLSearchParams({ denoise: profile === "asis" ? "0" : "1" });
+  if (title) query.set("title", title);
+  return {
+    url: `/whip/${encodeURIComponent(username)}?${query}`,
+    format: profile === "voice" ? {} : { stereo: "1", "sprop-stereo": "1", maxaveragebitrate: "96000" },
+  };
+}
+
+export class Broadcaster extends EventTarget {
+  constructor() {
+    super();
+    /** @type {Air} */
+    this.air = silentAir();
+    this.microphone = new Microphone();
+    /** @type {Line | null} */
+    this.line = null;
+    this.title = "";
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.measuring = undefined;
+    this.microphone.addEventListener("change", () => this.#set({ devices: this.microphone.devices, silent: this.microphone.silent, steady: this.microphone.steady }));
+    this.microphone.addEventListener("unplugged", () => void this.#unplugged());
+  }
+
+  get onAir() {
+    return this.line !== null;
+  }
+
+  /** The microphone on, nothing sent. Failures are in `air.trouble`. */
+  async preview() {
+    if (this.air.phase !== "idle") return;
+    this.#set({ phase: "asking", trouble: null });
+    this.#set({ phase: (await this.#listenIn()) ? "preview" : "idle" });
+  }
+
+  /** Let the microphone go, unless on air. */
+  rest() {
+    if (this.onAir || this.air.phase === "idle") return;
+    this.microphone.close();
+    this.#set({ phase: "idle", settings: null, silent: false, steady: false });
+  }
+
+  /** Go on air, or take over one's own broadcast that still is. @param {string} username @param {string} title */
+  async start(username, title) {
+    if (this.onAir) return;
+    this.title = title;
+    this.#set({ phase: "connecting", trouble: null, stopped: null });
+    if (!this.microphone.stream && !(await this.#listenIn())) return this.#set({ phase: "idle" });
+    const line = new Line((again) => this.#plan(username, again));
+    this.line = line;
+    line.addEventListener("down", () => this.#set({ phase: "reconnecting" }));
+    line.addEventListener("up", () => this.#set({ phase: "live", trouble: null }));
+    line.addEventListener("lost", (event) => this.#off(asProblem(/** @type {CustomEvent} */ (event).detail)));
+    try {
+      await line.open();
+    } catch (error) {
+      if (this.line === line) this.#off(asProblem(error));
+      return;
+    }
+    this.measuring = setInterval(() => void this.#measure(), MEASURE_EVERY_MS);
+    if (this.air.profile === "music") await api.denoise({ strength_db: MUSIC_STRENGTH_DB }).catch(() => undefined); // the switch shows what is
+  }
+
+  /** End the broadcast at once, whoever sends it. */
+  async stop() {
+    this.line?.close(false); // the command below is the stop; a DELETE as well would race it for the answer
+    /** @type {number | null} */
+    let recording = null;
+    try {
+      recording = (await api.stop()).recording;
+    } catch (error) {
+      const problem = asProblem(error);
+      if (problem.code !== "not_live") return this.#off(problem);
+    }
+    this.ended(recording);
+  }
+
+  /** The server says that it is over. @param {number | null} recording */
+  ended(recording) {
+    this.#off(null);
+    this.#set({ stopped: { recording, at: performance.now() } });
+    this.dispatchEvent(new Event("stopped"));
+  }
+
+  dismiss() {
+    this.#set({ stopped: null, trouble: null });
+  }
+
+  /** @param {boolean} muted */
+  mute(muted) {
+    if (this.microphone.track) this.microphone.track.enabled = !muted;
+    this.#set({ muted });
+  }
+
+  /** Another microphone or other processing, also while live. @param {Partial<Pick<Air, "device" | "echo" | "profile">>} wish */
+  async choose(wish) {
+    this.#set(wish);
+    if (!this.microphone.stream || !("device" in wish || "echo" in wish)) return;
+    if ((await this.#listenIn()) && this.microphone.track) {
+      this.microphone.track.enabled = !this.air.muted;
+      await this.line?.peer?.replace(this.microphone.track);
+    }
+  }
+
+  /** @param {string} username @param {{forgotten: boolean} | null} again @returns {Promise<import("./peer.js").Plan>} */
+  async #plan(username, again) {
+    if (again) {
+      const status = await api.status(username);
+      if (again.forgotten && status.state === "live") throw new Problem(409, "taken_over", "");
+      if (again.forgotten && status.state === "ended") throw new Problem(410, "ended", "");
+    }
+    return { ...whipPlan(username, this.air.profile, this.title), track: this.microphone.track };
+  }
+
+  /** @returns {Promise<boolean>} */
+  async #listenIn() {
+    try {
+      await this.microphone.open({ device: this.air.device, echo: this.air.echo, stereo: this.air.profile !== "voice" });
+    } catch (error) {
+      this.#set({ trouble: asProblem(error).trouble() });
+      return false;
+    }
+    const settings = this.microphone.track?.getSettings() ?? null;
+    this.#set({ settings, device: settings?.deviceId ?? this.air.device, trouble: null });
+    return true;
+  }
+
+  async #unplugged() {
+    this.#set({ device: "", trouble: { code: "unplugged", detail: "" } });
+    if (this.onAir && (await this.#listenIn()) && this.microphone.track) await this.line?.peer?.replace(this.microphone.track); // whatever microphone is left
+    else if (!this.onAir) this.rest();
+  }
+
+  /** @param {Problem | null} problem */
+  #off(problem) {
+    clearInterval(this.measuring);
+    this.line?.close(false);
+    this.line = null;
+    this.#set({ phase: this.microphone.stream ? "preview" : "idle", muted: false, trouble: problem?.trouble() ?? null, network_ms: null });
+    if (this.microphone.track) this.microphone.track.enabled = true;
+    if (problem) this.dispatchEvent(new Event("lost"));
+  }
+
+  async #measure() {
+    const stats = await this.line?.peer?.connection.getStats();
+    for (const row of stats?.values() ?? []) {
+      if (row.type === "candidate-pair" && row.nominated && row.currentRoundTripTime !== undefined) this.#set({ network_ms: row.currentRoundTripTime * 500 });
+    }
+  }
+
+  /** @param {Partial<Air>} change */
+  #set(change) {
+    this.air = { ...this.air, ...change };
+    this.dispatchEvent(new Event("change"));
+  }
+}

@@ -1,0 +1,128 @@
+/** Start here: the address decides the view, one state is rendered, and everything else hangs on it. */
+
+import { App } from "./app.js";
+import { h, link, say } from "./dom.js";
+import { isTaken, meaning } from "./keys.js";
+import { routeOf } from "./route.js";
+import { firstState, Store } from "./store.js";
+import { entry } from "./views/entry.js";
+import { frame } from "./views/frame.js";
+import { friendsPage } from "./views/friendspage.js";
+import { help } from "./views/help.js";
+import { join } from "./views/join.js";
+import { library } from "./views/library.js";
+import { linkPage } from "./views/link.js";
+import { listen } from "./views/listen.js";
+import { search } from "./views/search.js";
+import { settings } from "./views/settings.js";
+import { studio } from "./views/studio.js";
+
+/** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Route} Route */
+/** @typedef {{root: HTMLElement, title: string, update: (state: State) => void, close: () => void}} View */
+
+const live = /** @type {HTMLElement} */ (document.getElementById("live"));
+const wide = matchMedia("(min-width: 900px)");
+
+/** One polite live region for all changes of state. @param {string} text */
+function announce(text) {
+  say(live, "");
+  setTimeout(() => say(live, text), 50); // the same sentence twice is told twice
+}
+
+const store = new Store(firstState(routeOf(location)), render);
+const app = new App(store, go, announce);
+const shell = frame(app);
+document.body.append(shell.root);
+
+/** @type {View | null} */
+let view = null;
+let shown = "";
+
+/** @param {State} state */
+function render(state) {
+  if (state.me === undefined) return;
+  shell.update(state);
+  const key = keyOf(state);
+  if (key !== shown) {
+    const first = shown === "";
+    shown = key;
+    view?.close();
+    view = make(state);
+    shell.main.replaceChildren(view.root);
+    document.title = view.title === "Hushcast" ? view.title : `${view.title} – Hushcast`;
+    if (!first) arrive();
+  }
+  view?.update(state);
+}
+
+/** What makes another view: the place, and who is there. @param {State} state */
+function keyOf({ route, me }) {
+  return [route.page, route.name, route.id, route.token, route.page === "search" ? route.query : "", me?.username].join(" ");
+}
+
+/** @param {State} state @returns {View} */
+function make({ route, me }) {
+  if (route.page === "join") return join(app, route.id ?? "");
+  if (route.page === "link") return linkPage(app, route.token ?? "");
+  if (!me) return entry(app, route.page === "register" ? "register" : "login");
+  if (route.page === "user") return listen(app, route.name ?? "");
+  const makers = { home: studio, friends: friendsPage, library, settings, search };
+  const maker = makers[/** @type {keyof typeof makers} */ (route.page)];
+  return maker ? maker(app) : nowhere();
+}
+
+/** @returns {View} */
+function nowhere() {
+  return { root: h("div", null, h("h1", { tabindex: "-1" }, "Nothing here"), h("p", null, "This address leads nowhere. ", link("/", {}, "Go to your page"))), title: "Nothing here", update: () => undefined, close: () => undefined };
+}
+
+/** After a change of page the focus is at its head, as it would be after a load. */
+function arrive() {
+  globalThis.scrollTo(0, 0);
+  const head = shell.main.querySelector("h1");
+  (head instanceof HTMLElement ? head : shell.main).focus({ preventScroll: true });
+}
+
+/** @param {string} path @param {boolean} [replace] */
+function go(path, replace = false) {
+  const url = new URL(path, location.href);
+  if (url.origin !== location.origin) return;
+  if (replace) history.replaceState(null, "", url);
+  else if (url.href !== location.href) history.pushState(null, "", url);
+  follow();
+}
+
+function follow() {
+  const route = routeOf(location);
+  store.set({ route: route.page === "friends" && wide.matches ? { page: "home" } : route });
+  if (store.state.me !== undefined) app.guard();
+}
+
+/** A link inside the site changes the page without a load, so that what plays goes on. @param {MouseEvent} event */
+function clicked(event) {
+  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const anchor = event.target instanceof Element ? event.target.closest("a") : null;
+  if (!anchor || anchor.target || anchor.hasAttribute("download") || anchor.origin !== location.origin) return;
+  if (anchor.getAttribute("href")?.startsWith("#") || routeOf(new URL(anchor.href)).page === "lost") return;
+  event.preventDefault();
+  go(anchor.href);
+}
+
+/** @param {KeyboardEvent} event */
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event.target, event.key)) return;
+  const what = meaning(event.key, store.state);
+  if (!what) return;
+  event.preventDefault();
+  if (what === "help") help(store.state.keys);
+  else app.obey(what);
+}
+
+document.addEventListener("click", clicked);
+document.addEventListener("keydown", pressed);
+document.addEventListener("pointerdown", () => app.wake(), { passive: true });
+addEventListener("popstate", follow);
+wide.addEventListener("change", follow);
+addEventListener("pagehide", () => app.away());
+void app.begin();

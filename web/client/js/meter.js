@@ -1,0 +1,49 @@
+/** How loud a stream is, read when somebody looks. */
+
+/** Below this nothing can be told from silence. */
+export const FLOOR_DBFS = -100;
+
+/** @param {ArrayLike<number>} samples in [-1, 1] @returns {number} RMS in dBFS, FLOOR_DBFS for digital silence */
+export function dbfs(samples) {
+  let sum = 0;
+  for (let index = 0; index < samples.length; index += 1) sum += /** @type {number} */ (samples[index]) ** 2;
+  return sum ? Math.max(FLOOR_DBFS, 10 * Math.log10(sum / samples.length)) : FLOOR_DBFS;
+}
+
+/** The level that the quiet tenth of the time stays below: a steady noise lifts it, a voice does not. @param {readonly number[]} levels dBFS */
+export function noiseFloor(levels) {
+  const sorted = [...levels].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 10)] ?? FLOOR_DBFS;
+}
+
+/** An AnalyserNode on a stream. The stream stays its owner's; close() lets go of it. */
+export class Meter {
+  /** @param {AudioContext} context @param {MediaStream} stream */
+  constructor(context, stream) {
+    this.analyser = context.createAnalyser();
+    this.analyser.fftSize = 2048;
+    this.samples = new Float32Array(this.analyser.fftSize);
+    this.source = context.createMediaStreamSource(stream);
+    this.source.connect(this.analyser);
+  }
+
+  /** The last 43 ms. @returns {number} dBFS */
+  read() {
+    this.analyser.getFloatTimeDomainData(this.samples);
+    return dbfs(this.samples);
+  }
+
+  close() {
+    this.source.disconnect();
+  }
+}
+
+/** @type {AudioContext | null} */
+let shared = null;
+
+/** The page's one AudioContext: browsers allow few, and only wake them on a gesture. */
+export function audioContext() {
+  shared ??= new AudioContext({ latencyHint: "interactive" });
+  if (shared.state === "suspended") shared.resume().catch(() => undefined); // before a gesture it may not; the next call tries again
+  return shared;
+}

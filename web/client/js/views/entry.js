@@ -1,0 +1,52 @@
+/** The door: log in, or make an account. */
+
+import { api, asProblem } from "../api.js";
+import { h, link, say } from "../dom.js";
+import { troubleText } from "../words.js";
+import { field } from "./controls.js";
+
+/** @param {import("../app.js").App} app @param {"login" | "register"} kind */
+export function entry(app, kind) {
+  const fresh = kind === "register";
+  const invite = new URLSearchParams(location.search).get("invite");
+  const name = field("Name", { name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true, minlength: "3", maxlength: "32" },
+    fresh ? "3 to 32 letters, digits, or _ . -" : "");
+  const password = field("Password", { name: "password", type: "password", autocomplete: fresh ? "new-password" : "current-password", required: true, minlength: fresh ? "8" : "1", maxlength: "128" },
+    fresh ? "At least 8 characters." : "");
+  const wrong = h("p", { class: "message wrong", role: "alert" });
+  const go = h("button", { type: "submit", class: "primary" }, fresh ? "Make an account" : "Log in");
+  const form = h("form", { class: "entry-form", novalidate: true, on: {
+    submit: (event) => {
+      event.preventDefault();
+      void submit();
+    },
+  } }, name.root, password.root, wrong, go);
+
+  const submit = async () => {
+    say(wrong, "");
+    name.refuse(null);
+    password.refuse(null);
+    go.disabled = true;
+    try {
+      const username = name.input.value.trim();
+      await (fresh ? api.register(username, password.input.value, invite) : api.login(username, password.input.value));
+      app.enter(await api.me());
+      app.go(new URLSearchParams(location.search).get("next") ?? "/", true);
+    } catch (error) {
+      const problem = asProblem(error);
+      name.refuse(problem.errors["username"] ?? null);
+      password.refuse(problem.errors["password"] ?? null);
+      if (!problem.errors["username"] && !problem.errors["password"]) say(wrong, troubleText(problem.trouble()));
+      (problem.errors["password"] && !problem.errors["username"] ? password : name).input.focus();
+    } finally {
+      go.disabled = false;
+    }
+  };
+  const other = fresh ? link(`/login${location.search}`, {}, "I have an account") : link(`/register${location.search}`, {}, "Make an account");
+  const root = h("div", { class: "entry" },
+    h("img", { src: "/favicon.svg", alt: "", width: "72", height: "72" }),
+    h("h1", { tabindex: "-1" }, fresh ? "Join Hushcast" : "Hushcast"),
+    h("p", { class: "quiet" }, invite && fresh ? "A friend has invited you. With an account you hear each other at once." : "Talk, and your friends hear you. The noise stays behind."),
+    form, h("p", null, other));
+  return { root, title: fresh ? "Make an account" : "Log in", update: () => undefined, close: () => undefined };
+}

@@ -1,0 +1,40 @@
+/** A list of recordings: rows that open in place, delete with a way back. */
+
+import { h, Rows, say, show } from "../dom.js";
+import { troubleText } from "../words.js";
+import { button } from "./controls.js";
+import { recordingRow } from "./row.js";
+
+/** @typedef {import("../types.js").State} State */
+/** @typedef {import("../types.js").Recording} Recording */
+
+/** @param {import("../app.js").App} app @param {() => string} name whose */
+export function recordings(app, name) {
+  const list = h("ul", { class: "recordings", "aria-label": "Recordings" });
+  const rows = new Rows(list, (/** @type {Recording} */ item) => String(item.id), (item) => recordingRow(app, item));
+  const note = h("p", { class: "quiet" });
+  const more = button("Show older", () => {
+    const last = app.state.shelves[name()]?.items.at(-1);
+    if (last) void app.shelves.load(name(), last.started_at);
+  });
+  return {
+    root: h("div", null, list, note, more),
+    /** @param {State} state */
+    update(state) {
+      const shelf = state.shelves[name()];
+      rows.update(shelf?.items ?? []);
+      const text = shelf?.trouble ? troubleText(shelf.trouble) : emptyText(name() === state.me?.username, shelf?.items.length ?? -1);
+      say(note, text);
+      show(note, text !== "");
+      show(list, Boolean(shelf?.items.length));
+      show(more, Boolean(shelf?.more));
+    },
+    close: () => rows.close(),
+  };
+}
+
+/** @param {boolean} own @param {number} count -1 = not known yet */
+function emptyText(own, count) {
+  if (count !== 0) return "";
+  return own ? "Nothing recorded yet. What you stream is kept here, with and without the noise." : "No recordings yet.";
+}

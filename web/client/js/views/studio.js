@@ -1,0 +1,241 @@
+/** The own page: preview, Start, and what is on air. */
+
+import { attribute, h, say, show } from "../dom.js";
+import { clock, listening, minute } from "../format.js";
+import { airText, modelText } from "../words.js";
+import { badge, button, field, segmented, toggle, uid } from "./controls.js";
+import { details } from "./details.js";
+import { recordings } from "./recordings.js";
+import { ribbon } from "./ribbon.js";
+
+/** @typedef {import("../types.js").State} State */
+/** @typedef {import("../types.js").Profile} Profile */
+
+const GO_ON_MS = 10_000;
+/** A still broadcast that this page has not started: after a reload, or from another device. */
+const STILL = new Set(["live", "parked", "waiting"]);
+
+/** @param {import("../app.js").App} app */
+export function studio(app) {
+  const me = () => app.state.me?.username ?? "";
+  const head = header();
+  const stage = ribbon(() => moment(app), "Your sound: what the microphone hears, and what is left of it");
+  const message = h("p", { class: "message" });
+  const model = h("p", { class: "message quiet" });
+  const still = stillLive(app);
+  const setup = setupForm(app);
+  const live = liveControls(app, setup.title);
+  const gone = justStopped(app, setup.title);
+  const heard = h("p", { class: "listening" });
+  const sound = details(app);
+  const shelf = recordings(app, me);
+  const root = h("div", { class: "studio" }, head.root, h("div", { class: "stage" }, stage.root), message, still.root, gone.root, setup.root, live.root, heard, model, sound.root,
+    h("section", { class: "shelf", "aria-label": "Your latest recordings" }, h("h2", null, "Recordings"), shelf.root));
+  void app.shelves.load(me());
+  void app.previewIfAllowed();
+  const ticking = setInterval(() => head.tick(app.state), 250);
+  return {
+    root,
+    title: "Your page",
+    /** @param {State} state */
+    update(state) {
+      const status = state.statuses[me()];
+      const onAir = isOnAir(state);
+      const elsewhere = !onAir && state.air.phase !== "connecting" && Boolean(status && STILL.has(status.state) && status.broadcast);
+      attribute(root, "data-phase", onAir ? "live" : state.air.phase);
+      head.update(state, onAir);
+      say(message, elsewhere ? "" : airText(state.air, status));
+      attribute(message, "class", state.air.trouble ? "message wrong" : "message");
+      say(model, modelText(state.denoisers) ?? "");
+      show(model, model.textContent !== "");
+      still.update(state, elsewhere);
+      gone.update(state, onAir || elsewhere);
+      setup.update(state, !onAir && !elsewhere);
+      live.update(state, onAir);
+      show(heard, onAir);
+      say(heard, listening(status?.listeners ?? 0, status?.listener_names ?? null));
+      sound.update(state);
+      shelf.update(state);
+    },
+    close() {
+      clearInterval(ticking);
+      stage.close();
+      shelf.close();
+      app.broadcaster.rest();
+    },
+  };
+}
+
+/** @param {State} state */
+function isOnAir(state) {
+  return state.air.phase === "live" || state.air.phase === "reconnecting";
+}
+
+/** What the ribbon shows now. While live both lines are the server's; in the preview there is only the raw one. @param {import("../app.js").App} app */
+function moment(app) {
+  const { air, me, statuses } = app.state;
+  const here = app.broadcaster.microphone.meter;
+  const local = here && !air.muted ? here.read() : null;
+  if (!app.broadcaster.onAir || !me) return { levels: { original: local, denoised: null }, clean: air.profile !== "asis", broken: false };
+  const levels = app.streams.levels(me.username);
+  return { levels: { original: local, denoised: levels.denoised }, clean: statuses[me.username]?.denoise.enabled ?? true, broken: air.phase === "reconnecting" };
+}
+
+function header() {
+  const name = h("h1", { tabindex: "-1" });
+  const mark = badge();
+  const timer = h("p", { role: "timer", class: "timer", "aria-label": "Time on air" });
+  const since = h("span", { class: "quiet" });
+  const root = h("header", { class: "head" }, h("div", null, name, h("p", { class: "row" }, mark.root, since)), timer);
+  /** @param {State} state */
+  const tick = (state) => {
+    const status = state.statuses[state.me?.username ?? ""];
+    const passed = (performance.now() - (state.clocks[state.me?.username ?? ""] ?? performance.now())) / 1000;
+    const text = status?.live ? clock(status.duration_s + passed) : "0:00";
+    if (timer.textContent !== text) say(timer, text);
+  };
+  return {
+    root,
+    tick,
+    /** @param {State} state @param {boolean} onAir */
+    update(state, onAir) {
+      const status = state.statuses[state.me?.username ?? ""];
+      say(name, state.me?.username ?? "");
+      mark.update(Boolean(status?.live), status?.live ? "LIVE" : "Offline");
+      say(since, status?.live && status.since ? `since ${minute(status.since)}` : "");
+      attribute(timer, "class", onAir ? "timer on" : "timer");
+      tick(state);
+    },
+  };
+}
+
+/** "You are still live": never a start by itself. @param {import("../app.js").App} app */
+function stillLive(app) {
+  const text = h("p", { class: "strong" });
+  const why = h("p", { class: "quiet" });
+  const root = h("section", { class: "note", "aria-label": "Still live" }, text, why, h("div", { class: "row" },
+    button("Resume", () => void app.startStreaming(""), { class: "primary air" }),
+    button("Stop", () => void app.stopStreaming(), { class: "stop", "aria-label": "Stop Streaming" })));
+  return {
+    root,
+    /** @param {State} state @param {boolean} visible */
+    update(state, visible) {
+      show(root, visible);
+      const status = state.statuses[state.me?.username ?? ""];
+      say(text, "You are still live.");
+      say(why, status?.state === "live" ? "Another tab or device sends. Resume takes over here; your friends hear no difference." : "Your friends wait. Resume goes on in the same broadcast and the same recording.");
+    },
+  };
+}
+
+/** @param {import("../app.js").App} app @param {HTMLInputElement} title */
+function justStopped(app, title) {
+  const goOn = button("Go on", () => void app.startStreaming(title.value.trim()));
+  const text = h("p", null);
+  const root = h("section", { class: "note", "aria-label": "Stopped" }, text, h("div", { class: "row" }, goOn));
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  let seen = 0;
+  return {
+    root,
+    /** @param {State} state @param {boolean} hidden */
+    update(state, hidden) {
+      const { stopped } = state.air;
+      show(root, stopped !== null && !hidden);
+      if (!stopped || stopped.at === seen) return;
+      seen = stopped.at;
+      say(text, stopped.recording === null ? "You are off air." : "You are off air. The recording is in your list.");
+      show(goOn, true);
+      clearTimeout(timer);
+      timer = setTimeout(() => app.broadcaster.dismiss(), GO_ON_MS);
+    },
+  };
+}
+
+/** @param {import("../app.js").App} app */
+function setupForm(app) {
+  const { broadcaster } = app;
+  const kind = segmented("What do you send?", /** @type {{value: Profile, label: string}[]} */ ([{ value: "voice", label: "Voice" }, { value: "music", label: "Music" }, { value: "asis", label: "As it is" }]),
+    (profile) => void broadcaster.choose({ profile }));
+  const explain = h("p", { class: "quiet explain" });
+  const deviceId = uid("device");
+  const device = h("select", { id: deviceId, on: { change: () => void broadcaster.choose({ device: device.value }) } });
+  const on = button("Turn the microphone on", () => void broadcaster.preview());
+  const echo = h("input", { type: "checkbox", on: { change: () => void broadcaster.choose({ echo: echo.checked }) } });
+  const title = field("Title", { maxlength: "120", placeholder: "What is it about? You may leave this empty.", autocomplete: "off" });
+  const start = button("Start Streaming", () => void app.startStreaming(title.input.value.trim()), { class: "primary air" });
+  const picker = h("div", { class: "field" }, h("label", { for: deviceId }, "Microphone"), device);
+  const root = h("form", { class: "setup", on: {
+    submit: (event) => {
+      event.preventDefault();
+      start.click();
+    },
+  } }, kind.root, explain, on, picker, h("label", { class: "check" }, echo, h("span", null, "Cancel echo (when friends come out of loudspeakers)")), title.root, h("div", { class: "sticky" }, start));
+  return {
+    root,
+    title: title.input,
+    /** @param {State} state @param {boolean} visible */
+    update({ air }, visible) {
+      show(root, visible);
+      kind.update(air.profile);
+      say(explain, PROFILES[air.profile]);
+      const open = air.phase !== "idle" && air.phase !== "asking";
+      show(on, !open);
+      show(picker, open);
+      fillDevices(device, air);
+      echo.checked = air.echo;
+      start.disabled = air.phase === "connecting" || air.phase === "asking";
+    },
+  };
+}
+
+/** @type {Record<Profile, string>} */
+const PROFILES = {
+  voice: "Everything but your voice is taken out.",
+  music: "Noise is taken down a little; instruments stay. Sent in stereo.",
+  asis: "Nothing is taken out.",
+};
+
+/** @param {HTMLSelectElement} select @param {import("../types.js").Air} air */
+export function fillDevices(select, air) {
+  const wanted = air.devices.map((device) => `${device.deviceId}\n${device.label}`).join("\n");
+  if (select.dataset["known"] !== wanted) {
+    select.dataset["known"] = wanted;
+    select.replaceChildren(...air.devices.map((device, index) => h("option", { value: device.deviceId }, device.label || `Microphone ${index + 1}`)));
+  }
+  if (select.value !== air.device) select.value = air.device;
+}
+
+/** @param {import("../app.js").App} app @param {HTMLInputElement} title */
+function liveControls(app, title) {
+  const name = field("Title", { maxlength: "120", placeholder: "Give it a title", autocomplete: "off" });
+  const denoise = toggle("Denoise", (enabled) => void app.denoise({ enabled }));
+  const mute = button("Mute", () => app.broadcaster.mute(!app.state.air.muted), { "aria-pressed": "false" });
+  const stop = button("Stop", () => void app.stopStreaming(), { class: "stop", "aria-label": "Stop Streaming" });
+  name.input.addEventListener("change", () => void retitle(app, name.input.value.trim()));
+  const root = h("section", { class: "live", "aria-label": "On air" }, name.root, h("div", { class: "desk sticky" }, denoise.root, mute, stop));
+  let known = "";
+  return {
+    root,
+    /** @param {State} state @param {boolean} visible */
+    update(state, visible) {
+      show(root, visible);
+      const status = state.statuses[state.me?.username ?? ""];
+      const broadcast = status?.broadcast ?? "";
+      if (visible && broadcast && broadcast !== known) {
+        known = broadcast;
+        name.input.value = status?.title || title.value;
+      }
+      denoise.update(status?.denoise.enabled ?? state.air.profile !== "asis", !status?.live);
+      attribute(mute, "aria-pressed", state.air.muted);
+    },
+  };
+}
+
+/** The title of what is on air is that of its recording. @param {import("../app.js").App} app @param {string} title */
+async function retitle(app, title) {
+  const me = app.state.me?.username ?? "";
+  await app.shelves.load(me);
+  const now = app.state.shelves[me]?.items.find((recording) => recording.state === "live");
+  if (now) await app.attempt(() => app.shelves.rename(now, title));
+}

@@ -1,0 +1,83 @@
+/** The page's sentences for what goes wrong and what goes on: what happened, what is safe, what to do. Pure. */
+
+import { denoiserName } from "./format.js";
+
+/** @typedef {import("./types.js").Trouble} Trouble */
+/** @typedef {import("./types.js").Air} Air */
+/** @typedef {import("./types.js").Status} Status */
+
+/** @type {Record<string, (trouble: Trouble) => string>} */
+const TROUBLES = {
+  insecure: () => "This address has no HTTPS, so the browser gives no microphone. Listening works. Open the https address of this server to talk.",
+  refused: () => "The microphone is not allowed here. Allow it in the address bar of the browser, then try again.",
+  no_microphone: () => "No microphone found. Plug one in, then try again.",
+  busy_microphone: () => "The microphone does not open. Perhaps another program holds it. Close that, then try again.",
+  unplugged: () => "The microphone was unplugged. Plug it in again or choose another one.",
+  no_udp: (trouble) => `UDP ${trouble.port ?? 8081} is not open on the server. No sound gets through until it is. Whoever hosts this has to open that port.`,
+  no_dtls: () => "The server was reached, but no safe connection could be made. Try again; if it stays so, tell whoever hosts this.",
+  offline: () => "The server does not answer. What is recorded is safe. Check your network, then try again.",
+  taken_over: () => "Another tab or device has taken over. Your friends hear that one.",
+  ended: () => "The broadcast was ended. What was recorded is in your library.",
+  draining: () => "The server is restarting. What is recorded is safe. Try again in a minute.",
+  not_friends: () => "You are not friends, so this is not for you to hear.",
+  not_live: () => "Nobody is on air there now.",
+  not_signed_in: () => "You are signed out. Sign in again.",
+  unplayable: () => "This browser cannot play the recording. Download it instead.",
+  no_autoplay: () => "The browser waits for a click before it plays.",
+  disk_full: () => "The disk of the server is full. You are still on air, but the recording has ended.",
+  bad_credentials: () => "Name or password is wrong.",
+  too_many_attempts: () => "Too many attempts. Wait a minute, then try again.",
+  username_taken: () => "That name is taken.",
+  registration_closed: () => "New accounts are made by invitation here. Ask a friend for a link.",
+};
+
+/** @param {Trouble} trouble */
+export function troubleText(trouble) {
+  return TROUBLES[trouble.code]?.(trouble) ?? (trouble.detail || "Something went wrong. Nothing that was recorded is lost. Try again.");
+}
+
+/** Why the voice goes out as it is. @param {string | null} reason @param {number} listeners */
+export function bypassText(reason, listeners) {
+  const so = listeners ? "Friends hear you as you are." : "You go out as you are.";
+  if (reason === "worker_failed") return `Denoising failed three times. ${so} Turn Denoise off and on to try again.`;
+  if (reason === "overload" || reason === "busy" || reason === "too_slow") return `The server is busy. ${so}`;
+  if (reason && /weights|fetch|prepar/.test(reason)) return `Denoising is being prepared. ${so}`;
+  return `Denoising rests. ${so}`;
+}
+
+/** The one sentence under the own ribbon: the worst first. @param {Air} air @param {Status | undefined} status @returns {string} */
+export function airText(air, status) {
+  if (air.trouble) return troubleText(air.trouble);
+  if (air.phase === "asking") return "The browser asks whether the microphone may be used.";
+  if (air.phase === "connecting") return "Connecting.";
+  if (air.phase === "reconnecting") return "Your connection dropped. Trying again, still recording.";
+  if (air.phase === "live" && air.muted) return "You are muted.";
+  if (air.silent && air.phase !== "idle") return "We hear nothing. Is it muted on the headset?";
+  if (air.phase === "live") return liveText(status);
+  if (air.phase === "preview") return previewText(air);
+  return "Your microphone is off.";
+}
+
+/** @param {Status | undefined} status */
+function liveText(status) {
+  if (status?.denoise.state === "bypassed") return bypassText(status.denoise.reason, status.listeners);
+  if (status?.denoise.state === "starting") return "Denoising starts.";
+  const names = status?.listener_names ?? [];
+  if (names.length === 1) return `${names[0]} can hear you.`;
+  return names.length ? "Your friends can hear you." : "You are on air. Nobody is listening yet.";
+}
+
+/** @param {Air} air */
+function previewText(air) {
+  if (!air.steady) return "Only you see this. Nothing is sent yet.";
+  return air.profile === "asis" ? "Steady noise heard. It will be kept." : "Steady noise heard. It will be removed.";
+}
+
+/** Which denoiser is missing, and what serves meanwhile. @param {readonly import("./types.js").DenoiserRow[]} rows @returns {string | null} */
+export function modelText(rows) {
+  const wanted = rows.find((row) => row.name === "deepfilternet3");
+  if (!wanted || wanted.available || !wanted.reason) return null;
+  const serving = rows.find((row) => row.default && row.available) ?? rows.find((row) => row.available);
+  const meanwhile = serving ? ` ${denoiserName(serving.name)} cleans meanwhile.` : "";
+  return `${denoiserName(wanted.name)}: ${wanted.reason}.${meanwhile}`;
+}
