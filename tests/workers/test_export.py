@@ -1,0 +1,79 @@
+"""Weights -> graph, as the child process that does it: the real one, on real and on spoilt weights."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.running import ROOT
+from workers import export
+from workers.weights import checkpoint
+
+
+@pytest.fixture
+def weights(models_folder: Path, tmp_path: Path) -> Path:
+    """A copy that may be spoilt."""
+    return Path(shutil.copytree(models_folder / "DeepFilterNet3", tmp_path / "DeepFilterNet3", copy_function=shutil.copyfile))
+
+
+def run_export(weights: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "workers.export", "deepfilternet3", "--weights", weights, "--out", out]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def listing(folder: Path) -> set[tuple[str, int]]:
+    return {(str(file.relative_to(folder)), file.stat().st_mtime_ns) for file in folder.rglob("*")}
+
+
+def test_export(weights: Path, tmp_path: Path) -> None:
+    """The graph stands alone with its sum in the folder asked for, and nothing was written beside the weights."""
+    before, out = listing(weights), tmp_path / "cache" / "graph.onnx"
+    done = run_export(weights, out)
+    assert done.returncode == 0, done.stderr
+    assert listing(weights) == before
+    assert {file.name for file in out.parent.iterdir()} == {"graph.onnx", "graph.onnx.sha256"}
+    assert export.is_whole(out)
+    out.write_bytes(out.read_bytes()[:-1])
+    assert not export.is_whole(out)
+
+
+def spoil_with_nan(weights: Path) -> None:
+    file = checkpoint(weights)
+    learnt = torch.load(file, weights_only=True)
+    next(value for name, value in learnt.items() if name.endswith("weight_hh_l0"))[0, 0] = float("nan")
+    torch.save(learnt, file)
+
+
+def spoil_with_garbage(weights: Path) -> None:
+    checkpoint(weights).write_bytes(b"not a checkpoint" * 100)
+
+
+def spoil_config(weights: Path) -> None:
+    (weights / "config.ini").write_text("[df]\nnb_df = 48\n")
+
+
+def spoil_by_loss(weights: Path) -> None:
+    checkpoint(weights).unlink()
+
+
+@pytest.mark.parametrize("spoil", [spoil_with_nan, spoil_with_garbage, spoil_config, spoil_by_loss])
+def test_spoilt_weights(spoil: object, weights: Path, tmp_path: Path) -> None:
+    """Weights that are not what they should be end in one line and exit 1, and leave no file."""
+    assert callable(spoil)
+    spoil(weights)
+    out = tmp_path / "cache" / "graph.onnx"
+    done = run_export(weights, out)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1 and done.stderr.startswith("deepfilternet3: "), done.stderr
+    assert not out.parent.exists() or not list(out.parent.iterdir())
+
+
+def test_name_follows_the_weights(weights: Path) -> None:
+    """Other weights, other file name; the same weights, the same."""
+    first = export.graph_name("deepfilternet3", weights)
+    assert export.graph_name("deepfilternet3", weights) == first
+    (weights / "config.ini").write_text("# changed\n")
+    assert export.graph_name("deepfilternet3", weights) != first

@@ -1,0 +1,229 @@
+"""Models: finds, fetches and exports while somebody else serves. Upstream is a server of our own on 127.0.0.1."""
+
+import asyncio
+import hashlib
+import shutil
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from workers import export
+from workers.models import Models
+
+NAME = "deepfilternet3"
+
+
+@pytest.fixture(scope="session")
+def archive(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Upstream's zip, made of the weights that are here."""
+    file = tmp_path_factory.mktemp("archive") / "DeepFilterNet3.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
+        for each in sorted((models_folder / "DeepFilterNet3").rglob("*")):
+            packed.write(each, each.relative_to(models_folder))
+    return file.read_bytes()
+
+
+class Upstream:
+    """A server that has one zip, and vices: it may break off after so many bytes, have another file, or a wrong sum."""
+
+    def __init__(self, archive: bytes) -> None:
+        self.archive = archive
+        self.break_after: int | None = None
+        self.sum: str | None = None
+        self.asked: list[str | None] = []
+        self.held = asyncio.Event()
+        self.held.set()
+
+    async def zip(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request.headers.get("Range"))
+        start = int(request.headers["Range"].split("=")[1].rstrip("-")) if request.headers.get("If-Range") == '"1"' else 0
+        answer = web.StreamResponse(status=206 if start else 200, headers={"ETag": '"1"'})
+        if start:
+            answer.headers["Content-Range"] = f"bytes {start}-{len(self.archive) - 1}/{len(self.archive)}"
+        answer.content_length = len(self.archive) - start
+        await answer.prepare(request)
+        if self.break_after is not None:
+            await answer.write(self.archive[start : start + self.break_after])
+            assert request.transport is not None
+            request.transport.close()
+            return answer
+        await answer.write(self.archive[start : start + 100_000])
+        await self.held.wait()
+        with suppress(ConnectionResetError):  # the other end may have been killed
+            await answer.write(self.archive[start + 100_000 :])
+        return answer
+
+    async def sha256(self, _: web.Request) -> web.Response:
+        return web.Response(text=self.sum) if self.sum else web.Response(status=404)
+
+
+@pytest.fixture
+async def upstream(archive: bytes) -> AsyncIterator[tuple[Upstream, str]]:
+    server = Upstream(archive)
+    app = web.Application()
+    app.router.add_get("/models/DeepFilterNet3.zip", server.zip)
+    app.router.add_get("/models/DeepFilterNet3.zip.sha256", server.sha256)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield server, f"http://127.0.0.1:{runner.addresses[0][1]}/models"
+    await runner.cleanup()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, deepfilternet3_graph: Path) -> Path:
+    """A cache that has the graph already: only the weights are missing."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for file in (deepfilternet3_graph, export.sum_file(deepfilternet3_graph)):
+        shutil.copyfile(file, folder / file.name)
+    return folder
+
+
+class Heard:
+    """Every state that `changed` announced."""
+
+    def __init__(self) -> None:
+        self.models: Models | None = None
+        self.reasons: list[str | None] = []
+        self._waiting: list[tuple[Callable[[str], bool], asyncio.Event]] = []
+
+    def changed(self) -> None:
+        assert self.models is not None
+        self.reasons.append(self.models.state(NAME)[1])
+        for test, event in self._waiting:
+            if test(self.reasons[-1] or ""):
+                event.set()
+
+    async def until(self, test: Callable[[str], bool]) -> None:
+        event = asyncio.Event()
+        self._waiting.append((test, event))
+        await asyncio.wait_for(event.wait(), 30)
+
+
+async def prepared(paths: list[Path], url: str, cache: Path, *, download: bool = True) -> tuple[Models, list[str | None]]:
+    heard = Heard()
+    async with Models(paths, url, download, cache, heard.changed) as models:
+        heard.models = models
+        await models.settled()
+    return models, heard.reasons
+
+
+async def test_found(models_folder: Path, tmp_path: Path) -> None:
+    """Weights in a folder of models.path are exported by a child; the second start uses what the first one made."""
+    models, reasons = await prepared([tmp_path, models_folder], "upstream", tmp_path / "cache")
+    graph = models.graph(NAME)
+    assert reasons == ["being prepared", None] and models.state(NAME) == (True, None)
+    assert graph is not None and export.is_whole(graph)
+    made = graph.stat().st_mtime_ns
+    models, reasons = await prepared([models_folder], "upstream", tmp_path / "cache")
+    assert reasons == [None] and models.graph(NAME) == graph and graph.stat().st_mtime_ns == made
+
+
+async def test_damaged_graph(models_folder: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged graph is set aside, said in one line, and made again."""
+    graph = next(cache.glob("*.onnx"))
+    graph.write_bytes(graph.read_bytes()[:-1000])
+    models, reasons = await prepared([models_folder], "upstream", cache)
+    assert reasons == ["being prepared", None] and export.is_whole(graph) and models.graph(NAME) == graph
+    assert [record.levelname for record in caplog.records if "damaged" in record.message] == ["WARNING"]
+    assert len(list(cache.glob("*.broken"))) == 1
+
+
+async def test_fetched(upstream: tuple[Upstream, str], cache: Path) -> None:
+    """Missing weights are fetched, with progress, into the cache, and found there the next time without asking."""
+    server, url = upstream
+    models, reasons = await prepared([], url, cache)
+    assert models.state(NAME) == (True, None), reasons
+    assert reasons[0] == "weights are being fetched" and "weights are being fetched: 100 %" in reasons
+    assert {file.name for file in (cache / "weights" / "DeepFilterNet3").iterdir()} == {"config.ini", "checkpoints"}
+    assert not list((cache / "weights").glob(".*zip.part"))
+    await prepared([], url, cache)
+    assert len(server.asked) == 1
+
+
+async def test_resumes(upstream: tuple[Upstream, str], cache: Path) -> None:
+    """What a broken-off transfer has brought is not fetched again."""
+    server, url = upstream
+    server.break_after = 3_000_000
+    models, _ = await prepared([], url, cache)
+    assert models.state(NAME) == (False, "no weights")
+    server.break_after = None
+    have = (cache / "weights" / ".DeepFilterNet3.zip.part").stat().st_size
+    models, _ = await prepared([], url, cache)
+    assert models.state(NAME) == (True, None)
+    assert server.asked == [None, f"bytes={have}-"] and 0 < have <= 3_000_000
+
+
+@pytest.mark.parametrize("vice", ["sum", "garbage", "half"])
+async def test_bad_archive(vice: str, upstream: tuple[Upstream, str], cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An archive that is not what it should be is not used: one line in the log, no weights, nothing left of it."""
+    server, url = upstream
+    if vice == "sum":
+        server.sum = "0" * 64
+    else:
+        server.archive = b"garbage" * 1000 if vice == "garbage" else server.archive[:4_000_000]
+    models, _ = await prepared([], url, cache)
+    assert models.state(NAME) == (False, "no weights") and models.graph(NAME) is None
+    assert len(caplog.records) == 1
+    assert not list((cache / "weights").glob("DeepFilterNet3")) and not list((cache / "weights").glob(".*part"))
+
+
+async def test_right_sum(upstream: tuple[Upstream, str], cache: Path) -> None:
+    """A mirror's sum beside its archive is checked, and may be right."""
+    server, url = upstream
+    server.sum = f"{hashlib.sha256(server.archive).hexdigest()}  DeepFilterNet3.zip\n"
+    assert (await prepared([], url, cache))[0].state(NAME) == (True, None)
+
+
+async def test_no_network(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Without network it is one line in the log, no error; denoisers that need no weights are available."""
+    models, reasons = await prepared([], "http://127.0.0.1:9/models", cache)
+    assert models.state(NAME) == (False, "no weights") and reasons[-1] == "no weights"
+    assert models.state("rnnoise") == (True, None) and models.graph("rnnoise") is None
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+async def test_not_allowed(upstream: tuple[Upstream, str], cache: Path) -> None:
+    """With models.download off nobody is asked."""
+    server, url = upstream
+    models, reasons = await prepared([], url, cache, download=False)
+    assert models.state(NAME) == (False, "no weights") and not server.asked and reasons == ["no weights"]
+
+
+async def test_closed_while_fetching(upstream: tuple[Upstream, str], cache: Path) -> None:
+    """Closing ends the child that is fetching; what it has is kept for the next time."""
+    server, url = upstream
+    server.held.clear()
+    heard = Heard()
+    async with Models([], url, True, cache, heard.changed) as models:
+        heard.models = models
+        await heard.until(lambda reason: reason.endswith("%"))
+    server.held.set()
+    assert models.state(NAME)[0] is False and (cache / "weights" / ".DeepFilterNet3.zip.part").exists()
+
+
+async def test_closed_while_exporting(models_folder: Path, tmp_path: Path) -> None:
+    """Closing ends the child that is exporting, and leaves no half graph that would be taken for one."""
+    heard = Heard()
+    async with Models([models_folder], "upstream", True, tmp_path / "cache", heard.changed) as models:
+        heard.models = models
+        await heard.until(lambda reason: reason == "being prepared")
+    assert models.graph(NAME) is None and not list((tmp_path / "cache").glob("*.onnx"))
+
+
+async def test_spoilt_weights(tmp_path: Path, models_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Weights that cannot be exported give the state "failed: …"."""
+    weights = tmp_path / "models" / "DeepFilterNet3"
+    (weights / "checkpoints").mkdir(parents=True)
+    shutil.copyfile(models_folder / "DeepFilterNet3" / "config.ini", weights / "config.ini")
+    (weights / "checkpoints" / "model_120.ckpt.best").write_bytes(b"nothing")
+    models, _ = await prepared([tmp_path / "models"], "upstream", tmp_path / "cache")
+    available, reason = models.state(NAME)
+    assert not available and reason is not None and reason.startswith("failed: ")
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
