@@ -2,12 +2,12 @@
 
 import asyncio
 import enum
-import ipaddress
 import logging
 import secrets
 from collections.abc import Callable, Sequence
 
 from sfu import ice, rtcp, rtp, sdp
+from sfu.candidates import candidates
 from sfu.dtls import SHORTEST_PACKET, Certificate, Dtls, Srtp, fingerprint_of
 from sfu.errors import BadOffer
 from sfu.ice import Address
@@ -352,26 +352,13 @@ def make_peer(
     announce: further addresses of ours, as text; extra: the one that the client used, offered first; ssrc: what a listener
     will be sent. Names and addresses of a family that no socket has are left out.
     """
-    peer = Peer(sockets, certificate, offer, kind, candidates(sockets, announce, extra), ssrc if kind == "subscribe" else None)
+    peer = Peer(
+        sockets,
+        certificate,
+        offer,
+        kind,
+        candidates(sockets.addresses, sockets.port, announce, extra),
+        ssrc if kind == "subscribe" else None,
+    )
     sockets.admit(peer)
     return peer
-
-
-def candidates(sockets: MediaSockets, announce: Sequence[str], extra: str | None) -> list[tuple[str, int]]:
-    """Where we can be reached, the best first. Loopback only where it was asked for, or where there is nothing else."""
-    bound = {each: _parsed(each) for each in sockets.addresses}
-    versions = {address.version for address in bound.values() if address is not None}
-    outside = [each for each, address in bound.items() if address is not None and not address.is_loopback]
-    if outside:
-        wanted = dict.fromkeys((extra or "", *outside, *announce))
-    else:  # the client has come by a loopback address too, or over a proxy that has nothing to do with media
-        wanted = dict.fromkeys((*bound, *announce))
-    return [(each, sockets.port) for each in wanted if (address := _parsed(each)) is not None and address.version in versions]
-
-
-def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return None
-    return None if parsed.is_unspecified else parsed

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from sfu.errors import BadOffer, NoOpus
+from sfu.sections import Media, Section, lines_of, split_offer
 
 Kind = Literal["publish", "subscribe"]
 Setup = Literal["active", "passive"]
@@ -19,9 +20,6 @@ MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 OPUS_FMTP = "minptime=10;useinbandfec=1"  # no stereo=1: it doubles the bit rate of a voice
 HOST_PREFERENCE = 126  # RFC 8445 §5.1.2.2
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_MEDIA = re.compile(r"(audio|video|application|text|message|image) (\d{1,5})(?:/\d+)? ([!-~]+) ([!-~]+(?: [!-~]+)*)")
-_TOKEN = re.compile(r"[!-~]{1,64}")
 _UFRAG = re.compile(r"[A-Za-z0-9+/=_-]{4,256}")  # `=_-` are not in RFC 8839, but clients send them
 _PASSWORD = re.compile(r"[A-Za-z0-9+/=_-]{22,256}")
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
@@ -85,50 +83,17 @@ class Fragment(NamedTuple):
     password: str | None
 
 
-class _Section:
-    """The lines of one part of a description, attributes by name. Lines that are no attributes are left out."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        self.attributes: dict[str, list[str]] = {}
-        for line in lines:
-            if line.startswith("a="):
-                name, _, value = line[2:].partition(":")
-                self.attributes.setdefault(name.strip(), []).append(value.strip())
-
-    def all(self, name: str) -> list[str]:
-        return self.attributes.get(name, [])
-
-    def one(self, name: str) -> str | None:
-        values = self.attributes.get(name)
-        return values[0] if values else None
-
-
-class _Media(_Section):
-    """One m-line and what is below it."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__(lines)
-        parsed = _MEDIA.fullmatch(lines[0][2:].strip())
-        if parsed is None:
-            raise BadOffer("a media line cannot be understood")
-        self.kind, port, self.protocol, self.formats = parsed.groups()
-        self.offered = int(port) > 0 or "bundle-only" in self.attributes
-        self.mid = self.one("mid")
-        if self.mid is not None and not _TOKEN.fullmatch(self.mid):
-            raise BadOffer("a mid is not a token")
-
-
 def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
     """Choose the audio section that fits. red: keep RED where it is offered.
 
     Raises NoOpus where no audio section has Opus, BadOffer on anything else that is wrong.
     """
-    session, media = _split(text)
+    session, media = split_offer(text)
     audio_at = _choose(media, kind)
     chosen = media[audio_at]
     group = next((value.split()[1:] for value in session.all("group") if value.split()[:1] == ["BUNDLE"]), [])
     bundled = chosen.mid is not None and chosen.mid in group
-    sources: list[_Section] = [chosen, session]
+    sources: list[Section] = [chosen, session]
     if bundled:  # a section may leave the transport to the first of its bundle
         sources += [one for one in media if one.mid == group[0]]
     if not any("rtcp-mux" in source.attributes for source in sources):
@@ -147,20 +112,7 @@ def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
     )
 
 
-def _split(text: str) -> tuple[_Section, list[_Media]]:
-    lines = [line for line in _LINE_END.split(text) if line]
-    if not lines or not lines[0].startswith("v=0"):
-        raise BadOffer("this does not begin like SDP")
-    if any(len(line) < 2 or line[1] != "=" for line in lines):
-        raise BadOffer("a line is not of the form x=…")
-    starts = [number for number, line in enumerate(lines) if line.startswith("m=")]
-    if not starts:
-        raise NoOpus()
-    ends = [*starts[1:], len(lines)]
-    return _Section(lines[: starts[0]]), [_Media(lines[start:end]) for start, end in zip(starts, ends, strict=True)]
-
-
-def _choose(media: Sequence[_Media], kind: Kind) -> int:
+def _choose(media: Sequence[Media], kind: Kind) -> int:
     """The first audio section that has Opus and the right direction."""
     with_opus = [at for at, one in enumerate(media) if one.kind == "audio" and one.offered and _opus_of(one) is not None]
     if not with_opus:
@@ -172,7 +124,7 @@ def _choose(media: Sequence[_Media], kind: Kind) -> int:
     raise BadOffer("the audio section does not send" if kind == "publish" else "the audio section does not receive")
 
 
-def _direction(media: _Media, session: _Section | None = None) -> str:
+def _direction(media: Media, session: Section | None = None) -> str:
     for section in (media, session):
         for name in _DIRECTIONS:
             if section is not None and name in section.attributes:
@@ -180,7 +132,7 @@ def _direction(media: _Media, session: _Section | None = None) -> str:
     return "sendrecv"
 
 
-def _payload_types(media: _Media, codec: str) -> list[int]:
+def _payload_types(media: Media, codec: str) -> list[int]:
     """Payload types of the m-line with that rtpmap (lower case), in the m-line's order."""
     named: set[str] = set()
     for value in media.all("rtpmap"):
@@ -190,11 +142,11 @@ def _payload_types(media: _Media, codec: str) -> list[int]:
     return [int(each) for each in media.formats.split() if each in named and each.isascii() and each.isdigit() and int(each) < 128]
 
 
-def _opus_of(media: _Media) -> int | None:
+def _opus_of(media: Media) -> int | None:
     return next(iter(_payload_types(media, "opus/48000/2")), None)
 
 
-def _codecs(media: _Media, *, red: bool) -> tuple[Audio, bool]:
+def _codecs(media: Media, *, red: bool) -> tuple[Audio, bool]:
     opus_pt = _opus_of(media)
     if opus_pt is None:
         raise NoOpus()
@@ -215,7 +167,7 @@ def _codecs(media: _Media, *, red: bool) -> tuple[Audio, bool]:
     return audio, red_pt is not None and order.index(str(red_pt)) < order.index(str(opus_pt))
 
 
-def _parameters(media: _Media, payload_type: int) -> dict[str, str]:
+def _parameters(media: Media, payload_type: int) -> dict[str, str]:
     found: dict[str, str] = {}
     for value in media.all("fmtp"):
         number, _, text = value.partition(" ")
@@ -226,7 +178,7 @@ def _parameters(media: _Media, payload_type: int) -> dict[str, str]:
     return found
 
 
-def _extension(media: _Media, uri: str) -> int | None:
+def _extension(media: Media, uri: str) -> int | None:
     """The id of a header extension, 1-14 (15 and up would need two-byte headers from us)."""
     for value in media.all("extmap"):
         words = value.split()
@@ -236,7 +188,7 @@ def _extension(media: _Media, uri: str) -> int | None:
     return None
 
 
-def _ice(sources: Sequence[_Section]) -> str:
+def _ice(sources: Sequence[Section]) -> str:
     for source in sources:
         ufrag, password = source.one("ice-ufrag"), source.one("ice-pwd")
         if ufrag is not None and password is not None:
@@ -246,14 +198,14 @@ def _ice(sources: Sequence[_Section]) -> str:
     raise BadOffer("ice-ufrag or ice-pwd is missing")
 
 
-def _setup(sources: Sequence[_Section]) -> Setup:
+def _setup(sources: Sequence[Section]) -> Setup:
     offered = next((value for source in sources for value in source.all("setup")), "")
     if offered not in _SETUP_ANSWERS:
         raise BadOffer("setup is none of actpass, active and passive")
     return _SETUP_ANSWERS[offered]
 
 
-def _fingerprints(sources: Sequence[_Section]) -> tuple[Fingerprint, ...]:
+def _fingerprints(sources: Sequence[Section]) -> tuple[Fingerprint, ...]:
     for source in sources:
         if source.all("fingerprint"):
             found = tuple(filter(None, map(_fingerprint, source.all("fingerprint"))))
@@ -334,10 +286,7 @@ def _candidate_lines(candidates: Sequence[tuple[str, int]]) -> list[str]:
 
 def parse_fragment(text: str) -> Fragment:
     """Raises BadOffer where it is no fragment at all. Candidates in it may be anything."""
-    lines = [line for line in _LINE_END.split(text) if line]
-    if any(len(line) < 2 or line[1] != "=" for line in lines):
-        raise BadOffer("a line is not of the form x=…")
-    section = _Section(lines)
+    section = Section(lines_of(text))
     ufrag, password = section.one("ice-ufrag"), section.one("ice-pwd")
     if (ufrag is not None and not _UFRAG.fullmatch(ufrag)) or (password is not None and not _PASSWORD.fullmatch(password)):
         raise BadOffer("ice-ufrag or ice-pwd is not well-formed")

@@ -5,28 +5,22 @@ address belongs to a peer once a genuine Binding request came from it. All else 
 """
 
 import asyncio
-import ipaddress
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from errno import EADDRINUSE
 from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Protocol
 
-import ifaddr
-
 from sfu import ice
-from sfu.errors import ConfigError
+from sfu.bind import bind_all
 from sfu.ice import Address
 
 BURST = 64  # datagrams read in one go, then the others have their turn
-BUFFER_BYTES = 4 << 20  # asked of the kernel, which may give less
 LARGEST_DATAGRAM = 2048  # more than any path lets through in one piece
 MOST_PENDING = 256  # peers between their answer and the end of their handshake
 SWEEP_S = 1.0
-PORT_TRIES = 20
 
 
 class Path(NamedTuple):
@@ -112,8 +106,7 @@ class MediaSockets:
 
     async def __aenter__(self) -> "MediaSockets":
         """Raises ConfigError when an address is not ours or the port is used."""
-        addresses = await _local_addresses(self._hosts)
-        bound = _bind_all(addresses, self.port)
+        bound = await bind_all(self._hosts, self.port)
         self.ports = [Port(one, self.dropped) for one in bound]
         self.port = bound[0].getsockname()[1]
         loop = asyncio.get_running_loop()
@@ -203,86 +196,3 @@ class MediaSockets:
             self.dropped.unknown_user += 1
         else:
             receiver.receive_stun(request, path, self.clock_ns())
-
-
-async def _local_addresses(hosts: Sequence[str]) -> list[tuple[str, bool]]:
-    """Each address to bind once, and whether it may fail: what a wildcard stands for may be gone by now."""
-    found: dict[str, bool] = {}
-    loop = asyncio.get_running_loop()
-    for host in hosts:
-        try:
-            resolved = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
-        except OSError:
-            raise ConfigError(f"rtc.host: {host!r} is not an address and not a name that leads to one") from None
-        for _, _, _, _, sockaddr in resolved:
-            address = str(sockaddr[0])
-            if not ipaddress.ip_address(address.partition("%")[0]).is_unspecified:
-                found[address] = False
-            else:
-                found.update(dict.fromkeys(_interface_addresses(with_ipv6=":" in address), True) | found)
-    return list(found.items())
-
-
-def _interface_addresses(*, with_ipv6: bool) -> list[str]:
-    """Of all interfaces: every IPv4 address, and the IPv6 ones that work without naming an interface."""
-    addresses: list[str] = []
-    for adapter in ifaddr.get_adapters():
-        for entry in adapter.ips:
-            if isinstance(entry.ip, str):
-                addresses.append(entry.ip)
-            elif with_ipv6 and not ipaddress.ip_address(entry.ip[0]).is_link_local:
-                addresses.append(entry.ip[0])
-    return addresses
-
-
-def _bind_all(addresses: Sequence[tuple[str, bool]], port: int) -> list[socket.socket]:
-    """All on one port number; where any will do, one that is free on every address."""
-    for attempt in range(1, PORT_TRIES + 1):
-        try:
-            return _bind_each(addresses, port)
-        except ConfigError:
-            if port or attempt == PORT_TRIES:
-                raise
-    raise AssertionError("the last try returns or raises")
-
-
-def _bind_each(addresses: Sequence[tuple[str, bool]], port: int) -> list[socket.socket]:
-    bound: list[socket.socket] = []
-    try:
-        for address, may_fail in addresses:
-            one = _bind(address, port, may_fail=may_fail)
-            if one is not None:
-                bound.append(one)
-                port = port or one.getsockname()[1]
-        if not bound:
-            raise ConfigError("rtc.host: there is no address to listen on")
-    except ConfigError:
-        for one in bound:
-            one.close()
-        raise
-    return bound
-
-
-def _bind(address: str, port: int, *, may_fail: bool) -> socket.socket | None:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        one = socket.socket(family, socket.SOCK_DGRAM)
-    except OSError:  # no IPv6 in this kernel
-        if may_fail:
-            return None
-        raise ConfigError(f"rtc.host: {address} is of a kind that this machine does not have") from None
-    try:
-        one.setblocking(False)
-        if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-        one.bind(socket.getaddrinfo(address, port, family, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST)[0][4])
-    except OSError as wrong:
-        one.close()
-        if wrong.errno == EADDRINUSE:
-            raise ConfigError(f"rtc.port: UDP port {port} on {address} is used by another program") from None
-        if may_fail:
-            return None
-        raise ConfigError(f"rtc.host: cannot listen on {address}, UDP port {port}: {wrong.strerror}") from None
-    return one

@@ -1,0 +1,113 @@
+"""ICE-lite: genuine Binding requests are answered, all others are not."""
+
+import pytest
+from aioice import stun
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfu import ice
+
+THERE = ("192.0.2.7", 40000)
+
+
+def request(end: ice.IceLite, remote: str = "them", **attributes: object) -> stun.Message:
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    message.attributes["USERNAME"] = f"{end.credentials.ufrag}:{remote}"
+    for name, value in attributes.items():
+        message.attributes[name.replace("_", "-")] = value
+    message.add_message_integrity(end.credentials.password.encode())
+    return message
+
+
+def ask(end: ice.IceLite, message: stun.Message, source: ice.Address = THERE) -> ice.Reply | None:
+    return end.answer(ice.parse_request(bytes(message)), source)
+
+
+@pytest.mark.parametrize("source", [THERE, ("2001:db8::5", 5000, 0, 0), ("fe80::1%lo", 5000, 0, 1)])
+def test_a_genuine_request_is_told_its_address(source: ice.Address) -> None:
+    """A signed response of the same transaction, with the mapped address and a fingerprint."""
+    end = ice.IceLite("them")
+    message = request(end)
+    reply = ask(end, message, source)
+    assert reply is not None and reply.accepted and not reply.nominated
+    response = stun.parse_message(reply.datagram)
+    assert response.message_class == stun.Class.RESPONSE and response.transaction_id == message.transaction_id
+    assert response.attributes["XOR-MAPPED-ADDRESS"] == (source[0].removesuffix("%lo"), source[1])
+    assert response.check_message_integrity(end.credentials.password.encode()) and "FINGERPRINT" in response.attributes
+
+
+def test_use_candidate_nominates() -> None:
+    """The address that it comes from is to be sent to."""
+    end = ice.IceLite("them")
+    reply = ask(end, request(end, ICE_CONTROLLING=1, USE_CANDIDATE=None))
+    assert reply is not None and reply.nominated
+
+
+def test_who_thinks_it_is_controlled_is_told_otherwise() -> None:
+    """A lite end never takes control: 487, signed, and it is no consent."""
+    end = ice.IceLite("them")
+    reply = ask(end, request(end, ICE_CONTROLLED=1 << 63))
+    assert reply is not None and not reply.accepted
+    response = stun.parse_message(reply.datagram)
+    assert response.error_code == 487 and response.check_message_integrity(end.credentials.password.encode())
+
+
+def test_forgeries_get_no_answer() -> None:
+    """Another password, another remote ufrag, another generation."""
+    end, other = ice.IceLite("them"), ice.IceLite("them")
+    forged = request(end)
+    forged.add_message_integrity(b"guess" * 5)
+    assert ask(end, forged) is None
+    assert ask(end, request(end, remote="others")) is None
+    assert ask(end, request(other)) is None
+
+
+@pytest.mark.parametrize("kind", [stun.Class.INDICATION, stun.Class.RESPONSE, stun.Class.ERROR])
+def test_only_requests_are_read(kind: stun.Class) -> None:
+    """Indications and responses, unsigned and anonymous requests are no requests of ours."""
+    message = stun.Message(stun.Method.BINDING, kind)
+    message.attributes["USERNAME"] = "a:b"
+    message.add_message_integrity(b"x")
+    anonymous = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    unsigned = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes={"USERNAME": "a:b"})
+    for each in (message, anonymous, unsigned):
+        with pytest.raises(ValueError):
+            ice.parse_request(bytes(each))
+
+
+def test_a_restart_keeps_the_old_generation_until_the_new_one_is_used() -> None:
+    """Both answer at first; the first new request retires the old ufrag; an unused generation is given up by the next."""
+    end = ice.IceLite("them")
+    before = request(end)
+    old = end.credentials.ufrag
+    assert end.restart("again") == () and end.is_current("again") and not end.is_current("them")
+    skipped = end.credentials.ufrag
+    assert end.restart("thrice") == (skipped,)
+    assert set(end.ufrags()) == {old, end.credentials.ufrag}
+    assert ask(end, before) is not None
+    reply = ask(end, request(end, remote="thrice"))
+    assert reply is not None and reply.retired == (old,)
+    assert ask(end, before) is None and end.ufrags() == (end.credentials.ufrag,)
+    assert end.restart("more") == ()
+
+
+@given(st.binary(max_size=120), st.integers(0, 140), st.integers(0, 255))
+def test_rubbish_is_a_value_error(rubbish: bytes, at: int, byte: int) -> None:
+    """Random bytes, random attributes and damaged requests never raise anything else."""
+    end = ice.IceLite("them")
+    damaged = bytearray(bytes(request(end, PRIORITY=1, ICE_CONTROLLING=1, USE_CANDIDATE=None)))
+    damaged[at % len(damaged)] = byte
+    padded = rubbish + bytes(-len(rubbish) % 4)
+    headed = b"\x00\x01" + len(padded).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + bytes(12) + padded
+    for datagram in (rubbish, headed, bytes(damaged)):
+        try:
+            end.answer(ice.parse_request(datagram), THERE)
+        except ValueError:
+            pass
+
+
+def test_credentials_are_of_the_right_alphabet_and_length() -> None:
+    """At least 4 and 22 of the characters that RFC 8839 allows."""
+    ours = ice.new_credentials()
+    assert len(ours.ufrag) >= 8 and len(ours.password) >= 24
+    assert all(each.isalnum() or each in "+/" for each in ours.ufrag + ours.password)

@@ -1,0 +1,269 @@
+"""Offers of several clients in, answers out; rubbish is refused with one error."""
+
+import pytest
+from aiortc.sdp import SessionDescription
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sfu import sdp
+from sfu.candidates import candidates
+from sfu.errors import BadOffer, NoOpus
+
+DIGEST = ":".join(["AB"] * 32)
+
+CHROMIUM = f"""v=0
+o=- 4403220176603961839 2 IN IP4 127.0.0.1
+s=-
+t=0 0
+a=group:BUNDLE 0 1 2
+a=extmap-allow-mixed
+a=msid-semantic: WMS
+m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126
+c=IN IP4 0.0.0.0
+a=rtcp:9 IN IP4 0.0.0.0
+a=candidate:1 1 udp 2113937151 3f1c8a52-0000-4000-8000-000000000000.local 40000 typ host generation 0
+a=ice-ufrag:wLpZ
+a=ice-pwd:R12GMF/TwHyMH6Uu/20zFYyT
+a=ice-options:trickle
+a=fingerprint:sha-256 {DIGEST}
+a=setup:actpass
+a=mid:0
+a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level
+a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
+a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid
+a=sendonly
+a=msid:- 8273b4d3
+a=rtcp-mux
+a=rtcp-rsize
+a=rtpmap:111 opus/48000/2
+a=rtcp-fb:111 nack
+a=rtcp-fb:111 transport-cc
+a=fmtp:111 minptime=10;useinbandfec=1
+a=rtpmap:63 red/48000/2
+a=fmtp:63 111/111
+a=rtpmap:9 G722/8000
+a=ssrc:2379458186 cname:yMdHJdzD1NriKesA
+m=video 9 UDP/TLS/RTP/SAVPF 96 97
+c=IN IP4 0.0.0.0
+a=mid:1
+a=sendonly
+a=rtpmap:96 VP8/90000
+m=application 9 UDP/DTLS/SCTP webrtc-datachannel
+c=IN IP4 0.0.0.0
+a=mid:2
+a=sctp-port:5000
+""".replace("\n", "\r\n")
+
+PLAIN = f"""v=0
+o=FFmpeg 4489045141692799359 2 IN IP4 127.0.0.1
+s=FFmpegPublishSession
+t=0 0
+a=group:BUNDLE 0 1
+a=ice-ufrag:abcd
+a=ice-pwd:0123456789abcdef0123456789abcdef
+a=fingerprint:sha-384 {":".join(["0a"] * 48)}
+a=setup:passive
+m=audio 9 UDP/TLS/RTP/SAVPF 96
+c=IN IP4 0.0.0.0
+a=mid:0
+a=sendonly
+a=rtcp-mux
+a=rtpmap:96 OPUS/48000/2
+a=fmtp:96 stereo=1; sprop-stereo=1;usedtx=1
+a=rtcp-fb:* nack
+m=video 9 UDP/TLS/RTP/SAVPF 106
+a=mid:1
+a=rtpmap:106 H264/90000
+a=fmtp:18 annexb=no
+"""
+
+
+def local(**changes: object) -> sdp.Local:
+    settings: dict[str, object] = {
+        "session": 5,
+        "ufrag": "ours",
+        "password": "p" * 24,
+        "fingerprint": sdp.Fingerprint("sha-256", DIGEST),
+        "candidates": [("192.0.2.1", 8081), ("2001:db8::1", 8081)],
+    }
+    return sdp.Local(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+def test_what_chromium_offers_is_understood() -> None:
+    """Opus, levels, mid and nack; RED only where it is wanted; its .local candidates do not matter."""
+    offer = sdp.parse_offer(CHROMIUM, "publish")
+    assert offer.audio == sdp.Audio("0", 111, nack=True, level_id=1, mid_id=4)
+    assert offer.ufrag == "wLpZ" and offer.setup == "passive" and offer.bundled
+    assert offer.fingerprints == (sdp.Fingerprint("sha-256", DIGEST),)
+    assert sdp.parse_offer(CHROMIUM, "publish", red=True).audio.red_pt == 63
+
+
+def test_the_answer_takes_the_voice_and_refuses_the_rest() -> None:
+    """ice-lite, one bundle, rtcp-mux, Opus with FEC, the two extensions, and port 0 for video and data."""
+    answer = sdp.build_answer(sdp.parse_offer(CHROMIUM, "publish"), "publish", local())
+    assert answer.endswith("\r\n") and "\n" not in answer.replace("\r\n", "")
+    lines = answer.split("\r\n")
+    for line in (
+        "a=ice-lite",
+        "a=group:BUNDLE 0",
+        "m=audio 8081 UDP/TLS/RTP/SAVPF 111",
+        "c=IN IP4 192.0.2.1",
+        "a=recvonly",
+        "a=rtcp-mux",
+        "a=setup:passive",
+        "a=rtpmap:111 opus/48000/2",
+        "a=fmtp:111 minptime=10;useinbandfec=1",
+        "a=rtcp-fb:111 nack",
+        "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+        "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
+        "m=video 0 UDP/TLS/RTP/SAVPF 96 97",
+        "m=application 0 UDP/DTLS/SCTP webrtc-datachannel",
+        "a=end-of-candidates",
+    ):
+        assert lines.count(line) == 1, line
+    assert answer.count("a=extmap") == 2 and "transport-cc" not in answer and "stereo" not in answer and "a=ssrc" not in answer
+    parsed = SessionDescription.parse(answer)
+    assert [each.ip for each in parsed.media[0].ice_candidates] == ["192.0.2.1", "2001:db8::1"]
+    assert [each.port for each in parsed.media] == [8081, 0, 0]
+    assert [each.rtp.muxId for each in parsed.media] == ["0", "1", "2"]
+
+
+def test_a_listener_is_told_what_it_will_hear() -> None:
+    """sendonly, with the SSRC and a stream for it."""
+    text = CHROMIUM.replace("a=sendonly", "a=recvonly")
+    answer = sdp.build_answer(sdp.parse_offer(text, "subscribe"), "subscribe", local(ssrc=77))
+    assert "a=sendonly" in answer and "a=ssrc:77 cname:hushcast" in answer and "a=msid:hushcast voice" in answer
+
+
+def test_red_stays_where_the_offer_put_it() -> None:
+    """Before Opus it asks the broadcaster to send RED, after it, it only may come."""
+    after = sdp.build_answer(sdp.parse_offer(CHROMIUM, "publish", red=True), "publish", local())
+    assert "SAVPF 111 63\r\n" in after and "a=fmtp:63 111/111\r\n" in after
+    before = sdp.build_answer(sdp.parse_offer(CHROMIUM.replace("111 63", "63 111"), "publish", red=True), "publish", local())
+    assert "SAVPF 63 111\r\n" in before
+
+
+def test_a_terse_client_is_understood() -> None:
+    """Transport at session level, bare line feeds, upper-case OPUS, setup:passive, sha-384, `*` feedback, an orphaned fmtp."""
+    offer = sdp.parse_offer(PLAIN, "publish")
+    assert offer.audio == sdp.Audio("0", 96, nack=True, stereo=True, dtx=True)
+    assert offer.setup == "active" and offer.fingerprints[0].algorithm == "sha-384"
+    assert "a=setup:active" in sdp.build_answer(offer, "publish", local())
+
+
+def test_no_mid_and_no_bundle_is_answered_alike() -> None:
+    """A client of one section may leave both out."""
+    text = "".join(line + "\n" for line in PLAIN.splitlines() if not line.startswith(("a=group", "a=mid")))
+    answer = sdp.build_answer(sdp.parse_offer(text, "publish"), "publish", local())
+    assert "BUNDLE" not in answer and "a=mid" not in answer
+
+
+def test_transport_may_be_that_of_the_bundle() -> None:
+    """A bundle-only section of port 0 takes ICE and DTLS from the first of its bundle."""
+    text = f"""v=0
+a=group:BUNDLE v a
+m=video 9 UDP/TLS/RTP/SAVPF 96
+a=mid:v
+a=rtcp-mux
+a=ice-ufrag:abcd
+a=ice-pwd:0123456789abcdef0123456789abcdef
+a=fingerprint:sha-256 {DIGEST}
+a=setup:active
+m=audio 0 UDP/TLS/RTP/SAVPF 7
+a=mid:a
+a=bundle-only
+a=rtpmap:7 opus/48000/2
+"""
+    assert sdp.parse_offer(text, "publish").audio.opus_pt == 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CHROMIUM.replace("opus", "speex"),
+        CHROMIUM.replace("111 63", "63"),
+        CHROMIUM.replace("m=audio 9", "m=audio 0"),
+        CHROMIUM.replace("opus/48000/2", "opus/48000"),
+        CHROMIUM[: CHROMIUM.index("m=audio")],
+    ],
+)
+def test_without_opus_there_is_nothing_to_talk_about(text: str) -> None:
+    """Another codec, another format, a refused section, no section: 406."""
+    with pytest.raises(NoOpus):
+        sdp.parse_offer(text, "publish")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello",
+        CHROMIUM.replace("a=sendonly", "a=recvonly"),
+        CHROMIUM.replace("a=sendonly", "a=inactive"),
+        CHROMIUM.replace("a=rtcp-mux", "a=x"),
+        CHROMIUM.replace("a=ice-ufrag:wLpZ", "a=x"),
+        CHROMIUM.replace("wLpZ", "w"),
+        CHROMIUM.replace("R12GMF/TwHyMH6Uu/20zFYyT", "short"),
+        CHROMIUM.replace("setup:actpass", "setup:holdconn"),
+        CHROMIUM.replace("fingerprint:sha-256", "fingerprint:sha-1"),
+        CHROMIUM.replace("AB:AB:AB", "AB:AB"),
+        CHROMIUM.replace("AB:AB:AB", "AB:XY:AB"),
+        CHROMIUM.replace("a=fingerprint", "a=finger"),
+        CHROMIUM.replace("a=mid:0", "a=mid:a b"),
+        CHROMIUM.replace("m=audio 9", "m=audio nine"),
+        CHROMIUM.replace("m=video", "m=smell"),
+        CHROMIUM.replace("v=0", "v=1"),
+        CHROMIUM.replace("a=rtcp-mux", "rtcp-mux"),
+    ],
+)
+def test_a_bad_offer_says_so(text: str) -> None:
+    """Each of the things that an offer must have, missing or broken: 422."""
+    with pytest.raises(BadOffer):
+        sdp.parse_offer(text, "publish")
+
+
+@given(st.text(max_size=300), st.integers(0, len(CHROMIUM)), st.integers(0, 60))
+@example("\r\nm=audio 9 x 999999999999999999999999", 700, 0)
+@example("a=extmap:²  urn:ietf:params:rtp-hdrext:ssrc-audio-level", 0, 0)
+def test_rubbish_in_an_offer_is_a_bad_offer(rubbish: str, at: int, cut: int) -> None:
+    """No text at all leads to another exception, nor to an answer of torn lines."""
+    for text in (rubbish, "v=0\r\n" + rubbish, CHROMIUM[:at] + rubbish + CHROMIUM[at + cut :]):
+        try:
+            answer = sdp.build_answer(sdp.parse_offer(text, "publish", red=True), "publish", local())
+            assert all(line[1] == "=" for line in answer.split("\r\n")[:-1])
+            assert answer.count("\r") == answer.count("\n") == answer.count("\r\n")
+        except (BadOffer, NoOpus):
+            pass
+        try:
+            sdp.parse_fragment(text)
+        except BadOffer:
+            pass
+
+
+def test_fragments_tell_a_restart_from_a_candidate() -> None:
+    """Credentials at session or at media level; candidates of any kind are skipped."""
+    assert sdp.parse_fragment("a=candidate:what ever\r\n") == sdp.Fragment(None, None)
+    restart = sdp.parse_fragment("m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n")
+    assert restart == sdp.Fragment("EsAw", "P2uYro0UCOQ4zxjKXaWCBui1")
+    text = sdp.build_fragment(sdp.parse_offer(CHROMIUM, "publish"), local())
+    assert sdp.parse_fragment(text) == sdp.Fragment("ours", "p" * 24) and "a=mid:0" in text and "a=candidate:1 " in text
+
+
+@pytest.mark.parametrize(
+    ("bound", "announce", "extra", "offered"),
+    [
+        (["127.0.0.1"], [], "192.0.2.9", ["127.0.0.1"]),
+        (["127.0.0.1"], ["198.51.100.1"], None, ["127.0.0.1", "198.51.100.1"]),
+        (["127.0.0.1", "192.0.2.1"], [], None, ["192.0.2.1"]),
+        (["127.0.0.1", "192.0.2.1"], [], "127.0.0.1", ["127.0.0.1", "192.0.2.1"]),
+        (["127.0.0.1", "192.0.2.1"], ["198.51.100.1"], "203.0.113.5", ["203.0.113.5", "192.0.2.1", "198.51.100.1"]),
+        (["192.0.2.1"], [], "192.0.2.1", ["192.0.2.1"]),
+        (["192.0.2.1"], ["2001:db8::1"], "::1", ["192.0.2.1"]),
+        (["192.0.2.1", "::1"], ["2001:db8::1", "rubbish", "0.0.0.0"], None, ["192.0.2.1", "2001:db8::1"]),
+    ],
+)
+def test_the_address_that_the_client_used_is_offered_first(
+    bound: list[str], announce: list[str], extra: str | None, offered: list[str]
+) -> None:
+    """Then the interfaces' own and the announced ones; loopback and foreign families only where they can work."""
+    assert candidates(bound, 8081, announce, extra) == [(each, 8081) for each in offered]

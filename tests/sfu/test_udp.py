@@ -1,0 +1,158 @@
+"""The media port: binding, telling datagrams apart, bounds."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from aioice import stun
+
+from sfu import ice, udp
+from sfu.errors import ConfigError
+from sfu.udp import MediaSockets, Path
+
+
+class Ear:
+    """A receiver that keeps what it is given."""
+
+    pending = False
+
+    def __init__(self) -> None:
+        self.stun: list[ice.Request] = []
+        self.paths: list[Path] = []
+        self.dtls: list[bytes] = []
+        self.srtp: list[bytes] = []
+        self.swept: list[int] = []
+
+    def receive_stun(self, request: ice.Request, path: Path, arrival_ns: int) -> None:
+        self.stun.append(request)
+        self.paths.append(path)
+
+    def receive_dtls(self, datagram: bytes) -> None:
+        self.dtls.append(datagram)
+
+    def receive_srtp(self, datagram: bytes, arrival_ns: int) -> None:
+        self.srtp.append(datagram)
+
+    def sweep(self, now_ns: int) -> None:
+        self.swept.append(now_ns)
+
+    def give_up(self) -> None: ...
+
+
+@pytest.fixture
+async def sockets() -> AsyncIterator[MediaSockets]:
+    async with MediaSockets(["127.0.0.1"], 0) as opened:
+        yield opened
+
+
+def client(sockets: MediaSockets, address: str = "127.0.0.1") -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    made.connect((address, sockets.port))
+    made.settimeout(5)
+    return made
+
+
+def binding(username: str) -> bytes:
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes={"USERNAME": username})
+    message.add_message_integrity(b"key")
+    return bytes(message)
+
+
+async def turn(times: int = 20) -> None:
+    """Let the loop read what has arrived; on loopback it is there when send returns."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def test_datagrams_find_their_receiver(sockets: MediaSockets) -> None:
+    """STUN by its ufrag, the others by address; what is for nobody is counted by reason."""
+    ear = Ear()
+    sockets.register("ours", ear)
+    with client(sockets) as there:
+        for datagram in (b"\x16early", b"\x80early", binding("who:x"), b"\x00rubbish", b"\x40turn", b"", b"\xff", binding("ours:x")):
+            there.send(datagram)
+        await turn()
+        dropped = sockets.dropped
+        assert (dropped.unknown_address, dropped.unknown_user, dropped.malformed, dropped.strange) == (2, 1, 1, 3)
+        [path] = ear.paths
+        assert path.address == there.getsockname() and ear.stun[0].ufrag == "ours"
+        path.port.peers[path.address] = ear
+        for datagram in (b"\x16hello", b"\x14", b"\x3f", b"\x80voice", b"\xbf"):
+            there.send(datagram)
+        await turn()
+        assert ear.dtls == [b"\x16hello", b"\x14", b"\x3f"] and ear.srtp == [b"\x80voice", b"\xbf"]
+        assert path.port.send(b"back", path.address) and there.recv(10) == b"back"
+    sockets.unregister("ours")
+
+
+async def test_a_burst_leaves_room_for_others(sockets: MediaSockets) -> None:
+    """At most BURST datagrams are read before the loop turns."""
+    with client(sockets) as there:
+        for _ in range(udp.BURST * 2):
+            there.send(b"\xff")
+        sockets._read(sockets.ports[0])
+        assert sockets.dropped.strange == udp.BURST
+        await turn()
+        assert sockets.dropped.strange == udp.BURST * 2
+
+
+async def test_what_the_kernel_refuses_is_counted(sockets: MediaSockets) -> None:
+    """A datagram that is too long for UDP is lost, not an error."""
+    assert not sockets.ports[0].send(bytes(70_000), ("127.0.0.1", 9))
+    assert sockets.dropped.unsent == 1
+
+
+async def test_a_used_port_is_one_clear_line(sockets: MediaSockets) -> None:
+    """ConfigError, with the setting and the number."""
+    with pytest.raises(ConfigError, match=rf"rtc\.port: UDP port {sockets.port} .*127\.0\.0\.1"):
+        async with MediaSockets(["127.0.0.1"], sockets.port):
+            pass
+
+
+@pytest.mark.parametrize("host", ["192.0.2.200", "", "no such name", "x" * 300])
+async def test_a_foreign_address_is_one_clear_line(host: str) -> None:
+    """ConfigError for what is not ours, or no address at all."""
+    with pytest.raises(ConfigError, match=r"^rtc\.host: .*$"):
+        async with MediaSockets([host], 0):
+            pass
+
+
+async def test_a_wildcard_is_every_interface() -> None:
+    """One socket an address, all on one port, and answers leave from the address that was asked."""
+    async with MediaSockets(["0.0.0.0", "127.0.0.1"], 0) as sockets:
+        assert "127.0.0.1" in sockets.addresses and len(set(sockets.addresses)) == len(sockets.addresses)
+        assert {port.socket.getsockname()[1] for port in sockets.ports} == {sockets.port}
+        ear = Ear()
+        sockets.register("ours", ear)
+        for address in sockets.addresses:
+            with client(sockets, address) as there:
+                there.send(binding("ours:x"))
+                await turn()
+                ear.paths[-1].port.send(b"back", ear.paths[-1].address)
+                assert there.recv(10) == b"back"  # a connected socket hears only whom it has called
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+async def test_ipv6_works_beside_ipv4() -> None:
+    """Both loopbacks on the same port."""
+    try:
+        async with MediaSockets(["127.0.0.1", "::1"], 0) as sockets:
+            ear = Ear()
+            sockets.register("ours", ear)
+            with client(sockets, "::1") as there:
+                there.send(binding("ours:x"))
+                await turn()
+                assert ear.paths[0].port.send(b"back", ear.paths[0].address) and there.recv(10) == b"back"
+    except ConfigError as refused:
+        pytest.skip(str(refused))
+
+
+async def test_members_are_swept_until_they_are_dismissed(sockets: MediaSockets) -> None:
+    """A sweep reaches every member once, with the sockets' clock."""
+    ear = Ear()
+    sockets.admit(ear)
+    sockets.sweep()
+    sockets.dismiss(ear)
+    sockets.sweep()
+    assert len(ear.swept) == 1
