@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from web import accounts, friends, invites, links, operations, negotiation, pages, playing, recordings, sockets, stream, tokens, whep, whip
+from web import accounts, friends, invites, links, negotiation, operations, pages, playing, recordings, sockets, stream, tokens, whep, whip
 
 ANYONE, LOGIN = "anyone", "login"
 NUMBER = "{id:[0-9]{1,18}}"
-ASSET = r"{asset:(?:(?:js|img|fonts)/(?:[A-Za-z0-9_-]+/)*)?[A-Za-z0-9_-]+\.(?:css|js|mjs|map|svg|png|ico|woff2|webmanifest|txt)}"
+ASSET = r"{asset:(?:(?:js|css|img|fonts)/(?:[A-Za-z0-9_-]+/)*)?[A-Za-z0-9_-]+\.(?:css|js|mjs|map|svg|png|ico|woff2|webmanifest|txt)}"
 
 NEGOTIATED = ("/whip/{username}", "/whip/{username}/{identity}", "/whep/{username}", "/whep/{username}/{identity}")
 
