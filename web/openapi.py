@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
+PARAMETER = re.compile(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")  # a pattern may hold a quantifier in braces
 
 
 def document(app: web.Application) -> dict[str, Any]:

@@ -5,8 +5,7 @@ Everything here is in memory and on the loop; nothing waits. Names are as the ac
 
 import asyncio
 import math
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -22,10 +21,10 @@ class Presence:
 
     def __init__(self, air: Air) -> None:
         self._air = air
-        self._own: defaultdict[str, set[Channel]] = defaultdict(set)  # user -> presence sockets of that user
-        self._watching: defaultdict[str, set[Channel]] = defaultdict(set)  # user -> presence sockets of that user's friends
-        self._ears: defaultdict[str, set[Channel]] = defaultdict(set)  # broadcaster -> stream sockets
-        self._others: set[Channel] = set()  # sockets that are here only to be ended
+        self._own = Places()  # user -> presence sockets of that user
+        self._watching = Places()  # user -> presence sockets of that user's friends
+        self._ears = Places()  # broadcaster -> stream sockets
+        self._open: set[Channel] = set()
         self._due: dict[str, asyncio.TimerHandle] = {}
 
     # --- sockets come and go
@@ -33,28 +32,27 @@ class Presence:
     def join(self, channel: Channel, friends: Iterable[str]) -> None:
         """A presence socket: gets all_statuses, and what changes from now on."""
         names = list(friends)
-        self._own[channel.username].add(channel)
+        self.keep(channel)
+        self._own.add(channel.username, channel)
         for name in names:
-            self._watching[name].add(channel)
+            self._watching.add(name, channel)
         channel.send("all_statuses", {"friends": [self.friend(name) for name in names]})
 
     def hear(self, channel: Channel, broadcaster: str) -> None:
         """A stream socket: gets the state, and what changes from now on."""
-        self._ears[broadcaster].add(channel)
+        self.keep(channel)
+        self._ears.add(broadcaster, channel)
         channel.send("stream_state", self._status(broadcaster, channel))
 
     def keep(self, channel: Channel) -> None:
-        """Any other socket that is to end with its login."""
-        self._others.add(channel)
+        """Any socket: it ends with its login and with the server."""
+        self._open.add(channel)
 
     def leave(self, channel: Channel) -> None:
         """Forget a socket, wherever it is."""
-        self._others.discard(channel)
-        for table in (self._own, self._watching, self._ears):
-            for name in [name for name, channels in table.items() if channel in channels]:
-                table[name].discard(channel)
-                if not table[name]:
-                    del table[name]
+        self._open.discard(channel)
+        for places in (self._own, self._watching, self._ears):
+            places.leave(channel)
 
     def friend(self, username: str) -> dict[str, Any]:
         """A friend as the lists show one."""
@@ -64,7 +62,7 @@ class Presence:
     @property
     def sockets(self) -> int:
         """How many are open."""
-        return len(self._all())
+        return len(self._open)
 
     # --- news from the media plane
 
@@ -81,14 +79,14 @@ class Presence:
 
     def on_status(self, username: str) -> None:
         """Something in the status has changed; many changes at once are told as one."""
-        if username in self._ears and username not in self._due:
+        if self._ears.at(username) and username not in self._due:
             self._due[username] = asyncio.get_running_loop().call_later(STATUS_S, self._tell_status, username)
 
     def on_level(self, username: str, original_dbfs: float, denoised_dbfs: float) -> None:
         """Loudness of the last 100 ms; NaN: not known."""
-        if username in self._ears:
+        if self._ears.at(username):
             text = message("level", {"original_dbfs": _known(original_dbfs), "denoised_dbfs": _known(denoised_dbfs)})
-            for channel in self._ears[username]:
+            for channel in self._ears.at(username):
                 channel.send_spare(text)
 
     def cue(self, username: str, at_s: float, kind: str, text: str) -> None:
@@ -104,8 +102,8 @@ class Presence:
     def befriended(self, one: str, other: str) -> None:
         """Two have become friends; each learns at once whether the other is live."""
         for mine, theirs in ((one, other), (other, one)):
-            for channel in self._own.get(mine, ()):
-                self._watching[theirs].add(channel)
+            for channel in self._own.at(mine):
+                self._watching.add(theirs, channel)
             self._tell(self._own, mine, "friendship", {"username": theirs, "friends": True})
             since = self._air.live_since(theirs)
             if since is not None:
@@ -115,18 +113,17 @@ class Presence:
     def unfriended(self, one: str, other: str) -> None:
         """Two are no longer friends; their sockets at each other's streams end."""
         for mine, theirs in ((one, other), (other, one)):
-            for channel in self._own.get(mine, ()):
-                if theirs in self._watching:
-                    self._watching[theirs].discard(channel)
+            for channel in self._own.at(mine):
+                self._watching.remove(theirs, channel)
             self._tell(self._own, mine, "friendship", {"username": theirs, "friends": False})
-            for channel in self._ears.get(theirs, ()):
+            for channel in self._ears.at(theirs):
                 if channel.username == mine:
                     channel.end(NOT_ALLOWED)
 
     def signed_out(self, login_ids: Iterable[int]) -> None:
         """These logins have ended; so do their sockets."""
         ended = set(login_ids)
-        for channel in self._all():
+        for channel in self._open:
             if channel.login_id in ended:
                 channel.end(NOT_SIGNED_IN)
 
@@ -135,13 +132,10 @@ class Presence:
         for timer in self._due.values():
             timer.cancel()
         self._due.clear()
-        for channel in self._all():
+        for channel in self._open:
             channel.end(code)
 
     # --- helpers
-
-    def _all(self) -> set[Channel]:
-        return set(self._others).union(*self._own.values(), *self._ears.values())
 
     def _status(self, broadcaster: str, channel: Channel) -> dict[str, Any]:
         return self._air.status(broadcaster, names=channel.username == broadcaster)
@@ -149,16 +143,48 @@ class Presence:
     def _tell_status(self, username: str) -> None:
         self._due.pop(username, None)
         texts: dict[bool, str] = {}
-        for channel in self._ears.get(username, ()):
+        for channel in self._ears.at(username):
             own = channel.username == username
             if own not in texts:
                 texts[own] = message("stream_state", self._status(username, channel))
             channel.send_text(texts[own])
 
-    def _tell(self, table: defaultdict[str, set[Channel]], username: str, kind: str, data: dict[str, Any]) -> None:
+    def _tell(self, places: "Places", username: str, kind: str, data: dict[str, Any]) -> None:
         text = message(kind, data)
-        for channel in table.get(username, ()):
+        for channel in places.at(username):
             channel.send_text(text)
+
+
+class Places:
+    """Which sockets want to hear of which name; leaving costs what joining did, however many others there are."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, set[Channel]] = {}
+        self._by_channel: dict[Channel, set[str]] = {}
+
+    def at(self, name: str) -> Collection[Channel]:
+        """The sockets that want to hear of this name."""
+        return self._by_name.get(name, ())
+
+    def add(self, name: str, channel: Channel) -> None:
+        self._by_name.setdefault(name, set()).add(channel)
+        self._by_channel.setdefault(channel, set()).add(name)
+
+    def remove(self, name: str, channel: Channel) -> None:
+        if channel in self._by_name.get(name, ()):
+            self._by_channel[channel].discard(name)
+            self._by_name[name].discard(channel)
+            if not self._by_name[name]:
+                del self._by_name[name]
+
+    def leave(self, channel: Channel) -> None:
+        """Forget a socket under all names."""
+        for name in list(self._by_channel.get(channel, ())):
+            self.remove(name, channel)
+        self._by_channel.pop(channel, None)
+
+    def __len__(self) -> int:
+        return len(self._by_name) + len(self._by_channel)
 
 
 def _known(dbfs: float) -> float | None:

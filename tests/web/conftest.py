@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 
-from sfu.config import Accounts, Config, Http, Storage
+from sfu.config import Accounts, Config, Http, Models, Recording, Rtc, Storage
 from web.app import make_app
 
 PASSWORD = "correct horse battery"
@@ -80,8 +80,15 @@ class House:
 OpenHouse = Callable[..., Awaitable[House]]
 
 
-def settings(path: Path, registration: str = "open", **http: Any) -> Config:
-    return Config(http=Http(host="127.0.0.1", port=0, **http), storage=Storage(path=path), accounts=Accounts(registration=registration))
+def settings(path: Path, registration: str = "open", recording: Recording | None = None, **http: Any) -> Config:
+    return Config(
+        http=Http(host="127.0.0.1", port=0, **http),
+        rtc=Rtc(host=("127.0.0.1",), port=0),
+        models=Models(path=(), download=False),
+        storage=Storage(path=path),
+        accounts=Accounts(registration=registration),
+        recording=recording or Recording(),
+    )
 
 
 @pytest.fixture

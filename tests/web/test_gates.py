@@ -1,0 +1,118 @@
+"""Origins, CORS, limits, headers, tokens: what every request passes."""
+
+import asyncio
+
+from tests.web.conftest import PASSWORD, House, OpenHouse
+
+LOGIN = {"username": "alice", "password": PASSWORD}
+
+
+async def test_another_sites_request_is_refused(house: House) -> None:
+    """Unsafe without Authorization needs an Origin of this site: missing or foreign is 403 bad_origin, for register and login too."""
+    guest = house.guest()
+    for origin in ("", "https://evil.example", "null", guest.origin.replace("http", "https"), guest.origin + "1"):
+        for path in ("/api/register", "/api/login", "/api/logout", "/whip/alice", "/whep/alice"):
+            status, answer = await guest.ask("POST", path, LOGIN, headers={"Origin": origin})
+            assert (status, answer["code"]) == (403, "bad_origin"), (origin, path)
+    assert (await guest.ask("POST", "/api/logout"))[0] == 401
+
+
+async def test_handshakes_need_an_origin(house: House) -> None:
+    """A WebSocket handshake from elsewhere is answered 403."""
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x" * 22 + "=="}
+    for path in ("/ws/presence", "/ws/stream/alice"):
+        response = await house.guest().raw("GET", path, headers={**upgrade, "Origin": "https://evil.example"})
+        assert response.status == 403
+        assert (await house.guest().raw("GET", path)).status in (426, 401)
+
+
+async def test_proxies_tell_the_scheme(open_house: OpenHouse) -> None:
+    """A trusted proxy's X-Forwarded-Proto makes an https Origin ours; anybody else's does not."""
+    for proxies, expected in ((("127.0.0.0/8",), 201), ((), 403)):
+        guest = (await open_house(trusted_proxies=proxies)).guest()
+        headers = {"Origin": guest.origin.replace("http", "https"), "X-Forwarded-Proto": "https"}
+        assert (await guest.ask("POST", "/api/register", LOGIN, headers=headers))[0] == expected
+
+
+async def test_cors(house: House) -> None:
+    """Preflights are answered, and answers may be read by bearer clients; cookies are never allowed."""
+    guest = house.guest()
+    response = await guest.raw("OPTIONS", "/api/tokens", headers={"Origin": "https://x.example", "Access-Control-Request-Method": "POST"})
+    assert response.status == 204
+    assert response.headers["Access-Control-Allow-Methods"] == "GET, POST, PATCH, PUT, DELETE, OPTIONS"
+    assert response.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type, If-Match"
+    answer = await guest.raw("GET", "/api/me", headers={"Origin": "https://x.example"})
+    assert answer.status == 401 and answer.headers["Access-Control-Expose-Headers"] == "Location, ETag, Link"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+async def test_tokens(house: House) -> None:
+    """A token is shown once, works for its scope only, and is dead when revoked; it opens nothing that needs a login."""
+    alice, script = await house.user("alice"), house.guest()
+    status, made = await alice.ask("POST", "/api/tokens", {"name": "obs", "scopes": ["metrics", "publish"]})
+    assert status == 201
+    rows = (await alice.ask("GET", "/api/tokens"))[1]
+    assert rows[0]["scopes"] == ["publish", "metrics"] and rows[0]["last_used_at"] is None and "token" not in rows[0]
+    bearer = {"Authorization": f"Bearer {made['token']}", "X-Forwarded-For": "203.0.113.9", "Origin": ""}
+    assert (await script.raw("GET", "/metrics", headers=bearer)).status == 200
+    assert (await script.ask("GET", "/api/me", headers=bearer))[1]["code"] == "wrong_scope"
+    assert (await script.ask("POST", "/api/logout", headers=bearer))[1]["code"] == "wrong_scope"
+    assert (await alice.ask("GET", "/api/tokens"))[1][0]["last_used_at"] is not None
+    assert (await alice.ask("DELETE", f"/api/tokens/{made['id']}"))[0] == 204
+    assert (await script.raw("GET", "/metrics", headers=bearer)).status == 401
+    for scopes in ([], ["root"], "publish", None, [1]):
+        assert (await alice.ask("POST", "/api/tokens", {"name": "x", "scopes": scopes}))[0] == 422
+
+
+async def test_a_cookie_beside_a_bad_token_does_not_count(house: House) -> None:
+    """With an Authorization header only that header speaks."""
+    alice = await house.user("alice")
+    for value in ("Bearer nonsense", "Basic YTpi", "Bearer", "", "Bearer \xff"):
+        assert (await alice.ask("GET", "/api/me", headers={"Authorization": value}))[0] == 401
+
+
+async def test_limits(house: House) -> None:
+    """A body over 64 KiB is 413, told beforehand or not."""
+    alice = await house.user("alice")
+
+    async def pieces():  # type: ignore[no-untyped-def]
+        for _ in range(20):
+            yield b" " * 4096
+            await asyncio.sleep(0)
+
+    for body in (b" " * (64 * 1024 + 1), pieces()):
+        response = await alice.raw("POST", "/api/login", data=body)
+        assert response.status == 413 and (await response.json(content_type=None))["code"] == "too_large"
+
+
+async def test_a_trailing_slash_is_none(house: House) -> None:
+    """/api/me/ is /api/me, without a redirect."""
+    alice = await house.user("alice")
+    for path in ("/api/me/", "/api/friends/", "/api/search/?q=al", "/healthz/", "/readyz/"):
+        assert (await alice.raw("GET", path, allow_redirects=False)).status == 200
+
+
+async def test_unknown_places_and_methods(house: House) -> None:
+    """404 and 405 are problem documents too."""
+    guest = house.guest()
+    asked = ((404, "GET", "/api/nothing"), (405, "PUT", "/api/me"), (404, "DELETE", "/api/tokens/x"), (404, "GET", "/x"))
+    for expected, method, path in asked:
+        response = await guest.raw(method, path)
+        assert response.status == expected and response.content_type == "application/problem+json", path
+    assert "DELETE" in (await guest.raw("PUT", "/api/me")).headers["Allow"]
+
+
+async def test_headers(house: House) -> None:
+    """Answers are not sniffed or cached; pages bring their policy, and only the player may be framed."""
+    guest = house.guest()
+    answer = await guest.raw("GET", "/api/me")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff" and answer.headers["Cache-Control"] == "no-store"
+    if (page := await guest.raw("GET", "/login")).status == 200:
+        assert "script-src 'self'" in page.headers["Content-Security-Policy"] and page.headers["X-Frame-Options"] == "SAMEORIGIN"
+        assert page.headers["Cache-Control"] == "no-cache"
+        again = await guest.raw("GET", "/login", headers={"If-None-Match": page.headers["ETag"]})
+        assert again.status == 304
+        player = await guest.raw("GET", "/l/token")
+        assert "frame-ancestors *" in player.headers["Content-Security-Policy"] and "X-Frame-Options" not in player.headers
+    for path in ("/js/../../app.py", "/js/%2e%2e/%2e%2e/app.py", "/js//etc/passwd", "/..%2fapp.py", "/app.py"):
+        assert (await guest.raw("GET", path)).status == 404

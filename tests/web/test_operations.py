@@ -1,0 +1,35 @@
+"""Alive, ready, figures, the interface as a document."""
+
+from tests.web.conftest import House
+from web.operations import drain
+from web.routes import ROUTES
+
+
+async def test_alive_and_ready(house: House) -> None:
+    """Both are 200 while it serves; once draining has begun /readyz is 503, and /healthz stays."""
+    guest = house.guest()
+    assert (await guest.raw("GET", "/healthz")).status == 200
+    assert (await guest.raw("GET", "/readyz")).status == 200
+    await drain(house.app)
+    response = await guest.raw("GET", "/readyz")
+    assert response.status == 503 and (await response.json(content_type=None))["code"] == "draining"
+    assert (await guest.raw("GET", "/healthz")).status == 200
+
+
+async def test_metrics(house: House) -> None:
+    """From this machine: Prometheus' text; through a proxy it needs a token."""
+    guest = house.guest()
+    response = await guest.raw("GET", "/metrics")
+    text = await response.text()
+    assert response.status == 200 and response.content_type == "text/plain"
+    assert "# TYPE hushcast_sockets gauge\nhushcast_sockets 0\n" in text
+    assert (await guest.raw("GET", "/metrics", headers={"X-Forwarded-For": "127.0.0.1"})).status == 401
+
+
+async def test_openapi_lists_every_route(house: House) -> None:
+    """Each row of the table is in the document, with a sentence."""
+    document = await (await house.guest().raw("GET", "/api/openapi.json")).json()
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len(operations) == len({(route.method, route.path) for route in ROUTES})
+    assert all(operation["summary"] for operation in operations)
+    assert "/api/friend-request/{id}/respond" in document["paths"]

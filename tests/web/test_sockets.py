@@ -1,0 +1,245 @@
+"""Presence and stream sockets: who may, what is told, how they end."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType
+
+from tests.web.conftest import Guest, House
+from web import channel
+from web.keys import PRESENCE, SWITCHBOARD
+
+SINCE = datetime(2025, 1, 31, 20, 14, tzinfo=UTC)
+
+
+async def heard(socket: ClientWebSocketResponse, kind: str = "") -> Any:
+    """The next message's data; `kind`: what its type has to be."""
+    message = json.loads(await socket.receive_str(timeout=5))
+    assert not kind or message["type"] == kind, message
+    return message["data"] if kind else message
+
+
+async def close_code(socket: ClientWebSocketResponse) -> int | None:
+    """The code the server closes with; there may be no message before it."""
+    message = await socket.receive(timeout=5)
+    assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED), message
+    return socket.close_code
+
+
+async def test_who_may(house: House) -> None:
+    """4401 without a login, 4404 for nobody's stream, 4403 for a stranger's; one's own and a friend's are open."""
+    alice, bob = await house.friends("alice", "bob")
+    await house.user("carl")
+    assert await close_code(await house.guest().socket("/ws/presence")) == 4401
+    assert await close_code(await house.guest().socket("/ws/stream/alice")) == 4401
+    assert await close_code(await alice.socket("/ws/stream/nobody")) == 4404
+    assert await close_code(await alice.socket("/ws/stream/carl")) == 4403
+    for guest in (alice, bob):
+        socket = await guest.socket("/ws/stream/ALICE")
+        assert (await heard(socket, "stream_state"))["username"] == "alice"
+        await socket.close()
+
+
+async def test_friends_hear_of_going_live(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """all_statuses on connecting, then each change; strangers hear nothing."""
+    _, bob = await house.friends("alice", "bob")
+    carl = await house.user("carl")
+    ours, theirs = await bob.socket("/ws/presence"), await carl.socket("/ws/presence")
+    assert await heard(ours, "all_statuses") == {"friends": [{"username": "alice", "live": False, "since": None}]}
+    assert await heard(theirs, "all_statuses") == {"friends": []}
+    presence = house.app[PRESENCE]
+    presence.on_live("alice", SINCE)
+    update = {"username": "alice", "is_streaming": True, "since": "2025-01-31T20:14:00.000Z"}
+    assert await heard(ours, "streaming_status_update") == update
+    presence.on_ended("alice", 7)
+    assert await heard(ours, "streaming_status_update") == {"username": "alice", "is_streaming": False, "since": None}
+    await theirs.send_json({"type": "ping", "data": {"timestamp": 1}})
+    await heard(theirs, "pong")
+    monkeypatch.setattr(house.app[SWITCHBOARD], "live_since", lambda username: SINCE)
+    late = await bob.socket("/ws/presence")
+    assert (await heard(late, "all_statuses"))["friends"][0] == {"username": "alice", "live": True, "since": update["since"]}
+    for socket in (ours, theirs, late):
+        await socket.close()
+
+
+async def test_requests_and_friendships_are_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one asked hears it, both hear of the friendship, and of its end; a new friend's being live is told at once."""
+    alice, bob = await house.user("alice"), await house.user("bob")
+    ours, theirs = await alice.socket("/ws/presence"), await bob.socket("/ws/presence")
+    await heard(ours, "all_statuses")
+    await heard(theirs, "all_statuses")
+    asked = (await alice.ask("POST", "/api/friend-request/send", {"username": "bob"}))[1]
+    assert await heard(theirs, "friend_request") == {"id": asked["id"], "username": "alice"}
+    await bob.ask("POST", f"/api/friend-request/{asked['id']}/respond", {"action": "accept"})
+    assert await heard(ours, "friendship") == {"username": "bob", "friends": True}
+    assert await heard(theirs, "friendship") == {"username": "alice", "friends": True}
+    house.app[PRESENCE].on_live("bob", SINCE)
+    assert (await heard(ours, "streaming_status_update"))["username"] == "bob"
+    await bob.ask("DELETE", "/api/friends/alice")
+    assert await heard(ours, "friendship") == {"username": "bob", "friends": False}
+    house.app[PRESENCE].on_ended("bob", None)
+    monkeypatch.setattr(house.app[SWITCHBOARD], "live_since", lambda username: SINCE if username == "bob" else None)
+    for one, other in ((alice, "bob"), (bob, "alice")):
+        await one.ask("POST", "/api/friend-request/send", {"username": other})
+    assert await heard(ours, "friendship") == {"username": "bob", "friends": True}
+    assert (await heard(ours, "streaming_status_update"))["is_streaming"] is True
+    for socket in (ours, theirs):
+        await socket.close()
+
+
+async def test_a_stream_is_told(house: House) -> None:
+    """State on connect and change, levels with null for what is not known, cues, the end."""
+    alice, bob = await house.friends("alice", "bob")
+    own, friends = await alice.socket("/ws/stream/alice"), await bob.socket("/ws/stream/alice")
+    await heard(own, "stream_state")
+    await heard(friends, "stream_state")
+    presence = house.app[PRESENCE]
+    for _ in range(5):
+        presence.on_status("alice")
+    for socket in (own, friends):
+        assert (await heard(socket, "stream_state"))["live"] is False
+    presence.on_level("alice", -23.456, float("nan"))
+    presence.cue("alice", 12.5, "chord", "Am7")
+    presence.on_ended("alice", None)
+    for socket in (own, friends):
+        assert await heard(socket, "level") == {"original_dbfs": -23.5, "denoised_dbfs": None}
+        assert await heard(socket, "cue") == {"at_s": 12.5, "kind": "chord", "text": "Am7"}
+        assert await heard(socket, "ended") == {"recording": None}
+        await heard(socket, "stream_state")
+        await socket.close()
+
+
+async def test_the_end_of_what_allowed_it_ends_the_socket(house: House) -> None:
+    """Unfriended or blocked: 4403 at the other's stream. Signed out: 4401 everywhere."""
+    alice, bob = await house.friends("alice", "bob")
+    stream, own = await bob.socket("/ws/stream/alice"), await bob.socket("/ws/stream/bob")
+    await heard(stream, "stream_state")
+    await heard(own, "stream_state")
+    await alice.ask("PUT", "/api/blocks/bob")
+    assert await close_code(stream) == 4403
+    presence = await bob.socket("/ws/presence")
+    await heard(presence, "all_statuses")
+    await bob.ask("POST", "/api/logout")
+    assert await close_code(own) == 4401
+    assert await close_code(presence) == 4401
+
+
+async def test_nonsense_gets_an_error_and_the_socket_stays(house: House) -> None:
+    """bad_message for what is no message, unknown_type for what this socket does not know, and a ping still works."""
+    socket = await _open(house)
+    bad = ("", "{", "[]", "[" * 5000, '"x"', '{"type": 1}', '{"type": "x", "data": []}', '{"type": "ping"}', '{"type": "x", "data": NaN}')
+    for text in bad:
+        await socket.send_str(text)
+        assert (await heard(socket, "error"))["code"] == "bad_message", text
+    await socket.send_bytes(b'{"type": "ping", "data": {"timestamp": 1}}')
+    assert (await heard(socket, "error"))["code"] == "bad_message"
+    await socket.send_json({"type": "dance", "data": {}})
+    assert (await heard(socket, "error"))["code"] == "unknown_type"
+    for value in (1, 1.5, "x", None, {"a": [1]}):
+        await socket.send_json({"type": "ping", "data": {"timestamp": value}})
+        assert await heard(socket, "pong") == {"timestamp": value}
+    await socket.close()
+
+
+async def test_a_message_too_large_closes(house: House) -> None:
+    """64 KiB is read; one byte more closes with 1009."""
+    socket = await _open(house)
+    text = json.dumps({"type": "ping", "data": {"timestamp": ""}})
+    await socket.send_str(text.replace('""', '"' + "x" * (64 * 1024 - len(text)) + '"'))
+    assert len((await heard(socket, "pong"))["timestamp"]) == 64 * 1024 - len(text)
+    await socket.send_str("x" * (64 * 1024 + 1))
+    assert await close_code(socket) == 1009
+
+
+async def test_too_many_messages_close(house: House) -> None:
+    """The twenty-first message within a second closes with 4429."""
+    socket = await _open(house)
+    for number in range(21):
+        await socket.send_json({"type": "ping", "data": {"timestamp": number}})
+    for _ in range(20):
+        await heard(socket, "pong")
+    assert await close_code(socket) == 4429
+
+
+async def test_a_silent_client_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server pings; who answers stays, who is silent for the time is closed with 4408."""
+    monkeypatch.setattr(channel, "PING_S", 0.05)
+    monkeypatch.setattr(channel, "DEAD_S", 0.15)
+    alice = await house.user("alice")
+    url, headers = house.server.make_url("/ws/presence"), {"Origin": alice.origin}
+    connect = partial(alice.session.ws_connect, url, headers=headers)
+    async with connect() as answering, connect(autoping=False) as mute:
+        await heard(answering, "all_statuses")
+        await heard(mute, "all_statuses")
+        answered = asyncio.create_task(answering.receive())  # reading is what answers pings
+        pings = 0
+        while (message := await mute.receive(timeout=5)).type is WSMsgType.PING:
+            pings += 1
+        assert pings >= 2 and message.data == 4408
+        assert not answered.done()
+        house.app[PRESENCE].end_all()
+        assert (await answered).data == 1001
+
+
+async def test_a_slow_client_is_cut_off(house: House) -> None:
+    """What a client does not read is not kept without end, and levels are left out first."""
+    alice, bob = await house.friends("alice", "bob")
+    slow, quick = await _raw_stream(bob, "alice"), await alice.socket("/ws/stream/alice")
+    await heard(quick, "stream_state")
+    presence = house.app[PRESENCE]
+    open_sockets, big = presence.sockets, "x" * 50_000
+    for _ in range(3000):
+        presence.cue("alice", 1.0, "chord", big)
+        await heard(quick, "cue")
+        if presence.sockets < open_sockets:
+            break
+    assert presence.sockets == open_sockets - 1
+    slow.close()
+    await quick.close()
+
+
+async def test_sockets_leave_nothing(house: House) -> None:
+    """After fifty sockets came and went nothing is remembered of them."""
+    _, bob = await house.friends("alice", "bob")
+    presence = house.app[PRESENCE]
+    for _ in range(25):
+        one, other = await bob.socket("/ws/presence"), await bob.socket("/ws/stream/alice")
+        await heard(one, "all_statuses")
+        await other.close()
+        await one.close()
+    async with asyncio.timeout(5):
+        while presence.sockets:  # noqa: ASYNC110 the handlers end in their own time
+            await asyncio.sleep(0.01)
+    assert not len(presence._watching) and not len(presence._own) and not len(presence._ears)
+
+
+async def _open(house: House) -> ClientWebSocketResponse:
+    socket: ClientWebSocketResponse = await (await house.user("alice")).socket("/ws/presence")
+    await heard(socket, "all_statuses")
+    return socket
+
+
+async def _raw_stream(guest: Guest, broadcaster: str) -> asyncio.StreamWriter:
+    """A WebSocket client that never reads on after the handshake."""
+    url = guest.server.make_url("")
+    cookies = "; ".join(f"{cookie.key}={cookie.value}" for cookie in guest.session.cookie_jar)
+    reader, writer = await asyncio.open_connection(url.host, url.port, limit=1024)
+    lines = (
+        f"GET /ws/stream/{broadcaster} HTTP/1.1",
+        f"Host: {url.host}:{url.port}",
+        f"Origin: {guest.origin}",
+        f"Cookie: {cookies}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        "",
+        "",
+    )
+    writer.write("\r\n".join(lines).encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 101")
+    return writer
