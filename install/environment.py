@@ -121,7 +121,8 @@ def _is_right(python: Path) -> bool:
 
 def _install(python: Path, what: str, requirements: Sequence[str]) -> None:
     """Install these, and hold everything else at the version of setup.cfg."""
-    held = setup_list("constraints", "versions") + setup_list("options", "install_requires")
+    pinned = setup_list("constraints", "versions") + setup_list("options", "install_requires")
+    held = [each for each in pinned if each not in requirements]
     say(f"installing {len(requirements)} {what}")
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"

@@ -22,11 +22,13 @@ from sfu.settings import load
 from web.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.app import make_app
 from web.certificate import tls_context
+from web.operations import drain
 
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = Path(__file__).parents[1] / "config.toml"
 CONNECTIONS_S = 3.0  # how long open requests may go on after the signal
+DRAIN_S = 0.3  # /readyz says 503 for so long before the door closes, so that a balancer's next request sees it
 END_S = 9.0  # everything closed; a service supervisor waits 10
 
 
@@ -66,6 +68,8 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
             await web.SockSite(runner, each, ssl_context=context).start()
         say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
         await stop.wait()
+        await drain(runner.app)
+        await asyncio.sleep(DRAIN_S)
     finally:
         logger.info("closing")
         ended = await _closed_in_time(runner)

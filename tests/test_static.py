@@ -1,0 +1,42 @@
+"""Style and types, as tests: what the linters say is shown like any other failure."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import missing_program
+from tests.running import ROOT
+
+TSC = ROOT / "var" / "npm" / "node_modules" / ".bin" / "tsc"
+CLIENT = ROOT / "web" / "client"
+
+
+@pytest.mark.parametrize("check", [["ruff", "check", "--quiet"], ["mypy", "--no-error-summary"]], ids=["ruff", "mypy"])
+def test_python(check: list[str]) -> None:
+    """ruff and mypy --strict have nothing to say."""
+    said = subprocess.run([sys.executable, "-m", *check], cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_javascript() -> None:
+    """The JSDoc types of the page hold."""
+    project = CLIENT / "jsconfig.json"
+    if not project.exists():
+        pytest.skip("the page has no jsconfig.json")
+    if not TSC.exists():
+        missing_program("typescript")
+    said = subprocess.run([TSC, "--noEmit", "--project", project], cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout
+
+
+def test_javascript_logic() -> None:
+    """The page's own tests pass in node."""
+    tests = sorted(str(file) for file in (ROOT / "tests" / "browser").glob("*.test.js"))
+    if not tests:
+        pytest.skip("the page has no tests of its own")
+    if shutil.which("node") is None:
+        missing_program("node")
+    said = subprocess.run(["node", "--test", *tests], cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout + said.stderr

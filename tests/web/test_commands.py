@@ -1,0 +1,100 @@
+"""Accounts from the command line."""
+
+import asyncio
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from db import friendships, users
+from db.connection import Database
+from web.app import DATABASE
+from web.commands import main
+from web.passwords import HASHER
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`run("user", "add", "ada", typed="...")`: the exit status, with settings and storage of this test's own."""
+    config = tmp_path / "config.toml"
+    config.write_text("")
+
+    def call(*arguments: str, typed: str = "") -> int:
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        return main(["--config", str(config), *arguments])
+
+    return call
+
+
+def test_add_and_list(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """An account with the password typed, one line each in the list."""
+    assert run("user", "add", "ada", typed="correct horse\n") == 0
+    assert run("user", "add", "ben", typed="battery staple\n") == 0
+    assert run("user", "list") == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["ada", "ben"]
+
+
+def test_a_password_is_made_up(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where none is typed, a random one is printed."""
+    assert run("user", "add", "ada") == 0
+    assert len(capsys.readouterr().out.strip()) == 16
+
+
+@pytest.mark.parametrize(("name", "password"), [("a", "long enough"), ("no spaces", "long enough"), ("ada", "short")])
+def test_the_same_rules_as_on_the_page(run: Run, capsys: pytest.CaptureFixture[str], name: str, password: str) -> None:
+    """A bad name or password is one line and exit 1."""
+    assert run("user", "add", name, typed=password) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_taken_name(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names are unique without regard to case."""
+    assert run("user", "add", "ada", typed="correct horse") == 0
+    assert run("user", "add", "ADA", typed="correct horse") == 1
+    assert "ADA is taken" in capsys.readouterr().err
+
+
+def test_an_unknown_name(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """passwd and delete of nobody are one line and exit 1."""
+    assert run("user", "passwd", "ada", typed="correct horse") == 1
+    assert run("user", "delete", "ada") == 1
+    assert capsys.readouterr().err == "run.py: there is no user ada\n" * 2
+
+
+def test_delete(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """The account is gone."""
+    assert run("user", "add", "ada", typed="correct horse") == 0
+    assert run("user", "delete", "Ada") == 0
+    assert run("user", "list") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_settings_are_checked(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bad setting is exit 2 here too."""
+    (tmp_path / "config.toml").write_text("[http]\nprot = 1")
+    assert run("user", "list") == 2
+    assert "unknown key http.prot" in capsys.readouterr().err
+
+
+def test_demo(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """alice and bob are friends once; the second time says what to do instead."""
+    assert run("demo") == 0
+    alice, bob = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert (alice[0], bob[0]) == ("alice", "bob") and len(alice[1]) == len(bob[1]) == 12 and alice[1] != bob[1]
+    assert run("demo") == 1
+    assert "run.py user passwd alice" in capsys.readouterr().err
+
+
+async def test_what_demo_leaves(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The printed passwords are right, the friendship is there, and alice is the owner."""
+    assert await asyncio.to_thread(run, "demo") == 0
+    passwords = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    async with Database(tmp_path / "var" / DATABASE) as database:
+        alice, bob = [await database.run(users.find, name) for name in ("alice", "bob")]
+        assert alice is not None and bob is not None
+        assert HASHER.verify(alice.password_hash, passwords["alice"])
+        assert await database.run(friendships.are_friends, alice.id, bob.id)
+        assert await database.run(users.owner_id) == alice.id

@@ -1,0 +1,123 @@
+"""The server process: where it listens, what it says, how it ends."""
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from sfu.config import Http
+from tests.conftest import StartServer
+from tests.running import ROOT
+from web.addresses import served_at
+from web.serve import bind, say_where
+
+
+async def test_it_listens_where_it_says(server: StartServer) -> None:
+    """Port 0 takes a free one, and the line that begins with listening names it."""
+    running = await server()
+    async with aiohttp.ClientSession() as client, client.get(f"{running.url}/healthz") as answer:
+        assert answer.status == 200
+    assert running.url.startswith("http://127.0.0.1:")
+    assert f"{running.url}/  microphone works\n" in running.log
+
+
+async def test_https_on_a_wildcard(server: StartServer) -> None:
+    """A server for everybody speaks HTTPS with a certificate that names it."""
+    running = await server({"http.host": "0.0.0.0"})
+    assert running.url.startswith("https://127.0.0.1:")
+    trusting = ssl.create_default_context(cafile=running.storage / "keys" / "self-signed.pem")
+    async with aiohttp.ClientSession() as client, client.get(f"{running.url}/healthz", ssl=trusting) as answer:
+        assert answer.status == 200
+
+
+async def test_it_starts_again_on_the_same_port(server: StartServer) -> None:
+    """After SIGTERM, and after kill -9, the next start takes the port and the storage over."""
+    running = await server()
+    url = running.url
+    running.stop()
+    await running.start()
+    running.kill()
+    await running.start()
+    assert running.url == url
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it(server: StartServer, number: signal.Signals) -> None:
+    """SIGTERM and SIGINT close everything and leave with 0, even while a client holds a connection open."""
+    running = await server()
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(running.url.rsplit(":", 1)[1]))
+    os.kill(running.pid, number)
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+    running.stop()
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    """What the server says to these settings, with exit status 2."""
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    command = [sys.executable, "-m", "web.serve", "--config", file]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10)
+    assert said.returncode == 2, said.stderr
+    assert said.stdout == ""
+    return said.stderr
+
+
+def test_a_used_port_is_one_line(tmp_path: Path) -> None:
+    """The port of another program is named."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = refused(tmp_path, f'[http]\nhost = "127.0.0.1"\nport = {port}')
+    assert said == f"hushcast: http.port: {port} on 127.0.0.1 is in use by another program; choose another, or 0 for a free one\n"
+
+
+def test_a_used_media_port_is_one_line(tmp_path: Path) -> None:
+    """The same for UDP, and everything that was open by then is closed."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        doors = f'[http]\nhost = "127.0.0.1"\nport = 0\n[rtc]\nhost = "127.0.0.1"\nport = {port}\n'
+        said = refused(tmp_path, doors + "[models]\ndownload = false")
+    [line] = [line for line in said.splitlines() if line.startswith("hushcast: ")]
+    assert "rtc.port" in line and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[http]\nprot = 1", "hushcast: config.toml: unknown key http.prot; known: host, port, "),
+        ('[http]\nhost = "192.0.2.77"', "hushcast: http.host: 192.0.2.77 is not an address of this machine"),
+        ('[http]\nhost = "nowhere.invalid"', "hushcast: http.host: nowhere.invalid: "),
+        ('[http]\ntls = "files"\ncert = "none.pem"\nkey = "none.pem"', "hushcast: http.cert, http.key: "),
+        ('[storage]\npath = "config.toml"', "hushcast: "),
+    ],
+)
+def test_a_bad_setting_is_one_line(tmp_path: Path, text: str, says: str) -> None:
+    """Exit 2 and one line."""
+    said = refused(tmp_path, text)
+    assert said.startswith(says) and said.count("\n") == 1
+
+
+def test_one_port_for_all_addresses_of_a_name() -> None:
+    """A name with two addresses is served on both, with one number."""
+    sockets = bind(Http(host="localhost", port=0))
+    assert len({each.getsockname()[1] for each in sockets}) == 1
+    for each in sockets:
+        each.close()
+
+
+def test_what_browsers_may_do(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every address is named with what works there; the line for scripts is the last."""
+    say_where(Http(host="0.0.0.0", public_url="https://voice.example.org"), 8080, secure=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "http://127.0.0.1:8080/  microphone works"
+    assert lines[1:-2] == [f"http://{address}:8080/  listening only" for address in served_at("0.0.0.0")[1:]]
+    assert lines[-2:] == ["https://voice.example.org/  microphone works", "listening http://127.0.0.1:8080/"]
