@@ -22,8 +22,8 @@ from typing import Any, NoReturn
 from workers import registry
 from workers.denoiser import Denoiser
 from workers.errors import WorkerFailed
-from workers.leaving import close_all_but, die_with_parent
 from workers.opus import library
+from workers.parent import leave_with_parent
 from workers.worker import serve, warm
 
 MAX_MESSAGE = 65_536
@@ -139,8 +139,8 @@ def _be_worker(nursery: int, name: str, denoiser: Denoiser, fds: Sequence[int]) 
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        die_with_parent(nursery)
-        close_all_but(fds)
+        leave_with_parent(nursery)
+        _close_all_but(fds)
         os.nice(_NICE)
         serve(name, denoiser, fds)
         code = 0
@@ -148,6 +148,17 @@ def _be_worker(nursery: int, name: str, denoiser: Denoiser, fds: Sequence[int]) 
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _close_all_but(kept: Sequence[int]) -> None:
+    """Close every descriptor above 2 that is not in `kept`: a stranger's pipe held open here would hide its end."""
+    try:
+        highest = max(map(int, os.listdir("/proc/self/fd")))
+    except OSError:
+        highest = int(os.sysconf("SC_OPEN_MAX"))
+    edges = sorted({2, *kept})
+    for low, high in zip(edges, [*edges[1:], highest + 1], strict=True):
+        os.closerange(low + 1, high)
 
 
 def _children_bell() -> int:
@@ -166,7 +177,7 @@ def _leave(number: int, frame: object) -> NoReturn:
 
 def main() -> None:
     fd, parent = map(int, sys.argv[1:])
-    die_with_parent(parent)
+    leave_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides
     signal.signal(signal.SIGTERM, _leave)
     try:

@@ -8,9 +8,12 @@ import configparser
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workers.denoiser import Denoiser
 from workers.errors import UnknownDenoiser, WorkerFailed
+
+if TYPE_CHECKING:
+    from workers.denoiser import Denoiser
 
 GROUP = "hushcast.denoisers"
 _SETUP = Path(__file__).parents[1] / "setup.cfg"
@@ -21,7 +24,7 @@ def names() -> list[str]:
     return list(_entries())
 
 
-def load(name: str) -> type[Denoiser]:
+def load(name: str) -> "type[Denoiser]":
     """The class of that name, without loading a model. Raises UnknownDenoiser, or WorkerFailed where its module is broken."""
     entry = _entries().get(name)
     if entry is None:

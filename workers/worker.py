@@ -21,7 +21,7 @@ from workers.ring import Packet, Ring
 
 _STATS_S = 1.0
 _WINDOW = 256  # packets whose durations are kept for the quantiles
-_WARM_HOPS = 3  # until memory and caches are as they will be
+_WARM_HOPS = 6  # beyond the start-up of a model that looks ahead, until memory and caches are as they will be
 
 
 class Carrier:
@@ -157,5 +157,6 @@ def _quantiles(ns: deque[int]) -> Quantiles:
 def warm(denoiser: Denoiser) -> None:
     """Run a voice of no consequence, so that the first packet is not the slow one."""
     voice = denoiser.open()
+    tone = np.sin(np.arange(BLOCK, dtype=np.float32) / 8)[None] * np.float32(0.1)  # silence takes short cuts
     for _ in range(_WARM_HOPS):
-        denoiser.clean([voice], np.zeros((1, BLOCK), dtype=np.float32))
+        denoiser.clean([voice], tone)

@@ -1,0 +1,101 @@
+"""Sound and packets for the workers' tests."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from workers.denoiser import BLOCK, RATE_HZ, Sound, Voice
+from workers.opus import Decoder, Encoder
+from workers.plugins.passthrough import Passthrough
+from workers.ring import Packet
+
+
+def voice(seconds: float, seed: int = 1) -> Sound:
+    """Something speech-like: noise of 100-3000 Hz whose loudness goes up and down; whole packets of 120 ms."""
+    count = int(seconds * RATE_HZ) // 5760 * 5760
+    noise = np.fft.rfft(np.random.default_rng(seed).standard_normal(count))
+    rate = np.fft.rfftfreq(count, 1 / RATE_HZ)
+    noise[(rate < 100) | (rate > 3000)] = 0
+    sound = np.fft.irfft(noise) * (0.6 + 0.4 * np.sin(np.arange(count) * 2 * np.pi * 3 / RATE_HZ))
+    return (0.2 * sound / sound.std()).astype(np.float32)
+
+
+def packets(sound: Sound, samples: int = 960, loss_percent: int = 0) -> list[Packet]:
+    """The sound as a sender makes it."""
+    encoder = Encoder(bitrate=96_000, loss_percent=loss_percent)
+    made = [
+        Packet(number, number * samples, samples, 1000 + number, encoder.encode(sound[number * samples : (number + 1) * samples]))
+        for number in range(len(sound) // samples)
+    ]
+    encoder.close()
+    return made
+
+
+def decoded(received: Iterable[Packet]) -> Sound:
+    """What a listener hears."""
+    decoder = Decoder()
+    sound = np.concatenate([decoder.decode(packet.payload) for packet in received])
+    decoder.close()
+    return sound
+
+
+def lag(before: Sound, after: Sound) -> int:
+    """Samples by which `after` trails `before`, by their cross-correlation."""
+    size = 2 * max(len(before), len(after))
+    both = np.fft.irfft(np.fft.rfft(after, size) * np.conj(np.fft.rfft(before, size)))
+    at = int(np.argmax(both))
+    return at if at < size // 2 else at - size
+
+
+def places(received: Iterable[Packet]) -> list[tuple[int, int, int]]:
+    return [(packet.number, packet.time, packet.samples) for packet in received]
+
+
+class Slow(Passthrough):
+    """As late as DeepFilterNet3, and nothing else."""
+
+    latency = 1440
+
+    def open(self) -> Voice:
+        return [np.zeros(self.latency, dtype=np.float32)]
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        rows = []
+        for held, row in zip(voices, noisy, strict=True):
+            both = np.concatenate((held[0], row))
+            held[0] = both[BLOCK:]
+            rows.append(both[:BLOCK])
+        return np.stack(rows)
+
+
+class Broken(Passthrough):
+    """Gives no numbers from the twentieth block on."""
+
+    def open(self) -> Voice:
+        return [0]
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        voices[0][0] += 1
+        return noisy * np.float32("nan" if voices[0][0] > 20 else 1)
+
+
+class Silencer(Passthrough):
+    """Takes everything out."""
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        return noisy * np.float32(0)
+
+
+class Raising(Passthrough):
+    """Cannot be loaded."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        raise RuntimeError("not today")
+
+
+class Deadly(Passthrough):
+    """Takes its process along when it is loaded."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        os._exit(3)
