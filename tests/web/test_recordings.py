@@ -1,0 +1,340 @@
+"""Recordings over HTTP: from the first packet of a broadcast to any byte of any form of it."""
+
+import asyncio
+import io
+import shutil
+import wave
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from db import recordings
+from sfu.config import Recording
+from sfu.recorder import Recorder
+from tests.spoken import packet, packets_of
+from tests.web.conftest import Guest, House, OpenHouse
+from web.keys import ARCHIVE
+from web.transcoding import SMALLEST
+from workers import wav
+
+STARTED = datetime(2026, 3, 1, 20, 15, 30, tzinfo=UTC)
+SECONDS = 4
+
+
+async def tape(house: House, username: str, *, seconds: int = SECONDS, denoised: bool = True, started: datetime = STARTED) -> int:
+    """What a broadcast does with its recording: row, files, end. Returns the id."""
+    archive, voice = house.app[ARCHIVE], packets_of(SECONDS)
+    recording, folder = await archive.begin(username, f"{username}-{started}-{seconds}", "a title", started)
+    async with Recorder(folder) as recorder:
+        for number in range(seconds * 50):
+            recorder.original(packet(number, voice[number % len(voice)]))
+            recorder.heard(packet(number, voice[number % len(voice)]), "denoised" if denoised and number > 9 else "original")
+        await archive.finish(recording, await recorder.close())
+    return int(recording)
+
+
+async def until(guest: Guest, recording: int, state: str = "ready") -> dict[str, Any]:
+    """The recording as the list has it, once it is in that state."""
+    async with asyncio.timeout(20):
+        while True:
+            _, listed = await guest.ask("GET", "/api/recordings")
+            found: dict[str, Any] = next(each for each in listed if each["id"] == recording)
+            if found["state"] == state:
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def sound(guest: Guest, recording: int, query: str = "", **headers: str) -> tuple[int, bytes, Any]:
+    url = guest.server.make_url(f"/api/recording/{recording}/audio{query}")
+    async with guest.session.get(url, headers=headers) as answer:
+        return answer.status, await answer.read(), answer.headers
+
+
+async def test_a_broadcast_becomes_a_recording(house: House) -> None:
+    """It is listed as finalising at once and ready soon, with its true length, variants and size; a friend sees it too."""
+    alice, bob = await house.friends("alice", "bob")
+    recording = await tape(house, "alice")
+    _, listed = await alice.ask("GET", "/api/recordings")
+    assert listed[0]["state"] in ("finalising", "ready")
+    found = await until(alice, recording)
+    size = sum(file.stat().st_size for file in folder_of(house, recording).iterdir())
+    assert found == {
+        "id": recording,
+        "username": "alice",
+        "title": "a title",
+        "state": "ready",
+        "started_at": "2026-03-01T20:15:30.000Z",
+        "duration_s": SECONDS,
+        "denoised": True,
+        "variants": ["original", "denoised"],
+        "size_bytes": size,
+        "chapters": [],
+        "stats": {"packets": SECONDS * 50, "dropped": 0, "late": 0, "failed": None},
+    }
+    assert (await bob.ask("GET", "/api/recordings/alice")) == (200, [found])
+    assert (await alice.ask("GET", "/api/storage")) == (200, {"used_bytes": size, "quota_bytes": None, "keep_days": None})
+
+
+def folder_of(house: House, recording: int) -> Path:
+    return Path(house.app[ARCHIVE]._storage) / "recordings" / str(recording)
+
+
+async def test_who_may_hear(house: House) -> None:
+    """Only friends and the user; titles and deletion are the user's alone."""
+    alice, bob = await house.friends("alice", "bob")
+    carol, nobody = await house.user("carol"), house.guest()
+    recording = await tape(house, "alice", seconds=1)
+    await until(alice, recording)
+    for path in ("/api/recordings/alice", f"/api/recording/{recording}/audio", f"/api/recording/{recording}/peaks"):
+        assert [(await guest.raw("GET", path)).status for guest in (alice, bob, carol, nobody)] == [200, 200, 403, 401]
+    for method in ("PATCH", "DELETE"):
+        for guest, code in ((bob, "not_allowed"), (nobody, "not_signed_in")):
+            assert (await guest.ask(method, f"/api/recording/{recording}", {"title": "x"}))[1]["code"] == code
+    assert (await alice.ask("PATCH", f"/api/recording/{recording}", {"title": "Monday"}))[1]["title"] == "Monday"
+    assert (await alice.ask("PATCH", f"/api/recording/{recording}", {"title": 7}))[0] == 422
+    assert (await alice.ask("GET", "/api/recordings/nobody"))[1]["code"] == "no_such_user"
+    assert (await alice.ask("GET", "/api/recording/999/audio"))[0] == 404
+
+
+async def test_deleting(house: House) -> None:
+    """The row and the files go; while it is live it cannot be deleted."""
+    alice = await house.user("alice")
+    recording = await tape(house, "alice", seconds=1)
+    await until(alice, recording)
+    assert (await alice.ask("DELETE", f"/api/recording/{recording}"))[0] == 204
+    assert (await alice.ask("GET", "/api/recordings"))[1] == []
+    assert not folder_of(house, recording).exists()
+    live, _ = await house.app[ARCHIVE].begin("alice", "now", None, datetime.now(UTC))
+    status, answer = await alice.ask("DELETE", f"/api/recording/{live}")
+    assert (status, answer["code"]) == (409, "still_live")
+    status, answer = await alice.ask("GET", f"/api/recording/{live}/peaks")
+    assert (status, answer["code"]) == (409, "not_ready")
+    assert (await alice.ask("GET", f"/api/recording/{live}/audio"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "query, channels, is_file", [("?format=wav", 1, True), ("?variant=original", 1, False), ("?variant=both", 2, False)]
+)
+async def test_wav_of_every_variant_whole_and_in_ranges(house: House, query: str, channels: int, is_file: bool) -> None:
+    """File or view: the header tells the length, and every range is that stretch of the whole."""
+    alice = await house.user("alice")
+    recording = await tape(house, "alice")
+    await until(alice, recording)
+    status, whole, headers = await sound(alice, recording, query)
+    assert (status, len(whole), headers["Content-Type"]) == (200, wav.size(SECONDS * 48_000, channels), "audio/wav")
+    assert headers["Accept-Ranges"] == "bytes"
+    with wave.open(io.BytesIO(whole)) as file:
+        assert (file.getnchannels(), file.getnframes()) == (channels, SECONDS * 48_000)
+    size = len(whole)
+    for asked, start, stop in (
+        ("bytes=0-", 0, size),
+        ("bytes=0-0", 0, 1),
+        ("bytes=40-50", 40, 51),
+        ("bytes=-1000", size - 1000, size),
+        (f"bytes={size - 5}-{size + 5}", size - 5, size),
+        (f"bytes=100001-{100_001 + SMALLEST}", 100_001, min(size, 100_002 + SMALLEST)),
+    ):
+        status, part, headers = await sound(alice, recording, query, Range=asked)
+        assert (status, headers["Content-Range"]) == (206, f"bytes {start}-{stop - 1}/{size}")
+        assert part == whole[start:stop] and int(headers["Content-Length"]) == len(part)
+    status, _, headers = await sound(alice, recording, query, Range=f"bytes={size}-")
+    assert (status, headers["Content-Range"]) == (416, f"bytes */{size}")
+    tag = (await alice.raw("HEAD", f"/api/recording/{recording}/audio{query}")).headers["ETag"]
+    assert (await sound(alice, recording, query, **{"Range": "bytes=5-9", "If-Range": tag}))[0] == 206
+    old = (await sound(alice, recording, query, **{"Range": "bytes=5-9", "If-Range": '"old"'}))[0]
+    assert old == (206 if is_file else 200), "aiohttp compares dates only; a file of a recording never changes"
+
+
+async def test_both_has_the_original_on_the_left(house: House) -> None:
+    """The two channels are the two variants."""
+    alice = await house.user("alice")
+    recording = await tape(house, "alice", seconds=1)
+    await until(alice, recording)
+    forms = [(await sound(alice, recording, f"?variant={variant}"))[1][44:] for variant in ("original", "denoised", "both")]
+    left, right, both = (np.frombuffer(form, "<i2") for form in forms)
+    assert (both.reshape(-1, 2) == np.stack([left, right], axis=1)).all()
+
+
+@pytest.mark.parametrize("variant, channels", [("original", 1), ("both", 2)])
+@pytest.mark.parametrize("form", ["flac", "opus"])
+async def test_other_forms(house: House, form: str, variant: str, channels: int) -> None:
+    """FLAC and Opus decode to the recording's length, are made once, and answer ranges."""
+    alice = await house.user("alice")
+    recording = await tape(house, "alice", seconds=2)
+    await until(alice, recording)
+    query = f"?variant={variant}&format={form}&download=1"
+    answers = await asyncio.gather(*(sound(alice, recording, query) for _ in range(3)))
+    status, whole, headers = answers[0]
+    assert status == 200 and all(answer[1] == whole for answer in answers)
+    assert headers["Content-Disposition"] == f'attachment; filename="alice_20260301-201530.{form}"'
+    with av.open(io.BytesIO(whole)) as file:
+        assert file.streams.audio[0].layout.nb_channels == channels
+        assert sum(frame.samples for frame in file.decode(file.streams.audio[0])) == 96_000
+    assert (await sound(alice, recording, query, Range="bytes=10-19"))[:2] == (206, whole[10:20])
+
+
+async def test_what_is_not_there_or_not_known(house: House) -> None:
+    """A recording that was never denoised has no such variant; unknown words are told field by field."""
+    alice = await house.user("alice")
+    recording = await tape(house, "alice", seconds=1, denoised=False)
+    found = await until(alice, recording)
+    assert (found["denoised"], found["variants"]) == (False, ["original"])
+    assert (await sound(alice, recording))[0] == 200
+    for variant in ("denoised", "both"):
+        status, answer = await alice.ask("GET", f"/api/recording/{recording}/audio?variant={variant}")
+        assert (status, answer["code"]) == (404, "no_such_variant")
+    for query in ("audio?variant=x", "audio?format=mp3", "audio?download=maybe", "peaks?points=0", "peaks?points=x", "peaks?variant=both"):
+        status, answer = await alice.ask("GET", f"/api/recording/{recording}/{query}")
+        assert (status, answer["code"]) == (422, "bad_request") and len(answer["errors"]) == 1
+    for query in ("limit=0", "limit=-1", "before=yesterday", "before=99999999999999999999"):
+        assert (await alice.ask("GET", f"/api/recordings?{query}"))[0] == 422
+
+
+async def test_peaks(house: House) -> None:
+    """As many pairs as asked for, lowest and highest of their stretch, however few or many."""
+    alice = await house.user("alice")
+    recording = await tape(house, "alice", seconds=2)
+    await until(alice, recording)
+    _, whole, _ = await sound(alice, recording, "?variant=original")
+    samples = np.frombuffer(whole[44:], "<i2") / 32768
+    for points in (1, 10, 1000):
+        _, answer = await alice.ask("GET", f"/api/recording/{recording}/peaks?variant=original&points={points}")
+        assert answer["duration_s"] == 2 and len(answer["peaks"]) == points
+        if points < 1000:
+            parts = samples.reshape(points, -1)
+            assert np.allclose(answer["peaks"], np.stack([parts.min(1), parts.max(1)], axis=1), atol=1e-4)
+
+
+async def test_pages_of_the_list(house: House) -> None:
+    """Newest first, `limit` of them, before an id or a moment."""
+    alice = await house.user("alice")
+    made = [await tape(house, "alice", seconds=1, started=STARTED + timedelta(days=day)) for day in range(4)]
+    for recording in made:
+        await until(alice, recording)
+    for query, expected in (
+        ("", [3, 2, 1, 0]),
+        ("?limit=2", [3, 2]),
+        (f"?limit=2&before={made[2]}", [1, 0]),
+        ("?before=2026-03-02T20:15:30Z", [0]),
+        ("?limit=100000", [3, 2, 1, 0]),
+    ):
+        _, listed = await alice.ask("GET", f"/api/recordings{query}")
+        assert [each["id"] for each in listed] == [made[index] for index in expected]
+
+
+async def test_what_a_crash_left_is_taken_up_at_the_next_start(open_house: OpenHouse) -> None:
+    """A row that says live and files that were cut become a recording that plays; one without any sound is failed."""
+    house = await open_house("same")
+    alice = await house.user("alice")
+    recording = await tape(house, "alice", denoised=False)
+    await until(alice, recording)
+    before = make_crash(folder_of(house, recording))
+    await house.app[ARCHIVE].close()
+    await house.app[ARCHIVE]._database.run(lambda: set_live(recording))
+    empty, _ = await house.app[ARCHIVE].begin("alice", "of nothing", None, STARTED)
+    again = await open_house("same")
+    cookies = {cookie.key: cookie.value for cookie in alice.session.cookie_jar}
+    later = again.guest()
+    later.session.cookie_jar.update_cookies(cookies)
+    found = await until(later, recording)
+    assert SECONDS - 1 <= found["duration_s"] <= SECONDS
+    status, whole, _ = await sound(later, recording)
+    assert status == 200 and len(whole) == wav.size(round(found["duration_s"] * 48_000)) and len(whole) > before
+    assert (await until(later, empty, "failed"))["stats"]["failed"] == "empty"
+    assert (await sound(later, empty))[0] == 404
+
+
+def make_crash(folder: Path) -> int:
+    """Leave what kill -9 leaves: one file without its end. Returns a size in bytes that its WAV must have at least."""
+    opus = folder / "original.opus"
+    for file in folder.iterdir():
+        if file != opus:
+            file.unlink()
+    opus.write_bytes(opus.read_bytes()[:-700])
+    return wav.size((SECONDS - 1) * 48_000)
+
+
+def set_live(recording: int) -> None:
+    from db.models import Recording as Row
+
+    Row.update(state="live").where(Row.id == recording).execute()
+
+
+async def test_old_recordings_go_and_so_does_what_is_too_much(open_house: OpenHouse) -> None:
+    """keep_days and quota_mb delete the oldest that have ended, never a live one."""
+    house = await open_house(recording=Recording(keep_days=30, quota_mb=1))
+    alice = await house.user("alice")
+    now = datetime.now(UTC)
+    live, _ = await house.app[ARCHIVE].begin("alice", "live", None, now - timedelta(days=60))
+    old = await tape(house, "alice", seconds=1, started=now - timedelta(days=31))
+    large = [await tape(house, "alice", seconds=4, started=now - timedelta(days=day)) for day in (3, 2, 1)]
+
+    async def left() -> list[int]:
+        _, listed = await alice.ask("GET", "/api/recordings")
+        return [each["id"] for each in listed]
+
+    await until(alice, large[2])
+    await house.app[ARCHIVE]._tidy()
+    assert await left() == [large[2], large[1], live]
+    assert not any(folder_of(house, gone).exists() for gone in (old, large[0]))
+    assert (await alice.ask("GET", "/api/storage"))[1]["quota_bytes"] == 1_000_000
+
+
+async def test_a_listener_that_leaves_frees_what_was_decoded_for_it(house: House) -> None:
+    """A stream that is broken off in the middle leaves no child and no place taken."""
+    alice = await house.user("alice")
+    recording = await tape(house, "alice", denoised=True)
+    await until(alice, recording)
+    url = house.server.make_url(f"/api/recording/{recording}/audio?variant=both")
+    for _ in range(6):
+        async with alice.session.get(url) as answer:
+            await answer.content.readexactly(10)
+            answer.close()
+    assert (await sound(alice, recording, "?variant=both"))[0] == 200
+
+
+async def test_chapters(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cues become chapters, up to a number."""
+    monkeypatch.setattr(recordings, "MOST_CHAPTERS", 5)
+    alice = await house.user("alice")
+    archive = house.app[ARCHIVE]
+    live, _ = await archive.begin("alice", "live", None, STARTED)
+    for at in range(7):
+        await archive.chapter(live, at / 2, "chord", "Am")
+    _, listed = await alice.ask("GET", "/api/recordings")
+    assert len(listed[0]["chapters"]) == 5
+    assert listed[0]["chapters"][3] == {"at_s": 1.5, "kind": "chord", "text": "Am"}
+
+
+async def test_a_disk_that_is_full_shows(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written before can be played, and the reason is told."""
+    from workers.opusfile import OpusFile
+
+    writing: Callable[..., None] = OpusFile._write
+
+    def full(file: OpusFile, *args: object) -> None:
+        if file.position > 96_000:
+            raise OSError(28, "No space left on device")
+        writing(file, *args)
+
+    monkeypatch.setattr(OpusFile, "_write", full)
+    alice = await house.user("alice")
+    found = await until(alice, await tape(house, "alice"))
+    assert found["stats"]["failed"] == "disk_full" and 1 <= found["duration_s"] <= 2.1
+    assert (await sound(alice, found["id"]))[0] == 200
+
+
+async def test_files_that_are_gone_are_not_found(house: House) -> None:
+    """A folder that somebody deleted behind our back is a 404, for every form."""
+    alice = await house.user("alice")
+    recording = await tape(house, "alice", seconds=1)
+    await until(alice, recording)
+    shutil.rmtree(folder_of(house, recording))
+    for query in ("", "?format=flac", "?format=opus", "?variant=both"):
+        assert (await sound(alice, recording, query))[0] == 404
+    assert (await alice.ask("GET", f"/api/recording/{recording}/peaks"))[0] == 404
