@@ -18,9 +18,12 @@ def read_wav(path: Path) -> Sound:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
 
 
-def encode(sound: Sound, *, frame: int = 960, bitrate: int = 64_000) -> list[bytes]:
-    """Opus packets of `frame` samples, as a browser sends them (FEC on); the encoder's lookahead is 312 samples."""
-    options = {"application": "voip", "frame_duration": f"{frame / 48:g}", "fec": "1", "packet_loss": "10"}
+def encode(sound: Sound, *, frame: int = 960, bitrate: int = 96_000, loss: int = 0) -> list[bytes]:
+    """Opus packets of `frame` samples, as our page has the browser send them; the encoder's lookahead is 312 samples.
+
+    loss: expected, in percent; from 1 on the packets carry FEC and libopus leaves CELT, which follows the wave, for SILK.
+    """
+    options = {"application": "audio", "frame_duration": f"{frame / 48:g}", "fec": "1", "packet_loss": f"{loss}"}
     encoder = av.CodecContext.create("libopus", "w")
     encoder.sample_rate, encoder.layout, encoder.format, encoder.bit_rate, encoder.options = RATE_HZ, "mono", "flt", bitrate, options
     packets = []

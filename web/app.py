@@ -14,10 +14,11 @@ from web.archive import Archive
 from web.attempts import Attempts
 from web.failures import failures
 from web.gates import BODY_LIMIT, dress, guard
-from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, CLIENT, CONFIG, DB, METRICS, PASSWORDS, READINESS, TRANSCODING
+from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, CLIENT, COMPANIONS, CONFIG, DB, METRICS, PASSWORDS, READINESS, TRANSCODING
 from web.media import media
 from web.operations import Phase, Readiness, drain, own_samples
 from web.origin import Addresses, serves_https
+from web.pairing import Pairings
 from web.passwords import Passwords
 from web.routes import add_routes
 from web.session import LoginStorage
@@ -35,9 +36,10 @@ def make_app(config: Config) -> web.Application:
     app = web.Application(middlewares=[dress, failures, guard, session_middleware(storage)], client_max_size=BODY_LIMIT)
     app[CONFIG], app[CLIENT] = config, CLIENT_FOLDER
     app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), Attempts(), Readiness()
+    app[COMPANIONS] = Pairings()
     app[METRICS] = [own_samples(app)]
     add_routes(app)
-    app.cleanup_ctx.extend([_database, _passwords, _recordings, media, _phases])
+    app.cleanup_ctx.extend([_database, _passwords, _recordings, media, _companions, _phases])
     app.on_shutdown.append(drain)
     return app
 
@@ -60,6 +62,12 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
     async with Archive(app[DB], storage, app[CONFIG].recording) as archive, Transcoding(storage / "recordings" / ".made") as transcoding:
         app[ARCHIVE], app[TRANSCODING] = archive, transcoding
         yield
+
+
+async def _companions(app: web.Application) -> AsyncIterator[None]:
+    """They need nothing to begin with; at the end their clocks are stopped."""
+    yield
+    app[COMPANIONS].end_all()
 
 
 async def _phases(app: web.Application) -> AsyncIterator[None]:

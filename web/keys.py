@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from sfu.switchboard import Switchboard
     from web.archive import Archive
     from web.attempts import Attempts
-    from web.companions import Companions
     from web.denoisers import Denoisers
     from web.operations import Readiness, Samples
     from web.origin import Addresses
+    from web.pairing import Pairings
     from web.passwords import Passwords
     from web.presence import Presence
     from web.transcoding import Transcoding
@@ -45,7 +45,7 @@ DENOISERS: web.AppKey["Denoisers"] = web.AppKey("DENOISERS")
 ARCHIVE: web.AppKey["Archive"] = web.AppKey("ARCHIVE")
 TRANSCODING: web.AppKey["Transcoding"] = web.AppKey("TRANSCODING")
 PRESENCE: web.AppKey["Presence"] = web.AppKey("PRESENCE")
-COMPANIONS: web.AppKey["Companions"] = web.AppKey("COMPANIONS")
+COMPANIONS: web.AppKey["Pairings"] = web.AppKey("COMPANIONS")
 PASSWORDS: web.AppKey["Passwords"] = web.AppKey("PASSWORDS")
 ATTEMPTS: web.AppKey["Attempts"] = web.AppKey("ATTEMPTS")
 ADDRESSES: web.AppKey["Addresses"] = web.AppKey("ADDRESSES")

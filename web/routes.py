@@ -8,7 +8,23 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from web import accounts, friends, invites, links, negotiation, operations, pages, playing, recordings, sockets, stream, tokens, whep, whip
+from web import (
+    accounts,
+    companions,
+    friends,
+    invites,
+    links,
+    negotiation,
+    operations,
+    pages,
+    playing,
+    recordings,
+    sockets,
+    stream,
+    tokens,
+    whep,
+    whip,
+)
 
 ANYONE, LOGIN = "anyone", "login"
 NUMBER = "{id:[0-9]{1,18}}"
@@ -79,6 +95,12 @@ ROUTES: tuple[Route, ...] = (
     # WebSockets
     Route("GET", "/ws/presence", sockets.presence, LOGIN),
     Route("GET", "/ws/stream/{username}", sockets.stream, LOGIN),
+    # companion devices
+    Route("POST", "/api/companions", companions.make, LOGIN),
+    Route("GET", "/api/companions/{id}/qr.svg", companions.qr, LOGIN),
+    Route("POST", "/api/companions/{id}/join", companions.join, ANYONE),
+    Route("DELETE", "/api/companions/{id}", companions.end, LOGIN),
+    Route("GET", "/ws/session/{id}", companions.socket, "login, or who has joined by the code"),
     # operations
     Route("GET", "/healthz", operations.healthz, ANYONE),
     Route("GET", "/readyz", operations.readyz, ANYONE),

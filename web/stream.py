@@ -6,14 +6,14 @@ from typing import Any
 from aiohttp import web
 
 from sfu.errors import BadRequest
-from web.bodies import object_of
+from web.bodies import json_of
 from web.keys import DENOISERS, SWITCHBOARD
 from web.session import current_user, friend_named
 
 
 async def denoise(request: web.Request) -> web.Response:
     user = await current_user(request)
-    switchboard, change = request.app[SWITCHBOARD], _change(await object_of(request))
+    switchboard, change = request.app[SWITCHBOARD], _change(await json_of(request))
     broadcast = switchboard.own(user.username)
     broadcast.switch(change.get("enabled"), change.get("denoiser"))
     if "strength_db" in change:

@@ -5,7 +5,7 @@ from aiohttp import web
 from sfu.errors import BadRequest
 from sfu.switchboard import VARIANTS
 from web import negotiation
-from web.bodies import object_of
+from web.bodies import json_of
 from web.keys import SWITCHBOARD
 from web.session import hearing
 from web.whip import owner
@@ -28,7 +28,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def choose(request: web.Request) -> web.Response:
-    maker, body = await _owner(request), await object_of(request)
+    maker, body = await _owner(request), await json_of(request)
     request.app[SWITCHBOARD].choose(request.match_info["identity"], maker, _variant(body.get("variant")))
     return web.Response(status=204)
 
