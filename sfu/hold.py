@@ -51,7 +51,7 @@ class Hold:
         if expected and not self._expected:
             self._expected_from = self._newest.number + 1 if self._newest is not None else 0
         self._expected = expected
-        return self.tick(now_ns)
+        return self._push(0) + self.tick(now_ns)
 
     def original(self, packet: Packet) -> list[Release]:
         """An original came: numbers rise from call to call, time too."""
@@ -59,10 +59,7 @@ class Hold:
             return []
         self._newest = packet
         self._held.append(packet)
-        out: list[Release] = []
-        while self._held and (self._pushed_out(packet) or len(self._held) > MOST_HELD):
-            out.append(self._pop(packet.arrival_ns))
-        return out
+        return self._push(packet.arrival_ns)
 
     def denoised(self, packet: Packet) -> list[Release]:
         """A denoised packet came: it goes on with its twin, and the originals before it without theirs."""
@@ -108,16 +105,25 @@ class Hold:
     def _waits(self, packet: Packet) -> bool:
         return self._expected and packet.number >= self._expected_from
 
-    def _pushed_out(self, newest: Packet) -> bool:
-        return not self._waits(self._held[0]) and newest.time >= self._held[0].time + self.samples
+    def _push(self, pushed_ns: int) -> list[Release]:
+        """Let go what the newest original pushes out."""
+        out: list[Release] = []
+        while self._held and (self._pushed_out(self._held[0]) or len(self._held) > MOST_HELD):
+            out.append(self._pop(pushed_ns))
+        return out
+
+    def _pushed_out(self, packet: Packet) -> bool:
+        return not self._waits(packet) and self._came_a_hold_after(packet)
+
+    def _came_a_hold_after(self, packet: Packet) -> bool:
+        return self._newest is not None and self._newest.time >= packet.time + self.samples
 
     def _due_ns(self, packet: Packet) -> int:
         """The deadline of a held packet. A worker cannot answer before the packet one hold later is in, or until it runs dry."""
         hold_ns = int(self.samples * _NS_PER_SAMPLE)
         if not self._waits(packet):
             return packet.arrival_ns + hold_ns + ALONE_LATE_NS
-        newest = self._newest
-        assert newest is not None
-        if newest.time >= packet.time + self.samples:
-            return packet.arrival_ns + hold_ns + LATE_NS
-        return max(packet.arrival_ns + hold_ns, newest.arrival_ns + DRY_NS) + LATE_NS
+        due_ns = packet.arrival_ns + hold_ns
+        if self._newest is not None and not self._came_a_hold_after(packet):
+            due_ns = max(due_ns, self._newest.arrival_ns + DRY_NS)
+        return due_ns + LATE_NS

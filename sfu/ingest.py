@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from math import nan
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sfu import red, rtcp
 from sfu.alarm import Alarm, CallAt
@@ -11,11 +11,9 @@ from sfu.order import Order, Ordered
 from sfu.quantiles import Quantiles
 from sfu.reception import Reception
 from sfu.rtp import RtpPacket, opus_samples
+from sfu.sdp import Audio
 from sfu.timeline import Timeline
 from workers.ring import MAX_PAYLOAD, Flag, Packet
-
-if TYPE_CHECKING:
-    from sfu.sdp import Audio
 
 REPORT_NS = 1_000_000_000
 RETIRED_NS = 2_000_000_000  # so long an SSRC that was replaced stays out; two that alternate change places no more often
@@ -79,7 +77,7 @@ class Ingest:
     def duplicates(self) -> int:
         return self._order.duplicates
 
-    def attach(self, audio: "Audio", send_rtcp: Callable[[bytes], None]) -> None:
+    def attach(self, audio: Audio, send_rtcp: Callable[[bytes], None]) -> None:
         """A (new) peer is the source now: what the last one still owed is given up, numbers and time go on."""
         self._audio, self._send_rtcp = audio, send_rtcp
         self._opus_pt = audio.opus_pt

@@ -1,35 +1,14 @@
 """One listener as the fan-out sees it: a peer, what it wants to hear, and what it says of what it got."""
 
-from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
 
 from sfu.batch import Slot, Tally
+from sfu.peer import Peer
 from sfu.rtcp import Report
-from sfu.sdp import Audio
 
 RESENDS_A_SECOND = 128  # packets sent again to one listener; what it asks for beyond is dropped and counted
 REPORT_KEEPS_NS = 6_000_000_000  # a report older than this says nothing of now
 _SECOND_NS = 1_000_000_000
-
-
-class Ear(Protocol):
-    """What the fan-out needs of a Peer."""
-
-    on_closing: Callable[[], None]
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def audio(self) -> Audio: ...
-    @property
-    def fd(self) -> int: ...
-    @property
-    def address(self) -> tuple[str, int] | tuple[str, int, int, int] | None: ...
-    @property
-    def tx(self) -> object | None: ...
-    def send_rtp(self, packet: bytes) -> bool: ...
-    def send_rtcp(self, packet: bytes) -> bool: ...
 
 
 class Line(Enum):
@@ -44,7 +23,7 @@ class Line(Enum):
 class Listener:
     """Made by the broadcast, let in and out by the fan-out, which owns the slot. variant: auto, denoised or original."""
 
-    def __init__(self, peer: Ear, variant: str, *, name: str = "") -> None:
+    def __init__(self, peer: Peer, variant: str, *, name: str = "") -> None:
         self.peer = peer
         self.name = name
         self.variant = variant

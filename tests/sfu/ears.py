@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from types import TracebackType
 
-from pylibsrtp import Error, Policy, Session
+from pylibsrtp import Policy, Session
 
 from sfu import rtcp, rtp
 from sfu.dtls import Srtp
@@ -37,9 +37,10 @@ class Ear:
         self.fd = sender.fileno()
         self.address = self.socket.getsockname()
         key = os.urandom(_KEY_BYTES)
-        sent, unused = Session(_policy(key, Policy.SSRC_ANY_OUTBOUND)), Session(_policy(key, Policy.SSRC_ANY_INBOUND))
-        self._srtp = Srtp(unused, sent)
-        self._far = Session(_policy(key, Policy.SSRC_ANY_INBOUND))
+        near, far = (
+            Srtp(Session(_policy(key, Policy.SSRC_ANY_INBOUND)), Session(_policy(key, Policy.SSRC_ANY_OUTBOUND))) for _ in range(2)
+        )
+        self._srtp, self._far = near, far
         self.refused = 0  # datagrams that did not decrypt
 
     def __enter__(self) -> "Ear":
@@ -65,6 +66,7 @@ class Ear:
         """As a peer does: say so first, then free the keys."""
         self.on_closing()
         self._srtp.close()
+        self._far.close()
         self.socket.close()
 
     def hear(self) -> tuple[list[rtp.RtpPacket], list[rtcp.Rtcp]]:
@@ -76,10 +78,11 @@ class Ear:
                 datagram = self.socket.recv(2048)
             except BlockingIOError:
                 return packets, reports
-            try:
-                if rtp.is_rtcp(datagram):
-                    reports += rtcp.parse(self._far.unprotect_rtcp(datagram))
-                else:
-                    packets.append(rtp.parse(self._far.unprotect(datagram)))
-            except Error:
+            kind = rtp.is_rtcp(datagram)
+            plain = self._far.unprotect_rtcp(datagram) if kind else self._far.unprotect(datagram)
+            if plain is None:
                 self.refused += 1
+            elif kind:
+                reports += rtcp.parse(plain)
+            else:
+                packets.append(rtp.parse(plain))

@@ -1,0 +1,161 @@
+"""Held packets and the pointer: what goes on, when. Time is a number; a packet lasts 20 ms and the hold is two of them."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from sfu.hold import ALONE_LATE_NS, DRY_NS, LATE_NS, MOST_HELD, Hold, Release
+from workers.ring import Packet
+
+MS = 1_000_000
+HOLD = 1920
+
+
+def packet(n: int, arrival_ms: float | None = None, time: int | None = None) -> Packet:
+    arrival_ns = int((20 * n if arrival_ms is None else arrival_ms) * MS)
+    return Packet(n, 960 * n if time is None else time, 960, arrival_ns, b"%d" % n)
+
+
+def hold(expected: bool = False, samples: int = HOLD) -> Hold:
+    held = Hold()
+    held.samples = samples
+    held.expect(expected, 0)
+    return held
+
+
+def words(releases: list[Release]) -> str:
+    """`o3` for an original alone, `d3` for a denoised one with its twin, `x3` for a denoised one whose original was lost."""
+    return " ".join(("o" if each.denoised is None else "d" if each.original else "x") + str(each.number) for each in releases)
+
+
+def play(held: Hold, script: str) -> str:
+    """Play `o1 d1 t55 f+ f- flush` on a hold: original, denoised, tick at ms, worker comes and goes. What came out, `|` a step."""
+    out = []
+    now_ns = 0
+    for step in script.split():
+        if step == "flush":
+            out.append(words(held.flush()))
+        elif step[0] == "o":
+            now_ns = 20 * int(step[1:]) * MS
+            out.append(words(held.original(packet(int(step[1:])))))
+        elif step[0] == "d":
+            out.append(words(held.denoised(packet(int(step[1:])))))
+        elif step[0] == "t":
+            now_ns = int(step[1:]) * MS
+            out.append(words(held.tick(now_ns)))
+        else:
+            out.append(words(held.expect(step == "f+", now_ns)))
+    return "|".join(out)
+
+
+@pytest.mark.parametrize(
+    "script, heard",
+    [
+        ("f- o0 o1 o2 o3", "|||o0|o1"),  # alone: paced by the packet one hold later
+        ("f+ o0 o1 o2 d0 o3 d1", "||||d0||d1"),  # a denoised packet goes on with its twin
+        ("f+ o0 o1 o2 d1", "||||o0 d1"),  # a later one lets the earlier go as they are
+        ("f+ o0 o1 o2 d0 d0", "||||d0|"),  # never twice
+        ("f+ o0 o1 o2 d1 d0", "||||o0 d1|"),  # never back
+        ("f+ o0 o2 o3 d0 d1 o4 d2", "||||d0|x1||d2"),  # a lost original that the worker concealed
+        ("f- o0 o2 o3 o4", "||o0||o2"),  # a lost original that nobody concealed is skipped
+        ("f+ o0 o1 d7", "|||"),  # a number that never was sent in is not believed
+        ("f- o0 o1 o2 d0 o3", "|||o0||o1"),  # too late
+        ("f+ o0 o1 o2 t64 t65", "||||" + "|o0"),  # a hung worker: 25 ms beyond the packet that pushed
+        ("f+ o0 o1 o2 o3 f-", "|||||o0 o1"),  # a dead worker: what is due goes at once
+        ("f- o0 t44 t45", "||" + "|o0"),  # silence, no worker: the clock, a moment after the hold
+        ("f+ o0 t84 t85", "||" + "|o0"),  # silence, a worker: it gives back what it has after 60 ms
+        ("f- o0 o1 f+ o2 o3 o4 d2", "||||o0|o1||d2"),  # what went in before the worker came has no twin to wait for
+        ("f+ o0 o1 o2 flush", "||||o0 o1 o2"),
+        ("f- o0 o1 o1 o0 o2", "||||" + "|o0"),  # an original that came already
+        ("f+ flush d0 t9999", "|||"),
+    ],
+)
+def test_what_goes_on(script: str, heard: str) -> None:
+    """The table of what is let go at each step."""
+    assert play(hold(), script) == heard
+
+
+def test_gap_in_time_lets_go_at_once() -> None:
+    """After a pause the packet that ends it lets go what was before it."""
+    held = hold()
+    held.original(packet(0))
+    assert words(held.original(packet(1, 500, time=24_000))) == "o0"
+
+
+def test_without_hold_originals_pass() -> None:
+    """A denoiser without delay means no hold: alone, each original passes at once."""
+    held = hold(samples=0)
+    assert [words(held.original(packet(n))) for n in range(3)] == ["o0", "o1", "o2"]
+
+
+@pytest.mark.parametrize("expected, due_ms", [(False, 40 + ALONE_LATE_NS / MS), (True, (DRY_NS + LATE_NS) / MS)])
+def test_deadline_is_told(expected: bool, due_ms: float) -> None:
+    """The deadline is that of the oldest packet held, and none when nothing is."""
+    held = hold(expected)
+    assert not held.deadline_ns
+    held.original(packet(0))
+    assert held.deadline_ns == due_ms * MS
+    held.tick(int(due_ms * MS))
+    assert held.deadline_ns is None
+
+
+def test_held_packets_are_bounded() -> None:
+    """With a worker that never answers and a clock that never ticks, the oldest goes on."""
+    held = hold(expected=True)
+    out = [release for n in range(MOST_HELD + 10) for release in held.original(packet(n))]
+    assert [release.number for release in out] == list(range(10))
+
+
+def test_pushed_by_is_told() -> None:
+    """A release says which arrival pushed it: the packet that came, or 0 for the clock."""
+    held = hold()
+    held.original(packet(0))
+    held.original(packet(1))
+    assert [each.pushed_ns for each in held.original(packet(2, 41))] == [41 * MS]
+    assert [each.pushed_ns for each in held.tick(10_000 * MS)] == [0, 0]
+
+
+@given(
+    seed=some.integers(0, 2**32),
+    loss=some.floats(0, 0.4),
+    slow_ms=some.integers(0, 120),
+    deaths=some.lists(some.integers(0, 2000), max_size=6),
+)
+def test_any_worker(seed: int, loss: float, slow_ms: int, deaths: list[int]) -> None:
+    """Whatever is lost, however late the worker is and whenever it dies: each number once, in order, none forgotten."""
+    dice = random.Random(seed)
+    alive = True
+    held = hold(expected=True)
+    events: list[tuple[float, int, str, int]] = []
+    originals = [n for n in range(100) if n == 0 or dice.random() >= loss]
+    for n in originals:
+        events.append((20 * n + dice.random() * 15, 1, "original", n))
+    for n in range(98):
+        if dice.random() < 0.9:
+            events.append((20 * n + 55 + dice.random() * slow_ms, 2, "denoised", n))
+    events += [(at, 0, "toggle", 0) for at in deaths]
+    out: list[Release] = []
+    in_time = set()
+    last_denoised = newest = -1
+    for ms, _, what, n in sorted(events):
+        now_ns = int(ms * MS)
+        while (due_ns := held.deadline_ns) is not None and due_ns <= now_ns:
+            out += held.tick(due_ns)
+        if what == "original":
+            newest = max(newest, n)
+            out += held.original(packet(n, ms))
+        elif what == "toggle":
+            alive = not alive
+            out += held.expect(alive, now_ns)
+        elif alive and n > last_denoised:
+            last_denoised = n
+            if held.last < n <= newest:
+                in_time.add(n)
+            out += held.denoised(packet(n, ms))
+    out += held.flush()
+    numbers = [release.number for release in out]
+    assert numbers == sorted(set(numbers))
+    assert set(numbers) == set(originals) | in_time
+    assert {release.number for release in out if release.denoised} == in_time
