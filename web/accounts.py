@@ -1,10 +1,6 @@
 """Accounts and their logins."""
 
-import asyncio
 import contextlib
-import shutil
-from collections.abc import Sequence
-from pathlib import Path
 
 from aiohttp import web
 
@@ -14,7 +10,7 @@ from db.models import User
 from sfu.errors import BadCredentials, BadRequest, NotAllowed, NotLive, Refused
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
-from web.keys import ADDRESSES, ATTEMPTS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
+from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
 from web.secret import digest
 from web.session import current_login, current_user, sign_in, sign_out
 
@@ -126,7 +122,8 @@ async def remove_account(app: web.Application, user: User) -> None:
         await app[SWITCHBOARD].drop_listener(friend.username, user.username)
         app[PRESENCE].unfriended(user.username, friend.username)
     app[PRESENCE].signed_out(ended)
-    await asyncio.to_thread(_delete_folders, app[CONFIG].storage.path, folders)
+    app[COMPANIONS].end_of(user.id)
+    await app[ARCHIVE].forget(folders)
 
 
 async def _verified(request: web.Request, username: str, password: str) -> User:
@@ -166,8 +163,3 @@ async def _create(request: web.Request, username: str, kept: str, code: str | No
 def _invite_code(invite: str) -> str:
     """The code itself, also where the whole link was pasted."""
     return invite.strip().rpartition("=")[2]
-
-
-def _delete_folders(root: Path, folders: Sequence[str]) -> None:
-    for folder in folders:
-        shutil.rmtree(root / folder, ignore_errors=True)

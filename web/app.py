@@ -2,7 +2,7 @@
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -28,8 +28,11 @@ DATABASE = "hushcast.db"
 CLIENT_FOLDER = Path(__file__).parent / "client"
 
 
-def make_app(config: Config) -> web.Application:
-    """The whole server, not yet started. Raises ConfigError."""
+Wiring = Callable[[web.Application], AsyncIterator[None]]
+
+
+def make_app(config: Config, media: Wiring = media) -> web.Application:
+    """The whole server, not yet started; `media` puts SWITCHBOARD, DENOISERS and PRESENCE on it. Raises ConfigError."""
     # aiohttp-session keeps its two things under plain names, and aiohttp says so at every start.
     warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module="aiohttp_session")
     storage = LoginStorage(serves_https(config.http))

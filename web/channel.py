@@ -62,6 +62,15 @@ class Channel:
             self._beat.cancel()
             self._sender.cancel()
 
+    @classmethod
+    async def refuse(cls, request: web.Request, code: int) -> web.StreamResponse:
+        """Accept the socket and close it before any message, with the code that says why."""
+        async with cls(request, "") as channel:
+            channel.end(code)
+            async for _ in channel.messages():
+                pass
+        return channel.response
+
     @property
     def response(self) -> web.WebSocketResponse:
         """What the handler returns."""

@@ -7,6 +7,7 @@ from db import friendships, links, logins, tokens, users
 from db.connection import Database
 from db.models import ListenLink, Login, User
 from sfu.errors import NoSuchUser, NotFriends, NotSignedIn, WrongScope
+from web.channel import Channel
 from web.keys import ADDRESSES, DB
 from web.secret import digest, fresh
 
@@ -76,6 +77,12 @@ def bearer_of(request: web.Request) -> str | None:
     """The secret in `Authorization: Bearer SECRET`."""
     kind, _, secret = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     return secret.strip() if kind.lower() == "bearer" and secret.strip() else None
+
+
+def channel_of(request: web.Request, user: User | None) -> Channel:
+    """A socket for this user (None: a guest), which will end with the login that opened it. To be entered."""
+    login: Login | None = request.get(LOGIN)
+    return Channel(request, "" if user is None else user.username, None if login is None else login.id)
 
 
 async def sign_in(request: web.Request, user: User) -> None:

@@ -3,11 +3,10 @@
 from aiohttp import web
 
 from db import friendships
-from db.models import User
 from sfu.errors import NoSuchUser, NotFriends, NotSignedIn, Refused
 from web.channel import NO_SUCH_THING, NOT_ALLOWED, NOT_SIGNED_IN, Channel
 from web.keys import DB, PRESENCE
-from web.session import LOGIN, current_user, friend_named
+from web.session import channel_of, current_user, friend_named
 
 CODES: dict[type[Refused], int] = {NotSignedIn: NOT_SIGNED_IN, NoSuchUser: NO_SUCH_THING, NotFriends: NOT_ALLOWED}
 
@@ -17,8 +16,8 @@ async def presence(request: web.Request) -> web.StreamResponse:
     try:
         user = await current_user(request)
     except Refused as refused:
-        return await refuse(request, refused)
-    async with _channel(request, user) as channel:
+        return await Channel.refuse(request, CODES.get(type(refused), NOT_ALLOWED))
+    async with channel_of(request, user) as channel:
         friends = await request.app[DB].run(friendships.friends_of, user.id)
         request.app[PRESENCE].join(channel, [friend.username for friend in friends])
         await _listen(request, channel)
@@ -31,25 +30,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
         user = await current_user(request)
         broadcaster = await friend_named(request, user)
     except Refused as refused:
-        return await refuse(request, refused)
-    async with _channel(request, user) as channel:
+        return await Channel.refuse(request, CODES.get(type(refused), NOT_ALLOWED))
+    async with channel_of(request, user) as channel:
         request.app[PRESENCE].hear(channel, broadcaster.username)
         await _listen(request, channel)
     return channel.response
-
-
-async def refuse(request: web.Request, refused: Refused) -> web.StreamResponse:
-    """Accept the socket and close it before any message, with the code that says why."""
-    async with Channel(request, "") as channel:
-        channel.end(CODES.get(type(refused), NOT_ALLOWED))
-        async for _ in channel.messages():
-            pass
-    return channel.response
-
-
-def _channel(request: web.Request, user: User) -> Channel:
-    login = request.get(LOGIN)
-    return Channel(request, user.username, None if login is None else login.id)
 
 
 async def _listen(request: web.Request, channel: Channel) -> None:

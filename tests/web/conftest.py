@@ -1,4 +1,4 @@
-"""The real app with a real database, spoken to over real sockets."""
+"""The real app with a real database, spoken to over real sockets; only the media plane is left out (test_mic_to_ear.py has it)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -9,6 +9,7 @@ from aiohttp import ClientResponse, ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 
 from sfu.config import Accounts, Config, Http, Models, Recording, Rtc, Storage
+from tests.web.quiet import quiet
 from web.app import make_app
 
 PASSWORD = "correct horse battery"
@@ -96,7 +97,7 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
     houses: list[House] = []
 
     async def start(folder: str = "", **more: Any) -> House:
-        server = TestServer(make_app(settings(tmp_path / (folder or f"house{len(houses)}"), **more)))
+        server = TestServer(make_app(settings(tmp_path / (folder or f"house{len(houses)}"), **more), media=quiet))
         await server.start_server()
         houses.append(House(server))
         return houses[-1]

@@ -212,7 +212,7 @@ async def test_sockets_leave_nothing(house: House) -> None:
         await other.close()
         await one.close()
     async with asyncio.timeout(5):
-        while presence.sockets:  # noqa: ASYNC110 the handlers end in their own time
+        while presence.sockets:
             await asyncio.sleep(0.01)
     assert not len(presence._watching) and not len(presence._own) and not len(presence._ears)
 

@@ -1,9 +1,14 @@
-"""A house in which nobody is ever live: what the doors see while there is no switchboard."""
+"""A house without sound: what the doors see where nobody is ever live, so that they can be tested without the media plane."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
+from aiohttp import web
+
 from sfu.errors import NotLive
+from web.keys import PRESENCE, SWITCHBOARD
+from web.presence import Presence
 
 NO_TIME = {"p50": None, "p99": None}
 
@@ -28,6 +33,7 @@ class Quiet:
             "denoise": {"enabled": True, "denoiser": None, "state": "off", "reason": None, "strength_db": None},
             "latency_ms": {"algorithmic": 0, "ingest": NO_TIME, "worker": NO_TIME, "fanout": NO_TIME},
             "loss": {"received": 0, "lost": 0, "concealed": 0},
+            "recording": {"id": None, "failed": None},
         }
 
     async def stop(self, username: str) -> int | None:
@@ -35,3 +41,11 @@ class Quiet:
 
     async def drop_listener(self, broadcaster: str, listener: str) -> None:
         pass
+
+
+async def quiet(app: web.Application) -> AsyncIterator[None]:
+    """In the place of `web.media.media`."""
+    app[SWITCHBOARD] = Quiet()
+    app[PRESENCE] = Presence(app[SWITCHBOARD])
+    yield
+    app[PRESENCE].end_all()

@@ -1,0 +1,183 @@
+"""Companion sessions over HTTP and their socket: chords, practice marks and a remote control from the phone beside the PC."""
+
+import asyncio
+import io
+from collections.abc import Callable
+from typing import Any
+
+import segno
+from aiohttp import web
+
+from db.models import User
+from sfu.errors import NotAllowed, NotFound, NotSignedIn, Refused
+from web.answers import created, nothing, ok, stamp
+from web.bodies import fields_of
+from web.channel import NO_SUCH_THING, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel
+from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, CONFIG, PRESENCE, SWITCHBOARD
+from web.origin import serves_https
+from web.pairing import LIFE, Pairing, WrongCode
+from web.session import channel_of, current_user
+
+KINDS = ("practice", "remote")
+ACTIONS = ("stop", "mute", "unmute", "denoise_on", "denoise_off")
+CODES: dict[type[Refused], int] = {NotSignedIn: NOT_SIGNED_IN, NotFound: NO_SUCH_THING}
+
+
+async def make(request: web.Request) -> web.Response:
+    """A new companion session and where to join it."""
+    user = await current_user(request)
+    fields = await fields_of(request)
+    kind = fields.choice("kind", KINDS)
+    fields.check()
+    pairing = request.app[COMPANIONS].open(user, kind)
+    return created({"id": pairing.id, "join_url": pairing.join_url, "expires_at": stamp(pairing.expires_at)})
+
+
+async def qr(request: web.Request) -> web.Response:
+    """The link to join as a QR code."""
+    user = await current_user(request)
+    pairing = request.app[COMPANIONS].own(request.match_info["id"], user)
+    url = request.app[ADDRESSES].public_site(request) + pairing.join_url
+    return web.Response(body=await asyncio.to_thread(_drawn, url), content_type="image/svg+xml")
+
+
+async def end(request: web.Request) -> web.Response:
+    """End it; its devices are disconnected."""
+    user = await current_user(request)
+    request.app[COMPANIONS].end(request.app[COMPANIONS].own(request.match_info["id"], user))
+    return nothing()
+
+
+async def join(request: web.Request) -> web.Response:
+    """Join by the code; the cookie lets this device come back."""
+    pairing = request.app[COMPANIONS].find(request.match_info["id"])
+    fields = await fields_of(request)
+    code = fields.text("code", 1, 100)
+    fields.check()
+    given = pairing.admit(code)
+    response = ok({"id": pairing.id, "kind": pairing.kind, "username": pairing.username})
+    https, life_s = serves_https(request.app[CONFIG].http), int(LIFE.total_seconds())
+    response.set_cookie(_cookie(request, pairing), given, path="/", max_age=life_s, httponly=True, samesite="Lax", secure=https)
+    return response
+
+
+async def socket(request: web.Request) -> web.StreamResponse:
+    """The devices' socket: what one says, all hear."""
+    try:
+        pairing = request.app[COMPANIONS].find(request.match_info["id"])
+        user = await _visitor(request, pairing)
+    except Refused as refused:
+        return await Channel.refuse(request, CODES.get(type(refused), NOT_ALLOWED))
+    if pairing.is_full:
+        return await Channel.refuse(request, TOO_MANY)
+    async with channel_of(request, user) as channel:
+        request.app[PRESENCE].keep(channel)
+        pairing.enter(channel)
+        try:
+            async for kind, said in channel.messages():
+                await _hear(request.app, pairing, channel, kind, said)
+        finally:
+            pairing.leave(channel)
+            request.app[PRESENCE].leave(channel)
+    return channel.response
+
+
+async def _visitor(request: web.Request, pairing: Pairing) -> User | None:
+    """The owner, or None for a device that has the pass or the code. Raises NotSignedIn, NotAllowed, WrongCode."""
+    if pairing.is_pass(request.cookies.get(_cookie(request, pairing), "")):
+        return None
+    if "code" in request.query:
+        if not pairing.is_code(request.query["code"]):
+            raise WrongCode
+        return None
+    user = await current_user(request)
+    if user.id != pairing.owner_id:
+        raise NotAllowed
+    return user
+
+
+async def _hear(app: web.Application, pairing: Pairing, channel: Channel, kind: str, said: dict[str, Any]) -> None:
+    """Pass a message on, if it is one; what is wrong with it is told to who sent it only."""
+    if kind not in HEARD:
+        channel.unknown(kind)
+        return
+    is_good, why, pass_on = HEARD[kind]
+    if not is_good(said):
+        channel.error("bad_message", why)
+        return
+    cue = pass_on(app, pairing, said)
+    if cue is not None:
+        await _keep(app, pairing.username, *cue)
+
+
+Cue = tuple[float, str, str]  # at_s, kind, text
+
+
+def _chord(app: web.Application, pairing: Pairing, said: dict[str, Any]) -> Cue | None:
+    at_s = _position_s(app, pairing.username)
+    pairing.tell("chord_change", {"chord": said["chord"], "at_s": at_s})
+    return None if at_s is None else (at_s, "chord", said["chord"])
+
+
+def _practice(status: str) -> Callable[[web.Application, Pairing, dict[str, Any]], Cue | None]:
+    def pass_on(app: web.Application, pairing: Pairing, said: dict[str, Any]) -> Cue | None:
+        pairing.tell("practice_update", {"status": status, "timestamp": said["timestamp"]})
+        at_s = _position_s(app, pairing.username)
+        return None if at_s is None else (at_s, "practice", status)
+
+    return pass_on
+
+
+def _remote(app: web.Application, pairing: Pairing, said: dict[str, Any]) -> Cue | None:
+    pairing.tell("remote", {"action": said["action"]})
+    return None
+
+
+def _is_chord(said: dict[str, Any]) -> bool:
+    chord = said.get("chord")
+    return isinstance(chord, str) and 1 <= len(chord) <= 16 and chord.isprintable()
+
+
+def _is_timed(said: dict[str, Any]) -> bool:
+    moment = said.get("timestamp")
+    return (isinstance(moment, int | float) and not isinstance(moment, bool)) or (isinstance(moment, str) and 1 <= len(moment) <= 64)
+
+
+def _is_action(said: dict[str, Any]) -> bool:
+    return said.get("action") in ACTIONS if isinstance(said.get("action"), str) else False
+
+
+NO_TIME = "A practice mark has a timestamp."
+# type -> is it well said, what to answer if not, what becomes of it
+HEARD: dict[str, tuple[Callable[[dict[str, Any]], bool], str, Callable[[web.Application, Pairing, dict[str, Any]], Cue | None]]] = {
+    "chord_change": (_is_chord, "A chord has 1 to 16 characters.", _chord),
+    "practice_start": (_is_timed, NO_TIME, _practice("started")),
+    "practice_end": (_is_timed, NO_TIME, _practice("ended")),
+    "remote": (_is_action, f"An action is one of {', '.join(ACTIONS)}.", _remote),
+}
+
+
+def _position_s(app: web.Application, username: str) -> float | None:
+    """Where the broadcast is, or None where nobody is live."""
+    status: dict[str, Any] = app[SWITCHBOARD].status(username, names=False)
+    return float(status["duration_s"]) if status["live"] else None
+
+
+async def _keep(app: web.Application, username: str, at_s: float, kind: str, text: str) -> None:
+    """Tell the broadcast's listeners of a mark and keep it as a chapter of the recording."""
+    app[PRESENCE].cue(username, at_s, kind, text)
+    status: dict[str, Any] = app[SWITCHBOARD].status(username, names=False)
+    recording = status["recording"]["id"]
+    if recording is not None:
+        await app[ARCHIVE].chapter(recording, at_s, kind, text)
+
+
+def _cookie(request: web.Request, pairing: Pairing) -> str:
+    prefix = "__Host-" if serves_https(request.app[CONFIG].http) else ""
+    return f"{prefix}hushcast-join-{pairing.id}"
+
+
+def _drawn(url: str) -> bytes:
+    drawn = io.BytesIO()
+    segno.make(url, error="m", micro=False).save(drawn, kind="svg", scale=8, border=4, dark="#141312", light="#ffffff")
+    return drawn.getvalue()
