@@ -64,8 +64,14 @@ class Archive:
             logger.warning("%s recordings were interrupted and are finalised now", interrupted)
 
     async def begin(self, username: str, broadcast: str, title: str | None, started_at: datetime) -> tuple[int, Path]:
-        """Make the row (`state: live`); its id and the folder for its files, which the recorder makes. Raises Missing."""
-        row = await self._database.run(recordings.begin, username, broadcast, title, started_at)
+        """Make the row (`state: live`); its id and the folder for its files, which the recorder makes.
+
+        Raises OSError where that cannot be written down: then there is no recording.
+        """
+        try:
+            row = await self._database.run(recordings.begin, username, broadcast, title, started_at)
+        except Exception as error:
+            raise OSError(f"no row for the recording: {error}") from error
         return row.id, self.folder_of(row)
 
     async def finish(self, recording: int, totals: Totals) -> None:

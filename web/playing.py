@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import re
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from aiohttp import hdrs, web
 
 from db.models import Recording
 from sfu.errors import BadRequest, NotFound
+from web.children import ChildFailed
 from web.failures import problem
 from web.keys import ARCHIVE, TRANSCODING
 from web.recordings import allowed, variant_of
 from workers import opusfile, wav
+
+logger = logging.getLogger(__name__)
 
 VARIANTS = ("original", "denoised", "both")
 TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
@@ -72,9 +76,15 @@ async def _view(
             return response
         first = await anext(pieces)  # what can be refused is refused before the headers have gone
         await response.prepare(request)
-        await response.write(first)
-        async for piece in pieces:
-            await response.write(piece)
+        try:
+            await response.write(first)
+            async for piece in pieces:
+                await response.write(piece)
+        except ChildFailed as failure:  # deleted meanwhile, say: an answer that has begun can only be broken off
+            logger.warning("a recording is broken off: %s", failure)
+            if request.transport is not None:
+                request.transport.abort()
+            return response
     await response.write_eof()
     return response
 

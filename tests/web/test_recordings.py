@@ -12,12 +12,15 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from aiohttp import ClientError
 
 from db import recordings
 from sfu.config import Recording
 from sfu.recorder import Recorder
 from tests.spoken import packet, packets_of
 from tests.web.conftest import Guest, House, OpenHouse
+from web import transcoding
+from web.children import ChildFailed
 from web.keys import ARCHIVE
 from web.transcoding import SMALLEST
 from workers import wav
@@ -296,6 +299,29 @@ async def test_a_listener_that_leaves_frees_what_was_decoded_for_it(house: House
             await answer.content.readexactly(10)
             answer.close()
     assert (await sound(alice, recording, "?variant=both"))[0] == 200
+
+
+async def test_a_stream_is_broken_off_where_it_cannot_go_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deleted in the middle: the connection ends short of the promised length, and no other answer is mixed into the sound."""
+    alice = await house.user("alice")
+    recording = await tape(house, "alice")
+    await until(alice, recording)
+    running = transcoding.run_module
+
+    async def once(module: str, *arguments: object) -> bytes:
+        if "--start" in arguments and arguments[arguments.index("--start") + 1] != 0:
+            raise ChildFailed("gone")
+        return await running(module, *arguments)
+
+    monkeypatch.setattr(transcoding, "run_module", once)
+    with pytest.raises(ClientError):
+        await sound(alice, recording, "?variant=both")
+
+
+async def test_nobody_is_recorded_without_a_row(house: House) -> None:
+    """Where there is no row there is no recording, and the broadcast is told so in one kind of error."""
+    with pytest.raises(OSError, match="no_such_user"):
+        await house.app[ARCHIVE].begin("nobody", "1", None, STARTED)
 
 
 async def test_chapters(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
