@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 CHECK_S = 10.0  # from the answer to the first Binding request
 HANDSHAKE_S = 10.0  # from there to keys
 SILENT_S = 15.0  # without a genuine datagram (RFC 7675 says 30 at most)
+MOST_EARLY = 16  # packets that may come before the keys
 MOST_PATHS = 8  # addresses of one peer that we listen to; the oldest unused one goes
 
 _SECOND_NS = 1_000_000_000
@@ -50,7 +51,7 @@ class Counters:
     def __init__(self) -> None:
         self.received = 0  # authenticated RTP packets
         self.sent = self.octets_sent = 0  # by send_rtp and send_rtcp
-        self.early = 0  # SRTP before there are keys
+        self.early = 0  # SRTP before there were keys, or after the end
         self.malformed = 0  # authentic, but not RTP or RTCP
         self.forged_stun = 0
         self.unsent = 0  # the kernel or libsrtp refused
@@ -105,10 +106,16 @@ class Peer:
         self._began_ns = self.last_heard_ns = sockets.clock_ns()
         self._renew()
         self.answer = sdp.build_answer(offer, kind, self._local())
+        self._early: list[tuple[bytes, int]] = []
         self._closing: asyncio.Task[None] | None = None
-        self._life = asyncio.get_running_loop().create_task(self._live(), name=f"peer {self.id}")
+        self._life = asyncio.get_running_loop().create_task(self._live(), name=f"peer {self.label}")
 
     # what the owner sees
+
+    @property
+    def label(self) -> str:
+        """What logs call it: too little of `id` to be of use to anyone."""
+        return self.id[:6]
 
     @property
     def up(self) -> bool:
@@ -172,7 +179,7 @@ class Peer:
         if self._closing is None:
             self._state = State.CLOSED
             self.on_closing()
-            self._closing = asyncio.get_running_loop().create_task(self._give_back(), name=f"closing {self.id}")
+            self._closing = asyncio.get_running_loop().create_task(self._give_back(), name=f"closing {self.label}")
         await asyncio.shield(self._closing)
 
     # its life
@@ -186,7 +193,11 @@ class Peer:
             self._go("failed")
             return
         self._move(State.UP)
+        logger.info("peer %s up: %s", self.label, self.kind)
         self.on_up()
+        early, self._early = self._early, []
+        for datagram, arrival_ns in early:
+            self.receive_srtp(datagram, arrival_ns)
         await self._dtls.closed()
         self._go("closed")
 
@@ -199,6 +210,11 @@ class Peer:
         await self._dtls.close()
         for path in tuple(self._paths):
             self._unlisten(path)
+        got = self.counters
+        logger.info(
+            "peer %s closed: %d packets in, %d out, %d replayed, %d forged, %d malformed, %d unsent",
+            *(self.label, got.received, got.sent, self.replayed, self.forged, got.malformed, got.unsent),
+        )
         if self._srtp is not None:
             self._srtp.close()
             self._srtp = None
@@ -260,7 +276,7 @@ class Peer:
         """One datagram, decrypted, parsed and handed on before this returns. Per packet: keep it lean."""
         srtp = self._srtp
         if srtp is None or self._state is not State.UP:
-            self.counters.early += 1
+            self._keep(datagram, arrival_ns)
             return
         if len(datagram) < SHORTEST_PACKET:
             self.counters.malformed += 1
@@ -279,6 +295,13 @@ class Peer:
             return
         self.counters.received += 1
         self.on_rtp(packet, arrival_ns)
+
+    def _keep(self, datagram: bytes, arrival_ns: int) -> None:
+        """Media that overtook the end of the handshake waits for its keys; with nowhere to wait it is lost."""
+        if self._state is State.SHAKING and len(self._early) < MOST_EARLY:
+            self._early.append((datagram, arrival_ns))
+        else:
+            self.counters.early += 1
 
     def _receive_rtcp(self, srtp: Srtp, datagram: bytes, arrival_ns: int) -> None:
         plain = srtp.unprotect_rtcp(datagram)

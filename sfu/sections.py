@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from sfu.errors import BadOffer, NoOpus
 
+MOST_MEDIA = 64  # each costs a part of the answer
+
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MEDIA = re.compile(r"(audio|video|application|text|message|image) (\d{1,5})(?:/\d+)? ([!-~]+) ([!-~]+(?: [!-~]+)*)", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{1,64}")
@@ -51,6 +53,8 @@ def split_offer(text: str) -> tuple[Section, list[Media]]:
     starts = [number for number, line in enumerate(lines) if line.startswith("m=")]
     if not starts:
         raise NoOpus()
+    if len(starts) > MOST_MEDIA:
+        raise BadOffer(f"more than {MOST_MEDIA} media sections")
     ends = [*starts[1:], len(lines)]
     return Section(lines[: starts[0]]), [Media(lines[start:end]) for start, end in zip(starts, ends, strict=True)]
 

@@ -232,6 +232,22 @@ async def test_a_passive_client_is_called_by_us(sockets: MediaSockets) -> None:
         await until(lambda: phone.received)
 
 
+async def test_media_that_overtakes_the_keys_is_heard(sockets: MediaSockets) -> None:
+    """A client that ends the handshake may send in the same breath; some of that waits for our keys, never more than a little."""
+    async with Phone() as phone:
+        peer = answer(sockets, phone, "publish", "passive")
+        heard: list[int] = []
+        peer.on_rtp = lambda packet, arrival_ns: heard.append(packet.sequence)
+        await phone.connect(phone.certificate)
+        for sequence in range(40):
+            phone.send(sequence, sequence, b"early")
+        sockets._read(sockets.ports[0])  # the handshake's last flight and the media behind it, in one go
+        assert not peer.up
+        await until(lambda: peer.up)
+        assert heard == list(range(len(heard))) and len(heard) == 16 and peer.counters.early == 24
+        await peer.close()
+
+
 async def test_a_passive_client_may_have_an_rsa_certificate(sockets: MediaSockets) -> None:
     """Ciphers for RSA are offered too when we begin; aiortc alone knows ECDSA only."""
     key = rsa.generate_private_key(65537, 2048)
@@ -298,7 +314,7 @@ async def test_a_peer_that_never_comes_has_failed(sockets: MediaSockets, clock: 
         sockets.sweep()
         assert gone == ["absent failed", "mute failed"]
         connecting.cancel()
-        await asyncio.wait({connecting})
+        await asyncio.gather(connecting, return_exceptions=True)
         for peer in peers:
             await peer.close()
 

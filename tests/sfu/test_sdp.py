@@ -213,6 +213,7 @@ def test_without_opus_there_is_nothing_to_talk_about(text: str) -> None:
         CHROMIUM.replace("m=audio 9", "m=audio nine"),
         CHROMIUM.replace("m=video", "m=smell"),
         CHROMIUM.replace("v=0", "v=1"),
+        CHROMIUM + "m=video 9 x 1\r\n" * 64,
         CHROMIUM.replace("a=rtcp-mux", "rtcp-mux"),
     ],
 )
