@@ -48,6 +48,7 @@ class Stats:
     flushes: int = 0  # the delay let out because nothing came
     nan: int = 0  # hops in which the model gave no finite numbers
     hops: int = 0
+    denoiser: str = ""  # the one in force
     dropped: int = 0  # packets for which the second ring had no room
     hop_ms: Quantiles = field(default_factory=Quantiles)  # the denoiser alone, a hop of 10 ms
     packet_ms: Quantiles = field(default_factory=Quantiles)  # put into the first ring -> put into the second
@@ -68,7 +69,8 @@ class Adjust:
 
     strength_db: float | None = None  # attenuation limit, 0 to 100
     complexity: int | None = None  # of the Opus encoder, 0 to 10
-    denoiser: str | None = None
+    denoiser: str | None = None  # one that the nursery had loaded before this worker, no later than its first; else unheeded
+    loss_percent: int | None = None  # what the worst listener loses: above 0 the encoder adds FEC
 
 
 Message = Ready | Stats | Failed | Adjust

@@ -36,7 +36,8 @@ class Forking:
 
     def __init__(self, server: socket.socket) -> None:
         self._server = server
-        self._loaded: dict[str, Denoiser] = {}
+        self._loaded: dict[str, Denoiser] = {}  # by name and options
+        self._by_name: dict[str, Denoiser] = {}  # the last of each name: what a worker may change to
         self._children: set[int] = set()
 
     def run(self) -> None:
@@ -99,7 +100,7 @@ class Forking:
         if key not in self._loaded:
             denoiser = registry.load(name)(options)
             warm(denoiser)  # touched here, its pages are shared
-            self._loaded[key] = denoiser
+            self._loaded[key] = self._by_name[name] = denoiser
             gc.collect()
         return self._loaded[key]
 
@@ -112,7 +113,7 @@ class Forking:
         nursery = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _be_worker(nursery, name, denoiser, fds)
+            _be_worker(nursery, name, {**self._by_name, name: denoiser}, fds)
         self._children.add(pid)
         return pid
 
@@ -131,7 +132,7 @@ class Forking:
         self._children.clear()
 
 
-def _be_worker(nursery: int, name: str, denoiser: Denoiser, fds: Sequence[int]) -> NoReturn:
+def _be_worker(nursery: int, name: str, loaded: Mapping[str, Denoiser], fds: Sequence[int]) -> NoReturn:
     """What the forked child does instead of returning into the nursery's loop."""
     code = 1
     try:
@@ -142,7 +143,7 @@ def _be_worker(nursery: int, name: str, denoiser: Denoiser, fds: Sequence[int]) 
         leave_with_parent(nursery)
         _close_all_but(fds)
         os.nice(_NICE)
-        serve(name, denoiser, fds)
+        serve(name, loaded, fds)
         code = 0
     except BaseException:  # noqa: BLE001  nothing may return into the nursery's loop
         traceback.print_exc()

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workers.crossfade import Crossfade
 from workers.denoiser import BLOCK, RATE_HZ, Denoiser
 from workers.fifo import Fifo
 from workers.levels import dbfs
 from workers.opus import Encoder, OpusError
 from workers.restorer import Counts, Cut, Piece, Restorer
 from workers.ring import Packet
-from workers.stage import Hops, Stage
+from workers.stage import NO_LIMIT_DB, Hops, Stage
 
 PACKET = 960  # samples of the usual packet, 20 ms
 _QUIET_S = 0.06
@@ -44,7 +45,8 @@ class Pipeline:
         self._encoder = encoder or Encoder()
         self.counts = Counts()
         self._restorer = Restorer(self.counts)
-        self._stage = Stage(denoiser, self.latency, self.hops)
+        self._stage = Crossfade(Stage(denoiser, self.latency, self.hops))
+        self._strength_db = NO_LIMIT_DB
         self._noisy, self._clean = Fifo(), Fifo()
         self._due: deque[Due] = deque()
         self._arrival_ns = 0
@@ -95,11 +97,21 @@ class Pipeline:
     def adjust(self, strength_db: float | None = None, complexity: int | None = None, loss_percent: int | None = None) -> None:
         """Change what is given, from the next block on; the strength goes over in 20 ms."""
         if strength_db is not None:
+            self._strength_db = strength_db
             self._stage.limit(strength_db, over=PACKET if self.hops.count else 0)
         if complexity is not None:
             self._encoder.complexity = min(max(complexity, 0), 10)
         if loss_percent is not None:
             self._encoder.loss_percent = min(max(loss_percent, 0), 100)
+
+    def change(self, denoiser: Denoiser) -> bool:
+        """Go over to another denoiser within 60 ms, at the latency in force; False (and nothing changes) for a later one."""
+        if denoiser.latency > self.latency:
+            return False
+        stage = Stage(denoiser, self.latency, self.hops)
+        stage.limit(self._strength_db, over=0)
+        self._stage.change(stage)
+        return True
 
     def _hear(self, piece: Piece) -> list[Packet]:
         level = piece.dbfs if np.isfinite(piece.dbfs) else dbfs(piece.sound)

@@ -8,7 +8,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,8 +27,11 @@ _WARM_HOPS = 6  # beyond the start-up of a model that looks ahead, until memory 
 class Carrier:
     """Everything that one voice needs in its process. Owns none of it: the process is the owner, and its end the close."""
 
-    def __init__(self, name: str, denoiser: Denoiser, rings: tuple[Ring, Ring], bells: tuple[Bell, Bell], line: socket.socket) -> None:
+    def __init__(
+        self, name: str, loaded: Mapping[str, Denoiser], rings: tuple[Ring, Ring], bells: tuple[Bell, Bell], line: socket.socket
+    ) -> None:
         self._name = name
+        self._loaded = loaded
         self._noisy, self._clean = rings
         self._noisy_bell, self._clean_bell = bells
         self._line = line
@@ -37,8 +40,8 @@ class Carrier:
         self._packet_ns: deque[int] = deque(maxlen=_WINDOW)
         self._ring_ns: deque[int] = deque(maxlen=_WINDOW)
         self._heard_at = self._told_at = time.monotonic()
-        warm(denoiser)
-        self._pipeline = Pipeline(denoiser)
+        warm(loaded[name])
+        self._pipeline = Pipeline(loaded[name])
 
     def run(self) -> None:
         """Say Ready, then serve until the control line ends. Raises WorkerFailed("nan")."""
@@ -99,6 +102,9 @@ class Carrier:
     def _obey(self, message: Message) -> None:
         if isinstance(message, Adjust):
             self._pipeline.adjust(message.strength_db, message.complexity, message.loss_percent)
+            wanted = self._loaded.get(message.denoiser or self._name)
+            if message.denoiser not in (None, self._name) and wanted and self._pipeline.change(wanted):
+                self._name = str(message.denoiser)
 
     def _tell(self, message: Message) -> None:
         tell(self._line, message)
@@ -115,6 +121,7 @@ class Carrier:
             flushes=self._pipeline.flushes,
             nan=hops.nan,
             hops=hops.count,
+            denoiser=self._name,
             dropped=self._dropped,
             hop_ms=_quantiles(hops.ns),
             packet_ms=_quantiles(self._packet_ns),
@@ -125,13 +132,16 @@ class Carrier:
         return stats
 
 
-def serve(name: str, denoiser: Denoiser, fds: Sequence[int]) -> None:
-    """The whole life of a worker process; `fds`: noisy ring, noisy bell, clean ring, clean bell, control line, all owned."""
+def serve(name: str, loaded: Mapping[str, Denoiser], fds: Sequence[int]) -> None:
+    """The whole life of a worker process, begun with the denoiser `name` of those loaded.
+
+    `fds`: noisy ring, noisy bell, clean ring, clean bell, control line, all owned.
+    """
     noisy, noisy_bell, clean, clean_bell, control = fds
     line = socket.socket(fileno=control)
     try:
         rings = (Ring.attach(noisy), Ring.attach(clean))
-        Carrier(name, denoiser, rings, (Bell.attach(noisy_bell), Bell.attach(clean_bell)), line).run()
+        Carrier(name, loaded, rings, (Bell.attach(noisy_bell), Bell.attach(clean_bell)), line).run()
     except WorkerFailed as failure:
         tell(line, Failed(failure.reason, str(failure)))
     except Exception as error:

@@ -11,7 +11,7 @@ _MESSAGES = (
     | some.builds(Failed, some.text(), some.text())
     | some.builds(
         Adjust,
-        some.none() | some.floats(allow_nan=False, allow_infinity=False),
+        some.none() | some.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False),
         some.none() | some.integers(0, 10),
         some.none() | some.text(),
     )

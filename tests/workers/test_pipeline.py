@@ -271,6 +271,40 @@ def test_strength_changes_smoothly() -> None:
     assert np.abs(np.diff(sound)).max() < 1.5 * np.abs(np.diff(tone)).max()
 
 
+def test_change() -> None:
+    """Another denoiser takes over in place, without a gap or a jump; a later one is refused."""
+    tone = (0.5 * np.sin(np.arange(96_000) * 2 * np.pi * 200 / RATE_HZ)).astype(np.float32)
+    sent = packets(tone)
+    pipeline = Pipeline(Slow({}))
+    out = []
+    for packet in sent:
+        if packet.number in (30, 50):
+            assert pipeline.change(Passthrough({}) if packet.number == 30 else Slow({}))
+        out += pipeline.push(packet)
+    out += pipeline.flush()
+    pipeline.close()
+    assert places(out) == places(sent)
+    before, after = decoded(sent)[4800:-4800], decoded(out)[4800:-4800]
+    assert lag(before, after) == 0
+    assert np.abs(np.diff(after)).max() < 1.2 * np.abs(np.diff(before)).max()
+    quick = Pipeline(Passthrough({}))
+    assert not quick.change(Slow({}))
+    quick.close()
+
+
+def test_change_is_heard_soon() -> None:
+    """100 ms after the change the old denoiser is not heard any more."""
+    sent = packets(voice(1))
+    pipeline = Pipeline(Slow({}))
+    out = []
+    for packet in sent:
+        if packet.number == 20:
+            pipeline.change(Silencer({}))
+        out += pipeline.push(packet)
+    pipeline.close()
+    assert dbfs(decoded(out)[25 * 960 :]) < -60
+
+
 def test_levels() -> None:
     """Each packet tells how loud it was before and after; what the sender told is believed."""
     sent = packets(voice(0.5))

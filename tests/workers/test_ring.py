@@ -13,7 +13,7 @@ from workers.bell import Bell
 from workers.ring import MAX_PAYLOAD, Flag, Packet, Ring
 
 SLOTS = 5
-_LEVELS = some.floats(width=32, allow_nan=False)
+_LEVELS = some.floats(width=32, allow_nan=False, allow_subnormal=False)  # ONNX Runtime flushes them in the tests beside
 _PACKETS = some.builds(
     Packet,
     number=some.integers(0, 2**60),

@@ -1,0 +1,45 @@
+"""A change of denoiser while the voice goes on: both run, the new one is faded in over 20 ms."""
+
+import numpy as np
+
+from workers.denoiser import BLOCK, Sound
+from workers.stage import Stage
+
+_FADE_BLOCKS = 2
+
+
+class Crossfade:
+    """The stage in force and, for some blocks, the one that takes over. All of them have one latency."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._next: Stage | None = None
+        self._heard = 0  # blocks that the next one has had
+        self._filled = stage.latency // BLOCK + 1  # blocks until its output is the voice's
+
+    def change(self, stage: Stage) -> None:
+        """Go over to another stage of the same latency; one that was still coming is given up."""
+        self._next, self._heard = stage, 0
+
+    def limit(self, strength_db: float, over: int) -> None:
+        for stage in filter(None, (self._stage, self._next)):
+            stage.limit(strength_db, over)
+
+    def forget(self) -> None:
+        """Begin with a new voice, at once with the next stage where there is one."""
+        self._stage, self._next = self._next or self._stage, None
+        self._stage.forget()
+
+    def hop(self, noisy: Sound) -> Sound:
+        """float32[480] -> float32[480]. Raises WorkerFailed("nan")."""
+        clean = self._stage.hop(noisy)
+        if self._next is None:
+            return clean
+        coming, faded = self._next.hop(noisy), self._heard - self._filled
+        self._heard += 1
+        if faded < 0:
+            return clean
+        share: Sound = (np.arange(1, BLOCK + 1, dtype=np.float32) / BLOCK + np.float32(faded)) / np.float32(_FADE_BLOCKS)
+        if faded == _FADE_BLOCKS - 1:
+            self._stage, self._next = self._next, None
+        return coming * share + clean * (np.float32(1) - share)
