@@ -4,7 +4,6 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 
-from sfu import rtcp
 from sfu.alarm import Alarm, CallAt
 from sfu.batch import Batch, Crew
 from sfu.groups import Groups
@@ -12,6 +11,7 @@ from sfu.hold import Hold, Release
 from sfu.listener import Line, Listener
 from sfu.quantiles import Quantiles
 from sfu.reporting import Reporting
+from sfu.rtcp import Nack, ReceiverReport, Report, Rtcp, SenderReport
 from workers.ring import Flag, Packet
 
 _HALF = 0x8000
@@ -151,17 +151,17 @@ class Fanout:
         else:
             self._groups.add(listener, self._next_of(line))
 
-    def rtcp(self, listener: Listener, packets: Sequence[rtcp.Rtcp]) -> None:
+    def rtcp(self, listener: Listener, packets: Sequence[Rtcp]) -> None:
         """What a listener says: reports are remembered, what it asks for is sent again if it was sent to it before."""
         now_ns = self._clock_ns()
         for packet in packets:
-            if isinstance(packet, rtcp.Nack):
+            if isinstance(packet, Nack):
                 if packet.source == self._ssrc:
                     self._resend(listener, packet.sequences, now_ns)
-            elif isinstance(packet, rtcp.ReceiverReport | rtcp.SenderReport):
+            elif isinstance(packet, ReceiverReport | SenderReport):
                 for report in packet.reports:
                     if report.ssrc == self._ssrc:
-                        listener.hear(report, now_ns)
+                        self._hear(listener, report, now_ns)
 
     @property
     def worst_loss(self) -> float:
@@ -229,6 +229,13 @@ class Fanout:
 
     def _rung(self) -> None:
         self.tick(self._clock_ns())
+
+    def _hear(self, listener: Listener, report: Report, now_ns: int) -> None:
+        before = listener.redundancy
+        listener.hear(report, now_ns)
+        if listener.redundancy != before and self._groups.of(listener) is not None:
+            self._groups.remove(listener)
+            self._groups.add(listener, self._next_of(listener.line))
 
     def _resend(self, listener: Listener, sequences: Sequence[int], now_ns: int) -> None:
         group = self._groups.of(listener)

@@ -1,5 +1,6 @@
 """Header groups: listeners that get the same plaintext packet, and the packets that they may ask for again."""
 
+from collections import deque
 from typing import NamedTuple
 
 from sfu import red, rtp
@@ -8,16 +9,18 @@ from sfu.listener import Line, Listener
 from workers.ring import Packet
 
 CACHED = 512  # packets: 10 s at 20 ms
-LARGEST_RED = 1200  # bytes with RTP header: beyond, a packet would not fit every path; it goes without its forerunner
+LARGEST_RED = 1200  # bytes with RTP header: beyond, a packet would not fit every path, and earlier ones stay out
 
 
 class Shape(NamedTuple):
-    """What makes the plaintext of one group differ from another's. half: 0 or 32768; red_pt: None = plain Opus."""
+    """What makes the plaintext of one group differ from another's. half: 0 or 32768; red_pt: None = plain Opus;
+    redundancy: how many earlier packets go along."""
 
     line: Line
     half: int
     opus_pt: int
     red_pt: int | None
+    redundancy: int
 
 
 class Group:
@@ -33,26 +36,28 @@ class Group:
         self._base = base
         self._cache: list[tuple[int, bytes] | None] = [None] * CACHED
         self._newest = -1
-        self._before: Packet | None = None
+        self._before: deque[Packet] = deque(maxlen=shape.redundancy)
 
     def __len__(self) -> int:
         return len(self.crew)
 
     def build(self, packet: Packet, marker: bool) -> bytes:
         """The RTP packet for that number; called once a number, in ascending order."""
-        shape, before, number = self.shape, self._before, packet.number
+        shape, number = self.shape, packet.number
         payload_type, payload = shape.opus_pt, packet.payload
         if shape.red_pt is not None:
-            payload_type = shape.red_pt
-            payload = red.build(shape.opus_pt, packet.payload)
-            if before is not None:
-                both = red.build(shape.opus_pt, packet.payload, [(packet.time - before.time, before.payload)])
-                payload = both if rtp.HEADER_LENGTH + len(both) <= LARGEST_RED else payload
-            self._before = packet
+            payload_type, payload = shape.red_pt, self._with_earlier(packet)
+            self._before.append(packet)
         plain = rtp.build(payload_type, number + shape.half, packet.time + self._base, self._ssrc, payload, marker=marker)
         self._cache[number % CACHED] = number, plain
         self._newest = number
         return plain
+
+    def _with_earlier(self, packet: Packet) -> bytes:
+        earlier = [(packet.time - before.time, before.payload) for before in self._before]
+        while rtp.HEADER_LENGTH + len(payload := red.build(self.shape.opus_pt, packet.payload, earlier)) > LARGEST_RED and earlier:
+            del earlier[0]
+        return payload
 
     def again(self, sequence: int, since: int) -> bytes | None:
         """What was sent under that sequence, if it is still here and not from before number `since`."""
@@ -82,7 +87,8 @@ class Groups:
         """Put a listener with a slot into the group of its line; it is sent numbers from `since` on."""
         assert listener.slot is not None
         audio = listener.peer.audio
-        shape = Shape(listener.line, listener.half, audio.opus_pt, audio.red_pt)
+        redundancy = listener.redundancy
+        shape = Shape(listener.line, listener.half, audio.opus_pt, audio.red_pt if redundancy else None, redundancy)
         group = self._groups.get(shape)
         if group is None:
             group = self._groups[shape] = Group(shape, self._ssrc, self._base, self._batch)

@@ -8,6 +8,8 @@ from sfu.rtcp import Report
 
 RESENDS_A_SECOND = 128  # packets sent again to one listener; what it asks for beyond is dropped and counted
 REPORT_KEEPS_NS = 6_000_000_000  # a report older than this says nothing of now
+HEAVY_LOSS = 0.05  # above it two earlier packets go along (RED), below half of it one again
+CLEAN_NS = 60_000_000_000  # without any loss for so long, none goes along
 _SECOND_NS = 1_000_000_000
 
 
@@ -33,10 +35,12 @@ class Listener:
         self.since = 0  # the first number that its present group sent it
         self.loss = 0.0  # share lost on the way to it, in [0, 1], by its last report
         self.jitter_ms = 0.0
+        self.redundancy = 1 if peer.audio.red_pt is not None else 0  # earlier packets that go along with each, 0-2
         self.resent = 0
         self.unasked = 0  # resends refused: too many, too old, or never sent to it
         self._tally = Tally()
         self._reported_ns: int | None = None
+        self._lossless_since_ns: int | None = None
         self._resends_left = RESENDS_A_SECOND
         self._refilled_ns = 0
 
@@ -64,6 +68,17 @@ class Listener:
         self.loss = report.fraction_lost / 256
         self.jitter_ms = report.jitter / 48
         self._reported_ns = now_ns
+        if self._lossless_since_ns is None or self.loss > 0:
+            self._lossless_since_ns = now_ns
+        if self.peer.audio.red_pt is not None:
+            self.redundancy = self._redundancy_for(self.loss, now_ns - self._lossless_since_ns)
+
+    def _redundancy_for(self, loss: float, lossless_ns: int) -> int:
+        if loss > HEAVY_LOSS or (self.redundancy == 2 and loss > HEAVY_LOSS / 2):
+            return 2
+        if loss > 0 or (self.redundancy and lossless_ns < CLEAN_NS):
+            return 1
+        return 0
 
     def loss_at(self, now_ns: int) -> float:
         """What it lost lately; 0.0 when it has not reported for a while."""

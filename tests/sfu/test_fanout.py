@@ -253,6 +253,34 @@ def test_red_brings_the_packet_before(stage: Stage) -> None:
     ]
 
 
+def test_redundancy_follows_the_loss(stage: Stage) -> None:
+    """RED carries two earlier packets above 5 % loss, one below, none after a minute without loss, and one again with the next loss."""
+    one, plain = stage.listener("original", red_pt=63), stage.listener("original")
+    counts = []
+    n = 0
+    for fraction, seconds in [(0, 5), (26, 5), (10, 5), (3, 5), (0, 55), (0, 10), (1, 5)]:
+        for _ in range(seconds):
+            for heard in (one, plain):
+                report = rtcp.ReceiverReport(1, (rtcp.Report(SSRC, fraction, 0, 0, 0),))
+                stage.fanout.rtcp(heard.listener, [report])
+            stage.o(n, n + 1, n + 2)
+            packets = one.packets()
+            assert [packet.sequence for packet in packets] == [n, n + 1, n + 2]
+            n += 50
+            newest = packets[-1]
+            counts.append(len(red.parse(newest.payload)) - 1 if newest.payload_type == 63 else 0)
+            assert all(packet.payload_type == 111 for packet in plain.packets())
+    assert [counts[at] for at in (0, 5, 10, 15, 70, 84, 85)] == [1, 2, 2, 1, 1, 0, 1]
+
+
+def test_large_packets_go_alone(stage: Stage) -> None:
+    """Where an earlier packet would make the whole too large for every path, it stays out."""
+    one = stage.listener("original", red_pt=63)
+    for n in range(2):
+        stage.fanout.original(Packet(n, 960 * n, 960, 0, bytes(1000)))
+    assert [len(red.parse(packet.payload)) for packet in one.packets()] == [1, 1]
+
+
 def test_leaving_frees_everything(stage: Stage) -> None:
     """A thousand joins and leaves in the middle of sound leave one slot in use, no group and nobody due for a report."""
     stay = stage.listener("auto")
