@@ -141,6 +141,7 @@ class _Wire:
         self._incoming: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         self.dropped = 0
         self._left = MOST_DATAGRAMS
+        self._hung_up = False
 
     def put(self, datagram: bytes) -> None:
         if self._left > 0 and not self._incoming.full():
@@ -153,10 +154,16 @@ class _Wire:
         self._out(datagram)
 
     async def _recv(self) -> bytes:
-        datagram = await self._incoming.get()
-        if datagram is None:
+        datagram = None if self._hung_up else await self._incoming.get()
+        if datagram is None or self._hung_up:
             raise ConnectionError
         return datagram
+
+    def hang_up(self) -> None:
+        """Nothing comes any more; whoever waits is told. Needed beside `cancel`, which asyncio.wait_for (3.11) may swallow."""
+        self._hung_up = True
+        if not self._incoming.full():
+            self._incoming.put_nowait(None)
 
 
 class Dtls:
@@ -196,9 +203,14 @@ class Dtls:
         if self._reading is not None:
             await asyncio.wait({self._reading})
 
+    def abandon(self) -> None:
+        """End a handshake that is under way; it returns None."""
+        self._wire.hang_up()
+
     async def close(self) -> None:
         """Say close_notify, if there is anyone to hear it, and wait for the reading task."""
         await self._transport.stop()
+        self._wire.hang_up()
         if self._reading is not None:
             await asyncio.gather(self._reading, return_exceptions=True)
             self._reading = None

@@ -188,10 +188,11 @@ class Peer:
         """ICE, then the handshake, then wait for close_notify. Cancelled when it is gone for another reason."""
         await self._reachable.wait()
         self._move(State.SHAKING)
-        self._srtp = await self._dtls.handshake()
-        if self._srtp is None:
+        srtp = await self._dtls.handshake()
+        if srtp is None or self._state is not State.SHAKING:
             self._go("failed")
             return
+        self._srtp = srtp
         self._move(State.UP)
         logger.info("peer %s up: %s", self.label, self.kind)
         self.on_up()
@@ -201,8 +202,14 @@ class Peer:
         await self._dtls.closed()
         self._go("closed")
 
+    def _stop_living(self) -> None:
+        if self._srtp is None:
+            self._dtls.abandon()
+        if asyncio.current_task() is not self._life:
+            self._life.cancel()
+
     async def _give_back(self) -> None:
-        self._life.cancel()
+        self._stop_living()
         await asyncio.wait({self._life})
         self._sockets.dismiss(self)
         for ufrag in self._ice.ufrags():
@@ -228,8 +235,7 @@ class Peer:
         """It is gone; told once, and nothing after it but on_closing."""
         if State.GONE in _NEXT[self._state]:
             self._move(State.GONE)
-            if asyncio.current_task() is not self._life:
-                self._life.cancel()
+            self._stop_living()
             self.on_gone(reason)
 
     # what the sockets call

@@ -88,6 +88,15 @@ class Phone(Softphone):
         said = dict(re.findall(r"a=(ice-ufrag|ice-pwd):(\S+)", fragment))
         self._remote, self._ufrag = (said["ice-ufrag"], said["ice-pwd"]), ufrag
 
+    def give_up(self) -> None:
+        """End a `connect` that is under way."""
+
+        async def broken() -> bytes:
+            raise ConnectionError
+
+        self._recv = broken  # type: ignore[method-assign]
+        self._incoming.put_nowait(b"\x16")
+
     @property
     def username(self) -> str:
         return f"{self._remote[0]}:{self._ufrag}"
@@ -306,7 +315,7 @@ async def test_a_peer_that_never_comes_has_failed(sockets: MediaSockets, clock: 
         mute.lossy = lambda datagram: datagram[0] > 3
         clock.ahead_s += 5.0
         connecting = asyncio.create_task(mute.connect(mute.certificate))
-        await until(lambda: peers[1].address)
+        await until(mute._bound.is_set)
         clock.ahead_s += 6.0
         sockets.sweep()
         assert gone == ["absent failed"]
@@ -482,6 +491,34 @@ async def test_a_peer_can_be_closed_before_anything(sockets: MediaSockets) -> No
     async with Phone() as phone:
         await answer(sockets, phone, "publish").close()
     assert not sockets._users and not sockets._members
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_peer_can_be_closed_amid_the_handshake(sockets: MediaSockets, number: int, turns: int) -> None:
+    """At any turn of the loop after any datagram, even where the library swallows a cancellation."""
+    async with Phone() as phone:
+        peer = answer(sockets, phone, "publish")
+        came = asyncio.Event()
+        receive = peer.receive_dtls
+        datagrams: list[bytes] = []
+
+        def receive_and_tell(datagram: bytes) -> None:
+            datagrams.append(datagram)
+            receive(datagram)
+            if len(datagrams) == number + 1:
+                came.set()
+
+        peer.receive_dtls = receive_and_tell  # type: ignore[method-assign]
+        connecting = asyncio.create_task(phone.connect(phone.certificate))
+        await came.wait()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await peer.close()
+        assert peer.tx is None and not sockets._users
+        phone.give_up()
+        await asyncio.gather(connecting, return_exceptions=True)
 
 
 async def test_rubbish_harms_nobody(sockets: MediaSockets) -> None:
