@@ -5,6 +5,7 @@ from sfu.rtp import unwrap_timestamp
 GRID = 960  # mappings start on whole 20 ms, so that a listener's and a model's frames stay where they were
 SNAP = 120  # samples that a time stamp may be off the end of the packet before: senders that round, not silence
 PATIENCE = 480_000  # samples (10 s) that an RTP clock may be away from the wall clock before arrival wins
+DRIFT = 2000  # one sample in so many is the most that honest clocks drift apart; what is more was made up
 _NS_PER_S, _RATE_HZ = 1_000_000_000, 48_000
 
 
@@ -21,7 +22,7 @@ class Timeline:
         self._begun = False
         self._near = 0  # the RTP time of the packet last placed, unwrapped
         self._shift = 0  # broadcast time = RTP time + shift
-        self._base_time = 0  # where this mapping began
+        self._base_time = 0  # what time arrival said when this mapping began
         self._base_ns = 0
         self._last_time = 0
         self._last_ns = 0
@@ -49,13 +50,15 @@ class Timeline:
         return time, jumped
 
     def _map(self, timestamp: int, arrival_ns: int) -> int:
-        time = 0
+        time = base = 0
         if self._begun:
+            since_base = samples_between(self._base_ns, arrival_ns)
             elapsed = self._last_time + samples_between(self._last_ns, arrival_ns)
             time = max(round(elapsed / GRID) * GRID, -(-self.end // GRID) * GRID)
+            base = min(time, self._base_time + since_base + since_base // DRIFT)  # nobody gets ahead ten seconds at a time
         self._mapped = self._begun = True
         self._near, self._shift = timestamp, time - timestamp
-        self._base_time, self._base_ns = time, arrival_ns
+        self._base_time, self._base_ns = base, arrival_ns
         return time
 
 

@@ -317,6 +317,14 @@ def test_arrival_wins_over_a_mad_clock(jump: int) -> None:
     assert [n for n, packet in enumerate(rig.out) if packet.flags & Flag.JUMP] == [5]
 
 
+def test_nobody_gets_ahead_of_time() -> None:
+    """A clock that leaps by nine seconds with every packet gains ten seconds once, and no more."""
+    rig = Rig()
+    for n in range(100):
+        rig.send(n, rtp=9 * 48_000 * n, ssrc=7 + n // 2)
+    assert rig.times[-1] <= 99 * 960 + 480_000 + 100 * 1920 and len(rig.out) == 100
+
+
 def test_smaller_steps_are_believed() -> None:
     """Nine seconds more on the RTP clock than on the wall are taken as they are: RTP is the sender's own word."""
     rig = Rig()
@@ -426,3 +434,35 @@ def test_any_link(seed: int, loss: float, jitter_ms: int, twice: float, base: in
     assert rig.times == [960 * n for n in rig.numbers]
     assert rig.ingest.lost == rig.numbers[-1] + 1 - len(rig.numbers)
     assert rig.ingest.received == len(rig.out) + rig.ingest.late + rig.ingest.duplicates
+
+
+@given(
+    some.lists(
+        some.tuples(
+            some.builds(
+                RtpPacket,
+                some.sampled_from((OPUS, RED, 0, 127)),
+                some.booleans(),
+                some.integers(0, 65_535),
+                some.integers(0, 2**32 - 1),
+                some.integers(1, 3),
+                some.binary(max_size=12) | some.just(VOICE * 40) | some.just(bytes(1600)),
+            ),
+            some.integers(0, 3000),
+        ),
+        max_size=60,
+    )
+)
+def test_any_packets(packets: list[tuple[RtpPacket, int]]) -> None:
+    """Whatever an authentic peer may make up, numbers and times rise and nothing is raised."""
+    rig = Rig()
+    ms = 0
+    for packet, wait_ms in packets:
+        ms += wait_ms
+        rig.at(ms)
+        rig.ingest.receive(packet, rig.now_ns)
+    rig.at(ms + 1000)
+    rig.ingest.flush()
+    assert all(later > earlier for earlier, later in zip(rig.numbers, rig.numbers[1:], strict=False))
+    assert all(later.time >= earlier.time + earlier.samples for earlier, later in zip(rig.out, rig.out[1:], strict=False))
+    assert not rig.out or rig.times[-1] <= 48 * (ms + 1000) + 480_000 + sum(packet.samples + 960 for packet in rig.out)
