@@ -493,25 +493,16 @@ async def test_a_peer_can_be_closed_before_anything(sockets: MediaSockets) -> No
     assert not sockets._users and not sockets._members
 
 
-@pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("turns", range(6))
-async def test_a_peer_can_be_closed_amid_the_handshake(sockets: MediaSockets, number: int, turns: int) -> None:
-    """At any turn of the loop after any datagram, even where the library swallows a cancellation."""
+async def test_a_peer_can_be_closed_amid_the_handshake(sockets: MediaSockets, turns: int) -> None:
+    """At any turn of the loop after a datagram, for the library may swallow a cancellation that meets one."""
     async with Phone() as phone:
         peer = answer(sockets, phone, "publish")
-        came = asyncio.Event()
-        receive = peer.receive_dtls
-        datagrams: list[bytes] = []
-
-        def receive_and_tell(datagram: bytes) -> None:
-            datagrams.append(datagram)
-            receive(datagram)
-            if len(datagrams) == number + 1:
-                came.set()
-
-        peer.receive_dtls = receive_and_tell  # type: ignore[method-assign]
+        seen: list[bytes] = []
+        phone.deaf = lambda datagram: 19 < datagram[0] < 64 and not seen.append(datagram)  # type: ignore[func-returns-value]
         connecting = asyncio.create_task(phone.connect(phone.certificate))
-        await came.wait()
+        await until(lambda: seen)  # our first flight is out, and the answer to it will never come
+        peer.receive_dtls(b"\x16 something else")
         for _ in range(turns):
             await asyncio.sleep(0)
         async with asyncio.timeout(5):
