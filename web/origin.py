@@ -57,7 +57,7 @@ class Addresses:
     def is_own_origin(self, request: web.BaseRequest) -> bool:
         """Whether the request's Origin is there and is this site."""
         origin = _without_default_port(request.headers.get("Origin", "").lower())
-        return bool(origin) and origin in (self.site(request), self._public)
+        return "://" in origin and not origin.endswith("://") and origin in (self.site(request), self._public)
 
     def _is_trusted(self, address: str) -> bool:
         try:

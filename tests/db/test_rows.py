@@ -1,0 +1,99 @@
+"""Logins, tokens, invites, links and what goes with an account."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from db import friendships, invites, links, logins, tokens, users
+from db.connection import Database
+from db.errors import Missing
+from db.models import Login, Recording, User, now
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with Database(tmp_path / "x.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def alice(database: Database) -> User:
+    return await database.run(users.create, "alice", "x")
+
+
+async def test_a_login_is_idle_for_thirty_days_at_most(database: Database, alice: User) -> None:
+    """A login seen 29 days ago is good and due to be touched; one seen 31 days ago is not found, and goes with the next login."""
+    login = await database.run(logins.add, alice.id, "digest", "127.0.0.1", "agent")
+
+    def seen(days: int) -> None:
+        Login.update(seen_at=now() - timedelta(days=days)).where(Login.id == login.id).execute()
+
+    await database.run(seen, 29)
+    found = await database.run(logins.find, "digest")
+    assert found is not None and logins.is_stale(found)
+    assert await database.run(logins.touch, "digest")
+    touched = await database.run(logins.find, "digest")
+    assert touched is not None and not logins.is_stale(touched)
+    await database.run(seen, 31)
+    assert await database.run(logins.find, "digest") is None
+    await database.run(logins.add, alice.id, "other", "127.0.0.1", "agent")
+    assert await database.run(lambda: Login.select().count()) == 1
+
+
+async def test_a_login_that_is_gone_is_not_brought_back(database: Database, alice: User) -> None:
+    """Touching what was removed meanwhile does nothing."""
+    await database.run(logins.add, alice.id, "digest", "", "")
+    await database.run(logins.remove_digest, "digest")
+    assert not await database.run(logins.touch, "digest")
+
+
+async def test_an_invite_is_used_so_often(database: Database, alice: User) -> None:
+    """As often as it says, until it expires; a taken name does not use it up."""
+    await database.run(invites.add, alice.id, "twice", 2, now() + timedelta(hours=1))
+    await database.run(invites.add, alice.id, "late", None, now() - timedelta(seconds=1))
+    with pytest.raises(Exception, match="username_taken"):
+        await database.run(users.create_invited, "alice", "x", "twice")
+    for name in ("bob", "carl"):
+        made, inviter = await database.run(users.create_invited, name, "x", "twice")
+        assert inviter.id == alice.id and await database.run(friendships.are_friends, made.id, alice.id)
+    for digest in ("twice", "late", "unknown"):
+        with pytest.raises(Missing):
+            await database.run(users.create_invited, "dora", "x", digest)
+    assert await database.run(users.find, "dora") is None
+
+
+async def test_a_listen_link_expires(database: Database, alice: User) -> None:
+    """Found with its user until then, and until it is removed by its owner."""
+    await database.run(links.add, alice.id, "old", now() - timedelta(seconds=1))
+    link = await database.run(links.add, alice.id, "good", now() + timedelta(hours=1))
+    found = await database.run(links.find, "good")
+    assert found is not None and found.user.username == "alice"
+    assert await database.run(links.find, "old") is None
+    with pytest.raises(Missing):
+        await database.run(links.remove, alice.id + 1, link.id)
+    await database.run(links.remove, alice.id, link.id)
+    assert await database.run(links.find, "good") is None
+
+
+async def test_nothing_is_left_of_a_deleted_account(database: Database, alice: User) -> None:
+    """All rows go, the folders of the recordings are told, the others' rows stay."""
+    bob = await database.run(users.create, "bob", "x")
+    await database.run(friendships.befriend, alice.id, bob.id)
+    await database.run(tokens.add, alice.id, "obs", ["publish"], "digest")
+    await database.run(logins.add, alice.id, "digest", "", "")
+    await database.run(lambda: Recording.create(user=alice.id, broadcast="b", folder="recordings/1"))
+    assert await database.run(users.remove, alice.id) == ["recordings/1"]
+    assert await database.run(friendships.friends_of, bob.id) == []
+    assert await database.run(tokens.use, "digest") is None and await database.run(logins.find, "digest") is None
+    assert [user.username for user in await database.run(users.everybody)] == ["bob"]
+
+
+async def test_the_oldest_account_is_the_owner(database: Database, alice: User) -> None:
+    """The first; when it is gone the next, and ids are not used again."""
+    assert await database.run(users.owner_id) == alice.id
+    bob = await database.run(users.create, "bob", "x")
+    await database.run(users.remove, alice.id)
+    assert await database.run(users.owner_id) == bob.id
+    assert (await database.run(users.create, "alice", "x")).id > bob.id

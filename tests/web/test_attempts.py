@@ -1,0 +1,53 @@
+"""How often one may guess."""
+
+import pytest
+
+from sfu.errors import TooMany
+from web.attempts import ADDRESS_BURST, MOST, NAME_BURST, NAME_REFILL_S, Attempts, Bucket
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_name_is_guessed_so_often() -> None:
+    """Ten wrong ones, then one more each half minute; right ones do not count; other names and addresses are free."""
+    clock = Clock()
+    attempts = Attempts(clock)
+    for _ in range(50):
+        attempts.begin("alice", "a")
+        attempts.succeeded("alice", "a")
+    for _ in range(NAME_BURST):
+        attempts.begin("alice", "a")
+    with pytest.raises(TooMany) as refused:
+        attempts.begin("ALICE", "a")
+    assert refused.value.retry_after_s == pytest.approx(NAME_REFILL_S)
+    attempts.begin("bob", "a")
+    attempts.begin("alice", "b")
+    clock.now += NAME_REFILL_S
+    attempts.begin("alice", "a")
+    with pytest.raises(TooMany):
+        attempts.begin("alice", "a")
+
+
+def test_an_address_guesses_so_often() -> None:
+    """A hundred names from one address, then it waits."""
+    attempts = Attempts(Clock())
+    for number in range(ADDRESS_BURST):
+        attempts.begin(f"user{number}", "a")
+    with pytest.raises(TooMany):
+        attempts.begin("another", "a")
+    attempts.begin("another", "b")
+
+
+def test_memory_is_bounded() -> None:
+    """The keys used longest ago are forgotten."""
+    bucket = Bucket(1, 1000.0, Clock())
+    for number in range(MOST + 500):
+        assert bucket.take(str(number)) == 0
+    assert len(bucket._full_at) == MOST
+    assert bucket.take(str(MOST)) > 0 and bucket.take("0") == 0
