@@ -158,7 +158,7 @@ export class App {
   #ended(name, recording) {
     if (name === this.state.me?.username && this.broadcaster.onAir) this.broadcaster.ended(recording);
     if (name === this.listener.ear.name && this.listener.ear.phase !== "off") {
-      this.listener.stop();
+      this.listener.stop(false);
       this.announce(`${name} has stopped.`);
     }
     void this.refreshStatus(name);

@@ -33,11 +33,12 @@ function listen(element, listeners) {
   for (const [type, listener] of Object.entries(listeners)) element.addEventListener(type, listener);
 }
 
-/** Set, or take away, one attribute; touches nothing where it is already so. @param {Element} element @param {string} name @param {unknown} value */
+/** Set, or take away, one attribute; touches nothing where it is already so. ARIA wants its booleans as words. @param {Element} element @param {string} name @param {unknown} value */
 export function attribute(element, name, value) {
-  if (value === false || value === null || value === undefined) element.removeAttribute(name);
+  const spoken = name.startsWith("aria-");
+  if (value === null || value === undefined || (value === false && !spoken)) element.removeAttribute(name);
   else {
-    const wanted = value === true ? "" : String(value);
+    const wanted = value === true && !spoken ? "" : String(value);
     if (element.getAttribute(name) !== wanted) element.setAttribute(name, wanted);
   }
 }

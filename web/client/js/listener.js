@@ -54,10 +54,10 @@ export class Listener extends EventTarget {
     }
   }
 
-  /** Idempotent. */
-  stop() {
+  /** Idempotent. @param {boolean} [tell] not where the broadcast is over anyway */
+  stop(tell = true) {
     clearInterval(this.measuring);
-    this.line?.close(true);
+    this.line?.close(tell);
     this.line = null;
     this.meter?.close();
     this.meter = null;

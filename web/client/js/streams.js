@@ -5,12 +5,14 @@ import { Socket } from "./socket.js";
 /** @typedef {import("./types.js").Levels} Levels */
 
 const STALE_MS = 400;
+/** Levels come ten times a second; between two of them we glide. */
+const GLIDE_MS = 100;
 
-/** Events: `state`, `ended`, `cue`, `refused` (detail: {name, ...}). */
+/** Events: `state`, `ended`, `cue` (detail: {name, value}). */
 export class Streams extends EventTarget {
   constructor() {
     super();
-    /** @type {Map<string, {socket: Socket, users: number, levels: Levels, at: number}>} */
+    /** @type {Map<string, {socket: Socket, users: number, before: Levels, levels: Levels, at: number}>} */
     this.watched = new Map();
   }
 
@@ -25,14 +27,17 @@ export class Streams extends EventTarget {
       there.users -= 1;
       if (there.users) return;
       there.socket.close();
-      this.watched.delete(name);
+      if (this.watched.get(name) === there) this.watched.delete(name);
     };
   }
 
   /** The newest levels, or nulls where none came lately. @param {string} name @returns {Levels} */
   levels(name) {
     const there = this.watched.get(name);
-    return there && performance.now() - there.at < STALE_MS ? there.levels : { original: null, denoised: null };
+    const passed = performance.now() - (there?.at ?? -Infinity);
+    if (!there || passed > STALE_MS) return { original: null, denoised: null };
+    const share = Math.min(1, passed / GLIDE_MS);
+    return { original: glide(there.before.original, there.levels.original, share), denoised: glide(there.before.denoised, there.levels.denoised, share) };
   }
 
   close() {
@@ -43,16 +48,20 @@ export class Streams extends EventTarget {
   /** @param {string} name */
   #open(name) {
     const socket = new Socket(`/ws/stream/${encodeURIComponent(name)}`);
-    const there = { socket, users: 0, levels: { original: null, denoised: null }, at: 0 };
+    /** @type {Levels} */
+    const none = { original: null, denoised: null };
+    const there = { socket, users: 0, before: none, levels: none, at: 0 };
     this.watched.set(name, there);
     socket.addEventListener("level", (event) => {
       const { original_dbfs, denoised_dbfs } = /** @type {CustomEvent} */ (event).detail;
-      Object.assign(there, { levels: { original: original_dbfs, denoised: denoised_dbfs }, at: performance.now() });
+      Object.assign(there, { before: there.levels, levels: { original: original_dbfs, denoised: denoised_dbfs }, at: performance.now() });
     });
     this.#pass(socket, name, "stream_state", "state");
     this.#pass(socket, name, "ended", "ended");
     this.#pass(socket, name, "cue", "cue");
-    this.#pass(socket, name, "refused", "refused");
+    socket.addEventListener("refused", () => {
+      if (this.watched.get(name) === there) this.watched.delete(name); // whoever may look later asks again
+    });
     socket.connect();
     return there;
   }
@@ -61,4 +70,9 @@ export class Streams extends EventTarget {
   #pass(socket, name, from, to) {
     socket.addEventListener(from, (event) => this.dispatchEvent(new CustomEvent(to, { detail: { name, value: /** @type {CustomEvent} */ (event).detail } })));
   }
+}
+
+/** @param {number | null} from @param {number | null} to @param {number} share 0 to 1 */
+export function glide(from, to, share) {
+  return from === null || to === null ? to : from + (to - from) * share;
 }

@@ -9,12 +9,12 @@ import { field } from "./controls.js";
 export function entry(app, kind) {
   const fresh = kind === "register";
   const invite = new URLSearchParams(location.search).get("invite");
-  const name = field("Name", { name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true, minlength: "3", maxlength: "32" },
+  const name = field("Username", { name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true, minlength: "3", maxlength: "32" },
     fresh ? "3 to 32 letters, digits, or _ . -" : "");
   const password = field("Password", { name: "password", type: "password", autocomplete: fresh ? "new-password" : "current-password", required: true, minlength: fresh ? "8" : "1", maxlength: "128" },
     fresh ? "At least 8 characters." : "");
   const wrong = h("p", { class: "message wrong", role: "alert" });
-  const go = h("button", { type: "submit", class: "primary" }, fresh ? "Make an account" : "Log in");
+  const go = h("button", { type: "submit", class: "primary" }, fresh ? "Register" : "Log in");
   const form = h("form", { class: "entry-form", novalidate: true, on: {
     submit: (event) => {
       event.preventDefault();
@@ -42,11 +42,11 @@ export function entry(app, kind) {
       go.disabled = false;
     }
   };
-  const other = fresh ? link(`/login${location.search}`, {}, "I have an account") : link(`/register${location.search}`, {}, "Make an account");
+  const other = fresh ? link(`/login${location.search}`, {}, "I have an account") : link(`/register${location.search}`, {}, "Register");
   const root = h("div", { class: "entry" },
     h("img", { src: "/favicon.svg", alt: "", width: "72", height: "72" }),
     h("h1", { tabindex: "-1" }, fresh ? "Join Hushcast" : "Hushcast"),
     h("p", { class: "quiet" }, invite && fresh ? "A friend has invited you. With an account you hear each other at once." : "Talk, and your friends hear you. The noise stays behind."),
     form, h("p", null, other));
-  return { root, title: fresh ? "Make an account" : "Log in", update: () => undefined, close: () => undefined };
+  return { root, title: fresh ? "Register" : "Log in", update: () => undefined, close: () => undefined };
 }

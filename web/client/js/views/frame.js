@@ -17,7 +17,9 @@ export function frame(app) {
   const main = h("main", { id: "main", tabindex: "-1" });
   const player = miniPlayer(app);
   const toast = toastLine(app);
-  const root = h("div", { class: "frame" }, h("a", { class: "skip", href: "#main", on: { click: () => main.focus() } }, "Skip to the page"), bar, side, main, h("div", { class: "bottom" }, toast.root, player.root));
+  const bottom = h("div", { class: "bottom" }, toast.root, player.root);
+  new ResizeObserver(() => document.documentElement.style.setProperty("--under", `${bottom.offsetHeight}px`)).observe(bottom); // what is fixed stands on it
+  const root = h("div", { class: "frame" }, h("a", { class: "skip", href: "#main", on: { click: () => main.focus() } }, "Skip to the page"), bar, side, main, bottom);
   return {
     root,
     main,

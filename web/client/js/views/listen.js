@@ -29,12 +29,16 @@ export function listen(app, name, token) {
   const ends = friendEnds(app, name);
   const stageBox = h("div", { class: "stage" }, stage.root);
   const root = h("article", { class: "listen" }, head.root, stageBox, message, desk.root, stranger.root, shelfPart, ends);
-  const unwatch = token ? () => undefined : app.streams.watch(name);
+  /** @type {(() => void) | null} */
+  let unwatch = null;
 
+  let closed = false;
   /** What are we to each other? */
   const find = async () => {
     relation = await relationTo(app, name);
+    if (closed) return;
     if (relation === "friend" || relation === "self") {
+      unwatch ??= app.streams.watch(name);
       await Promise.all([app.refreshStatus(name), app.shelves.load(name)]);
     }
     update(app.state);
@@ -67,7 +71,8 @@ export function listen(app, name, token) {
     title: name,
     update,
     close() {
-      unwatch();
+      closed = true;
+      unwatch?.();
       stage.close();
       shelf.close();
       desk.close();

@@ -90,7 +90,7 @@ function askRow(app, request) {
 
 /** @param {import("../app.js").App} app */
 function foot(app) {
-  const input = h("input", { type: "search", name: "q", placeholder: "Find somebody", "aria-label": "Find somebody by name", autocapitalize: "none", autocomplete: "off" });
+  const input = h("input", { type: "search", name: "q", placeholder: "Name", "aria-label": "Find somebody", autocapitalize: "none", autocomplete: "off" });
   const form = h("form", { role: "search", class: "row find", on: {
     submit: (event) => {
       event.preventDefault();

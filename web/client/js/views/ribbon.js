@@ -12,7 +12,7 @@ const CALM_MS = 250;
 const SINK_MS = 240;
 const STEP_PX = 3;
 /** What remains of the fuzz while the clean voice is heard. */
-const SUNK = 0.45;
+const SUNK = 0.6;
 
 /** Loudness as height: -66 dBFS is nothing, -6 is full. @param {number | null} level dBFS @returns {number} 0 to 1 */
 export function height(level) {
@@ -41,7 +41,7 @@ export function ribbon(moment, label) {
     const seen = moment();
     const towards = seen.clean ? 1 : 0;
     sunk = calm.matches ? towards : sunk + Math.sign(towards - sunk) * Math.min(Math.abs(towards - sunk), passed / SINK_MS);
-    seed = (seed * 16807) % 2147483647;
+    seed += 1;
     columns.push({ raw: height(seen.levels.original), left: seen.levels.denoised === null ? null : height(seen.levels.denoised), broken: seen.broken, seed });
     fit(canvas);
     if (calm.matches) drawBar(canvas, columns, sunk);
@@ -96,6 +96,13 @@ function rail(pen, canvas, until, middle, scale) {
   pen.globalAlpha = 1;
 }
 
+/** A number from 0 to 1 that looks like chance and stays the same: fuzz must not flicker. @param {number} a @param {number} b */
+export function scatter(a, b) {
+  let mixed = Math.imul(a + 0x9e37, 0x85ebca6b) ^ Math.imul(b + 0x79b9, 0xc2b2ae35);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
+  return ((mixed ^ (mixed >>> 12)) >>> 0) / 4294967296;
+}
+
 /** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {(index: number) => number} x @param {(column: Column) => number} reach @param {number} middle @param {number} scale */
 function dots(pen, columns, x, reach, middle, scale) {
   pen.fillStyle = colours().noise;
@@ -104,12 +111,10 @@ function dots(pen, columns, x, reach, middle, scale) {
   columns.forEach((column, index) => {
     if (column.broken) return;
     const half = reach(column);
-    const count = Math.min(18, 1 + Math.floor(half / (3 * scale)));
-    let { seed } = column;
+    const count = Math.min(24, 1 + Math.floor(half / (2.2 * scale)));
     for (let dot = 0; dot < count; dot += 1) {
-      seed = (seed * 16807) % 2147483647;
-      const place = (seed / 2147483647) * 2 - 1;
-      pen.rect(x(index) + (seed % 3) * scale * 0.7, middle + place * half - size / 2, size, size);
+      const place = scatter(column.seed, dot) * 2 - 1;
+      pen.rect(x(index) + scatter(dot, column.seed) * STEP_PX * scale, middle + place * half - size / 2, size, size);
     }
   });
   pen.fill();

@@ -27,7 +27,7 @@ export function settings(app) {
 
 /** @param {string} title @param {...Node} children */
 function part(title, ...children) {
-  return h("section", { class: "part", "aria-label": title }, h("h2", null, title), ...children);
+  return h("section", { class: "topic", "aria-label": title }, h("h2", null, title), ...children);
 }
 
 /** @param {import("../app.js").App} app */

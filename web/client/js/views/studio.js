@@ -12,6 +12,8 @@ import { ribbon } from "./ribbon.js";
 /** @typedef {import("../types.js").Profile} Profile */
 
 const GO_ON_MS = 10_000;
+/** The clean line is back from the server after about 0.2 s: 6 frames. */
+const WAY_BACK_FRAMES = 6;
 /** A still broadcast that this page has not started: after a reload, or from another device. */
 const STILL = new Set(["live", "parked", "waiting"]);
 
@@ -19,7 +21,9 @@ const STILL = new Set(["live", "parked", "waiting"]);
 export function studio(app) {
   const me = () => app.state.me?.username ?? "";
   const head = header();
-  const stage = ribbon(() => moment(app), "Your sound: what the microphone hears, and what is left of it");
+  /** @type {(number | null)[]} */
+  const late = [];
+  const stage = ribbon(() => moment(app, late), "Your sound: what the microphone hears, and what is left of it");
   const message = h("p", { class: "message" });
   const model = h("p", { class: "message quiet" });
   const still = stillLive(app);
@@ -71,11 +75,13 @@ function isOnAir(state) {
   return state.air.phase === "live" || state.air.phase === "reconnecting";
 }
 
-/** What the ribbon shows now. While live both lines are the server's; in the preview there is only the raw one. @param {import("../app.js").App} app */
-function moment(app) {
+/** What the ribbon shows now: in the preview only what the microphone hears; while live that too, as late as the clean line comes back from the server. @param {import("../app.js").App} app @param {(number | null)[]} late */
+function moment(app, late) {
   const { air, me, statuses } = app.state;
   const here = app.broadcaster.microphone.meter;
-  const local = here && !air.muted ? here.read() : null;
+  late.push(here && !air.muted ? here.read() : null);
+  while (late.length > (app.broadcaster.onAir ? WAY_BACK_FRAMES : 1)) late.shift();
+  const local = late[0] ?? null;
   if (!app.broadcaster.onAir || !me) return { levels: { original: local, denoised: null }, clean: air.profile !== "asis", broken: false };
   const levels = app.streams.levels(me.username);
   return { levels: { original: local, denoised: levels.denoised }, clean: statuses[me.username]?.denoise.enabled ?? true, broken: air.phase === "reconnecting" };
@@ -208,12 +214,15 @@ export function fillDevices(select, air) {
 
 /** @param {import("../app.js").App} app @param {HTMLInputElement} title */
 function liveControls(app, title) {
-  const name = field("Title", { maxlength: "120", placeholder: "Give it a title", autocomplete: "off" });
+  const name = h("input", { class: "title-edit", "aria-label": "Title", maxlength: "120", placeholder: "Give it a title", autocomplete: "off" });
   const denoise = toggle("Denoise", (enabled) => void app.denoise({ enabled }));
   const mute = button("Mute", () => app.broadcaster.mute(!app.state.air.muted), { "aria-pressed": "false" });
   const stop = button("Stop", () => void app.stopStreaming(), { class: "stop", "aria-label": "Stop Streaming" });
-  name.input.addEventListener("change", () => void retitle(app, name.input.value.trim()));
-  const root = h("section", { class: "live", "aria-label": "On air" }, name.root, h("div", { class: "desk sticky" }, denoise.root, mute, stop));
+  name.addEventListener("change", () => void retitle(app, name.value.trim()));
+  name.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") name.blur();
+  });
+  const root = h("section", { class: "live", "aria-label": "On air" }, name, h("div", { class: "desk sticky" }, denoise.root, mute, stop));
   let known = "";
   return {
     root,
@@ -224,7 +233,7 @@ function liveControls(app, title) {
       const broadcast = status?.broadcast ?? "";
       if (visible && broadcast && broadcast !== known) {
         known = broadcast;
-        name.input.value = status?.title || title.value;
+        name.value = status?.title || title.value;
       }
       denoise.update(status?.denoise.enabled ?? state.air.profile !== "asis", !status?.live);
       attribute(mute, "aria-pressed", state.air.muted);

@@ -3,7 +3,7 @@
 import { api, asProblem } from "../api.js";
 import { h } from "../dom.js";
 import { colours, fit } from "./colours.js";
-import { swell } from "./ribbon.js";
+import { scatter, swell } from "./ribbon.js";
 
 /** @typedef {import("../types.js").Recording} Recording */
 /** @typedef {import("../types.js").Peaks} Peaks */
@@ -26,7 +26,7 @@ function peaksOf(recording) {
 
 /** @param {Peaks | undefined} peaks @returns {number[]} half heights 0 to 1, the quiet parts lifted so that a voice shows */
 export function halves(peaks) {
-  return (peaks?.peaks ?? []).map(([low, high]) => Math.min(1, Math.max(Math.abs(low), Math.abs(high))) ** 0.6);
+  return (peaks?.peaks ?? []).map(([low, high]) => Math.min(1, Math.max(Math.abs(low), Math.abs(high))) ** 0.5);
 }
 
 /** @param {Recording} recording */
@@ -110,12 +110,14 @@ function paint(canvas, raw, clean, played, variant) {
 function ghost(pen, halves, width, middle, scale, heard) {
   pen.fillStyle = colours().noise;
   pen.beginPath();
-  const step = heard ? 3 : 4.5;
+  const size = 1.4 * scale;
+  const room = width / halves.length;
+  const rare = (heard ? 2 : 3) * scale; // one dot for so much height
   halves.forEach((half, index) => {
-    const x = (index / halves.length) * width;
-    for (let y = 0; y <= half * middle; y += step * scale) {
-      pen.rect(x, middle - y, scale, scale);
-      pen.rect(x, middle + y, scale, scale);
+    const count = 1 + Math.round((half * middle * Math.max(1, room / (2 * scale))) / rare);
+    for (let dot = 0; dot < count; dot += 1) {
+      const place = scatter(index, dot) * 2 - 1;
+      pen.rect((index + scatter(dot, index)) * room, middle + place * half * middle * 0.96 - size / 2, size, size);
     }
   });
   pen.fill();
