@@ -7,9 +7,11 @@ import { audioContext } from "./meter.js";
 import { Microphone } from "./microphone.js";
 import { Player } from "./player.js";
 import { isOpen } from "./route.js";
+import { Screen } from "./screen.js";
 import { Shelves } from "./shelves.js";
 import { Socket } from "./socket.js";
 import { Streams } from "./streams.js";
+import { troubleText } from "./words.js";
 
 /** @typedef {import("./types.js").Me} Me */
 /** @typedef {import("./types.js").Status} Status */
@@ -22,6 +24,11 @@ function told(event) {
   return /** @type {CustomEvent} */ (event).detail;
 }
 
+/** The door, and where to go from there. @param {import("./types.js").Route} route */
+function wayIn(route) {
+  return route.page === "home" || route.page === "lost" ? "/login" : `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+}
+
 export class App {
   /** @param {import("./store.js").Store} store @param {(path: string, replace?: boolean) => void} go @param {(text: string) => void} announce */
   constructor(store, go, announce) {
@@ -32,6 +39,7 @@ export class App {
     this.listener = new Listener();
     this.player = new Player();
     this.streams = new Streams();
+    this.screen = new Screen();
     this.shelves = new Shelves(store, this.player);
     /** @type {Socket | null} */
     this.presence = null;
@@ -50,7 +58,8 @@ export class App {
 
   #wire() {
     this.broadcaster.addEventListener("change", () => this.store.set({ air: this.broadcaster.air }));
-    this.broadcaster.addEventListener("stopped", () => void this.shelves.load(this.state.me?.username ?? null));
+    this.broadcaster.addEventListener("stopped", (event) => this.#stopped(told(event)));
+    this.broadcaster.addEventListener("change", () => void this.screen.keep(this.broadcaster.onAir));
     this.listener.addEventListener("change", () => this.store.set({ ear: this.listener.ear }));
     this.listener.addEventListener("over", () => void this.refreshStatus(this.listener.ear.name));
     this.player.addEventListener("change", () => this.store.set({ player: this.player.playing }));
@@ -73,7 +82,7 @@ export class App {
   /** Send those who are not signed in to the door. */
   guard() {
     const { me, route } = this.state;
-    if (me === null && !isOpen(route)) this.go("/login", true);
+    if (me === null && !isOpen(route)) this.go(wayIn(route), true);
     if (me && (route.page === "login" || route.page === "register")) this.go("/", true);
   }
 
@@ -165,19 +174,26 @@ export class App {
     void this.shelves.load(name);
   }
 
+  /** Off air, and for ten seconds a way back. @param {number | null} recording */
+  #stopped(recording) {
+    void this.shelves.load(this.state.me?.username ?? null);
+    const text = recording === null ? "You are off air." : "You are off air. The recording is in your list.";
+    this.toast({ text, action: { label: "Go on", run: () => void this.startStreaming(this.broadcaster.title) } });
+  }
+
   /** @param {string} title */
   async startStreaming(title) {
     const me = this.state.me;
     if (!me) return;
     this.stopListening();
     this.player.pause();
+    this.toast(null);
     await this.broadcaster.start(me.username, title);
     if (this.broadcaster.onAir) this.announce("You are on air.");
   }
 
   async stopStreaming() {
     await this.broadcaster.stop();
-    this.announce("You are off air.");
     if (this.state.me) await this.refreshStatus(this.state.me.username);
   }
 
@@ -188,7 +204,7 @@ export class App {
     try {
       this.#status(name, await api.denoise(wish));
     } catch (error) {
-      this.toast({ text: asProblem(error).message });
+      this.toast({ text: troubleText(asProblem(error).trouble()) });
       await this.refreshStatus(name);
     }
   }
@@ -262,7 +278,9 @@ export class App {
       await work();
       return true;
     } catch (error) {
-      this.toast({ text: asProblem(error).message });
+      const problem = asProblem(error);
+      if (problem.code === "not_signed_in") this.leave();
+      this.toast({ text: troubleText(problem.trouble()) });
       return false;
     }
   }

@@ -1,4 +1,4 @@
-/** The own broadcast: microphone, WHIP, staying on air. Events: `change` (read `air`), `lost` and `stopped`. Never touches the page. */
+/** The own broadcast: microphone, WHIP, staying on air. Events: `change` (read `air`), `stopped` (detail: recording id or null). Never touches the page. */
 
 import { api, asProblem, Problem } from "./api.js";
 import { Line } from "./line.js";
@@ -15,7 +15,7 @@ const MEASURE_EVERY_MS = 2000;
 export function silentAir() {
   return {
     phase: "idle", trouble: null, muted: false, silent: false, steady: false, profile: "voice", echo: false, devices: [], device: "",
-    settings: null, network_ms: null, stopped: null,
+    settings: null, network_ms: null,
   };
 }
 
@@ -66,7 +66,7 @@ export class Broadcaster extends EventTarget {
   async start(username, title) {
     if (this.onAir) return;
     this.title = title;
-    this.#set({ phase: "connecting", trouble: null, stopped: null });
+    this.#set({ phase: "connecting", trouble: null });
     if (!this.microphone.stream && !(await this.#listenIn())) return this.#set({ phase: "idle" });
     const line = new Line((again) => this.#plan(username, again));
     this.line = line;
@@ -100,12 +100,7 @@ export class Broadcaster extends EventTarget {
   /** The server says that it is over. @param {number | null} recording */
   ended(recording) {
     this.#off(null);
-    this.#set({ stopped: { recording, at: performance.now() } });
-    this.dispatchEvent(new Event("stopped"));
-  }
-
-  dismiss() {
-    this.#set({ stopped: null, trouble: null });
+    this.dispatchEvent(new CustomEvent("stopped", { detail: recording }));
   }
 
   /** @param {boolean} muted */
@@ -160,7 +155,6 @@ export class Broadcaster extends EventTarget {
     this.line = null;
     this.#set({ phase: this.microphone.stream ? "preview" : "idle", muted: false, trouble: problem?.trouble() ?? null, network_ms: null });
     if (this.microphone.track) this.microphone.track.enabled = true;
-    if (problem) this.dispatchEvent(new Event("lost"));
   }
 
   async #measure() {

@@ -3,8 +3,9 @@
 import { Problem } from "./api.js";
 import { audioContext, Meter, noiseFloor } from "./meter.js";
 
-/** Louder than this, all the time: worth a sentence. */
+/** Louder than this, all the time: worth a sentence. Once said, it stays said until it is clearly quieter. */
 const STEADY_DBFS = -58;
+const STEADY_STAYS_DB = 8;
 /** Below this there is not even a room. */
 const SILENT_DBFS = -75;
 const LOOK_EVERY_MS = 100;
@@ -105,7 +106,7 @@ export class Microphone extends EventTarget {
     this.levels = [...this.levels.slice(1 - MEMORY), this.meter.read()];
     if (this.levels.length < MEMORY) return;
     const silent = Math.max(...this.levels) < SILENT_DBFS;
-    const steady = noiseFloor(this.levels) > STEADY_DBFS;
+    const steady = noiseFloor(this.levels) > STEADY_DBFS - (this.steady ? STEADY_STAYS_DB : 0);
     if (silent === this.silent && steady === this.steady) return;
     this.silent = silent;
     this.steady = steady;

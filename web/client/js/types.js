@@ -58,7 +58,6 @@
  * @property {string} device       id of the microphone in use, "" = the browser's choice
  * @property {MediaTrackSettings | null} settings   what the browser really does
  * @property {number | null} network_ms   half the round trip, measured
- * @property {{recording: number | null, at: number} | null} stopped    the last Stop; performance.now() of it
  *
  * @typedef {"off" | "connecting" | "on" | "reconnecting"} EarPhase
  * @typedef {object} Ear   what this page listens to

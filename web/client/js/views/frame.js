@@ -3,6 +3,7 @@
 import { attribute, h, link, say, show } from "../dom.js";
 import { isOpen } from "../route.js";
 import { miniPlayer } from "./miniplayer.js";
+import { nowLine } from "./nowline.js";
 import { people } from "./people.js";
 
 /** @typedef {import("../types.js").State} State */
@@ -17,7 +18,8 @@ export function frame(app) {
   const main = h("main", { id: "main", tabindex: "-1" });
   const player = miniPlayer(app);
   const toast = toastLine(app);
-  const bottom = h("div", { class: "bottom" }, toast.root, player.root);
+  const now = nowLine(app);
+  const bottom = h("div", { class: "bottom" }, toast.root, now.root, player.root);
   new ResizeObserver(() => document.documentElement.style.setProperty("--under", `${bottom.offsetHeight}px`)).observe(bottom); // what is fixed stands on it
   const root = h("div", { class: "frame" }, h("a", { class: "skip", href: "#main", on: { click: () => main.focus() } }, "Skip to the page"), bar, side, main, bottom);
   return {
@@ -35,6 +37,7 @@ export function frame(app) {
       say(count, live ? `${live} live` : asking ? `${asking} new` : "");
       attribute(friends, "aria-current", state.route.page === "friends" ? "page" : null);
       player.update(state);
+      now.update(state);
       toast.update(state);
     },
   };

@@ -140,6 +140,7 @@ function header(name) {
       mark.update(live, live ? "LIVE" : "Offline");
       say(since, live && status?.since ? `since ${minute(status.since)}` : "");
       say(title, live ? status?.title ?? "" : "");
+      show(title, title.textContent !== "");
     },
   };
 }

@@ -84,7 +84,10 @@ function draw(canvas, columns, sunk) {
   pen.clearRect(0, 0, canvas.width, canvas.height);
   rail(pen, canvas, x(0), middle, scale);
   dots(pen, columns, (index) => x(index), (column) => fuzz(column, sunk) * reach, middle, scale);
+  pen.globalAlpha = sunk;
   line(pen, columns, (index) => x(index), (column) => (column.left === null ? null : column.left * reach * sunk), middle, scale);
+  pen.globalAlpha = 1;
+  if (columns.at(-1)?.broken) dashes(pen, columns, x, middle, scale);
 }
 
 /** The empty way until the sound gets there. @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas @param {number} until @param {number} middle @param {number} scale */
@@ -133,9 +136,16 @@ function line(pen, columns, x, reach, middle, scale) {
     const half = reach(column);
     if (half === null || column.broken) flush();
     else run.push([x(index), Math.max(thin, half)]);
-    if (column.broken && index % 4 < 2) pen.fillRect(x(index), middle - thin, STEP_PX * scale, thin * 2);
   });
   flush();
+}
+
+/** No connection: a dashed line. @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {(index: number) => number} x @param {number} middle @param {number} scale */
+function dashes(pen, columns, x, middle, scale) {
+  pen.fillStyle = colours().ink;
+  columns.forEach((column, index) => {
+    if (column.broken && column.seed % 4 < 2) pen.fillRect(x(index), middle - scale, STEP_PX * scale, scale * 2);
+  });
 }
 
 /** A line as thick as the voice is loud. @param {CanvasRenderingContext2D} pen @param {[number, number][]} run @param {number} middle */

@@ -11,7 +11,6 @@ import { ribbon } from "./ribbon.js";
 /** @typedef {import("../types.js").State} State */
 /** @typedef {import("../types.js").Profile} Profile */
 
-const GO_ON_MS = 10_000;
 /** The clean line is back from the server after about 0.2 s: 6 frames. */
 const WAY_BACK_FRAMES = 6;
 /** A still broadcast that this page has not started: after a reload, or from another device. */
@@ -29,11 +28,10 @@ export function studio(app) {
   const still = stillLive(app);
   const setup = setupForm(app);
   const live = liveControls(app, setup.title);
-  const gone = justStopped(app, setup.title);
   const heard = h("p", { class: "listening" });
   const sound = details(app);
   const shelf = recordings(app, me);
-  const root = h("div", { class: "studio" }, head.root, h("div", { class: "stage" }, stage.root), message, still.root, gone.root, setup.root, live.root, heard, model, sound.root,
+  const root = h("div", { class: "studio" }, head.root, h("div", { class: "stage" }, stage.root), message, still.root, setup.root, live.root, heard, model, sound.root,
     h("section", { class: "shelf", "aria-label": "Your latest recordings" }, h("h2", null, "Recordings"), shelf.root));
   void app.shelves.load(me());
   void app.previewIfAllowed();
@@ -53,7 +51,6 @@ export function studio(app) {
       say(model, modelText(state.denoisers) ?? "");
       show(model, model.textContent !== "");
       still.update(state, elsewhere);
-      gone.update(state, onAir || elsewhere);
       setup.update(state, !onAir && !elsewhere);
       live.update(state, onAir);
       show(heard, onAir);
@@ -130,30 +127,6 @@ function stillLive(app) {
       const status = state.statuses[state.me?.username ?? ""];
       say(text, "You are still live.");
       say(why, status?.state === "live" ? "Another tab or device sends. Resume takes over here; your friends hear no difference." : "Your friends wait. Resume goes on in the same broadcast and the same recording.");
-    },
-  };
-}
-
-/** @param {import("../app.js").App} app @param {HTMLInputElement} title */
-function justStopped(app, title) {
-  const goOn = button("Go on", () => void app.startStreaming(title.value.trim()));
-  const text = h("p", null);
-  const root = h("section", { class: "note", "aria-label": "Stopped" }, text, h("div", { class: "row" }, goOn));
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  let seen = 0;
-  return {
-    root,
-    /** @param {State} state @param {boolean} hidden */
-    update(state, hidden) {
-      const { stopped } = state.air;
-      show(root, stopped !== null && !hidden);
-      if (!stopped || stopped.at === seen) return;
-      seen = stopped.at;
-      say(text, stopped.recording === null ? "You are off air." : "You are off air. The recording is in your list.");
-      show(goOn, true);
-      clearTimeout(timer);
-      timer = setTimeout(() => app.broadcaster.dismiss(), GO_ON_MS);
     },
   };
 }
