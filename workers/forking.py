@@ -69,6 +69,8 @@ class Forking:
             return False
         try:
             self._answer(json.loads(message), fds)
+        except ConnectionError:  # the server left while a model was loading
+            return False
         finally:
             for fd in fds:
                 os.close(fd)
