@@ -17,7 +17,12 @@ Setup = Literal["active", "passive"]
 
 LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
-OPUS_FMTP = "minptime=10;useinbandfec=1"  # no stereo=1: it doubles the bit rate of a voice
+OPUS_FMTP = "minptime=10;useinbandfec=1"
+# What a broadcaster is asked for besides. Browsers encode one channel in libopus' `voip`, which filters the lows and, at the
+# usual 32 kb/s, follows the wave so loosely (SILK) that a denoised copy of it cannot come near the clean voice (SI-SDR under
+# 6 dB even for a voice without noise). With stereo=1 they take `audio`, at this rate CELT, and SILK with FEC once loss is
+# reported; a microphone's two equal channels cost next to nothing.
+SPOKEN_FMTP = "stereo=1;maxaveragebitrate=96000"
 HOST_PREFERENCE = 126  # RFC 8445 §5.1.2.2
 
 _UFRAG = re.compile(r"[A-Za-z0-9+/=_-]{4,256}")  # `=_-` are not in RFC 8839, but clients send them
@@ -261,7 +266,7 @@ def _accept(offer: Offer, kind: Kind, local: Local) -> list[str]:
         f"a=fingerprint:{local.fingerprint.algorithm} {local.fingerprint.value}",
         f"a=setup:{offer.setup}",
         f"a=rtpmap:{audio.opus_pt} opus/48000/2",
-        f"a=fmtp:{audio.opus_pt} {OPUS_FMTP}",
+        f"a=fmtp:{audio.opus_pt} {OPUS_FMTP}" + (f";{SPOKEN_FMTP}" if kind == "publish" else ""),
     ]
     if audio.nack:
         lines.append(f"a=rtcp-fb:{audio.opus_pt} nack")

@@ -112,7 +112,7 @@ def test_the_answer_takes_the_voice_and_refuses_the_rest() -> None:
         "a=rtcp-mux",
         "a=setup:passive",
         "a=rtpmap:111 opus/48000/2",
-        "a=fmtp:111 minptime=10;useinbandfec=1",
+        "a=fmtp:111 minptime=10;useinbandfec=1;stereo=1;maxaveragebitrate=96000",
         "a=rtcp-fb:111 nack",
         "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
         "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
@@ -121,7 +121,7 @@ def test_the_answer_takes_the_voice_and_refuses_the_rest() -> None:
         "a=end-of-candidates",
     ):
         assert lines.count(line) == 1, line
-    assert answer.count("a=extmap") == 2 and "transport-cc" not in answer and "stereo" not in answer and "a=ssrc" not in answer
+    assert answer.count("a=extmap") == 2 and "transport-cc" not in answer and "a=ssrc" not in answer
     parsed = SessionDescription.parse(answer)
     assert [each.ip for each in parsed.media[0].ice_candidates] == ["192.0.2.1", "2001:db8::1"]
     assert [each.port for each in parsed.media] == [8081, 0, 0]
