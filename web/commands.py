@@ -23,7 +23,6 @@ from web.passwords import hash_password
 from web.serve import CONFIG_FILE
 
 DEMO = ("alice", "bob")
-RECORDINGS = "recordings"
 
 
 class NotDone(Exception):
@@ -67,7 +66,7 @@ async def _do(asked: argparse.Namespace, config: Config) -> int:
         elif asked.action == "passwd":
             await _passwd(database, await _known(database, asked.name), _new_password())
         elif asked.action == "delete":
-            await _delete(database, await _known(database, asked.name), config.storage.path / RECORDINGS)
+            await _delete(database, await _known(database, asked.name), config.storage.path)
         else:
             for user in await database.run(users.everybody):
                 print(f"{user.username}\t{stamp(user.created_at)}")
@@ -92,10 +91,10 @@ async def _passwd(database: Database, user: User, password: str) -> None:
     await database.run(logins.remove_others, user.id, 0)
 
 
-async def _delete(database: Database, user: User, recordings: Path) -> None:
+async def _delete(database: Database, user: User, storage: Path) -> None:
     """The rows, then the files. A server that runs notices at the user's next request."""
-    for folder in await database.run(users.remove, user.id):
-        shutil.rmtree(recordings / folder, ignore_errors=True)
+    folders = await database.run(users.remove, user.id)
+    await asyncio.to_thread(lambda: [shutil.rmtree(storage / folder, ignore_errors=True) for folder in folders])
 
 
 async def _demo(database: Database) -> None:

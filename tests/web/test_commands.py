@@ -3,11 +3,12 @@
 import asyncio
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from db import friendships, users
+from db import friendships, recordings, users
 from db.connection import Database
 from web.app import DATABASE
 from web.commands import main
@@ -64,12 +65,17 @@ def test_an_unknown_name(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "run.py: there is no user ada\n" * 2
 
 
-def test_delete(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """The account is gone."""
-    assert run("user", "add", "ada", typed="correct horse") == 0
-    assert run("user", "delete", "Ada") == 0
-    assert run("user", "list") == 0
+async def test_delete(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The account is gone, and the files of its recordings."""
+    assert await asyncio.to_thread(run, "user", "add", "ada", typed="correct horse") == 0
+    async with Database(tmp_path / "var" / DATABASE) as database:
+        row = await database.run(recordings.begin, "ada", "a1", None, datetime.now(UTC))
+    folder = tmp_path / "var" / row.folder
+    folder.mkdir(parents=True)
+    assert await asyncio.to_thread(run, "user", "delete", "Ada") == 0
+    assert await asyncio.to_thread(run, "user", "list") == 0
     assert capsys.readouterr().out == ""
+    assert not folder.exists()
 
 
 def test_settings_are_checked(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
