@@ -22,7 +22,8 @@ __all__ = ["Nursery", "Worker"]
 
 _MAX_MESSAGE = 65_536
 _ROOT = Path(__file__).parents[1]
-_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+# No library in the nursery may start a thread, for a fork would lose it; ONNX Runtime's one thread phones home besides.
+_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY"), "1")
 
 
 class Nursery:
@@ -46,9 +47,11 @@ class Nursery:
                 env={**os.environ, **_ONE_THREAD},
                 cwd=_ROOT,
             )
-        except OSError as error:
+        except BaseException as error:
             near.close()
-            raise WorkerFailed(f"the nursery does not start: {error}") from error
+            if isinstance(error, OSError):
+                raise WorkerFailed(f"the nursery does not start: {error}") from error
+            raise
         finally:
             far.close()
         self._socket = near

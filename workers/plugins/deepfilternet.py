@@ -6,6 +6,7 @@ forbidden before a fork may use a session; without its arena being told otherwis
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -111,6 +112,7 @@ class DeepFilterNet3:
 
 def open_session(graph: Path) -> Any:
     """An ONNX Runtime session that runs in the caller's thread alone. Raises OptionError."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it writes to the user's cache, starts a thread and phones home
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
