@@ -15,13 +15,14 @@ from install.tools import ensure_tools, test_environment
 COMMANDS = {
     "serve": ("web.serve", "serve; what happens without a command"),
     "test": ("pytest", "run the tests: [arguments of pytest]"),
-    "bench": ("bench", "measure: workers|fanout|presence|ear|all [--json] [--plot FILE.html]"),
-    "denoise": ("workers.denoise", "denoise a file: IN OUT"),
-    "models": ("workers.models", "weights: list|fetch|verify"),
+    "bench": ("tests.bench", "measure: workers|fanout|presence|ear|all [--json] [--plot FILE.html]"),
+    "denoise": ("web.denoise", "denoise a file: IN OUT"),
+    "models": ("web.models", "weights: list|fetch|verify"),
     "user": ("web.commands", "accounts: add|passwd|list|delete NAME"),
     "demo": ("web.commands", "make alice and bob, who are friends, and print their passwords"),
     "doctor": ("web.doctor", "look for what keeps browsers from hearing each other"),
 }
+FOR_DEVELOPERS = ("test", "bench")  # they need a browser and the packages of the tests
 USAGE = ["usage: python3 run.py [--config FILE] [COMMAND ...]", ""] + [f"  {name:8} {what}" for name, (_, what) in COMMANDS.items()]
 
 
@@ -51,13 +52,14 @@ def main(arguments: list[str]) -> int:
 
 def _run(command: str, module: str, config: list[str], rest: list[str]) -> NoReturn:
     environment = dict(os.environ)
-    if command == "test":
+    if command in FOR_DEVELOPERS:
         ensure_tools()
         environment.update(test_environment())
+    if command == "test":
         os.chdir(str(ROOT))
     else:
         rest = config + ([command] if module == "web.commands" else []) + rest
-    python = str(ensure(("base", "test") if command == "test" else ("base",)))
+    python = str(ensure(("base", "test") if command in FOR_DEVELOPERS else ("base",)))
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
     sys.stdout.flush()
     os.execve(python, [python, "-P", "-m", module, *rest], environment)

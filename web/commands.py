@@ -94,7 +94,8 @@ async def _passwd(database: Database, user: User, password: str) -> None:
 async def _delete(database: Database, user: User, storage: Path) -> None:
     """The rows, then the files. A server that runs notices at the user's next request."""
     folders = await database.run(users.remove, user.id)
-    await asyncio.to_thread(lambda: [shutil.rmtree(storage / folder, ignore_errors=True) for folder in folders])
+    for folder in folders:
+        await asyncio.to_thread(shutil.rmtree, storage / folder, ignore_errors=True)
 
 
 async def _demo(database: Database) -> None:
