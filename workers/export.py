@@ -23,7 +23,7 @@ from workers.weights import FAMILIES, Family, checkpoint, sha256
 if TYPE_CHECKING:
     from workers.streaming.deepfilternet3 import DeepFilterNet3
 
-FORMAT = 1  # of the graph and its description; a new one leaves old cache files unused
+FORMAT = 2  # of the graph and its description; a new one leaves old cache files unused
 LEAST_SNR_DB = 90.0  # of the exported graph against torch, on noise (130 is usual)
 
 

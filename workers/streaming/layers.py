@@ -1,6 +1,7 @@
 """Upstream's blocks, rewritten for one hop: convolutions with their batch norm folded in, grouped linears, GRU steps.
 
-All take the learnt parameters of a loaded upstream block. Folding is done in float64, so that it costs no accuracy.
+All take the learnt parameters of a loaded upstream block, and know their sizes beforehand: a size asked of a tensor would
+become a dozen nodes of the exported graph. Folding is done in float64, so that it costs no accuracy.
 Shapes: B voices, C channels, F bins, G groups, H hidden units; time is always one hop.
 """
 
@@ -60,57 +61,80 @@ def scaled(block: Iterable[nn.Module]) -> nn.Conv2d:
     return conv(first.weight.double() * scale[:, None, None, None], shift, groups=first.groups)
 
 
-class Upsample(nn.Module):
-    """Upstream's transposed convolution (depthwise, stride 2) + pointwise + norm as one convolution with two outputs a bin.
-
-    out[2i] = w1 x[i];  out[2i + 1] = w2 x[i] + w0 x[i + 1].   float32[B, C, 1, F] -> [B, O, 1, 2F].
-    """
+class Pair(nn.Module):
+    """Upstream's grouped convolution, then pointwise + norm: less arithmetic than `merged`, worth a second call where F is large."""
 
     def __init__(self, block: Iterable[nn.Module]) -> None:
         super().__init__()
         first, pointwise, scale, shift = parts_of(block)
-        assert isinstance(first, nn.ConvTranspose2d) and pointwise is not None and first.groups == first.in_channels
-        taps = first.weight.double()[:, 0, 0]  # [C, 3]
-        none = torch.zeros_like(taps[:, 0])
-        even = torch.stack([none, taps[:, 1], none], 1)
-        odd = torch.stack([none, taps[:, 2], taps[:, 0]], 1)
-        kernel = torch.einsum("oc,pck->opck", pointwise * scale[:, None], torch.stack([even, odd]))  # [O, 2, C, 3]
-        self.conv = conv(kernel.flatten(0, 1)[:, :, None], shift.repeat_interleave(2))
+        assert isinstance(first, nn.Conv2d) and pointwise is not None
+        kernel = first.weight.double()
+        self.first = conv(kernel, kernel.new_zeros(len(kernel)), first.stride[1], first.groups)
+        self.second = conv((pointwise * scale[:, None])[:, :, None, None], shift)
 
     def forward(self, x: Tensor) -> Tensor:
-        both = self.conv(x)
-        channels, bins = both.shape[1] // 2, both.shape[3]
-        return both.reshape(-1, channels, 2, bins).transpose(2, 3).reshape(-1, channels, 1, 2 * bins)
+        return self.second(self.first(x))
+
+
+def upsampling(block: Iterable[nn.Module]) -> nn.ConvTranspose2d:
+    """One dense transposed convolution for upstream's depthwise one (stride 2) + pointwise + norm: [B, C, 1, F] -> [B, O, 1, 2F]."""
+    first, pointwise, scale, shift = parts_of(block)
+    assert isinstance(first, nn.ConvTranspose2d) and pointwise is not None and first.groups == first.in_channels
+    kernel = torch.einsum("oc,cptf->cotf", pointwise * scale[:, None], first.weight.double())
+    made = nn.ConvTranspose2d(
+        *kernel.shape[:2], first.kernel_size, first.stride, padding=first.padding, output_padding=first.output_padding
+    )
+    made.weight = nn.Parameter(kernel.float(), requires_grad=False)
+    made.bias = nn.Parameter(shift.float(), requires_grad=False)
+    return made
 
 
 class GroupedLinear(nn.Module):
-    """Upstream's GroupedLinearEinsum for one hop: float32[B, G*I] -> [B, G*H]."""
+    """Upstream's GroupedLinearEinsum for one hop: B * G*I floats -> [*lead, B, G*H].
 
-    def __init__(self, weight: Tensor) -> None:
+    Groups go first, so that a batch is one product a group. lead: (1,) for what a GRU takes, else none.
+    """
+
+    def __init__(self, weight: Tensor, *lead: int) -> None:
         super().__init__()
+        self.lead = lead
         self.weight = nn.Parameter(weight.detach().float(), requires_grad=False)  # [G, I, H]
+        self.groups, self.width, self.out = weight.shape
 
     def forward(self, x: Tensor) -> Tensor:
-        groups, width, out = self.weight.shape
-        return torch.matmul(x.reshape(-1, groups, 1, width), self.weight).reshape(-1, groups * out)
+        product = torch.matmul(x.reshape(-1, self.groups, self.width).transpose(0, 1), self.weight)
+        return product.transpose(0, 1).reshape(*self.lead, -1, self.groups * self.out)
+
+
+class SideBySide(nn.Module):
+    """Several grouped linears of one input in one product: float32[B, G*I] -> each one's output. Finer groups become blocks of G."""
+
+    def __init__(self, *weights: Tensor) -> None:
+        super().__init__()
+        groups = min(len(weight) for weight in weights)
+        blocks = [torch.stack([torch.block_diag(*share) for share in weight.detach().unflatten(0, (groups, -1))]) for weight in weights]
+        self.weight = nn.Parameter(torch.cat(blocks, 2).float(), requires_grad=False)  # [G, I, all H]
+        self.groups, self.width, _ = self.weight.shape
+        self.outs = [block.shape[2] for block in blocks]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        product = torch.matmul(x.reshape(-1, self.groups, self.width).transpose(0, 1), self.weight).transpose(0, 1)
+        return [part.reshape(-1, self.groups * out) for part, out in zip(torch.split(product, self.outs, 2), self.outs, strict=True)]
 
 
 class GruStep(nn.Module):
-    """One step of a stack of GRU layers: x [B, H], state [B, layers, H] -> (the last layer's output [B, H], new state)."""
+    """One step of a stack of GRU layers: x [1, B, H], each layer's state [B, H] -> (the last layer's output [1, B, H], new states)."""
 
     def __init__(self, gru: nn.GRU) -> None:
         super().__init__()
-        self.layers = gru.num_layers
-        self.gru = nn.ModuleList(_layer(gru, number) for number in range(gru.num_layers))
+        self.layers = nn.ModuleList(_layer(gru, number) for number in range(gru.num_layers))
 
-    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        hidden = state.reshape(-1, self.layers, x.shape[-1])
+    def forward(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         after = []
-        for number, layer in enumerate(self.gru):
-            _, new = layer(x[None], hidden[:, number][None])
-            x = new[0]
-            after.append(x)
-        return x, torch.cat(after, 1)
+        for layer, state in zip(self.layers, states, strict=True):
+            _, x = layer(x, state[None])
+            after.append(x.reshape(-1, layer.hidden_size))
+        return x, after
 
 
 def _layer(gru: nn.GRU, number: int) -> nn.GRU:

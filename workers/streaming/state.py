@@ -21,10 +21,11 @@ class State:
 
     def split(self, state: Tensor) -> list[Tensor]:
         pieces = torch.split(state, [part.size for part in self.parts], 1)
-        return [piece.reshape(-1, *part.shape) for piece, part in zip(pieces, self.parts, strict=True)]
+        return [piece if len(part.shape) == 1 else piece.reshape(-1, *part.shape) for piece, part in zip(pieces, self.parts, strict=True)]
 
     def join(self, pieces: Sequence[Tensor]) -> Tensor:
-        return torch.cat([piece.reshape(-1, part.size) for piece, part in zip(pieces, self.parts, strict=True)], 1)
+        flat = [piece if len(part.shape) == 1 else piece.reshape(-1, part.size) for piece, part in zip(pieces, self.parts, strict=True)]
+        return torch.cat(flat, 1)
 
     def hold(self, state: Tensor) -> Tensor:
         """The state after a hop of the look-ahead: only the warm parts have moved."""
