@@ -22,7 +22,7 @@ class Ended(NamedTuple):
 
 
 def begin(username: str, broadcast: str, title: str | None, started_at: datetime) -> Recording:
-    """Make the row of a broadcast that is beginning, `live`. Its folder is told from the storage folder. Raises Missing without such a user."""
+    """Make the row of a broadcast that is beginning, `live`; its folder is told from storage's. Raises Missing without such a user."""
     user = User.get_or_none(User.username == username)
     if user is None:
         raise Missing("no_such_user")

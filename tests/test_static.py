@@ -10,7 +10,7 @@ from tests.conftest import missing_program
 from tests.running import ROOT
 
 TSC = ROOT / "var" / "npm" / "node_modules" / ".bin" / "tsc"
-CLIENT = ROOT / "web" / "client"
+BROWSER = ROOT / "tests" / "browser"
 
 
 @pytest.mark.parametrize("check", [["ruff", "check", "--quiet"], ["mypy", "--no-error-summary"]], ids=["ruff", "mypy"])
@@ -22,18 +22,15 @@ def test_python(check: list[str]) -> None:
 
 def test_javascript() -> None:
     """The JSDoc types of the page hold."""
-    project = CLIENT / "jsconfig.json"
-    if not project.exists():
-        pytest.skip("the page has no jsconfig.json")
     if not TSC.exists():
         missing_program("typescript")
-    said = subprocess.run([TSC, "--noEmit", "--project", project], cwd=ROOT, capture_output=True, text=True)
+    said = subprocess.run([TSC, "--noEmit", "--project", BROWSER / "tsconfig.json"], cwd=ROOT, capture_output=True, text=True)
     assert said.returncode == 0, said.stdout
 
 
 def test_javascript_logic() -> None:
     """The page's own tests pass in node."""
-    tests = sorted(str(file) for file in (ROOT / "tests" / "browser").glob("*.test.js"))
+    tests = sorted(str(file) for file in BROWSER.glob("*.test.js"))
     if not tests:
         pytest.skip("the page has no tests of its own")
     if shutil.which("node") is None:
