@@ -15,6 +15,7 @@ from web.attempts import Attempts
 from web.failures import failures
 from web.gates import BODY_LIMIT, dress, guard
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, CLIENT, COMPANIONS, CONFIG, DB, METRICS, PASSWORDS, READINESS, TRANSCODING
+from web.malformed import malformed
 from web.media import media
 from web.operations import Phase, Readiness, drain, own_samples
 from web.origin import Addresses, serves_https
@@ -42,7 +43,7 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     app[COMPANIONS] = Pairings()
     app[METRICS] = [own_samples(app)]
     add_routes(app)
-    app.cleanup_ctx.extend([_database, _passwords, _recordings, media, _companions, _phases])
+    app.cleanup_ctx.extend([malformed, _database, _passwords, _recordings, media, _companions, _phases])
     app.on_shutdown.append(drain)
     return app
 

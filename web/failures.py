@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 from aiohttp.typedefs import Handler
 
 from db.errors import Clash, DatabaseRefusal, Denied
@@ -31,6 +31,8 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
         return problem(answer.status, CODES.get(answer.status, answer.reason.lower().replace(" ", "_")), answer.reason, headers=kept)
+    except (http_exceptions.HttpProcessingError, web.RequestPayloadError):
+        return problem(400, "bad_request", "The body is not encoded as its headers say.")
     except ConnectionError:
         raise  # the client has left; aiohttp knows what to do
     except Exception:

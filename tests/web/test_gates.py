@@ -85,6 +85,27 @@ async def test_limits(house: House) -> None:
         assert response.status == 413 and (await response.json(content_type=None))["code"] == "too_large"
 
 
+async def test_what_is_no_http(house: House) -> None:
+    """Garbage for a request, or a body that is not what its headers say, is a 400: counted, and no error in the log."""
+    guest = house.guest()
+    url = guest.server.make_url("")
+    for raw in (
+        b"A" * 20_000,
+        b"GET\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        b"POST /api/login HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+    ):
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(raw)
+        assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 400")
+        writer.close()
+        await writer.wait_closed()
+    for path in ("/api/login", "/api/me", "/whip/alice"):
+        response = await guest.raw("POST", path, data=b"this is no gzip", headers={"Content-Encoding": "gzip"})
+        assert 400 <= response.status < 500
+    assert "hushcast_malformed_requests_total" in await (await guest.raw("GET", "/metrics")).text()
+
+
 async def test_a_trailing_slash_is_none(house: House) -> None:
     """/api/me/ is /api/me, without a redirect."""
     alice = await house.user("alice")
