@@ -13,7 +13,7 @@ TSC = ROOT / "var" / "npm" / "node_modules" / ".bin" / "tsc"
 BROWSER = ROOT / "tests" / "browser"
 
 
-@pytest.mark.parametrize("check", [["ruff", "check", "--quiet"], ["mypy", "--no-error-summary"]], ids=["ruff", "mypy"])
+@pytest.mark.parametrize("check", [["ruff", "check", "--quiet"], ["mypy", "--no-error-summary", "--cache-dir=.mypy_cache/tests"]], ids=["ruff", "mypy"])
 def test_python(check: list[str]) -> None:
     """ruff and mypy --strict have nothing to say."""
     said = subprocess.run([sys.executable, "-m", *check], cwd=ROOT, capture_output=True, text=True)
