@@ -32,9 +32,12 @@ class Encoder:
     """One voice's encoder. Owns the libopus state until close().
 
     `lookahead`: samples by which what is decoded trails what was encoded.
+    Measured on a noisy voice that came in at 96 kb/s and went through DeepFilterNet3 (SI-SDR 17.7 dB, PESQ-wb 2.88): encoded again
+    at 48, 64, 80, 96 kb/s 13.1, 14.9, 15.9, 17.1 dB and 2.67, 2.79, 2.85, 2.87; with FEC (SILK) 8.2 dB and 2.89 at any. `voip`
+    filters the lows: under 6 dB. Hence `audio`, the rate that broadcasters are asked for, and FEC only where something is lost.
     """
 
-    def __init__(self, application: str = "audio", bitrate: int = 64_000, complexity: int = 10, loss_percent: int = 0) -> None:
+    def __init__(self, application: str = "audio", bitrate: int = 96_000, complexity: int = 10, loss_percent: int = 0) -> None:
         self._lib = library()
         failure = ctypes.c_int()
         self._state: int | None = self._lib.opus_encoder_create(RATE_HZ, 1, APPLICATIONS[application], ctypes.byref(failure))
@@ -82,10 +85,7 @@ class Encoder:
 
     @property
     def loss_percent(self) -> int:
-        """What the listeners lose, 0 to 100. Above 0 packets carry FEC, for which libopus leaves the pure transform codec.
-
-        Measured at 64 kb/s on clean speech, without and with FEC: SI-SDR 18.1 and 8.9 dB, PESQ-wb 4.23 and 4.54, 80 and 220 µs.
-        """
+        """What the listeners lose, 0 to 100. Above 0 packets carry FEC, for which libopus leaves CELT for SILK (220 µs, not 80)."""
         return self._loss_percent
 
     @loss_percent.setter
