@@ -32,7 +32,9 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
         return problem(answer.status, CODES.get(answer.status, answer.reason.lower().replace(" ", "_")), answer.reason, headers=kept)
     except (http_exceptions.HttpProcessingError, web.RequestPayloadError):
-        return problem(400, "bad_request", "The body is not encoded as its headers say.")
+        response = problem(400, "bad_request", "The body is not encoded as its headers say.")
+        response.force_close()  # where the next request would begin is anybody's guess
+        return response
     except ConnectionError:
         raise  # the client has left; aiohttp knows what to do
     except Exception:

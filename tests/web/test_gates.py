@@ -101,7 +101,7 @@ async def test_what_is_no_http(house: House) -> None:
         writer.close()
         await writer.wait_closed()
     for path in ("/api/login", "/api/me", "/whip/alice"):
-        response = await guest.raw("POST", path, data=b"this is no gzip", headers={"Content-Encoding": "gzip"})
+        response = await house.guest().raw("POST", path, data=b"this is no gzip", headers={"Content-Encoding": "gzip"})
         assert 400 <= response.status < 500
     assert "hushcast_malformed_requests_total" in await (await guest.raw("GET", "/metrics")).text()
 
