@@ -9,10 +9,11 @@ from types import TracebackType
 
 from sfu.errors import DidNotStart, Died, TooSlow, WorkerError
 from sfu.quantiles import Quantiles
+from workers.bell import Bell
 from workers.control import Adjust, Failed, Message, Ready, Stats
 from workers.errors import WorkerFailed
 from workers.nursery import Nursery, Worker
-from workers.ring import Bell, Packet, Ring
+from workers.ring import Packet, Ring
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +60,7 @@ class Denoise:
     async def _started(self, opening: AsyncExitStack) -> Worker:
         nursery = await self._nurse()
         await nursery.load(self.denoiser, self._options)
-        worker = await nursery.spawn(
-            self.denoiser, self._options, self._noisy, self._noisy_bell, self._clean, self._clean_bell
-        )
+        worker = await nursery.spawn(self.denoiser, self._options, self._noisy, self._noisy_bell, self._clean, self._clean_bell)
         opening.push_async_callback(worker.close)
         worker.on_message(self._told)
         worker.on_end(self._died)
@@ -102,6 +101,7 @@ class Denoise:
     def check(self, now_ns: int) -> None:
         """Declare the worker hung when input has waited for a second. Called by the broadcast's ticker."""
         if self._owed_since_ns is not None and now_ns - self._owed_since_ns > HUNG_NS:
+            self._worker.kill()
             self._fail(TooSlow(f"{self.denoiser} answered nothing for a second"))
 
     def _drain(self) -> None:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from sfu.denoise import Denoise, Nurse
 from sfu.errors import WorkerError
@@ -146,6 +146,10 @@ class KeptWorker:
                 logger.info("%s: worker %s denoises with %s", self._label, run.pid, name)
                 try:
                     await self._while_wanted(run)
+                    self._move(DenoiseEvent.WANTED if self._needed() else DenoiseEvent.OFF)
+                except WorkerError:
+                    self._move(DenoiseEvent.DIED)  # at once: nothing denoised is to be waited for while it is being buried
+                    raise
                 finally:
                     self.run = None
                     self.concealed += run.stats.concealed if run.stats else 0
@@ -154,9 +158,10 @@ class KeptWorker:
 
     async def _while_wanted(self, run: Denoise) -> None:
         while True:
-            news = asyncio.ensure_future(self._news.wait())
+            news = asyncio.create_task(self._news.wait())
+            waiting: set[asyncio.Future[Any]] = {news, run.ended}
             try:
-                await asyncio.wait({news, run.ended}, return_when=asyncio.FIRST_COMPLETED, timeout=None if self._needed() else LINGER_S)
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=None if self._needed() else LINGER_S)
             finally:
                 news.cancel()
             if run.ended.done():

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def sound_of(phone: Softphone) -> tuple[np.ndarray, int]:
 
 def assert_whole(packets: list[RtpPacket]) -> None:
     """Nothing missing, nothing twice, nothing irregular: numbers go up by one and time by one packet."""
-    for earlier, later in zip(packets, packets[1:], strict=False):
+    for earlier, later in pairwise(packets):
         assert (later.sequence - earlier.sequence) & 0xFFFF == 1, (earlier, later)
         assert (later.timestamp - earlier.timestamp) & 0xFFFFFFFF == SAMPLES, (earlier, later)
     assert len({packet.ssrc for packet in packets}) == 1
