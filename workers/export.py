@@ -23,7 +23,7 @@ from workers.weights import FAMILIES, Family, checkpoint, sha256
 if TYPE_CHECKING:
     from workers.streaming.deepfilternet3 import DeepFilterNet3
 
-FORMAT = 2  # of the graph and its description; a new one leaves old cache files unused
+FORMAT = 3  # of the graph and its description; a new one leaves old cache files unused
 LEAST_SNR_DB = 90.0  # of the exported graph against torch, on noise (130 is usual)
 
 
@@ -84,13 +84,17 @@ def write_graph(net: "DeepFilterNet3", family: Family, file: Path) -> None:
     import onnx
     import torch
 
-    example = (torch.randn(2, 2, 481), net.state.initial(2))
+    from workers.streaming.frames import Frames
+
+    example = (torch.randn(2, 481, 2), net.state.initial(2))
     inputs, outputs = ["spectrum", "state"], ["clean", "after"]
     voices = {name: {0: "voices"} for name in inputs + outputs}
     with warnings.catch_warnings(), torch.no_grad():
         # The newer exporter makes loops of GRU steps; this one makes the GRU operator, and torch is pinned.
         warnings.simplefilter("ignore")
-        torch.onnx.export(net, example, file, dynamo=False, input_names=inputs, output_names=outputs, dynamic_axes=voices, opset_version=18)
+        torch.onnx.export(
+            Frames(net), example, file, dynamo=False, opset_version=18, input_names=inputs, output_names=outputs, dynamic_axes=voices
+        )  # fmt: skip
     model = onnx.load(file)
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in description(net, family).items()})
     onnx.save(model, file)
@@ -121,10 +125,11 @@ def check(net: "DeepFilterNet3", file: Path) -> None:
         spectrum = torch.randn(3, 2, 481) * 1e-3
         with torch.no_grad():
             clean, ours = net(spectrum, ours)
-        graph_clean, after = session.run(None, {"spectrum": spectrum.numpy(), "state": theirs.numpy()})
+        frames = np.ascontiguousarray(spectrum.numpy().transpose(0, 2, 1))
+        graph_clean, after = session.run(None, {"spectrum": frames, "state": theirs.numpy()})
         theirs = torch.from_numpy(after)
         signal += float((clean.double() ** 2).sum())
-        noise += float(((clean.double() - torch.from_numpy(graph_clean)) ** 2).sum())
+        noise += float(((clean.double().transpose(1, 2) - torch.from_numpy(graph_clean)) ** 2).sum())
     if not (np.isfinite(signal) and signal > 0):
         raise RuntimeError("the weights make no sound, or no numbers")
     if not signal > noise * 10 ** (LEAST_SNR_DB / 10):

@@ -1,8 +1,8 @@
 """DeepFilterNet by ONNX Runtime: a streaming graph made by `workers.export`, and the STFT around it.
 
-The graph takes one frame's spectrum and a flat state for each voice and returns both; the transform is done here, because
-a DFT in the graph would cost more than the model's convolutions. Quirks that die here: ONNX Runtime wants all threads
-forbidden before a fork may use a session; without its arena being told otherwise it keeps the largest batch's memory.
+The graph takes one frame's spectrum and a flat state for each voice and returns both. The STFT is libdf's: a DFT in the
+graph would cost more than the model's convolutions, and numpy's ten times as much. Quirks that die here: ONNX Runtime wants
+threads forbidden before a fork may use a session; libdf forgets between calls unless asked not to, and writes into its input.
 """
 
 import json
@@ -12,24 +12,25 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from workers.denoiser import BLOCK, RATE_HZ, Sound
 from workers.errors import OptionError
 from workers.streaming.layout import Part, held, initial
 
-FFT = 2 * BLOCK
 BINS = BLOCK + 1
+Frame = npt.NDArray[np.complex64]
+STFT = {"sr": RATE_HZ, "fft_size": 2 * BLOCK, "hop_size": BLOCK, "nb_bands": 32, "min_nb_erb_freqs": 2}
 
 
 class Voice:
-    """What one voice carries: the model's state, half a frame on each side of it, and how many hops of look-ahead are to come."""
+    """What one voice carries: the model's state, the STFT with half a frame on each side, and how many hops of look-ahead are to come."""
 
-    __slots__ = ("ahead", "heard", "overlap", "state")
+    __slots__ = ("ahead", "state", "stft")
 
-    def __init__(self, state: Sound, look_ahead: int) -> None:
+    def __init__(self, state: Sound, stft: Any, look_ahead: int) -> None:
         self.state = state  # float32[size]
-        self.heard = np.zeros(BLOCK, np.float32)  # the last block, first half of the next frame
-        self.overlap = np.zeros(BLOCK, np.float32)  # second half of the last clean frame
+        self.stft = stft  # libdf.DF
         self.ahead = look_ahead
 
 
@@ -51,8 +52,6 @@ class DeepFilterNet3:
             raise OptionError(f"the option graph names no file: {graph}")
         self._session = open_session(Path(graph))
         self._describe(self._session.get_modelmeta().custom_metadata_map)
-        hann = np.sin(np.pi * (np.arange(FFT) + 0.5) / FFT)
-        self._window = np.sin(np.pi / 2 * hann**2).astype(np.float32)  # Vorbis power-complementary, both ways
 
     def _describe(self, properties: Mapping[str, str]) -> None:
         try:
@@ -64,50 +63,34 @@ class DeepFilterNet3:
         self._initial, self._held = initial(parts), held(parts)
 
     def open(self) -> Voice:
-        return Voice(self._initial.copy(), self._look_ahead)
+        from libdf import DF
+
+        return Voice(self._initial, DF(**STFT), self._look_ahead)
 
     def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
         """Denoise one hop of each voice; the output trails the input by `latency` samples.
 
         noisy: float32[n, 480] in [-1, 1], mono, 48 kHz, row i belongs to voices[i].   Returns the same shape.   Raises nothing.
         """
-        state = voices[0].state[None] if len(voices) == 1 else np.stack([voice.state for voice in voices])
-        spectrum, after = self._session.run(None, {"spectrum": self._analysed(voices, noisy), "state": state})
+        noisy = np.ascontiguousarray(noisy, np.float32)  # libdf refuses strides
+        state = np.stack([voice.state for voice in voices])
+        frames = [voice.stft.analysis(noisy[row : row + 1], reset=False) for row, voice in enumerate(voices)]
+        spectrum = np.concatenate(frames)[:, 0].view(np.float32).reshape(-1, BINS, 2)
+        spectrum, after = self._session.run(None, {"spectrum": spectrum, "state": state})
+        clean = np.empty_like(noisy)
+        bins = spectrum.view(np.complex64).reshape(-1, 1, 1, BINS)
         for row, voice in enumerate(voices):
             voice.state = after[row]
             if voice.ahead:
-                self._wait(voice, spectrum[row])
-        return self._synthesised(voices, spectrum)
+                self._wait(voice, bins[row])
+            clean[row] = voice.stft.synthesis(bins[row], reset=False)
+        return clean
 
-    def _wait(self, voice: Voice, spectrum: Sound) -> None:
+    def _wait(self, voice: Voice, frame: Frame) -> None:
         """A hop of the look-ahead: nothing to be heard yet, and convolutions and GRUs have not begun."""
         voice.ahead -= 1
         voice.state = np.where(self._held, self._initial, voice.state)
-        spectrum[:] = 0
-
-    def _analysed(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
-        """float32[n, 2, 481]: real and imaginary parts, as upstream scales them."""
-        frames = np.empty((len(voices), 2, BLOCK), np.float32)
-        for row, voice in enumerate(voices):
-            frames[row, 0] = voice.heard
-            voice.heard[:] = noisy[row]
-        frames[:, 1] = noisy
-        frames = frames.reshape(-1, FFT)
-        frames *= self._window
-        bins = np.fft.rfft(frames, norm="forward")
-        spectrum = np.empty((len(voices), 2, BINS), np.float32)
-        spectrum[:, 0], spectrum[:, 1] = bins.real, bins.imag
-        return spectrum
-
-    def _synthesised(self, voices: Sequence[Voice], spectrum: Sound) -> Sound:
-        bins = np.empty((len(voices), BINS), np.complex128)
-        bins.real, bins.imag = spectrum[:, 0], spectrum[:, 1]
-        frames = (np.fft.irfft(bins, norm="forward") * self._window).astype(np.float32)
-        clean: Sound = frames[:, :BLOCK].copy()
-        for row, voice in enumerate(voices):
-            clean[row] += voice.overlap
-            voice.overlap[:] = frames[row, BLOCK:]
-        return clean
+        frame[:] = 0
 
 
 def open_session(graph: Path) -> Any:
