@@ -7,9 +7,9 @@ import os
 import sys
 from typing import NoReturn
 
-from install.environment import ROOT, ensure
-from install.pip import Failed, say
-from install.tools import ensure_tools, test_environment
+from web.install.environment import ROOT, ensure
+from web.install.pip import Failed, say
+from web.install.tools import ensure_tools, test_environment
 
 # Command -> the module that does it, and what it is for.
 COMMANDS = {

@@ -48,8 +48,8 @@ class Taping:
         try:
             self.recording, folder = await self._archive.begin(username, self._label, title, started_at)
             recorder = await Recorder(folder).__aenter__()
-        except OSError as error:
-            logger.error("%s: cannot be recorded: %s", self._label, error)
+        except Exception as error:  # whatever keeps rows has failed, a full disk or an account just deleted: the voice goes on
+            logger.error("%s: cannot be recorded: %s: %s", self._label, type(error).__name__, error)
             self._early.clear()
             return
         self._recorder = recorder

@@ -35,7 +35,7 @@ class Checkout:
         for place in (self.folder / "web", self.shelf):
             place.mkdir(parents=True)
         shutil.copy(ROOT / "run.py", self.folder)
-        shutil.copytree(ROOT / "install", self.folder / "install", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "web" / "install", self.folder / "web" / "install", ignore=shutil.ignore_patterns("__pycache__"))
         (self.folder / "web" / "serve.py").write_text(SERVE)
         self.pin("1.0")
         for version in ("1.0", "2.0"):

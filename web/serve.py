@@ -3,14 +3,16 @@
 import argparse
 import asyncio
 import errno
+import fcntl
 import logging
+import os
 import resource
 import signal
 import socket
 import ssl
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _raise_limit_of_files()
         with ExitStack() as opened:
             config.storage.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            opened.enter_context(claimed(config.storage.path))
             context = tls_context(config.http, config.storage.path)
             sockets = [opened.enter_context(each) for each in bind(config.http)]
             return asyncio.run(serve(config, sockets, context), debug=False)
@@ -84,6 +87,19 @@ async def _closed_in_time(runner: web.AppRunner) -> bool:
         logger.error("not closed within %s s", END_S)
         return False
     return True
+
+
+@contextmanager
+def claimed(storage: Path) -> Iterator[None]:
+    """The folder is this server's alone while it runs; the system lets go of it whatever the end. Raises ConfigError."""
+    handle = os.open(storage / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise ConfigError(f"storage.path: another server is running on {storage}") from error
+    finally:
+        os.close(handle)
 
 
 def bind(http: Http) -> list[socket.socket]:

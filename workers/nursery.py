@@ -43,6 +43,7 @@ class Nursery:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "workers.forking", str(far.fileno()), str(os.getpid())),
                 pass_fds=[far.fileno()],
+                start_new_session=True,  # Ctrl-C is for the server, which lets it go in its turn
                 stdin=asyncio.subprocess.DEVNULL,
                 env={**os.environ, **_ONE_THREAD},
                 cwd=_ROOT,

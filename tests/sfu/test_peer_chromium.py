@@ -85,7 +85,7 @@ class Exchange:
 
 @pytest.fixture
 async def exchange() -> AsyncIterator[tuple[Exchange, str]]:
-    async with MediaSockets(["0.0.0.0"], 0) as sockets:
+    async with MediaSockets(["127.0.0.1"], 0) as sockets:
         made = Exchange(sockets)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", made.take)

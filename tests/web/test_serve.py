@@ -28,9 +28,9 @@ async def test_it_listens_where_it_says(server: StartServer) -> None:
     assert f"{running.url}/  microphone works\n" in running.log
 
 
-async def test_https_on_a_wildcard(server: StartServer) -> None:
-    """A server for everybody speaks HTTPS with a certificate that names it."""
-    running = await server({"http.host": "0.0.0.0"})
+async def test_https_with_its_own_certificate(server: StartServer) -> None:
+    """A server that speaks HTTPS by itself has a certificate that names it."""
+    running = await server({"http.tls": "self-signed"})
     assert running.url.startswith("https://127.0.0.1:")
     trusting = ssl.create_default_context(cafile=running.storage / "keys" / "self-signed.pem")
     async with aiohttp.ClientSession() as client, client.get(f"{running.url}/healthz", ssl=trusting) as answer:
@@ -46,6 +46,16 @@ async def test_it_starts_again_on_the_same_port(server: StartServer) -> None:
     running.kill()
     await running.start()
     assert running.url == url
+
+
+async def test_two_servers_do_not_share_a_folder(server: StartServer) -> None:
+    """A second server on the same storage says so in one line and leaves with 2."""
+    running = await server()
+    command = [sys.executable, "-m", "web.serve", "--config", str(running.folder / "config.toml")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HUSHCAST_HTTP_PORT": "0", "HUSHCAST_RTC_PORT": "0"}
+    second = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, env=environment, timeout=60)
+    assert second.returncode == 2
+    assert second.stderr.strip().splitlines() == [f"hushcast: storage.path: another server is running on {running.storage}"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

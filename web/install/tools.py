@@ -10,8 +10,8 @@ import sysconfig
 from pathlib import Path
 from typing import Sequence
 
-from install.environment import ROOT
-from install.pip import say
+from web.install.environment import ROOT
+from web.install.pip import say
 
 TYPESCRIPT = "7.0.2"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")

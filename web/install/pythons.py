@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Sequence
 
-from install.pip import Failed, say
+from web.install.pip import Failed, say
 
 VERSION = "3.11"
 CAN_MAKE = f"import sys, venv, ensurepip; sys.exit('%d.%d' % sys.version_info[:2] != '{VERSION}')"

@@ -15,10 +15,10 @@ import tempfile
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from install.pip import Failed, pip, say
-from install.pythons import VERSION, make_environment
+from web.install.pip import Failed, pip, say
+from web.install.pythons import VERSION, make_environment
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 STAMP = VENV / "hushcast.json"  # written last: {"base": hash of setup.cfg, "test": the same once the tests' packages are in}
 UNFINISHED = VENV / "unfinished"  # there from the first step to the last: whoever finds it begins again
