@@ -64,7 +64,7 @@ class Switchboard:
         known = self._parts.catalogue.names()
         if wish.denoiser is not None and wish.denoiser not in known:
             raise UnknownDenoiser(f"no denoiser {wish.denoiser!r}", known=known)
-        parsed = sdp.parse_offer(offer, "publish")
+        parsed = sdp.parse_offer(offer, "publish", red=True)
         broadcast = await self._broadcast_of(username)
         peer = self._make_peer(parsed, "publish", 0, host)
         broadcast.offer(peer, wish)
@@ -112,7 +112,7 @@ class Switchboard:
         """
         if self._draining:
             raise Draining()
-        parsed = sdp.parse_offer(offer, "subscribe")
+        parsed = sdp.parse_offer(offer, "subscribe", red=True)
         broadcast = self._on_air(broadcaster)
         if broadcast is None:
             raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)
