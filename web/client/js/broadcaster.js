@@ -19,14 +19,11 @@ export function silentAir() {
   };
 }
 
-/** Where to post and how to encode. @param {string} username @param {Profile} profile @param {string} title @returns {{url: string, format: Record<string, string>}} */
-export function whipPlan(username, profile, title) {
+/** Where to post: everything is denoised but what is to be sent as it is. @param {string} username @param {Profile} profile @param {string} title */
+export function whipUrl(username, profile, title) {
   const query = new URLSearchParams({ denoise: profile === "asis" ? "0" : "1" });
   if (title) query.set("title", title);
-  return {
-    url: `/whip/${encodeURIComponent(username)}?${query}`,
-    format: profile === "voice" ? {} : { stereo: "1", "sprop-stereo": "1", maxaveragebitrate: "96000" },
-  };
+  return `/whip/${encodeURIComponent(username)}?${query}`;
 }
 
 export class Broadcaster extends EventTarget {
@@ -126,7 +123,7 @@ export class Broadcaster extends EventTarget {
       if (again.forgotten && status.state === "live") throw new Problem(409, "taken_over", "");
       if (again.forgotten && status.state === "ended") throw new Problem(410, "ended", "");
     }
-    return { ...whipPlan(username, this.air.profile, this.title), track: this.microphone.track };
+    return { url: whipUrl(username, this.air.profile, this.title), track: this.microphone.track };
   }
 
   /** @returns {Promise<boolean>} */

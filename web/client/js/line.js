@@ -90,13 +90,15 @@ export class Line extends EventTarget {
   /** @param {Peer} old @returns {Promise<Problem | null>} null once it is up again (or closed) */
   async #tryAgain(old) {
     const since = performance.now();
-    let forgotten = false;
+    let forgotten = old.dismissed;
     try {
-      await old.restart();
-      this.dispatchEvent(new Event("up"));
-      return null;
+      if (!forgotten) {
+        await old.restart();
+        this.dispatchEvent(new Event("up"));
+        return null;
+      }
     } catch (error) {
-      forgotten = [404, 410].includes(asProblem(error).status);
+      forgotten = old.dismissed || [404, 410].includes(asProblem(error).status);
     }
     old.close(false);
     let last = new Problem(0, "offline", "");

@@ -1,7 +1,7 @@
 /** One WebRTC connection to the server with its WHIP or WHEP resource. Runs once; Line decides about another. */
 
 import { Problem, request } from "./api.js";
-import { iceServers, mediaPort, restartFragment, withCredentials, withFormat, withRepair } from "./sdp.js";
+import { iceServers, mediaPort, restartFragment, withCredentials, withRepair } from "./sdp.js";
 
 /** Nothing came back over the media port for so long: it is not open. */
 const UP_WITHIN_MS = 7000;
@@ -12,7 +12,6 @@ const HEAL_WITHIN_MS = 2500;
  * @typedef {object} Plan
  * @property {string} url                 the WHIP or WHEP endpoint with its query
  * @property {MediaStreamTrack | null} track   what is sent; null = a listener
- * @property {Record<string, string>} [format] Opus parameters that we add to the answer (how we encode)
  * @property {string} [authorization]     a bearer token
  */
 
@@ -30,6 +29,8 @@ export class Peer extends EventTarget {
     this.location = null;
     this.answer = "";
     this.closed = false;
+    /** The server has ended it (DTLS close_notify): a restart would be in vain. */
+    this.dismissed = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.healing = undefined;
     this.connection.onconnectionstatechange = () => this.#moved();
@@ -48,9 +49,10 @@ export class Peer extends EventTarget {
     this.location = new URL(response.headers.get("Location") ?? "", new URL(this.plan.url, location.href)).href;
     const servers = iceServers(response.headers.get("Link"));
     if (servers.length) this.connection.setConfiguration({ bundlePolicy: "max-bundle", iceServers: servers });
-    this.answer = withFormat(await response.text(), this.plan.format ?? {});
+    this.answer = await response.text();
     if (this.closed) return void this.#forget();
     await this.connection.setRemoteDescription({ type: "answer", sdp: this.answer });
+    this.#hearDismissal();
     this.#listenClosely();
     await this.#upWithin(UP_WITHIN_MS);
   }
@@ -105,6 +107,15 @@ export class Peer extends EventTarget {
     const receiver = /** @type {RTCRtpReceiver & {jitterBufferTarget?: number | null, playoutDelayHint?: number | null}} */ (this.transceiver.receiver);
     if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
     else if ("playoutDelayHint" in receiver) /** @type {{playoutDelayHint: number}} */ (receiver).playoutDelayHint = 0;
+  }
+
+  #hearDismissal() {
+    const transport = (this.plan.track ? this.transceiver.sender : this.transceiver.receiver).transport;
+    transport?.addEventListener("statechange", () => {
+      if (transport.state !== "closed" || this.closed) return;
+      this.dismissed = true;
+      this.dispatchEvent(new Event("down"));
+    });
   }
 
   #moved() {

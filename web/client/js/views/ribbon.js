@@ -5,7 +5,7 @@ import { colours, fit } from "./colours.js";
 
 /** @typedef {import("../types.js").Levels} Levels */
 /** @typedef {{levels: Levels, clean: boolean, broken: boolean}} Moment    `clean`: the denoised voice is what is heard; `broken`: no connection now */
-/** @typedef {{raw: number, left: number | null, broken: boolean, seed: number}} Column  heights 0 to 1 */
+/** @typedef {{raw: number | null, left: number | null, broken: boolean, seed: number}} Column  heights 0 to 1 */
 
 const FRAME_MS = 1000 / 30;
 const CALM_MS = 250;
@@ -42,7 +42,7 @@ export function ribbon(moment, label) {
     const towards = seen.clean ? 1 : 0;
     sunk = calm.matches ? towards : sunk + Math.sign(towards - sunk) * Math.min(Math.abs(towards - sunk), passed / SINK_MS);
     seed += 1;
-    columns.push({ raw: height(seen.levels.original), left: seen.levels.denoised === null ? null : height(seen.levels.denoised), broken: seen.broken, seed });
+    columns.push({ raw: seen.levels.original === null ? null : height(seen.levels.original), left: seen.levels.denoised === null ? null : height(seen.levels.denoised), broken: seen.broken, seed });
     fit(canvas);
     if (calm.matches) drawBar(canvas, columns, sunk);
     else draw(canvas, columns, sunk);
@@ -66,8 +66,9 @@ export function ribbon(moment, label) {
   };
 }
 
-/** How high the fuzz of a column stands. @param {Column} column @param {number} sunk 0 to 1 */
+/** How high the fuzz of a column stands, or null where nothing is known. @param {Column} column @param {number} sunk 0 to 1 */
 function fuzz(column, sunk) {
+  if (column.raw === null) return null;
   return column.left === null ? column.raw : column.raw * (1 - (1 - SUNK) * sunk);
 }
 
@@ -82,8 +83,8 @@ function draw(canvas, columns, sunk) {
   const reach = middle - 4 * scale;
   const x = (/** @type {number} */ index) => canvas.width - (columns.length - index) * STEP_PX * scale;
   pen.clearRect(0, 0, canvas.width, canvas.height);
-  rail(pen, canvas, x(0), middle, scale);
-  dots(pen, columns, (index) => x(index), (column) => fuzz(column, sunk) * reach, middle, scale);
+  rail(pen, canvas, columns.findLastIndex((column) => column.raw === null && column.left === null) < 0 ? x(0) : canvas.width, middle, scale);
+  dots(pen, columns, (index) => x(index), (column) => fuzz(column, sunk), reach, middle, scale);
   pen.globalAlpha = sunk;
   line(pen, columns, (index) => x(index), (column) => (column.left === null ? null : column.left * reach * sunk), middle, scale);
   pen.globalAlpha = 1;
@@ -106,14 +107,15 @@ export function scatter(a, b) {
   return ((mixed ^ (mixed >>> 12)) >>> 0) / 4294967296;
 }
 
-/** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {(index: number) => number} x @param {(column: Column) => number} reach @param {number} middle @param {number} scale */
-function dots(pen, columns, x, reach, middle, scale) {
+/** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {(index: number) => number} x @param {(column: Column) => number | null} share @param {number} reach @param {number} middle @param {number} scale */
+function dots(pen, columns, x, share, reach, middle, scale) {
   pen.fillStyle = colours().noise;
   pen.beginPath();
   const size = 1.5 * scale;
   columns.forEach((column, index) => {
-    if (column.broken) return;
-    const half = reach(column);
+    const part = share(column);
+    if (column.broken || part === null) return;
+    const half = part * reach;
     const count = Math.min(24, 1 + Math.floor(half / (2.2 * scale)));
     for (let dot = 0; dot < count; dot += 1) {
       const place = scatter(column.seed, dot) * 2 - 1;
@@ -166,7 +168,7 @@ function drawBar(canvas, columns, sunk) {
   const width = canvas.width / steps;
   pen.clearRect(0, 0, canvas.width, canvas.height);
   for (let step = 0; step < steps; step += 1) {
-    const lit = (/** @type {number} */ level) => step < Math.round(level * steps);
+    const lit = (/** @type {number | null} */ level) => step < Math.round((level ?? 0) * steps);
     pen.globalAlpha = lit(now.raw) ? 1 : 0.2;
     pen.fillStyle = colours().noise;
     pen.fillRect(step * width, canvas.height * 0.3, width * 0.5, canvas.height * 0.12);

@@ -46,7 +46,7 @@ export function studio(app) {
       const elsewhere = !onAir && state.air.phase !== "connecting" && Boolean(status && STILL.has(status.state) && status.broadcast);
       attribute(root, "data-phase", onAir ? "live" : state.air.phase);
       head.update(state, onAir);
-      say(message, elsewhere ? "" : airText(state.air, status));
+      say(message, elsewhere && !state.air.trouble ? "" : airText(state.air, status));
       attribute(message, "class", state.air.trouble ? "message wrong" : "message");
       say(model, modelText(state.denoisers) ?? "");
       show(model, model.textContent !== "");

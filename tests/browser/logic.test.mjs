@@ -1,0 +1,113 @@
+/** Routes, levels, delays, keys: what decides without a page. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Problem } from "../../web/client/js/api.js";
+import { whipUrl } from "../../web/client/js/broadcaster.js";
+import { meaning } from "../../web/client/js/keys.js";
+import { backoff, isFinal } from "../../web/client/js/line.js";
+import { bufferDelay } from "../../web/client/js/listener.js";
+import { dbfs, FLOOR_DBFS, noiseFloor } from "../../web/client/js/meter.js";
+import { constraints } from "../../web/client/js/microphone.js";
+import { isOpen, routeOf } from "../../web/client/js/route.js";
+import { glide } from "../../web/client/js/streams.js";
+import { settingsText } from "../../web/client/js/views/details.js";
+import { storageText } from "../../web/client/js/views/library.js";
+import { inOrder } from "../../web/client/js/views/people.js";
+import { height, scatter } from "../../web/client/js/views/ribbon.js";
+import { keyPlace } from "../../web/client/js/views/row.js";
+import { halves } from "../../web/client/js/views/waveform.js";
+
+const at = (path) => routeOf(new URL(path, "http://here"));
+
+test("every address has its page, with or without a slash at its end", () => {
+  assert.deepEqual(["/", "/#friends", "/login", "/register/", "/library", "/search?q=a", "/settings", "/user/Ada", "/join/7", "/l/abc", "/else"].map((path) => at(path).page),
+    ["home", "friends", "login", "register", "library", "search", "settings", "user", "join", "link", "lost"]);
+  assert.equal(at("/user/a%20b/").name, "a b");
+  assert.equal(at("/user/%").name, "%");
+});
+
+test("only the door, a remote and a listen link are open to strangers", () => {
+  assert.deepEqual(["/login", "/register", "/join/1", "/l/x", "/", "/user/Ada"].map((path) => isOpen(at(path))), [true, true, true, true, false, false]);
+});
+
+test("loudness is RMS in dBFS, and silence has a floor", () => {
+  assert.equal(dbfs(new Float32Array(8)), FLOOR_DBFS);
+  assert.ok(Math.abs(dbfs(new Float32Array(8).fill(0.1)) + 20) < 0.01);
+});
+
+test("a voice does not lift the noise floor, a fan does", () => {
+  const voice = Array.from({ length: 50 }, (_, index) => (index % 3 ? -20 : -80));
+  assert.equal(noiseFloor(voice), -80);
+  assert.equal(noiseFloor(voice.map((level) => Math.max(level, -50))), -50);
+  assert.equal(noiseFloor([]), FLOOR_DBFS);
+});
+
+test("the ribbon's height is nothing at silence and full at a shout", () => {
+  assert.deepEqual([null, -100, -66, -6, 0].map(height), [0, 0, 0, 1, 1]);
+  assert.ok(height(-40) < height(-20));
+});
+
+test("fuzz is scattered evenly, and the same each time", () => {
+  const places = Array.from({ length: 4000 }, (_, index) => scatter(index % 200, Math.floor(index / 200)));
+  assert.ok(places.every((place) => place >= 0 && place < 1));
+  assert.ok(Math.abs(places.reduce((sum, place) => sum + place, 0) / places.length - 0.5) < 0.03);
+  assert.equal(scatter(3, 4), scatter(3, 4));
+});
+
+test("between two levels the line glides", () => {
+  assert.equal(glide(-40, -20, 0.5), -30);
+  assert.equal(glide(null, -20, 0.5), -20);
+  assert.equal(glide(-20, null, 0.5), null);
+});
+
+test("the browser's buffer is the mean of what played since the last look", () => {
+  assert.equal(bufferDelay({ delay: 1, count: 100 }, { delay: 3, count: 200 }), 20);
+  assert.equal(bufferDelay({ delay: 1, count: 100 }, { delay: 1, count: 100 }), null);
+});
+
+test("refusals are final, a busy or absent server is asked again", () => {
+  assert.deepEqual([[404, "not_live"], [403, "not_friends"], [429, "too_many"], [503, "draining"], [0, "offline"]].map(([status, code]) => isFinal(new Problem(status, code, ""))), [true, true, false, false, false]);
+  assert.ok([0, 1, 2, 3, 9].map(backoff).every((delay, index, all) => !index || delay >= all[index - 1]));
+});
+
+test("the microphone is asked for without the browser's own cleaning", () => {
+  assert.deepEqual(constraints({ device: "", echo: true, stereo: false }), { noiseSuppression: false, autoGainControl: false, echoCancellation: true, channelCount: 1 });
+  assert.deepEqual(constraints({ device: "x", echo: false, stereo: true }).deviceId, { exact: "x" });
+});
+
+test("what the browser really does is said, also where it does not tell", () => {
+  assert.match(settingsText({ noiseSuppression: true, autoGainControl: false, sampleRate: 48000 }), /noise suppression on, gain control off, echo cancellation not told. 48 kHz/);
+});
+
+test("only As it is goes out undenoised, and a title is escaped", () => {
+  assert.equal(whipUrl("Ada", "asis", "a & b"), "/whip/Ada?denoise=0&title=a+%26+b");
+  assert.equal(whipUrl("Ada", "voice", ""), "/whip/Ada?denoise=1");
+});
+
+test("live friends come first", () => {
+  const names = inOrder([{ username: "Cem", live: false }, { username: "Ben", live: true }, { username: "Ada", live: false }]).map((friend) => friend.username);
+  assert.deepEqual(names, ["Ben", "Ada", "Cem"]);
+});
+
+test("arrows move five seconds and stay inside the recording", () => {
+  assert.deepEqual(["ArrowLeft", "ArrowRight", "Home", "End", "x"].map((key) => keyPlace(key, 3, 7)), [0, 7, 0, 7, null]);
+});
+
+test("peaks are drawn by their larger half", () => {
+  assert.deepEqual(halves({ duration_s: 1, peaks: [[-0.25, 0.04], [0, 0]] }), [0.5, 0]);
+  assert.deepEqual(halves(undefined), []);
+});
+
+test("a single key means something only where it can do something", () => {
+  const state = { keys: true, me: {}, route: { page: "home" }, ear: { phase: "off" }, player: { recording: null }, statuses: {} };
+  assert.equal(meaning(" ", state), null);
+  assert.equal(meaning(" ", { ...state, player: { recording: {} } }), "play");
+  assert.equal(meaning(" ", { ...state, route: { page: "user", name: "Ada" }, statuses: { Ada: { live: true } } }), "listen");
+  assert.equal(meaning("m", { ...state, keys: false }), null);
+  assert.equal(meaning("?", { ...state, keys: false }), "help");
+});
+
+test("the room that is used is told with its limit", () => {
+  assert.equal(storageText({ used_bytes: 2_000_000, quota_bytes: null, keep_days: null }), "2.0 MB used.");
+  assert.equal(storageText({ used_bytes: 2_000_000, quota_bytes: 5_000_000, keep_days: 30 }), "2.0 MB of 5.0 MB used. Each recording is kept for 30 days.");
+});

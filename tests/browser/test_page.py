@@ -1,0 +1,154 @@
+"""Two people and their browsers: from the first account to the recording that plays."""
+
+import re
+
+from playwright.async_api import Page, expect
+
+from tests.browser.people import HEARD, befriend, register, shoot, watched
+
+
+async def started(page: Page) -> None:
+    await page.get_by_role("button", name="Start Streaming").click()
+    await expect(page.get_by_role("button", name="Stop Streaming")).to_be_visible()
+
+
+async def test_a_voice_goes_from_one_page_to_another_and_is_there_afterwards(server, visit) -> None:
+    """Register, befriend, see the badge change, talk, listen, hear, switch, stop; the recording is listed and plays."""
+    house = await server()
+    ada = await visit(viewport={"width": 1280, "height": 800})
+    ben = await watched(await visit(viewport={"width": 1280, "height": 800}, color_scheme="dark"))
+    await register(ada, house.url, "Ada")
+    await register(ben, house.url, "Ben")
+    await befriend(ben, ada, "Ada")
+    friend = ben.get_by_role("listitem").filter(has=ben.get_by_role("link", name="Ada"))
+    await expect(friend.get_by_text("Offline")).to_be_visible()
+    await ben.get_by_role("link", name="Ada", exact=False).first.click()
+    await expect(ben.get_by_text("Ada is quiet")).to_be_visible()
+
+    await started(ada)
+    await expect(friend.get_by_text("Streaming")).to_be_visible()
+    await ben.get_by_role("button", name="Start Listening").click()
+    await expect(ben.get_by_role("button", name="Stop Listening")).to_be_visible()
+    await expect(ben.get_by_text("LIVE", exact=True)).to_be_visible()
+    await ben.evaluate(HEARD)
+    await expect(ada.get_by_text("Ben can hear you.")).to_be_visible()
+    await expect(ada.get_by_text("1 listening: Ben")).to_be_visible()
+    await expect(ada.get_by_role("timer")).to_have_text(re.compile(r"^0:0[2-9]|0:[1-9]\d$"))
+
+    denoise = ada.get_by_role("switch", name="Denoise")
+    await expect(denoise).to_have_attribute("aria-checked", "true")
+    await shoot(ada, "live")
+    await shoot(ben, "listening-dark")
+    await denoise.click()
+    await expect(denoise).to_have_attribute("aria-checked", "false")
+    await denoise.click()
+    await expect(denoise).to_have_attribute("aria-checked", "true")
+    await ben.get_by_role("radio", name="Raw").check()
+    await expect(ben.get_by_role("radio", name="Raw")).to_be_checked()
+    await ada.get_by_role("button", name="Mute").click()
+    await expect(ada.get_by_text("You are muted.")).to_be_visible()
+
+    await ada.get_by_role("button", name="Stop Streaming").click()
+    await expect(friend.get_by_text("Offline")).to_be_visible()
+    await expect(ben.get_by_text("Ada is quiet. Last on air today")).to_be_visible()
+    play = ada.get_by_role("button", name=re.compile("^Play Today"))
+    await expect(play).to_be_enabled(timeout=20_000)
+    await play.click()
+    player = ada.get_by_role("region", name="Player")
+    await expect(player.get_by_text(re.compile(r"^0:0[1-9] / 0:"))).to_be_visible()
+    await ben.get_by_role("button", name=re.compile("^Play Today")).click()
+    await expect(ben.get_by_role("region", name="Player").get_by_text(re.compile(r"^0:0[1-9] / 0:"))).to_be_visible()
+
+
+async def test_nothing_starts_by_itself_and_a_reload_can_be_resumed(server, visit) -> None:
+    """After a reload the page says that one is still live; Resume goes on in the same broadcast, Stop ends it."""
+    house = await server()
+    ada = await visit()
+    await register(ada, house.url, "Ada")
+    await started(ada)
+    before = await ada.evaluate("async () => (await (await fetch('/api/stream/status/Ada')).json()).broadcast")
+    await ada.reload()
+    await expect(ada.get_by_text("You are still live.")).to_be_visible()
+    await expect(ada.get_by_role("button", name="Start Streaming")).to_be_hidden()
+    await shoot(ada, "still-live")
+    await ada.get_by_role("button", name="Resume").click()
+    await expect(ada.get_by_role("switch", name="Denoise")).to_be_visible()
+    status = "async () => (await (await fetch('/api/stream/status/Ada')).json())"
+    assert (await ada.evaluate(status))["broadcast"] == before
+    await ada.reload()
+    await ada.get_by_role("button", name="Stop Streaming").click()
+    await expect(ada.get_by_role("button", name="Start Streaming")).to_be_visible()
+    await ada.wait_for_function("async () => (await (await fetch('/api/stream/status/Ada')).json()).state === 'ended'")
+
+
+async def test_another_tab_takes_over_and_the_first_one_says_so(server, visit) -> None:
+    """The last publisher wins; the first page stops trying and tells why."""
+    house = await server()
+    first = await visit()
+    await register(first, house.url, "Ada")
+    await started(first)
+    second = await first.context.new_page()
+    await second.goto(house.url)
+    await second.get_by_role("button", name="Resume").click()
+    await expect(second.get_by_role("switch", name="Denoise")).to_be_visible()
+    await expect(first.get_by_text("Another tab or device has taken over", exact=False)).to_be_visible()
+    await expect(first.get_by_role("button", name="Resume")).to_be_visible()
+    await second.get_by_role("button", name="Stop Streaming").click()
+    await expect(second.get_by_role("button", name="Start Streaming")).to_be_visible()
+
+
+async def test_a_closed_media_port_is_named_at_once(server, visit) -> None:
+    """Where no sound can get through, the page says which port is not open, and offers to start again."""
+    house = await server()
+    ada = await visit()
+    # The answer is made to lead to a port where nobody is: what a firewall looks like from here.
+    await ada.route("**/whip/**", lambda route: lead_astray(route) if route.request.method == "POST" else route.continue_())
+    await register(ada, house.url, "Ada")
+    await ada.get_by_role("button", name="Start Streaming").click()
+    await expect(ada.get_by_text("UDP 9 is not open on the server")).to_be_visible(timeout=20_000)
+    await expect(ada.get_by_role("button", name="Start Streaming")).to_be_enabled()
+    await shoot(ada, "no-udp")
+
+
+async def lead_astray(route) -> None:
+    answer = await route.fetch()
+    sdp = re.sub(r"(a=candidate:\S+ \d+ udp \d+ \S+) \d+ ", r"\1 9 ", await answer.text(), flags=re.IGNORECASE)
+    await route.fulfill(response=answer, body=sdp)
+
+
+async def test_deleting_a_recording_can_be_undone(server, visit) -> None:
+    """The row folds with an Undo; without one the recording is gone from the server as the page is left."""
+    house = await server()
+    ada = await visit()
+    await register(ada, house.url, "Ada")
+    await started(ada)
+    await expect(ada.get_by_role("timer")).to_have_text(re.compile("0:0[1-9]"))
+    await ada.get_by_role("button", name="Stop Streaming").click()
+    await expect(ada.get_by_role("button", name=re.compile("^Play Today"))).to_be_enabled(timeout=20_000)
+    await ada.goto(f"{house.url}/library")
+    await ada.get_by_label(re.compile("^More about")).click()
+    await ada.get_by_role("button", name="Delete").click()
+    await ada.get_by_role("button", name="Undo").click()
+    await expect(ada.get_by_role("button", name=re.compile("^Play Today"))).to_be_visible()
+    await ada.get_by_label(re.compile("^More about")).click()
+    await ada.get_by_role("button", name="Delete").click()
+    await expect(ada.get_by_text("Deleted.", exact=True)).to_be_visible()
+    await ada.reload()
+    await expect(ada.get_by_text("Nothing recorded yet", exact=False)).to_be_visible()
+
+
+async def test_wrong_words_at_the_door_are_answered_where_they_belong(server, visit) -> None:
+    """A short password is told at its field, a wrong one in a sentence; afterwards the page asked for opens."""
+    house = await server()
+    ada = await visit(f"{house.url}/library")
+    await expect(ada).to_have_url(re.compile("/login"))
+    await ada.get_by_role("link", name="Register").click()
+    await ada.get_by_label("Username").fill("Ada")
+    await ada.get_by_label("Password").fill("short")
+    await ada.get_by_role("button", name="Register").click()
+    await expect(ada.get_by_label("Password")).to_have_attribute("aria-invalid", "true")
+    await ada.get_by_role("link", name="I have an account").click()
+    await ada.get_by_label("Username").fill("Ada")
+    await ada.get_by_label("Password").fill("never the right one")
+    await ada.get_by_role("button", name="Log in").click()
+    await expect(ada.get_by_text("Name or password is wrong.")).to_be_visible()
