@@ -60,11 +60,12 @@ export function airText(air, status) {
 
 /** @param {Status | undefined} status */
 function liveText(status) {
+  if (status?.recording?.failed) return troubleText({ code: status.recording.failed, detail: "The recording has ended. You are still on air." });
   if (status?.denoise.state === "bypassed") return bypassText(status.denoise.reason, status.listeners);
   if (status?.denoise.state === "starting") return "Denoising starts.";
   const names = status?.listener_names ?? [];
   if (names.length === 1) return `${names[0]} can hear you.`;
-  return names.length ? "Your friends can hear you." : "You are on air. Nobody is listening yet.";
+  return names.length ? "Your friends can hear you." : "You are on air.";
 }
 
 /** @param {Air} air */

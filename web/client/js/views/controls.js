@@ -36,9 +36,9 @@ export function segmented(legend, options, chosen) {
   };
 }
 
-/** @param {string} label @param {(on: boolean) => void} turned */
-export function toggle(label, turned) {
-  const root = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": "false", "aria-label": label,
+/** @param {string} label @param {(on: boolean) => void} turned @param {string} [kind] "clean" where it is about that */
+export function toggle(label, turned, kind = "") {
+  const root = h("button", { type: "button", role: "switch", class: `switch ${kind}`, "aria-checked": "false", "aria-label": label,
     on: { click: () => turned(root.getAttribute("aria-checked") !== "true") } }, h("span", { class: "switch-track" }, h("span", { class: "switch-thumb" })), h("span", null, label));
   return {
     root,

@@ -35,6 +35,7 @@ export function frame(app) {
       const live = (state.friends ?? []).filter((friend) => friend.live).length;
       const asking = state.requests.incoming.length;
       say(count, live ? `${live} live` : asking ? `${asking} new` : "");
+      attribute(count, "class", live ? "count on" : "count");
       attribute(friends, "aria-current", state.route.page === "friends" ? "page" : null);
       player.update(state);
       now.update(state);

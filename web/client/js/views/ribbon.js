@@ -14,10 +14,10 @@ const STEP_PX = 3;
 /** What remains of the fuzz while the clean voice is heard. */
 const SUNK = 0.6;
 
-/** Loudness as height: -66 dBFS is nothing, -6 is full. @param {number | null} level dBFS @returns {number} 0 to 1 */
+/** Loudness as height: -66 dBFS is nothing, 0 is full, a voice is about half. @param {number | null} level dBFS @returns {number} 0 to 1 */
 export function height(level) {
   if (level === null) return 0;
-  return Math.min(1, Math.max(0, (level + 66) / 60)) ** 1.3;
+  return Math.min(1, Math.max(0, (level + 66) / 66)) ** 1.6;
 }
 
 /** @param {() => Moment} moment what is to be drawn now @param {string} label */

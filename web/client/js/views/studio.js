@@ -188,7 +188,7 @@ export function fillDevices(select, air) {
 /** @param {import("../app.js").App} app @param {HTMLInputElement} title */
 function liveControls(app, title) {
   const name = h("input", { class: "title-edit", "aria-label": "Title", maxlength: "120", placeholder: "Give it a title", autocomplete: "off" });
-  const denoise = toggle("Denoise", (enabled) => void app.denoise({ enabled }));
+  const denoise = toggle("Denoise", (enabled) => void app.denoise({ enabled }), "clean");
   const mute = button("Mute", () => app.broadcaster.mute(!app.state.air.muted), { "aria-pressed": "false" });
   const stop = button("Stop", () => void app.stopStreaming(), { class: "stop", "aria-label": "Stop Streaming" });
   name.addEventListener("change", () => void retitle(app, name.value.trim()));
@@ -218,6 +218,7 @@ function liveControls(app, title) {
 async function retitle(app, title) {
   const me = app.state.me?.username ?? "";
   await app.shelves.load(me);
-  const now = app.state.shelves[me]?.items.find((recording) => recording.state === "live");
+  const id = app.state.statuses[me]?.recording?.id;
+  const now = app.state.shelves[me]?.items.find((recording) => (id ? recording.id === id : recording.state === "live"));
   if (now) await app.attempt(() => app.shelves.rename(now, title));
 }
