@@ -13,6 +13,7 @@ import os
 import sys
 import warnings
 from dataclasses import asdict
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,10 @@ from workers.parent import leave_with_parent
 from workers.weights import FAMILIES, Family, checkpoint, sha256
 
 if TYPE_CHECKING:
+    from workers.streaming.deepfilternet2 import DeepFilterNet2
     from workers.streaming.deepfilternet3 import DeepFilterNet3
+
+    Net = DeepFilterNet2 | DeepFilterNet3
 
 FORMAT = 3  # of the graph and its description; a new one leaves old cache files unused
 LEAST_SNR_DB = 90.0  # of the exported graph against torch, on noise (130 is usual)
@@ -64,10 +68,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def export(family: Family, weights: Path, out: Path) -> None:
     """Make the graph, check it against torch, put it in its place."""
-    from workers.streaming.deepfilternet3 import DeepFilterNet3
     from workers.streaming.upstream import load
 
-    net = DeepFilterNet3(load(weights)).eval()
+    module, _, name = family.streaming.partition(":")
+    net = getattr(import_module(module), name)(load(weights)).eval()
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:
@@ -79,7 +83,7 @@ def export(family: Family, weights: Path, out: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def write_graph(net: "DeepFilterNet3", family: Family, file: Path) -> None:
+def write_graph(net: "Net", family: Family, file: Path) -> None:
     """Export with the voices as a free dimension, and the description that the plugin reads."""
     import onnx
     import torch
@@ -100,7 +104,7 @@ def write_graph(net: "DeepFilterNet3", family: Family, file: Path) -> None:
     onnx.save(model, file)
 
 
-def description(net: "DeepFilterNet3", family: Family) -> dict[str, Any]:
+def description(net: "Net", family: Family) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "denoiser": family.denoiser,
@@ -110,7 +114,7 @@ def description(net: "DeepFilterNet3", family: Family) -> dict[str, Any]:
     }
 
 
-def check(net: "DeepFilterNet3", file: Path) -> None:
+def check(net: "Net", file: Path) -> None:
     """Run the graph beside torch: 50 hops of noise, three voices. Raises RuntimeError where they differ or are not numbers."""
     import numpy as np
     import torch

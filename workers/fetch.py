@@ -36,7 +36,7 @@ def fetch(family: Family, url: str, cache: Path, progress: Callable[[int, int], 
     Checked against our own table (upstream), or against NAME.zip.sha256 beside the archive where a mirror has one.
     """
     if url == "upstream" and family.archive_sha256 is None:
-        raise NotFetched("upstream publishes no such weights; put them into a folder of models.path")
+        raise NotFetched("we know no archive of these at upstream; put the weights into a folder of models.path")
     source = f"{UPSTREAM if url == 'upstream' else url.rstrip('/')}/{family.folder}.zip"
     if urllib.parse.urlsplit(source).scheme not in ("http", "https"):
         raise NotFetched(f"models.url is no http address: {url}")

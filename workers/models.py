@@ -84,6 +84,9 @@ class Models:
 
     async def _fetched(self, family: Family) -> Path | None:
         """The folder of weights just fetched, or None, the reason said."""
+        if not family.by_itself:
+            self._say(family, NO_WEIGHTS)
+            return None
         if not self._download:
             logger.warning("%s: no weights in %s, and models.download is false", family.denoiser, self._searched())
             self._say(family, NO_WEIGHTS)

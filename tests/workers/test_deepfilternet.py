@@ -15,7 +15,7 @@ from tests.workers.offline import enhanced, padded
 from workers import registry
 from workers.denoiser import Denoiser
 from workers.errors import OptionError
-from workers.plugins.deepfilternet import DeepFilterNet3
+from workers.plugins.deepfilternet import DeepFilterNet2, DeepFilterNet3
 from workers.weights import FAMILIES
 
 LEAST_DB = 100.0
@@ -153,3 +153,9 @@ def test_bad_graph(content: bytes | None, tmp_path: Path) -> None:
         DeepFilterNet3({"graph": graph})
     with pytest.raises(OptionError):
         DeepFilterNet3({})
+
+
+def test_graph_of_another(deepfilternet3_graph: Path) -> None:
+    """A graph that was made for another denoiser is an OptionError."""
+    with pytest.raises(OptionError):
+        DeepFilterNet2({"graph": deepfilternet3_graph})

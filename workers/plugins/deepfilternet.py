@@ -35,7 +35,7 @@ class Voice:
 
 
 class DeepFilterNet3:
-    """The default. Owns an ONNX Runtime session without threads; a fork may use it.
+    """The default, 30 ms. Owns an ONNX Runtime session without threads; a fork may use it.
 
     Source: Schröter et al., DeepFilterNet: Perceptually Motivated Real-Time Speech Enhancement, 2023.
     """
@@ -61,6 +61,8 @@ class DeepFilterNet3:
         parts = [Part(**{**part, "shape": tuple(part["shape"])}) for part in known["parts"]]
         self.latency, self._look_ahead = int(known["latency"]), int(known["look_ahead"])
         self._initial, self._held = initial(parts), held(parts)
+        if self.latency != round(self.latency_ms * RATE_HZ / 1000):
+            raise OptionError(f"the graph is another denoiser's: its latency is {self.latency} samples")
 
     def open(self) -> Voice:
         from libdf import DF
@@ -91,6 +93,21 @@ class DeepFilterNet3:
         voice.ahead -= 1
         voice.state = np.where(self._held, self._initial, voice.state)
         frame[:] = 0
+
+
+class DeepFilterNet2(DeepFilterNet3):
+    """Its forerunner, 50 ms; the same but for the graph.
+
+    Source: Schröter et al., DeepFilterNet2: Towards Real-Time Speech Enhancement on Embedded Devices, 2022.
+    """
+
+    latency_ms: ClassVar[float] = 50.0
+
+
+class DeepFilterNet2LowLatency(DeepFilterNet3):
+    """DeepFilterNet2 without look-ahead, 10 ms; the same but for the graph."""
+
+    latency_ms: ClassVar[float] = 10.0
 
 
 def open_session(graph: Path) -> Any:

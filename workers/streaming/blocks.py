@@ -1,0 +1,105 @@
+"""What DeepFilterNet2 and 3 have in common: the convolutions around the GRUs, and the deep filter.
+
+Learnt parameters come from upstream's modules of the same purpose. Shapes: B voices; time is always one hop.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workers.streaming import layers
+
+BINS, LOW_BINS = 481, 96  # of a frame; of those, the deep filter's, up to 4.8 kHz
+BANDS = 32  # on the ERB scale
+CHANNELS = 64  # of most convolutions
+ORDER = 5  # frames that the deep filter sees
+
+
+class FeatureConvolutions(nn.Module):
+    """Features of three frames -> both embeddings [B, 512], the mask's four skip connections, c0 for the coefficients."""
+
+    def __init__(self, enc: Any) -> None:
+        super().__init__()
+        self.erb0, self.erb1 = layers.merged(enc.erb_conv0), layers.merged(enc.erb_conv1)
+        self.erb2, self.erb3 = layers.merged(enc.erb_conv2), layers.merged(enc.erb_conv3)
+        self.complex0, self.complex1 = layers.merged(enc.df_conv0), layers.Pair(enc.df_conv1)
+        self.complex_in = layers.GroupedLinear(enc.df_fc_emb[0].weight)
+
+    def forward(self, erb: Tensor, complex_: Tensor) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
+        e0 = self.erb0(erb).relu()
+        e1 = self.erb1(e0).relu()
+        e2 = self.erb2(e1).relu()
+        e3 = self.erb3(e2).relu()
+        c0 = self.complex0(complex_).relu()
+        c1 = self.complex1(c0).relu()
+        return by_bin(e3, 8), self.complex_in(by_bin(c1, 48)).relu(), [e0, e1, e2, e3], c0
+
+
+def by_bin(x: Tensor, bins: int) -> Tensor:
+    """float32[B, C, 1, F] -> [B, F * C], as upstream's linear layers take it."""
+    return x.reshape(-1, CHANNELS, bins).transpose(1, 2).reshape(-1, bins * CHANNELS)
+
+
+class MaskConvolutions(nn.Module):
+    """Embedding [B, 512] and skips -> a gain in [0, 1] for each bin from `first` on: [B, 481 - first]."""
+
+    def __init__(self, dec: Any, bands_to_bins: Tensor, first: int) -> None:
+        super().__init__()
+        self.skip3, self.skip2 = layers.scaled(dec.conv3p), layers.scaled(dec.conv2p)
+        self.skip1, self.skip0 = layers.scaled(dec.conv1p), layers.scaled(dec.conv0p)
+        self.up3, self.up2, self.up1 = layers.merged(dec.convt3), layers.upsampling(dec.convt2), layers.upsampling(dec.convt1)
+        self.out = layers.merged(dec.conv0_out)
+        self.bands_to_bins: Tensor
+        self.register_buffer("bands_to_bins", bands_to_bins[:, first:].float())
+
+    def forward(self, emb: Tensor, skips: list[Tensor]) -> Tensor:
+        e0, e1, e2, e3 = skips
+        narrow = emb.reshape(-1, 8, CHANNELS).transpose(1, 2)[:, :, None]
+        d3 = self.up3(self.skip3(e3).relu() + narrow).relu()
+        d2 = self.up2(self.skip2(e2).relu() + d3).relu()
+        d1 = self.up1(self.skip1(e1).relu() + d2).relu()
+        gains = self.out(self.skip0(e0).relu() + d1).sigmoid()
+        return torch.matmul(gains.reshape(-1, BANDS), self.bands_to_bins)
+
+
+class Coefficients(nn.Module):
+    """GRU output [*, B, 256] and c0 -> coefficients [B, 10, 96]: five real parts, oldest frame first, then five imaginary.
+
+    The convolution over time of c0 looks some frames back; carried are not those frames of 64 channels but what they will
+    add to the next outputs: waiting [B, self.waiting, 1, 96], the nearest first.
+    """
+
+    def __init__(self, dec: Any) -> None:
+        super().__init__()
+        out = dec.df_out[0].weight.unflatten(2, (-1, ORDER, 2))  # [groups, 256 / groups, bins, taps, (real, imaginary)]
+        self.out = layers.GroupedLinear(out.transpose(3, 4).flatten(2))
+        pathway = layers.merged(dec.df_convp)  # [10, 64, frames, 1]
+        assert pathway.bias is not None
+        self.waiting = 2 * ORDER * (pathway.weight.shape[2] - 1)
+        parts_first = pathway.weight.double().unflatten(0, (ORDER, 2)).transpose(0, 1).flatten(0, 1)
+        bias = pathway.bias.double().unflatten(0, (ORDER, 2)).T.flatten()
+        newest_first = parts_first.flip(2).permute(2, 0, 1, 3).flatten(0, 1)[:, :, None]  # [10 * frames, 64, 1, 1]
+        self.pathway = layers.conv(newest_first, torch.cat([bias, bias.new_zeros(self.waiting)]))
+
+    def forward(self, hidden: Tensor, c0: Tensor, waiting: Tensor) -> tuple[Tensor, Tensor]:
+        wide = self.out(hidden).tanh().reshape(-1, LOW_BINS, 2 * ORDER).transpose(1, 2)
+        sums, now = self.pathway(c0), 2 * ORDER
+        ripe = (sums[:, :now] + waiting[:, :now]).relu()
+        waiting = torch.cat([sums[:, now:-now] + waiting[:, now:], sums[:, -now:]], 1)
+        return wide + ripe.reshape(-1, now, LOW_BINS), waiting
+
+
+def quartet(low: Tensor) -> Tensor:
+    """A frame's low bins as `filtered` wants them: [B, 2, 96] -> real, -imaginary, imaginary, real [B, 4, 1, 96]."""
+    real, imaginary = low[:, :1, None], low[:, 1:, None]
+    return torch.cat([real, -imaginary, imaginary, real], 1)
+
+
+def filtered(low: Tensor, coefficients: Tensor) -> Tensor:
+    """The deep filter: each bin becomes the complex sum of its last frames times its coefficients: [B, 2, 96].
+
+    low [B, 4, 5, 96] are quartets, oldest frame first; coefficients [B, 10, 96] have all real parts, then all imaginary
+    ones: so a row of products sums up to the real, the other to the imaginary part.
+    """
+    return (low.reshape(-1, 2, 2 * ORDER, LOW_BINS) * coefficients[:, None]).sum(2)
