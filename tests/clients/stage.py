@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,7 +86,7 @@ class Stage:
             await ear.listen("ada", "?variant=original")
             await ear.heard(int(seconds * RATE_HZ / samples), 10 + seconds)
             packets = sorted((packet for _, packet in ear.received), key=lambda packet: packet.timestamp)
-        assert {later.timestamp - earlier.timestamp for earlier, later in zip(packets, packets[1:], strict=False)} == {samples}
+        assert {later.timestamp - earlier.timestamp for earlier, later in pairwise(packets)} == {samples}
         return [packet.payload for packet in packets]
 
     async def heard_tone(self) -> Tone:

@@ -30,7 +30,10 @@ NPM_CLIENTS = ("werift@0.25.2", "@eyevinn/whip-web-client@1.1.7")
 
 
 def ensure_tools() -> None:
-    """Get browsers, foreign clients, fonts, node, a C compiler and the TypeScript checker. What cannot be got is said; its tests skip, or fail under CI."""
+    """Get browsers, foreign clients, fonts, node, a C compiler and the TypeScript checker.
+
+    What cannot be got is said; its tests skip, or fail under CI.
+    """
     missing = _missing()
     if missing and shutil.which("apt-get") and os.geteuid() == 0:
         _apt(missing)

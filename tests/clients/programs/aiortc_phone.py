@@ -9,7 +9,6 @@ import aiohttp
 import av
 import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-
 from yarl import URL
 
 from tests.clients.stage import tone, tone_in
