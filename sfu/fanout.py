@@ -130,7 +130,7 @@ class Fanout:
         self.listeners.pop(listener, None)
         self._stepping.pop(listener, None)
         self._reporting.remove(listener)
-        self._groups.remove(listener)
+        self._groups.forget(listener)
         listener.give_back()
 
     def choose(self, listener: Listener, variant: str) -> None:
@@ -163,11 +163,14 @@ class Fanout:
                     if report.ssrc == self._ssrc:
                         self._hear(listener, report, now_ns)
 
-    @property
-    def worst_loss(self) -> float:
-        """The greatest share that any listener lost lately, in [0, 1]."""
+    def worst_loss(self, denoised: bool) -> float:
+        """The greatest share, in [0, 1], lost lately by any who hears that variant and has to be helped by its packets' FEC."""
         now_ns = self._clock_ns()
-        return max((listener.loss_at(now_ns) for listener in self.listeners), default=0.0)
+        ears = (each for each in self.listeners if not each.repaired and self._hears_denoised(each) is denoised)
+        return max((listener.loss_at(now_ns) for listener in ears), default=0.0)
+
+    def _hears_denoised(self, listener: Listener) -> bool:
+        return listener.line is Line.DENOISED or (listener.line is Line.AUTO and self._denoising)
 
     def close(self) -> None:
         """All listeners are out and no timer is left. Idempotent."""
@@ -233,14 +236,13 @@ class Fanout:
     def _hear(self, listener: Listener, report: Report, now_ns: int) -> None:
         before = listener.redundancy
         listener.hear(report, now_ns)
-        if listener.redundancy != before and self._groups.of(listener) is not None:
+        if listener.redundancy != before and listener in self._groups:
             self._groups.remove(listener)
             self._groups.add(listener, self._next_of(listener.line))
 
     def _resend(self, listener: Listener, sequences: Sequence[int], now_ns: int) -> None:
-        group = self._groups.of(listener)
         for sequence in sequences:
-            plain = group.again(sequence, listener.since) if group is not None else None
+            plain = self._groups.again(listener, sequence)
             if plain is None or not listener.may_resend(now_ns):
                 listener.unasked += 1
             else:

@@ -9,6 +9,7 @@ from sfu.listener import Line, Listener
 from workers.ring import Packet
 
 CACHED = 512  # packets: 10 s at 20 ms
+REMEMBERED = 3  # groups of one listener that it may still ask for packets of
 LARGEST_RED = 1200  # bytes with RTP header: beyond, a packet would not fit every path, and earlier ones stay out
 
 
@@ -35,7 +36,7 @@ class Group:
         self._ssrc = ssrc
         self._base = base
         self._cache: list[tuple[int, bytes] | None] = [None] * CACHED
-        self._newest = -1
+        self.newest = -1  # the number sent last
         self._before: deque[Packet] = deque(maxlen=shape.redundancy)
 
     def __len__(self) -> int:
@@ -50,7 +51,7 @@ class Group:
             self._before.append(packet)
         plain = rtp.build(payload_type, number + shape.half, packet.time + self._base, self._ssrc, payload, marker=marker)
         self._cache[number % CACHED] = number, plain
-        self._newest = number
+        self.newest = number
         return plain
 
     def _with_earlier(self, packet: Packet) -> bytes:
@@ -59,26 +60,46 @@ class Group:
             del earlier[0]
         return payload
 
-    def again(self, sequence: int, since: int) -> bytes | None:
-        """What was sent under that sequence, if it is still here and not from before number `since`."""
-        number = rtp.unwrap_sequence(sequence - self.shape.half & 0xFFFF, self._newest)
+    def again(self, sequence: int, since: int, until: int | None) -> bytes | None:
+        """What was sent under that sequence, if it is still here and its number from `since` on and before `until`."""
+        number = rtp.unwrap_sequence(sequence - self.shape.half & 0xFFFF, self.newest)
         kept = self._cache[number % CACHED]
-        return kept[1] if kept is not None and kept[0] == number and number >= since else None
+        sent = kept is not None and kept[0] == number and number >= since and (until is None or number < until)
+        return kept[1] if kept is not None and sent else None
+
+
+class Stay(NamedTuple):
+    """A listener's time in a group: it was sent the numbers from `since` up to, not including, `until` (None: it is there)."""
+
+    group: Group
+    since: int
+    until: int | None
+
+    def again(self, sequence: int) -> bytes | None:
+        """What it was sent there under that sequence, if that is still kept."""
+        return self.group.again(sequence, self.since, self.until)
 
 
 class Groups:
-    """All groups of one fan-out that have anybody in them, and who is where."""
+    """All groups of one fan-out that have anybody in them, and who is where, and was before: up to `REMEMBERED` stays."""
 
     def __init__(self, ssrc: int, base: int, batch: Batch) -> None:
         self._ssrc, self._base, self._batch = ssrc, base, batch
         self._groups: dict[Shape, Group] = {}
-        self._of: dict[Listener, Group] = {}
+        self._stays: dict[Listener, deque[Stay]] = {}
 
     def __len__(self) -> int:
         return len(self._groups)
 
-    def of(self, listener: Listener) -> Group | None:
-        return self._of.get(listener)
+    def __contains__(self, listener: Listener) -> bool:
+        """Is it in a group now?"""
+        stays = self._stays.get(listener)
+        return stays is not None and stays[-1].until is None
+
+    def again(self, listener: Listener, sequence: int) -> bytes | None:
+        """Exactly what that listener was sent under that sequence, in whichever group it was then; None: never, or too long ago."""
+        found = (stay.again(sequence) for stay in reversed(self._stays.get(listener, ())))
+        return next((plain for plain in found if plain is not None), None)
 
     def of_line(self, line: Line) -> list[Group]:
         return [group for shape, group in self._groups.items() if shape.line is line]
@@ -93,14 +114,20 @@ class Groups:
         if group is None:
             group = self._groups[shape] = Group(shape, self._ssrc, self._base, self._batch)
         group.crew.add(listener.slot)
-        self._of[listener] = group
-        listener.since = since
+        self._stays.setdefault(listener, deque(maxlen=REMEMBERED)).append(Stay(group, since, None))
 
     def remove(self, listener: Listener) -> None:
-        """Idempotent. An empty group is forgotten, with its cache."""
-        group = self._of.pop(listener, None)
-        if group is None or listener.slot is None:
+        """Idempotent. An empty group is built for no longer; what it sent is kept for those who may ask for it again."""
+        if listener not in self or listener.slot is None:
             return
+        stays = self._stays[listener]
+        group, since, _ = stays[-1]
+        stays[-1] = Stay(group, since, group.newest + 1)
         group.crew.remove(listener.slot)
         if not len(group):
             del self._groups[group.shape]
+
+    def forget(self, listener: Listener) -> None:
+        """It is gone for good. Idempotent."""
+        self.remove(listener)
+        self._stays.pop(listener, None)
