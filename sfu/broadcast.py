@@ -16,6 +16,7 @@ from sfu import config
 from sfu.denoise import Nurse
 from sfu.errors import UnknownDenoiser
 from sfu.fanout import Fanout
+from sfu.foreseen import Foreseen
 from sfu.ingest import Ingest
 from sfu.kept import Catalogue, KeptWorker
 from sfu.listener import Listener
@@ -32,7 +33,7 @@ UNHEARD_S = 6.0  # the broadcaster's last valid datagram is older: parked
 NO_MEDIA_S = 10.0  # a reservation without media is freed
 CANDIDATES = 4  # offers of one broadcaster that wait for their first packet; the oldest makes room
 PARKED_DEAF_S = 1.0  # what a leaving page had still in flight does not bring it back
-DRAIN_S = 0.12  # the worker's last 40 ms come within this
+DRAIN_S = 0.15  # the worker's last 40 ms come within this
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class Broadcast:
         self._waiting_since = time.monotonic()
         self._next_number = 0
         self._levels = (math.nan, math.nan)
+        self._foreseen = Foreseen()
         self._closers: set[asyncio.Task[None]] = set()
         self._closing = AsyncExitStack()
 
@@ -362,7 +364,9 @@ class Broadcast:
     def _tick(self, now_ns: int) -> None:
         now = now_ns / 1e9
         self.worker.check(now_ns)
-        self.ingest.listener_loss = self.fanout.worst_loss
+        self.ingest.listener_loss = self.fanout.worst_loss(denoised=False)
+        if self._foreseen.hear(self.fanout.worst_loss(denoised=True), now_ns):
+            self.worker.foresee(self._foreseen.percent)
         if self.state is State.LIVE:
             if self._source is not None and (now_ns - self._source.last_heard_ns) / 1e9 > UNHEARD_S:
                 self.park()
