@@ -2,9 +2,11 @@
 
 import { api, asProblem } from "./api.js";
 import { Broadcaster } from "./broadcaster.js";
+import { Friends } from "./friends.js";
 import { Listener } from "./listener.js";
 import { audioContext } from "./meter.js";
 import { Microphone } from "./microphone.js";
+import { Pairing } from "./pairing.js";
 import { Player } from "./player.js";
 import { isOpen } from "./route.js";
 import { Screen } from "./screen.js";
@@ -40,9 +42,9 @@ export class App {
     this.player = new Player();
     this.streams = new Streams();
     this.screen = new Screen();
+    this.pairing = new Pairing();
     this.shelves = new Shelves(store, this.player);
-    /** @type {Socket | null} */
-    this.presence = null;
+    this.friends = new Friends(store, announce);
     /** @type {(() => void) | null} */
     this.unwatchSelf = null;
     /** @type {(() => void) | null} */
@@ -63,6 +65,11 @@ export class App {
     this.listener.addEventListener("change", () => this.store.set({ ear: this.listener.ear }));
     this.listener.addEventListener("over", () => void this.refreshStatus(this.listener.ear.name));
     this.player.addEventListener("change", () => this.store.set({ player: this.player.playing }));
+    this.pairing.addEventListener("remote", (event) => this.#remote(told(event)));
+    this.friends.addEventListener("refused", () => void this.begin());
+    this.friends.addEventListener("streaming", (event) => {
+      if (this.streams.watched.has(told(event))) void this.refreshStatus(told(event));
+    });
     this.streams.addEventListener("state", (event) => this.#status(told(event).name, told(event).value));
     this.streams.addEventListener("ended", (event) => this.#ended(told(event).name, told(event).value.recording ?? null));
   }
@@ -89,22 +96,21 @@ export class App {
   /** @param {Me} me */
   enter(me) {
     this.store.set({ me });
-    this.#openPresence();
+    this.friends.open();
     this.unwatchSelf = this.streams.watch(me.username);
-    void this.refreshPeople();
     void this.refreshDenoisers();
     this.guard();
   }
 
   /** Everything that belonged to the account is let go. */
   leave() {
-    this.presence?.close();
-    this.presence = null;
+    this.friends.close();
     this.unwatchSelf = null;
     this.listener.stop();
     this.broadcaster.rest();
     this.player.load(null);
     this.streams.close();
+    void this.pairing.close();
     this.store.set({ me: null, friends: null, requests: { incoming: [], outgoing: [] }, statuses: {}, shelves: {} });
     this.go("/login");
   }
@@ -115,33 +121,8 @@ export class App {
     this.leave();
   }
 
-  #openPresence() {
-    this.presence?.close();
-    const presence = new Socket("/ws/presence");
-    this.presence = presence;
-    presence.addEventListener("all_statuses", (event) => this.store.set({ friends: told(event).friends, online: true }));
-    presence.addEventListener("streaming_status_update", (event) => this.#streaming(told(event)));
-    presence.addEventListener("friend_request", (event) => {
-      this.announce(`${told(event).username} asks to be friends.`);
-      void this.refreshPeople();
-    });
-    presence.addEventListener("friendship", () => void this.refreshPeople());
-    presence.addEventListener("down", () => this.store.set({ online: false }));
-    presence.addEventListener("refused", () => void this.begin());
-    presence.connect();
-  }
-
-  /** @param {{username: string, is_streaming: boolean, since: string | null}} news */
-  #streaming(news) {
-    const friends = (this.state.friends ?? []).map((friend) => (friend.username === news.username ? { ...friend, live: news.is_streaming, since: news.since } : friend));
-    this.store.set({ friends });
-    if (friends.some((friend) => friend.username === news.username)) this.announce(`${news.username} is ${news.is_streaming ? "streaming" : "offline"}.`);
-    if (this.streams.watched.has(news.username)) void this.refreshStatus(news.username);
-  }
-
   async refreshPeople() {
-    const [friends, requests] = await Promise.all([api.friends().catch(() => this.state.friends), api.requests().catch(() => this.state.requests)]);
-    this.store.set({ friends, requests });
+    await this.friends.refresh();
   }
 
   async refreshDenoisers() {
@@ -234,6 +215,14 @@ export class App {
     else if (what === "denoise" && onAir) void this.denoise({ enabled: !statuses[me?.username ?? ""]?.denoise.enabled });
     else if (what === "denoise" && ear.phase !== "off") void this.listener.choose(ear.variant === "auto" ? "original" : "auto");
     else if (what === "denoise" && player.recording) this.player.swap(player.variant === "denoised" ? "original" : "denoised");
+  }
+
+  /** What a phone asks for, done here. @param {string} action */
+  #remote(action) {
+    if (!this.broadcaster.onAir) return;
+    if (action === "stop") void this.stopStreaming();
+    else if (action === "mute" || action === "unmute") this.broadcaster.mute(action === "mute");
+    else if (action === "denoise_on" || action === "denoise_off") void this.denoise({ enabled: action === "denoise_on" });
   }
 
   /** @param {boolean} keys */

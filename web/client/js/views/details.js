@@ -4,6 +4,7 @@ import { attribute, h, say, show } from "../dom.js";
 import { denoiserName } from "../format.js";
 import { latencyText, sendingParts } from "../latency.js";
 import { slider, uid } from "./controls.js";
+import { phoneButtons } from "./phone.js";
 
 /** @typedef {import("../types.js").State} State */
 
@@ -21,7 +22,7 @@ export function details(app) {
   const loss = h("p", { class: "quiet" });
   const waiting = h("p", { class: "quiet" }, "Strength and denoiser can be set while you are on air.");
   const root = h("details", { class: "details" }, h("summary", null, "Sound details"),
-    h("div", { class: "detail-grid" }, waiting, strength.root, h("div", { class: "field" }, h("label", { for: denoiserId }, "Denoiser"), denoiser), doing, bar.root, loss, settings));
+    h("div", { class: "detail-grid" }, waiting, strength.root, h("div", { class: "field" }, h("label", { for: denoiserId }, "Denoiser"), denoiser), doing, bar.root, loss, settings, phoneButtons(app)));
   return {
     root,
     /** @param {State} state */

@@ -3,7 +3,7 @@
 import { api, asProblem } from "../api.js";
 import { attribute, h, say, show } from "../dom.js";
 import { troubleText } from "../words.js";
-import { button } from "./controls.js";
+import { button, toggle } from "./controls.js";
 
 const CHORDS = ["C", "Dm", "Em", "F", "G", "Am", "Bdim", "D", "E", "A", "Bm", "G7"];
 
@@ -16,25 +16,24 @@ export function join(app, id) {
   /** @param {string} action */
   const remote = (action) => session.send("remote", { action });
   let muted = false;
-  let clean = true;
   let practising = false;
   const mute = button("Mute", () => {
     muted = !muted;
     remote(muted ? "mute" : "unmute");
     attribute(mute, "aria-pressed", muted);
   }, { "aria-pressed": "false" });
-  const denoise = button("Denoise", () => {
-    clean = !clean;
-    remote(clean ? "denoise_on" : "denoise_off");
-    attribute(denoise, "aria-checked", clean);
-  }, { role: "switch", "aria-checked": "true" });
+  const denoise = toggle("Denoise", (on) => {
+    remote(on ? "denoise_on" : "denoise_off");
+    denoise.update(on);
+  }, "clean");
+  denoise.update(true);
   const practice = button("Start practice", () => {
     practising = !practising;
     session.send(practising ? "practice_start" : "practice_end", { timestamp: Date.now() });
   });
-  const desk = h("div", { class: "join-desk" },
-    h("div", { class: "desk" }, denoise, mute, button("Stop", () => remote("stop"), { class: "stop", "aria-label": "Stop Streaming" })),
-    practice, chord, h("div", { class: "chords" }, ...CHORDS.map((name) => button(name, () => session.send("chord_change", { chord: name })))));
+  const control = h("div", { class: "desk" }, denoise.root, mute, button("Stop", () => remote("stop"), { class: "stop", "aria-label": "Stop Streaming" }));
+  const marks = h("div", { class: "join-desk" }, practice, chord, h("div", { class: "chords" }, ...CHORDS.map((name) => button(name, () => session.send("chord_change", { chord: name })))));
+  const desk = h("div", { class: "join-desk" }, control, marks);
   show(desk, false);
 
   session.addEventListener("open", () => {
@@ -46,7 +45,7 @@ export function join(app, id) {
     show(desk, false);
     say(note, "This session is over. Open a new one on the computer.");
   });
-  session.addEventListener("connection_update", (event) => say(devices, `${/** @type {CustomEvent} */ (event).detail.devices} devices connected`));
+  session.addEventListener("connection_update", (event) => say(devices, `${/** @type {CustomEvent} */ (event).detail.devices} devices connected.`));
   session.addEventListener("chord_change", (event) => say(chord, /** @type {CustomEvent} */ (event).detail.chord));
   session.addEventListener("practice_update", (event) => {
     practising = /** @type {CustomEvent} */ (event).detail.status === "started";
@@ -55,7 +54,9 @@ export function join(app, id) {
   const code = location.hash.slice(1);
   const begin = async () => {
     try {
-      if (code) await api.join(id, code);
+      const joined = code ? await api.join(id, code) : null;
+      show(control, joined?.kind !== "practice");
+      show(marks, joined?.kind !== "remote");
       session.connect();
     } catch (error) {
       const problem = asProblem(error);
