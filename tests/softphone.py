@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Protocol
 
 import aiohttp
 from aioice import stun
@@ -44,6 +45,14 @@ def offer(certificate: RTCCertificate, direction: str, ssrc: int, *, ufrag: str,
     return "\r\n".join(lines) + "\r\n"
 
 
+class Way(Protocol):
+    """What datagrams go out by."""
+
+    def sendto(self, data: bytes, /) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Softphone(asyncio.DatagramProtocol):
     """One client: `publish` or `listen`, then `send` or read `received`. Owns its socket, DTLS and HTTP resource."""
 
@@ -65,7 +74,7 @@ class Softphone(asyncio.DatagramProtocol):
         self._more = asyncio.Event()
         self._connected = asyncio.Event()
         self._consent: asyncio.Task[None] | None = None
-        self._socket: asyncio.DatagramTransport | None = None
+        self._socket: Way | None = None
         self._ufrag, self._password = os.urandom(3).hex(), os.urandom(12).hex()
 
     async def __aenter__(self) -> "Softphone":
@@ -82,7 +91,7 @@ class Softphone(asyncio.DatagramProtocol):
 
     async def _call(self, path: str, direction: str, red: bool) -> None:
         certificate = RTCCertificate.generateCertificate()
-        body = offer(certificate, direction, self.ssrc, ufrag=self._ufrag, password=self._password, red=red)
+        body = self._offer(certificate, direction, red)
         headers = {"Content-Type": "application/sdp", "Origin": self._base_url, **self._headers}
         async with self._http.post(self._base_url + path, data=body, headers=headers) as response:
             self.answer = await response.text()
@@ -90,16 +99,16 @@ class Softphone(asyncio.DatagramProtocol):
             self.location, self.etag = response.headers["Location"], response.headers["ETag"]
         await self.connect(certificate)
 
+    def _offer(self, certificate: RTCCertificate, direction: str, red: bool) -> str:
+        return offer(certificate, direction, self.ssrc, ufrag=self._ufrag, password=self._password, red=red)
+
     async def connect(self, certificate: RTCCertificate) -> None:
         """ICE and DTLS with the server of `answer`."""
         said = dict(re.findall(r"a=(ice-ufrag|ice-pwd|setup):(\S+)", self.answer))
         address, port = re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", self.answer, re.I)[0]
         self._remote = (said["ice-ufrag"], said["ice-pwd"])
         fingerprints = [RTCDtlsFingerprint(*pair) for pair in re.findall(r"a=fingerprint:(\S+) (\S+)", self.answer)]
-        local = "::1" if ":" in address else "127.0.0.1"
-        self._socket, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: self, local_addr=(local, 0), remote_addr=(address, int(port))
-        )
+        self._socket = await self._open(address, int(port))
         self._consent = asyncio.create_task(self._keep_consent(), name="consent")
         await asyncio.wait_for(self._bound.wait(), CONNECT_S)
         self._dtls = RTCDtlsTransport(self, [certificate])  # type: ignore[arg-type]
@@ -107,6 +116,13 @@ class Softphone(asyncio.DatagramProtocol):
         await asyncio.wait_for(self._dtls.start(RTCDtlsParameters(fingerprints=fingerprints)), CONNECT_S)
         assert self._dtls.state == "connected", self._dtls.state
         self._connected.set()
+
+    async def _open(self, address: str, port: int) -> "Way":
+        """A socket whose datagrams come to `datagram_received`."""
+        local = "::1" if ":" in address else "127.0.0.1"
+        loop = asyncio.get_running_loop()
+        way, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(local, 0), remote_addr=(address, port))
+        return way
 
     async def hang_up(self, *, say_so: bool = True) -> None:
         """Close everything; `say_so`: DTLS close_notify first."""

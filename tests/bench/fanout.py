@@ -1,0 +1,294 @@
+"""bench fanout: one voice, N listeners with ICE, DTLS and SRTP, on the server and on what it is compared with, in one run.
+
+The servers stand side by side, each on the server's core with its N listeners; the voice speaks to one after the other in
+short windows, round after round, so that what else the machine does hits all alike. Figures are medians of the rounds.
+"""
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+
+from tests.bench import janus, matching, meters, servers
+from tests.bench.load import Load
+from tests.bench.report import Chart, Column, Report, Row, Series, number, times
+from tests.bench.servers import Contender
+from tests.bench.voice import PACKET_S, Sent, Voice, marked
+from tests.sound import encode, read_wav
+
+WARM_UP = 50  # packets before a window
+COOL_DOWN = 25  # packets after it: some servers hold the last ones until more come
+MOST_LOADS = 4
+BUSY_PCT, LATE_S = 90.0, 0.5  # from here on it is the client that is measured
+
+
+@dataclass
+class Options:
+    listeners: Sequence[int] = (1, 10, 30, 100, 300)
+    seconds: float = 20.0
+    rounds: int = 5
+    names: Sequence[str] = ("hushcast", "classic", "janus")
+    variant: str = "original"
+    classic_most: int = 30
+    audio: Path | None = None
+    models: Path | None = None
+
+
+@dataclass
+class Cost:
+    """One server at one number of listeners. Lists: one figure a round."""
+
+    server: str
+    listeners: int
+    join_ms: float
+    join_cpu_ms: float  # of the server's processor
+    kb_per_listener: float = 0.0
+    cpu_pct: list[float] = field(default_factory=list)
+    delivered_pct: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+    last_p99: list[float] = field(default_factory=list)
+    client_pct: list[float] = field(default_factory=list)  # of the busiest core of the clients
+    late_s: list[float] = field(default_factory=list)
+    unreadable: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        median = statistics.median
+        return {
+            "server": self.server,
+            "listeners": self.listeners,
+            "cpu_pct": round(median(self.cpu_pct), 3),
+            "delivered_pct": round(median(self.delivered_pct), 3),
+            "latency_ms": {name: round(median(getattr(self, name)), 3) for name in ("p50", "p99", "last_p99")},
+            "join_ms": round(self.join_ms, 2),
+            "kb_per_listener": round(self.kb_per_listener, 1),
+        }
+
+    @property
+    def warnings(self) -> list[str]:
+        where = f"{self.server} with {self.listeners} listeners"
+        out = []
+        if statistics.median(self.client_pct) > BUSY_PCT or statistics.median(self.late_s) > LATE_S:
+            busy, late = statistics.median(self.client_pct), statistics.median(self.late_s)
+            out.append(f"{where}: the client was the limit (its core {busy:.0f} % busy, {1000 * late:.0f} ms behind)")
+        if self.unreadable:
+            out.append(f"{where}: {self.unreadable} sampled packets would not decrypt")
+        return out
+
+
+async def measure(options: Options) -> list[Cost]:
+    """All servers at all numbers of listeners, least first."""
+    with tempfile.TemporaryDirectory(prefix="hushcast-bench-") as name:
+        async with AsyncExitStack() as opened:
+            bench = await Bench.open(opened, options, Path(name))
+            costs: list[Cost] = []
+            for count in sorted(options.listeners):
+                costs += await bench.step(count)
+            return costs
+
+
+class Bench:
+    """The contenders, each with its voice, and the processes of listeners."""
+
+    def __init__(self, options: Options, folder: Path) -> None:
+        self._options, self._folder = options, folder
+        self._cores = meters.Cores()
+        self._loads: list[Load] = []
+        self._voices: dict[str, tuple[Contender, Voice]] = {}
+        self._idle_kb: dict[str, int] = {}
+        self._listening: dict[str, int] = {}
+
+    @classmethod
+    async def open(cls, opened: AsyncExitStack, options: Options, folder: Path) -> "Bench":
+        bench = cls(options, folder)
+        http = await opened.enter_async_context(aiohttp.ClientSession())
+        opened.enter_context(meters.pinned(bench._cores.clients))
+        for name, start in bench._starts().items():
+            contender = await opened.enter_async_context(start(bench._cores, folder / name.replace(" ", "-"), http))
+            await bench._on_air(contender)
+        for _ in range(min(MOST_LOADS, len(bench._cores.clients))):
+            bench._loads.append(await Load.start())
+            opened.push_async_callback(bench._loads[-1].close)
+        for contender, _ in bench._voices.values():
+            if contender.reference is not None:
+                await bench._loads[0].ask(do="join", server=_reference(contender.name), count=1, route=contender.reference)
+        return bench
+
+    def _starts(self) -> dict[str, servers.Start]:
+        options = self._options
+        if options.variant == "auto":
+            return {"hushcast auto": servers.hushcast("hushcast auto", variant="auto", models=options.models)}
+        all_of_them = {
+            "hushcast": servers.hushcast(),
+            "hushcast RED": servers.hushcast("hushcast RED", red=True),
+            "classic": servers.classic(),
+            "janus": servers.videoroom(),
+        }
+        if "janus" in options.names and not janus.installed():
+            print("janus is not installed (on Debian: apt-get install --no-install-recommends janus): left out", file=sys.stderr)
+            del all_of_them["janus"]
+        return {name: start for name, start in all_of_them.items() if name in options.names}
+
+    async def _on_air(self, contender: Contender) -> None:
+        if contender.name == "hushcast auto":
+            assert self._options.audio is not None, "denoising wants real sound: --audio FOLDER"
+            packets = await asyncio.to_thread(lambda: encode(read_wav(self._options.audio / "noisy_snr0.wav"), bitrate=32_000))  # type: ignore[operator]
+        else:
+            packets = [] if contender.numbers_kept else marked()
+        voice = Voice(contender.mouth, packets)
+        await _until_ready(contender, voice)
+        self._voices[contender.name] = contender, voice
+        self._idle_kb[contender.name] = meters.memory_kb(meters.family(contender.pid))
+        self._listening[contender.name] = 0
+
+    async def step(self, count: int) -> list[Cost]:
+        """Bring every server to `count` listeners and measure all rounds."""
+        costs = {}
+        for name, (contender, _) in self._voices.items():
+            if name != "classic" or count <= self._options.classic_most:
+                costs[name] = await self._join(contender, count)
+        for round_ in range(self._options.rounds):
+            for name, cost in costs.items():
+                await self._window(cost, *self._voices[name])
+                _progress(f"{name}: {count} listeners, round {round_ + 1} of {self._options.rounds}")
+        for name, cost in costs.items():
+            used = meters.memory_kb(meters.family(self._voices[name][0].pid)) - self._idle_kb[name]
+            cost.kb_per_listener = used / count
+        return list(costs.values())
+
+    async def _join(self, contender: Contender, count: int) -> Cost:
+        missing = count - self._listening[contender.name]
+        pids = meters.family(contender.pid)
+        before, took = meters.cpu_ns(pids), []
+        for at, load in enumerate(self._loads):
+            share = missing // len(self._loads) + (at < missing % len(self._loads))
+            took += (await load.ask(do="join", server=contender.name, count=share, route=contender.route))["join_ms"]
+        self._listening[contender.name] = count
+        cpu_ms = (meters.cpu_ns(pids) - before) / 1e6 / missing
+        return Cost(contender.name, count, statistics.median(took), cpu_ms)
+
+    async def _window(self, cost: Cost, contender: Contender, voice: Voice) -> None:
+        await voice.talk(WARM_UP)
+        for load in self._loads:
+            await load.ask(do="begin")
+        pids, clients = meters.family(contender.pid), [[load.pid] for load in self._loads]
+        clients[0] = clients[0] + [os.getpid()]
+        before, clients_before, start = meters.cpu_ns(pids), [meters.cpu_ns(each) for each in clients], time.monotonic_ns()
+        sent = await voice.talk(round(self._options.seconds / PACKET_S))
+        took_ns = time.monotonic_ns() - start
+        cost.cpu_pct.append(100 * (meters.cpu_ns(pids) - before) / took_ns)
+        used = (meters.cpu_ns(each) - was for each, was in zip(clients, clients_before, strict=True))
+        cost.client_pct.append(100 * max(used) / took_ns)
+        await voice.talk(COOL_DOWN)
+        await self._look(cost, contender, sent)
+
+    async def _look(self, cost: Cost, contender: Contender, sent: Sent) -> None:
+        folders = []
+        for at, load in enumerate(self._loads):
+            folders.append(self._folder / f"load{at}")
+            folders[-1].mkdir(exist_ok=True)
+            said = await load.ask(do="end", folder=str(folders[-1]))
+            cost.late_s.append(said["late_s"])
+            cost.unreadable += said["unreadable"]
+        window = matching.load([file for each in folders if (file := each / f"{contender.name}.npz").exists()])
+        reference = matching.load([folders[0] / f"{_reference(contender.name)}.npz"]) if contender.reference else None
+        found = matching.latencies(window, sent, decoded=not contender.numbers_kept, reference=reference)
+        came = found[~np.isnan(found)]
+        cost.delivered_pct.append(100 * came.size / found.size)
+        cost.p50.append(float(np.median(came)) if came.size else np.nan)
+        cost.p99.append(float(np.percentile(came, 99)) if came.size else np.nan)
+        heard = found[:, ~np.isnan(found).all(axis=0)]
+        cost.last_p99.append(float(np.percentile(np.nanmax(heard, axis=0), 99)) if heard.size else np.nan)
+
+
+def _reference(name: str) -> str:
+    return f"{name} reference"
+
+
+async def _until_ready(contender: Contender, voice: Voice) -> None:
+    """Speak until listeners may come."""
+    ready = asyncio.ensure_future(contender.ready())
+    while not ready.done():
+        await voice.talk(5)
+    await ready
+    await voice.talk(WARM_UP)
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{text:<78}", end="", file=sys.stderr, flush=True)
+
+
+# the report
+
+NOTES = (
+    "CPU: user and system time of the server and its children, % of the one core they have to themselves; the clients are on the other.",
+    "Latency: from the kernel's stamp of the packet that the broadcaster sends to its stamp of the one in the listener's socket.",
+    "last: of each packet, the listener who got it last. join: offer posted to keys agreed, the client's own work in it.",
+    "KiB a listener: anonymous memory over that without listeners. A ratio above 1.00x: as many times hushcast's figure.",
+)
+
+
+def report(costs: Sequence[Cost], options: Options) -> Report:
+    rows = [cost.as_json() for cost in costs]
+    extra = {id(row): cost for row, cost in zip(rows, costs, strict=True)}
+    first = {row["listeners"]: row for row in reversed(rows)}  # what the others are compared with
+
+    def ratio(row: Row, *path: str) -> str:
+        mine, base = row, first[row["listeners"]]
+        for key in path:
+            mine, base = mine[key], base[key]
+        return times(mine, base)
+
+    def latency(key: str) -> Column:
+        return Column(f"{key.removesuffix('_p99')} ms", lambda row: number(row["latency_ms"][key]))
+
+    columns = [
+        Column("server", lambda row: row["server"]),
+        Column("listeners", lambda row: str(row["listeners"])),
+        Column("CPU", lambda row: number(row["cpu_pct"], 2, " %")),
+        Column("ratio", lambda row: ratio(row, "cpu_pct")),
+        Column("CPU a listener", lambda row: number(row["cpu_pct"] / row["listeners"], 3, " %")),
+        Column("delivered", lambda row: number(row["delivered_pct"], 2, " %")),
+        latency("p50"),
+        Column("ratio", lambda row: ratio(row, "latency_ms", "p50")),
+        latency("p99"),
+        Column("ratio", lambda row: ratio(row, "latency_ms", "p99")),
+        Column("last p99 ms", lambda row: number(row["latency_ms"]["last_p99"])),
+        Column("ratio", lambda row: ratio(row, "latency_ms", "last_p99")),
+        Column("join ms", lambda row: number(row["join_ms"], 1)),
+        Column("ratio", lambda row: ratio(row, "join_ms")),
+        Column("join CPU ms", lambda row: number(extra[id(row)].join_cpu_ms, 1)),
+        Column("KiB", lambda row: number(row["kb_per_listener"], 0)),
+        Column("client's core", lambda row: number(statistics.median(extra[id(row)].client_pct), 0, " %")),
+    ]
+    names = list(dict.fromkeys(cost.server for cost in costs))
+
+    def lines(value: Callable[[Row], float]) -> list[Series]:
+        return [Series(name, [(row["listeners"], value(row)) for row in rows if row["server"] == name]) for name in names]
+
+    charts = [
+        Chart("Processor time (lower is better)", "listeners", "% of one core", lines(lambda row: row["cpu_pct"])),
+        Chart(
+            "The last listener's latency, 99 % of packets (lower is better)",
+            "listeners",
+            "ms",
+            lines(lambda row: row["latency_ms"]["last_p99"]),
+        ),
+        Chart("Memory (lower is better)", "listeners", "KiB a listener", lines(lambda row: row["kb_per_listener"])),
+    ]
+    title = f"Fan-out of one voice: {options.variant}, medians of {options.rounds} interleaved windows of {options.seconds:g} s"
+    warnings = [warning for cost in costs for warning in cost.warnings]
+    if meters.Cores().shared:
+        warnings.append("There is one core only: server and clients share it, and latencies are no server's.")
+    return Report(title, rows, columns, charts, list(NOTES), warnings)

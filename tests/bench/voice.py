@@ -1,0 +1,74 @@
+"""What the benches say: packets of the size of 32 kb/s that can be told apart, or real Opus where it will be decoded."""
+
+import asyncio
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tests.bench.lean import Lean
+from tests.softphone import Softphone
+from tests.sound import Sound, encode
+
+SAMPLES = 960
+PACKET_S = SAMPLES / 48_000
+PAYLOAD_BYTES = 80  # 20 ms at 32 kb/s
+TOC = 0x78  # 20 ms, mono
+LEVEL_DBOV = 30
+MARK_EVERY = 64  # packets: one loud one in silence
+
+
+@dataclass
+class Sent:
+    """A window of packets: numbers from `first` on, and when each went out (CLOCK_REALTIME, ns)."""
+
+    first: int
+    stamps_ns: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+
+
+class Voice:
+    """One broadcaster at 50 packets a second. `packets`: real Opus, over and over; without: numbered ones."""
+
+    def __init__(self, mouth: Softphone, packets: Sequence[bytes] = ()) -> None:
+        self.mouth = mouth
+        self._packets = packets
+        self._next = 0
+        self._began = time.monotonic()
+
+    async def talk(self, count: int) -> Sent:
+        """Send `count` packets at their pace. A pause since the last ones is a pause in RTP time too, as with DTX."""
+        sent = Sent(self._next)
+        start = time.monotonic()
+        shift = round((start - self._began) / PACKET_S) - self._next
+        for at in range(count):
+            await asyncio.sleep(max(0.0, start + at * PACKET_S - time.monotonic()))
+            payload = self._payload(self._next)
+            self.mouth.send(self._next & 0xFFFF, (self._next + shift) * SAMPLES & 0xFFFFFFFF, payload, level_dbov=LEVEL_DBOV)
+            sent.stamps_ns.append(self.mouth.way.sent_ns if isinstance(self.mouth, Lean) else time.clock_gettime_ns(time.CLOCK_REALTIME))
+            sent.lengths.append(len(payload))
+            self._next += 1
+        await asyncio.sleep(max(0.0, start + count * PACKET_S - time.monotonic()))
+        return sent
+
+    def _payload(self, number: int) -> bytes:
+        if self._packets:
+            return self._packets[number % len(self._packets)]
+        return struct.pack("!BL", TOC, number).ljust(PAYLOAD_BYTES, b"\x5a")
+
+
+def number_in(payload: bytes) -> int:
+    """The number of the packet that came out unchanged, alone or last in a RED packet."""
+    return int(struct.unpack("!L", payload[-PAYLOAD_BYTES:][1:5])[0])
+
+
+def marked() -> list[bytes]:
+    """Real Opus: faint noise, and every MARK_EVERY packets 20 ms of loud."""
+    noise = np.random.default_rng(1)
+    sound: Sound = noise.normal(0, 1e-4, SAMPLES * MARK_EVERY * 4).astype(np.float32)
+    for at in range(MARK_EVERY // 2, len(sound) // SAMPLES, MARK_EVERY):
+        piece = slice(at * SAMPLES, (at + 1) * SAMPLES)
+        sound[piece] += noise.normal(0, 0.2, SAMPLES).astype(np.float32)
+    return encode(sound, bitrate=32_000)
