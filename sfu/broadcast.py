@@ -40,7 +40,7 @@ DRAIN_S = 0.15  # the worker's last 40 ms come within this
 class Wish:
     """What a broadcaster asked for with the offer."""
 
-    denoise: bool = True
+    denoise: bool | None = None  # None: on for a new broadcast, as it is for one that is taken over
     denoiser: str | None = None
     title: str = ""
     record: bool = True
@@ -127,7 +127,7 @@ class Broadcast:
             opening.push_async_callback(self._close_broadcasters)
             self._closing = opening.pop_all()
         self.fanout.heard = self.taping.heard
-        self.fanout.hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
+        self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
@@ -209,7 +209,7 @@ class Broadcast:
         peer.on_rtp = partial(self._first_packet, peer)
         peer.on_gone = lambda reason: self._source_gone(peer, reason)
         if self.state is State.WAITING:
-            self._apply(wish)
+            self._apply(wish, denoise=wish.denoise is not False)
 
     def _discard(self, peer_id: str) -> None:
         candidate = self._candidates.pop(peer_id, None)
@@ -217,11 +217,16 @@ class Broadcast:
             self._forget(peer_id)
             self._later(candidate[0].close())
 
-    def _apply(self, wish: Wish) -> None:
+    def _apply(self, wish: Wish, denoise: bool | None) -> None:
         self.title = wish.title or self.title
         self._record = wish.record
-        self.worker.wish(wish.denoise, wish.denoiser)
-        self.fanout.hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
+        self.worker.wish(denoise, wish.denoiser)
+        self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
+
+    def _lengthen_hold(self, samples: int) -> None:
+        """The hold is fixed by the first packet; a heavier denoiser that takes over later can only make it longer."""
+        self.fanout.hold(samples)
+        self.worker.held_samples = self.fanout.held_samples
 
     def _first_packet(self, peer: Peer, packet: RtpPacket, arrival_ns: int) -> None:
         """Here a reservation becomes the broadcast: live, or taken over."""
@@ -235,7 +240,7 @@ class Broadcast:
         if old is not None:
             logger.info("%s: taken over", self.id)
             self._later(old.close())
-            self._apply(wish)
+            self._apply(wish, wish.denoise)
         first = self.state is State.WAITING
         if self.state is not State.LIVE:
             self._move(Event.MEDIA)
@@ -302,6 +307,8 @@ class Broadcast:
         self.fanout.denoised(packet)
 
     def _worker_changed(self) -> None:
+        if self.worker.run is not None:
+            self._lengthen_hold(self.worker.run.delay_samples)
         self._follow()
         self._changed()
 

@@ -30,8 +30,12 @@ class Denoise:
     `packet` is called on the loop with each denoised packet. After `__aexit__` no process and no mapping is left.
     """
 
-    def __init__(self, nurse: Nurse, denoiser: str, options: Mapping[str, object], packet: Callable[[Packet], None]) -> None:
-        self.denoiser = denoiser
+    def __init__(
+        self, nurse: Nurse, denoiser: str, options: Mapping[str, object], packet: Callable[[Packet], None], least_samples: int = 0
+    ) -> None:
+        """least_samples: the delay in force, to which a lighter denoiser is padded."""
+        self.denoiser = denoiser  # the one in force
+        self.takes: tuple[str, ...] = ()  # the denoisers that `change` can go over to
         self.delay_samples = 0  # the whole delay, padded to packets; known after READY
         self.stats: Stats | None = None
         self.stage_ms = Quantiles()  # ring to ring
@@ -39,6 +43,7 @@ class Denoise:
         self._nurse = nurse
         self._options = options
         self._packet = packet
+        self._least_samples = least_samples
         self._owed_since_ns: int | None = None  # the oldest input that nothing came back for
         self._closing = AsyncExitStack()
 
@@ -60,12 +65,13 @@ class Denoise:
     async def _started(self, opening: AsyncExitStack) -> Worker:
         nursery = await self._nurse()
         await nursery.load(self.denoiser, self._options)
-        worker = await nursery.spawn(self.denoiser, self._options, self._noisy, self._noisy_bell, self._clean, self._clean_bell)
+        rings = (self._noisy, self._noisy_bell, self._clean, self._clean_bell)
+        worker = await nursery.spawn(self.denoiser, self._options, *rings, delay=self._least_samples)
         opening.push_async_callback(worker.close)
         worker.on_message(self._told)
         worker.on_end(self._died)
         ready: Ready = await worker.ready(START_S)
-        self.delay_samples = ready.delay
+        self.delay_samples, self.takes = ready.delay, ready.takes
         return worker
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
@@ -97,6 +103,12 @@ class Denoise:
         """Send new settings to the worker; they are heard from its next packet on."""
         if not self.ended.done():
             self._worker.send(change)
+
+    def change(self, denoiser: str) -> None:
+        """Go over to one of `takes`, cross-faded; heard within 100 ms."""
+        assert denoiser in self.takes
+        self.denoiser = denoiser
+        self.adjust(Adjust(denoiser=denoiser))
 
     def check(self, now_ns: int) -> None:
         """Declare the worker hung when input has waited for a second. Called by the broadcast's ticker."""

@@ -90,8 +90,8 @@ class Fanout:
     # what auto points at
 
     def hold(self, samples: int) -> None:
-        """How far the held lines trail: the whole delay of the denoiser. Fixed from the first packet on; later calls change nothing."""
-        if not self._hold.begun:
+        """How far the held lines trail: the whole delay of the denoiser. From the first packet on it only grows, for a heavier one."""
+        if not self._hold.begun or samples > self._hold.samples:
             self._hold.samples = samples
 
     @property

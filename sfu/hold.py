@@ -7,11 +7,11 @@ hold later; a deadline only serves where packets stop (silence, loss, a worker t
 from collections import deque
 from typing import NamedTuple
 
+from workers.control import quiet_s
 from workers.ring import Packet
 
 MOST_HELD = 128  # originals; beyond, the oldest goes on: 2.5 s at 20 ms
 LATE_NS = 25_000_000  # what a worker may take beyond the packet that pushes the denoised one out
-DRY_NS = 60_000_000  # without input for so long, a worker gives back what it still has
 ALONE_LATE_NS = 5_000_000  # without a worker: the next packet may be a little late, no need for the clock to come first
 _NS_PER_SAMPLE = 1_000_000_000 / 48_000
 
@@ -34,7 +34,7 @@ class Hold:
     """Originals that wait, at most `MOST_HELD`. Every method gives back what goes on now, in ascending numbers, never one twice."""
 
     def __init__(self) -> None:
-        self.samples = 0  # the delay of the held line; may be set until the first packet
+        self.samples = 0  # the delay of the held line; once packets flow it may only grow
         self.last = -1  # the number that went on last
         self.late = 0  # denoised packets that came after their number had gone on as original
         self._held: deque[Packet] = deque()
@@ -125,5 +125,5 @@ class Hold:
             return packet.arrival_ns + hold_ns + ALONE_LATE_NS
         due_ns = packet.arrival_ns + hold_ns
         if self._newest is not None and not self._came_a_hold_after(packet):
-            due_ns = max(due_ns, self._newest.arrival_ns + DRY_NS)
+            due_ns = max(due_ns, self._newest.arrival_ns + int(quiet_s(self._newest.samples) * 1e9))
         return due_ns + LATE_NS

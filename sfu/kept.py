@@ -1,7 +1,8 @@
 """The wish for a denoised voice, and the worker that is kept for it: when it starts, dies, is tried again, or is given up.
 
 Rules (design, "When things go wrong"): two restarts at once; the third failure within 60 s gives `bypassed`,
-`worker_failed`, until the switch is toggled; a worker that nobody wants any more is let go after 30 s.
+`worker_failed`, until the switch is toggled; a worker that nobody wants any more is let go after 30 s. Another denoiser is
+taken by the worker itself where it can, else by another worker beside it; where that one fails thrice, the first one stays.
 """
 
 import asyncio
@@ -9,12 +10,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 from sfu.denoise import Denoise, Nurse
 from sfu.errors import WorkerError
 from sfu.states import DENOISE_NEXT, DenoiseEvent, DenoiseState
+from sfu.succession import Succession
 from workers.control import Adjust
 from workers.ring import Packet
 
@@ -44,26 +47,29 @@ class Catalogue(Protocol):
 
 
 class KeptWorker:
-    """Owns at most one `Denoise` at a time and the task that keeps it. `changed` is called after every change of state."""
+    """Owns the runs and the task that keeps one. `changed` is called after every change of what is told of it."""
 
     def __init__(
         self, label: str, nurse: Nurse, catalogue: Catalogue, packet: Callable[[Packet], None], changed: Callable[[], None]
     ) -> None:
         self.enabled = False
         self.wanted: str | None = None  # the denoiser asked for; None: the default
-        self.strength_db: float | None = None
         self.listened = False  # a listener asked for `denoised`
         self.reason: str | None = None
-        self.run: Denoise | None = None
-        self.concealed = 0  # by workers that have ended
+        self.held_samples = 0  # the delay in force, which a worker's is padded to
         self._label = label
         self._nurse = nurse
         self._catalogue = catalogue
-        self._packet = packet
         self._changed = changed
+        self._settings = Adjust(strength_db=NO_LIMIT_DB)
         self._state = DenoiseState.OFF
         self._failures: deque[float] = deque(maxlen=FAILURES)
+        self._refused: str | None = None  # failed too often while another one serves
+        self._not_before = 0.0
+        self._unwanted_since: float | None = None
         self._news = asyncio.Event()
+        self._runs = Succession(self._run, packet, self._news.set)
+        self._known: Denoise | None = None  # who served when it was last told
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "KeptWorker":
@@ -75,6 +81,14 @@ class KeptWorker:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        await self._runs.close()
+
+    # what is told
+
+    @property
+    def run(self) -> Denoise | None:
+        """The run that serves."""
+        return self._runs.serving
 
     @property
     def denoiser(self) -> str:
@@ -91,6 +105,20 @@ class KeptWorker:
         """A worker is there and answers: denoised packets are worth waiting for."""
         return self._state is DenoiseState.ACTIVE
 
+    @property
+    def strength_db(self) -> float | None:
+        """The limit of the attenuation; None: no limit."""
+        strength = self._settings.strength_db
+        return None if strength is None or strength >= NO_LIMIT_DB else strength
+
+    @property
+    def concealed(self) -> int:
+        """Packets that the workers have made up."""
+        stats = self.run.stats if self.run is not None else None
+        return self._runs.concealed + (stats.concealed if stats else 0)
+
+    # what is wished
+
     def wish(self, enabled: bool | None = None, denoiser: str | None = None) -> None:
         """Turn the switch or choose another denoiser; either forgives what failed before."""
         if denoiser is not None:
@@ -98,91 +126,146 @@ class KeptWorker:
         if enabled is not None:
             self.enabled = enabled
         self._failures.clear()
+        self._refused, self._not_before = None, 0.0
         if self._state is DenoiseState.BYPASSED:
             self._move(DenoiseEvent.OFF)
+        self._change_in_place()
         self.look()
 
     def strengthen(self, strength_db: float | None) -> None:
-        """Limit the attenuation in dB; None: no limit. Heard from the worker's next packet on."""
-        self.strength_db = strength_db
-        if self.run is not None:
-            self.run.adjust(Adjust(strength_db=NO_LIMIT_DB if strength_db is None else strength_db))
+        """Limit the attenuation in dB; None: no limit. Heard within 100 ms, and kept for every worker to come."""
+        self.tell(strength_db=NO_LIMIT_DB if strength_db is None else strength_db)
+
+    def foresee(self, loss_percent: int) -> None:
+        """What the listeners of the denoised voice lose, 0 to 100: above 0 its packets carry FEC."""
+        self.tell(loss_percent=loss_percent)
+
+    def tell(self, strength_db: float | None = None, complexity: int | None = None, loss_percent: int | None = None) -> None:
+        """Settings for this worker and those that come after it; None leaves one as it is."""
+        given = {"strength_db": strength_db, "complexity": complexity, "loss_percent": loss_percent}
+        settings = replace(self._settings, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        if settings != self._settings:
+            self._settings = settings
+            self._runs.tell(settings)
 
     def look(self) -> None:
         """Something outside changed (a listener, the weights): compare wish and worker again."""
         self._news.set()
 
+    # the sound
+
     def put(self, packet: Packet) -> None:
         """Hand the worker one packet, where there is one."""
-        if self.run is not None:
-            self.run.put(packet)
+        self._runs.put(packet)
 
     def check(self, now_ns: int) -> None:
-        if self.run is not None:
-            self.run.check(now_ns)
+        self._runs.check(now_ns)
+
+    # below: keeping
 
     def _needed(self) -> bool:
         return self.enabled or self.listened
 
+    def _run(self, denoiser: str, packet: Callable[[Packet], None]) -> Denoise:
+        return Denoise(self._nurse, denoiser, self._catalogue.options(denoiser), packet, self.held_samples)
+
     async def _keep(self) -> None:
         while True:
             self._news.clear()
-            if not self._needed():
-                self._move(DenoiseEvent.OFF)
-            elif self._state is not DenoiseState.BYPASSED:
-                self._move(DenoiseEvent.WANTED)
-                await self._attempt()
-                continue
-            await self._news.wait()
-
-    async def _attempt(self) -> None:
-        """One worker from birth to end. Returns when it is gone, whatever the cause."""
-        name, self.reason = self._catalogue.chosen(self.wanted)
-        options = {**self._catalogue.options(name), "strength_db": self.strength_db}
-        try:
-            async with Denoise(self._nurse, name, options, self._packet) as run:
-                self.run = run
-                self._move(DenoiseEvent.READY)
-                logger.info("%s: worker %s denoises with %s", self._label, run.pid, name)
-                try:
-                    await self._while_wanted(run)
-                    self._move(DenoiseEvent.WANTED if self._needed() else DenoiseEvent.OFF)
-                except WorkerError:
-                    self._move(DenoiseEvent.DIED)  # at once: nothing denoised is to be waited for while it is being buried
-                    raise
-                finally:
-                    self.run = None
-                    self.concealed += run.stats.concealed if run.stats else 0
-        except WorkerError as error:
-            await self._failed(error)
-
-    async def _while_wanted(self, run: Denoise) -> None:
-        while True:
-            news = asyncio.create_task(self._news.wait())
-            waiting: set[asyncio.Future[Any]] = {news, run.ended}
+            patience_s = await self._turn()
             try:
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=None if self._needed() else LINGER_S)
-            finally:
-                news.cancel()
-            if run.ended.done():
-                run.ended.result()
-                return
-            if self._catalogue.chosen(self.wanted)[0] != run.denoiser:
-                return
-            if not self._needed() and not self._news.is_set():
-                return
-            self._news.clear()
+                await asyncio.wait_for(self._news.wait(), patience_s)
+            except TimeoutError:
+                pass
 
-    async def _failed(self, error: WorkerError) -> None:
+    async def _turn(self) -> float | None:
+        """Do what is to be done now; seconds after which to look again though nothing happens."""
+        self._follow_runs()
+        for error in await self._runs.settle():
+            self._failed(error)
+        self._follow_runs()
+        if not self._needed():
+            return await self._linger()
+        self._unwanted_since = None
+        if self._state is DenoiseState.BYPASSED:
+            return None
+        if self._state is DenoiseState.OFF:
+            self._move(DenoiseEvent.WANTED)
+        return await self._pursue()
+
+    async def _linger(self) -> float | None:
+        """Nobody wants it: wait for somebody to change their mind."""
+        now = time.monotonic()
+        if self._unwanted_since is None:
+            self._unwanted_since = now
+        left_s = self._unwanted_since + LINGER_S - now
+        if self.run is not None and left_s > 0:
+            return left_s
+        await self._runs.close()
+        self._follow_runs()
+        if self._state is not DenoiseState.OFF:
+            self._move(DenoiseEvent.OFF)
+        return None
+
+    async def _pursue(self) -> float | None:
+        """See to it that the denoiser that is wanted serves, or will."""
+        wanted, reason = self._catalogue.chosen(self.wanted)
+        if self._refused is None:
+            self.reason = reason
+        if self._runs.coming not in (None, wanted):
+            await self._runs.give_up_coming()
+        if self._change_in_place() or wanted in (self._refused, self._runs.coming):
+            return None
+        left_s = self._not_before - time.monotonic()
+        if left_s > 0:
+            return left_s
+        self._runs.begin(wanted)
+        return None
+
+    def _change_in_place(self) -> bool:
+        """Have the worker that serves take the denoiser that is wanted, at once; False where it cannot."""
+        wanted, run = self._catalogue.chosen(self.wanted)[0], self.run
+        if run is None or (run.denoiser != wanted and wanted not in run.takes):
+            return False
+        if run.denoiser != wanted:
+            logger.info("%s: worker %s goes over from %s to %s", self._label, run.pid, run.denoiser, wanted)
+            run.change(wanted)
+            self._changed()
+        return True
+
+    def _follow_runs(self) -> None:
+        """Tell of a run that has begun or ceased to serve."""
+        run = self.run if self.run is not None and not self.run.ended.done() else None
+        if run is self._known:
+            return
+        before, self._known = self._known, run
+        if run is not None:
+            logger.info("%s: worker %s denoises with %s", self._label, run.pid, run.denoiser)
+        if self._state is DenoiseState.STARTING and run is not None:
+            self._move(DenoiseEvent.READY)
+        elif self._state is DenoiseState.ACTIVE and run is None and before is not None:
+            self._move(DenoiseEvent.DIED)  # at once: nothing denoised is to be waited for while it is being buried
+        else:
+            self._changed()
+
+    def _failed(self, error: WorkerError) -> None:
         now = time.monotonic()
         self._failures.append(now)
         third = len(self._failures) == FAILURES
         often = third and now - self._failures[0] < WINDOW_S
-        logger.warning("%s: %s (%s)", self._label, error, "given up until toggled" if often else "another is started")
         self.reason = error.reason
-        self._move(DenoiseEvent.GAVE_UP if often else DenoiseEvent.DIED)
+        if often and self.run is not None:
+            self._refused = self._catalogue.chosen(self.wanted)[0]
+        logger.warning("%s: %s (%s)", self._label, error, self._cure(often))
+        if self.run is None and self._state is not DenoiseState.OFF:
+            self._move(DenoiseEvent.GAVE_UP if often else DenoiseEvent.DIED)
         if third and not often:
-            await asyncio.sleep(BACK_OFF_S)
+            self._not_before = now + BACK_OFF_S
+
+    def _cure(self, often: bool) -> str:
+        if not often:
+            return "another is started"
+        return "given up until toggled" if self.run is None else f"{self.run.denoiser} serves on"
 
     def _move(self, event: DenoiseEvent) -> None:
         self._state = DENOISE_NEXT[self._state, event]

@@ -40,7 +40,7 @@ def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, 
         "loss": {
             "received": broadcast.ingest.received,
             "lost": broadcast.ingest.lost,
-            "concealed": worker.concealed + (run.stats.concealed if run and run.stats else 0),
+            "concealed": worker.concealed,
         },
         "recording": {"id": broadcast.taping.recording, "failed": broadcast.taping.failed},
     }

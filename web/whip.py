@@ -52,7 +52,7 @@ def wish_of(request: web.Request) -> Wish:
     if errors:
         raise BadRequest(errors)
     return Wish(
-        denoise=TRUTH[query.get("denoise", "1").lower()],
+        denoise=TRUTH[query["denoise"].lower()] if "denoise" in query else None,
         denoiser=query.get("denoiser") or None,
         title=title,
         record=TRUTH[query.get("record", "1").lower()],

@@ -33,6 +33,7 @@ class Ready:
     denoiser: str
     latency: int  # samples by which the model's output trails its input
     delay: int  # the whole pipeline's, in samples, padded to whole packets of 20 ms
+    takes: tuple[str, ...] = ()  # the denoisers that Adjust may name
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,17 @@ class Adjust:
 
     strength_db: float | None = None  # attenuation limit, 0 to 100
     complexity: int | None = None  # of the Opus encoder, 0 to 10
-    denoiser: str | None = None  # one that the nursery had loaded before this worker, no later than its first; else unheeded
+    denoiser: str | None = None  # one of Ready.takes, else unheeded
     loss_percent: int | None = None  # what the worst listener loses: above 0 the encoder adds FEC
+
+
+def quiet_s(samples: int) -> float:
+    """How long after a packet of so many samples a worker waits before it gives back, with silence behind, what it still has.
+
+    Where one packet is lost the next takes two durations to come, and is kept back for another 40 ms in which the lost one may
+    still be sent again: nothing is flushed for that. 20 ms are to spare.
+    """
+    return 2 * samples / 48_000 + 0.06
 
 
 Message = Ready | Stats | Failed | Adjust
@@ -101,6 +111,10 @@ def parse(line: bytes) -> Message:
 
 def _checked(kind: Any, name: str, value: object) -> Any:
     """`value` if it is of the field's type; floats must be finite, ints are floats too, bools are no numbers."""
+    if kind == tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return tuple(value)
+        raise ControlError(f"{name} is no list of words: {value!r}")
     if kind is Quantiles and isinstance(value, Mapping):
         return Quantiles(*(_checked(float, f"{name}.{key}", value.get(key, 0.0)) for key in ("p50", "p99")))
     wanted = kind if isinstance(kind, type) else kind.__args__

@@ -14,20 +14,24 @@ class Crossfade:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._next: Stage | None = None
+        self._after: Stage | None = None  # asked for while a fade was heard
         self._heard = 0  # blocks that the next one has had
         self._filled = stage.latency // BLOCK + 1  # blocks until its output is the voice's
 
     def change(self, stage: Stage) -> None:
-        """Go over to another stage of the same latency; one that was still coming is given up."""
-        self._next, self._heard = stage, 0
+        """Go over to another stage of the same latency; one that was still coming is given up, one half faded in is awaited."""
+        if self._next is not None and self._heard > self._filled:
+            self._after = stage
+        else:
+            self._next, self._heard = stage, 0
 
     def limit(self, strength_db: float, over: int) -> None:
-        for stage in filter(None, (self._stage, self._next)):
+        for stage in filter(None, (self._stage, self._next, self._after)):
             stage.limit(strength_db, over)
 
     def forget(self) -> None:
         """Begin with a new voice, at once with the next stage where there is one."""
-        self._stage, self._next = self._next or self._stage, None
+        self._stage, self._next, self._after = self._after or self._next or self._stage, None, None
         self._stage.forget()
 
     def hop(self, noisy: Sound) -> Sound:
@@ -41,5 +45,5 @@ class Crossfade:
             return clean
         share: Sound = (np.arange(1, BLOCK + 1, dtype=np.float32) / BLOCK + np.float32(faded)) / np.float32(_FADE_BLOCKS)
         if faded == _FADE_BLOCKS - 1:
-            self._stage, self._next = self._next, None
+            self._stage, self._next, self._after, self._heard = self._next, self._after, None, 0
         return coming * share + clean * (np.float32(1) - share)

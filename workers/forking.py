@@ -3,7 +3,7 @@
     python -m workers.forking SOCKET_FD PARENT_PID
 
 One thread, no asyncio, no lock: what is forked must be in one piece. It serves one SOCK_SEQPACKET socket; a question is one
-message of JSON ({"ask", "do": "load" or "spawn", "denoiser", "options"}, a spawn with five descriptors), an answer another
+message of JSON ({"ask", "do": "load" or "spawn", "denoiser", "options", "delay"}, a spawn with five descriptors), an answer another
 ({"ask", "pid"} with a pidfd where there are some, or {"ask", "error", "reason"}). When the socket ends it kills its
 children and leaves; when it is killed itself, the kernel does.
 """
@@ -82,7 +82,7 @@ class Forking:
         try:
             denoiser = self._denoiser(question["denoiser"], question["options"])
             if question["do"] == "spawn":
-                pid = self._spawn(question["denoiser"], denoiser, fds)
+                pid = self._spawn(question["denoiser"], denoiser, fds, question["delay"])
                 answer["pid"] = pid
                 pidfds = [os.pidfd_open(pid)] if hasattr(os, "pidfd_open") else []
         except WorkerFailed as failure:
@@ -106,7 +106,7 @@ class Forking:
             gc.collect()
         return self._loaded[key]
 
-    def _spawn(self, name: str, denoiser: Denoiser, fds: Sequence[int]) -> int:
+    def _spawn(self, name: str, denoiser: Denoiser, fds: Sequence[int], delay: int) -> int:
         if len(fds) != SPAWN_FDS:
             raise WorkerFailed(f"a worker needs {SPAWN_FDS} descriptors, not {len(fds)}")
         if not hasattr(os, "fork"):
@@ -115,7 +115,7 @@ class Forking:
         nursery = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _be_worker(nursery, name, {**self._by_name, name: denoiser}, fds)
+            _be_worker(nursery, name, {**self._by_name, name: denoiser}, fds, delay)
         self._children.add(pid)
         return pid
 
@@ -134,7 +134,7 @@ class Forking:
         self._children.clear()
 
 
-def _be_worker(nursery: int, name: str, loaded: Mapping[str, Denoiser], fds: Sequence[int]) -> NoReturn:
+def _be_worker(nursery: int, name: str, loaded: Mapping[str, Denoiser], fds: Sequence[int], delay: int) -> NoReturn:
     """What the forked child does instead of returning into the nursery's loop."""
     code = 1
     try:
@@ -145,7 +145,7 @@ def _be_worker(nursery: int, name: str, loaded: Mapping[str, Denoiser], fds: Seq
         leave_with_parent(nursery)
         _close_all_but(fds)
         os.nice(_NICE)
-        serve(name, loaded, fds)
+        serve(name, loaded, fds, delay)
         code = 0
     except BaseException:  # noqa: BLE001  nothing may return into the nursery's loop
         traceback.print_exc()

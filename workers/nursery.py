@@ -81,13 +81,24 @@ class Nursery:
         await self._ask("load", denoiser, options)
 
     async def spawn(
-        self, denoiser: str, options: Mapping[str, object], noisy: Ring, noisy_bell: Bell, clean: Ring, clean_bell: Bell
+        self,
+        denoiser: str,
+        options: Mapping[str, object],
+        noisy: Ring,
+        noisy_bell: Bell,
+        clean: Ring,
+        clean_bell: Bell,
+        *,
+        delay: int = 0,
     ) -> Worker:
-        """Fork a worker on these rings (which stay the caller's); it loads the model first if need be. Raises WorkerFailed."""
+        """Fork a worker on these rings (which stay the caller's); it loads the model first if need be. Raises WorkerFailed.
+
+        delay: samples that the whole way has to take at least.
+        """
         near, far = socket.socketpair()
         try:
             fds = [noisy.fd, noisy_bell.handed, clean.fd, clean_bell.handed, far.fileno()]
-            answer, pidfds = await self._ask("spawn", denoiser, options, fds)
+            answer, pidfds = await self._ask("spawn", denoiser, options, fds, delay=delay)
         except BaseException:
             near.close()
             raise
@@ -96,13 +107,13 @@ class Nursery:
         return Worker(answer["pid"], pidfds[0] if pidfds else None, near)
 
     async def _ask(
-        self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = ()
+        self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = (), **more: object
     ) -> tuple[dict[str, Any], list[int]]:
         if self._socket is None:
             raise WorkerFailed("the nursery is gone", reason="nursery_gone")
         self._count += 1
         ask = self._count
-        question = {"ask": ask, "do": what, "denoiser": denoiser, "options": dict(options)}
+        question = {"ask": ask, "do": what, "denoiser": denoiser, "options": dict(options), **more}
         try:
             socket.send_fds(self._socket, [json.dumps(question, default=str).encode()], fds)
         except OSError as error:  # a full buffer too: a nursery that has not listened for so long is none

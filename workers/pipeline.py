@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workers.control import quiet_s
 from workers.crossfade import Crossfade
-from workers.denoiser import BLOCK, RATE_HZ, Denoiser
+from workers.denoiser import BLOCK, Denoiser
 from workers.fifo import Fifo
 from workers.levels import dbfs
 from workers.opus import Encoder, OpusError
@@ -21,7 +22,6 @@ from workers.ring import Packet
 from workers.stage import NO_LIMIT_DB, Hops, Stage
 
 PACKET = 960  # samples of the usual packet, 20 ms
-_QUIET_S = 0.06
 
 
 class Due(NamedTuple):
@@ -37,12 +37,14 @@ class Due(NamedTuple):
 class Pipeline:
     """One voice from packet to packet. Owns a decoder, an encoder and the denoiser's state of the voice until close()."""
 
-    def __init__(self, denoiser: Denoiser, latency: int = 0, encoder: Encoder | None = None) -> None:
-        """`latency`: samples in force; a quicker denoiser is padded to it."""
+    def __init__(self, denoiser: Denoiser, latency: int = 0, encoder: Encoder | None = None, delay: int = 0) -> None:
+        """`latency`, `delay`: samples in force, of the model and of the whole way; a quicker denoiser is padded to them."""
         self.latency = max(latency, denoiser.latency)
         self.hops = Hops()
         self.flushes = self.spoilt = 0
         self._encoder = encoder or Encoder()
+        if self.delay < delay:
+            self.latency = delay - self._encoder.lookahead
         self.counts = Counts()
         self._restorer = Restorer(self.counts)
         self._stage = Crossfade(Stage(denoiser, self.latency, self.hops))
@@ -62,7 +64,7 @@ class Pipeline:
     @property
     def quiet_s(self) -> float:
         """How long nothing may come before the delay is flushed out."""
-        return max(_QUIET_S, 2 * self._samples / RATE_HZ)
+        return quiet_s(self._samples)
 
     @property
     def waiting(self) -> bool:

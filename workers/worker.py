@@ -28,8 +28,15 @@ class Carrier:
     """Everything that one voice needs in its process. Owns none of it: the process is the owner, and its end the close."""
 
     def __init__(
-        self, name: str, loaded: Mapping[str, Denoiser], rings: tuple[Ring, Ring], bells: tuple[Bell, Bell], line: socket.socket
+        self,
+        name: str,
+        loaded: Mapping[str, Denoiser],
+        rings: tuple[Ring, Ring],
+        bells: tuple[Bell, Bell],
+        line: socket.socket,
+        delay: int = 0,
     ) -> None:
+        """`delay`: samples that the whole way has to take at least."""
         self._name = name
         self._loaded = loaded
         self._noisy, self._clean = rings
@@ -41,11 +48,12 @@ class Carrier:
         self._ring_ns: deque[int] = deque(maxlen=_WINDOW)
         self._heard_at = self._told_at = time.monotonic()
         warm(loaded[name])
-        self._pipeline = Pipeline(loaded[name])
+        self._pipeline = Pipeline(loaded[name], delay=delay)
 
     def run(self) -> None:
         """Say Ready, then serve until the control line ends. Raises WorkerFailed("nan")."""
-        self._tell(Ready(os.getpid(), self._name, self._pipeline.latency, self._pipeline.delay))
+        takes = tuple(name for name, denoiser in self._loaded.items() if denoiser.latency <= self._pipeline.latency)
+        self._tell(Ready(os.getpid(), self._name, self._pipeline.latency, self._pipeline.delay, takes))
         waiting = select.poll()
         waiting.register(self._noisy_bell, select.POLLIN)
         waiting.register(self._line, select.POLLIN)
@@ -132,7 +140,7 @@ class Carrier:
         return stats
 
 
-def serve(name: str, loaded: Mapping[str, Denoiser], fds: Sequence[int]) -> None:
+def serve(name: str, loaded: Mapping[str, Denoiser], fds: Sequence[int], delay: int = 0) -> None:
     """The whole life of a worker process, begun with the denoiser `name` of those loaded.
 
     `fds`: noisy ring, noisy bell, clean ring, clean bell, control line, all owned.
@@ -141,7 +149,7 @@ def serve(name: str, loaded: Mapping[str, Denoiser], fds: Sequence[int]) -> None
     line = socket.socket(fileno=control)
     try:
         rings = (Ring.attach(noisy), Ring.attach(clean))
-        Carrier(name, loaded, rings, (Bell.attach(noisy_bell), Bell.attach(clean_bell)), line).run()
+        Carrier(name, loaded, rings, (Bell.attach(noisy_bell), Bell.attach(clean_bell)), line, delay).run()
     except WorkerFailed as failure:
         tell(line, Failed(failure.reason, str(failure)))
     except Exception as error:
