@@ -63,7 +63,7 @@ class Fanout:
         self._next = packet.number + 1
         self._reporting.map(packet)
         prompt = self._load(Line.PROMPT, packet, bool(packet.flags & Flag.JUMP))
-        self._release(self._hold.original(packet), prompt)
+        self._release(self._hold.original(packet, began_ns), prompt)
         if prompt:
             self.original_ms.add((self._clock_ns() - packet.arrival_ns) / 1e6)
         self._settle(began_ns)

@@ -38,7 +38,9 @@ class Hold:
         self.last = -1  # the number that went on last
         self.late = 0  # denoised packets that came after their number had gone on as original
         self._held: deque[Packet] = deque()
+        self._ripe_ns: dict[int, int] = {}  # of those held: since when the worker has all that it needs for their twin
         self._newest: Packet | None = None
+        self._newest_ns = 0  # when it came here, which may be long after its arrival: it waited for one that was lost
         self._expected = False
         self._expected_from = 0  # what was sent in before the worker was there has no twin
 
@@ -53,12 +55,15 @@ class Hold:
         self._expected = expected
         return self._push(0) + self.tick(now_ns)
 
-    def original(self, packet: Packet) -> list[Release]:
-        """An original came: numbers rise from call to call, time too."""
+    def original(self, packet: Packet, now_ns: int = 0) -> list[Release]:
+        """An original came, by `now_ns` in order (0: as it arrived): numbers rise from call to call, time too."""
         if self._newest is not None and packet.number <= self._newest.number:
             return []
-        self._newest = packet
+        self._newest, self._newest_ns = packet, max(packet.arrival_ns, now_ns)
         self._held.append(packet)
+        for each in self._held:
+            if each.number not in self._ripe_ns and self._came_a_hold_after(each):
+                self._ripe_ns[each.number] = self._newest_ns
         return self._push(packet.arrival_ns)
 
     def denoised(self, packet: Packet) -> list[Release]:
@@ -73,7 +78,7 @@ class Hold:
         out: list[Release] = []
         while self._held and self._held[0].number < number:
             out.append(self._pop(packet.arrival_ns))
-        twin = self._held.popleft() if self._held and self._held[0].number == number else None
+        twin = self._take() if self._held and self._held[0].number == number else None
         self.last = number
         out.append(Release(twin, packet, packet.arrival_ns))
         return out
@@ -98,9 +103,14 @@ class Hold:
         return self._due_ns(self._held[0]) if self._held else None
 
     def _pop(self, pushed_ns: int) -> Release:
-        packet = self._held.popleft()
+        packet = self._take()
         self.last = packet.number
         return Release(packet, None, pushed_ns)
+
+    def _take(self) -> Packet:
+        packet = self._held.popleft()
+        self._ripe_ns.pop(packet.number, None)
+        return packet
 
     def _waits(self, packet: Packet) -> bool:
         return self._expected and packet.number >= self._expected_from
@@ -123,7 +133,8 @@ class Hold:
         hold_ns = int(self.samples * _NS_PER_SAMPLE)
         if not self._waits(packet):
             return packet.arrival_ns + hold_ns + ALONE_LATE_NS
-        due_ns = packet.arrival_ns + hold_ns
-        if self._newest is not None and not self._came_a_hold_after(packet):
-            due_ns = max(due_ns, self._newest.arrival_ns + int(quiet_s(self._newest.samples) * 1e9))
-        return due_ns + LATE_NS
+        ripe_ns = self._ripe_ns.get(packet.number)
+        if ripe_ns is None:
+            assert self._newest is not None
+            ripe_ns = self._newest_ns + int(quiet_s(self._newest.samples) * 1e9)
+        return max(packet.arrival_ns + hold_ns, ripe_ns) + LATE_NS

@@ -1,10 +1,11 @@
 """Packets into the order they were sent in. No I/O, no clock of its own: the caller brings the time.
 
 In order is straight on. A gap is asked for at once (`wanted`) and waited for at most `wait_ns` from its discovery; then it
-is lost and what follows goes on. Bounded: a packet more than `SPAN` ahead of the gap ends the waiting for its beginning.
+is lost and what follows goes on. Where waiting has brought next to nothing lately (the sender is too far away, or does not send
+again), a gap waits for `BRIEF_NS` only: everybody would hear the pause, and nobody the packet. Bounded: a packet more than
+`SPAN` ahead of the gap ends the waiting for its beginning.
 """
 
-from collections import deque
 from typing import Generic, NamedTuple, TypeVar
 
 from sfu.rtp import unwrap_sequence
@@ -12,8 +13,11 @@ from sfu.rtp import unwrap_sequence
 SPAN = 64  # packets between the gap and the newest: 1.3 s at 20 ms; who loses: the oldest of the gap
 WILD = 3000  # a step further than this, either way, is no loss but another numbering (RFC 3550 A.1)
 LATE_RUN = 50  # so many in a row from the past: the sender has started its numbers anew
-ASK_AGAIN_NS = 20_000_000
+SOONEST_ASK_NS, FIRST_ASK_NS, LATEST_ASK_NS = 10_000_000, 20_000_000, 40_000_000  # between asking and asking again
 MOST_ASKS = 3
+BRIEF_NS = 10_000_000  # for packets that overtook each other
+WORTH = 0.25  # share of gaps that have to be filled in time for waiting to be worth it
+_FOLLOW = 8  # the newest gap counts for one eighth
 REMEMBERED = 256  # lost numbers that a late packet is still told from a duplicate by
 
 Item = TypeVar("Item")
@@ -46,7 +50,10 @@ class Order(Generic[Item]):
         self._newest = 0  # the highest number that has come
         self._held: dict[int, Item] = {}
         self._gaps: dict[int, _Gap] = {}  # in ascending order
-        self._given_up: deque[int] = deque(maxlen=REMEMBERED)
+        self._given_up: dict[int, int] = {}  # lost numbers, the oldest first, and when they were discovered
+        self._worth = 1.0  # the share of gaps, smoothed, that are filled within wait_ns of their discovery
+        self._judged_ns = -1  # the newest discovery that counted
+        self._answer_ns = FIRST_ASK_NS * 4 // 5  # how long that takes, smoothed
         self._late_run = 0
         self._skipped = 0  # given up since the last one that went on
 
@@ -80,12 +87,14 @@ class Order(Generic[Item]):
             self._late_run = 0
             return [Ordered(0, item)]
         if number < self._next or number in self._held:
-            self._count_useless(number)
+            self._count_useless(number, now_ns)
             return []
         self._late_run = 0
         self._held[number] = item
         if number <= self._newest:
-            self._gaps.pop(number, None)
+            gap = self._gaps.pop(number, None)
+            if gap is not None:
+                self._judge(gap.since_ns, now_ns)
         else:
             for missing in range(max(self._newest + 1, number - SPAN + 1), number):
                 self._gaps[missing] = _Gap(now_ns, now_ns, 0)
@@ -94,24 +103,31 @@ class Order(Generic[Item]):
 
     def expire(self, now_ns: int) -> list[Ordered[Item]]:
         """Give up what has been waited for long enough; what may go on then."""
-        return self._run(next((number for number, gap in self._gaps.items() if gap.since_ns + self._wait_ns > now_ns), None))
+        wait_ns = self.wait_ns
+        return self._run(next((number for number, gap in self._gaps.items() if gap.since_ns + wait_ns > now_ns), None))
 
     def flush(self) -> list[Ordered[Item]]:
         """Wait for nothing any more."""
         return self._run(None)
 
+    @property
+    def wait_ns(self) -> int:
+        """How long a gap is waited for at present."""
+        return self._wait_ns if self._worth >= WORTH else min(self._wait_ns, BRIEF_NS)
+
     def wanted(self, now_ns: int) -> list[int]:
-        """The 16-bit sequences to ask the sender for now. Each is handed out a few times at most, ASK_AGAIN_NS apart."""
+        """The 16-bit sequences to ask the sender for now. Each is handed out a few times at most, an answer's time apart."""
+        pause_ns = min(max(self._answer_ns * 5 // 4, SOONEST_ASK_NS), LATEST_ASK_NS)
         due = [(number, gap) for number, gap in self._gaps.items() if gap.ask_ns <= now_ns and gap.asked < MOST_ASKS]
         for number, gap in due:
-            self._gaps[number] = _Gap(gap.since_ns, now_ns + ASK_AGAIN_NS, gap.asked + 1)
+            self._gaps[number] = _Gap(gap.since_ns, now_ns + pause_ns, gap.asked + 1)
         return [number & 0xFFFF for number, _ in due]
 
     def deadline_ns(self, asking: bool) -> int | None:
         """When `expire` or, if `asking`, `wanted` has something to do next."""
         if not self._gaps:
             return None
-        deadlines = [next(iter(self._gaps.values())).since_ns + self._wait_ns]
+        deadlines = [next(iter(self._gaps.values())).since_ns + self.wait_ns]
         if asking:
             deadlines += [gap.ask_ns for gap in self._gaps.values() if gap.asked < MOST_ASKS]
         return min(deadlines)
@@ -127,16 +143,34 @@ class Order(Generic[Item]):
             elif keep_from is None or self._next < keep_from:
                 self.lost += 1
                 self._skipped += 1
-                self._gaps.pop(self._next, None)
-                self._given_up.append(self._next)
+                self._give_up(self._next)
             else:
                 break
             self._next += 1
         return out
 
-    def _count_useless(self, number: int) -> None:
+    def _judge(self, since_ns: int, filled_ns: int | None) -> None:
+        """What became of the packets that were missed at `since_ns`; the first of them speaks for all, a burst is one case."""
+        if filled_ns is not None:
+            self._answer_ns += (filled_ns - since_ns - self._answer_ns) // _FOLLOW
+        if since_ns != self._judged_ns:
+            self._judged_ns = since_ns
+            self._worth += ((filled_ns is not None) - self._worth) / _FOLLOW
+
+    def _give_up(self, number: int) -> None:
+        gap = self._gaps.pop(number, None)
+        if gap is not None:
+            self._judge(gap.since_ns, None)
+        self._given_up[number] = gap.since_ns if gap is not None else 0
+        if len(self._given_up) > REMEMBERED:
+            del self._given_up[next(iter(self._given_up))]
+
+    def _count_useless(self, number: int, now_ns: int) -> None:
         self._late_run += 1
-        if number in self._given_up:
-            self.late += 1
-        else:
+        since_ns = self._given_up.pop(number, None)
+        if since_ns is None:
             self.duplicates += 1
+            return
+        self.late += 1
+        if now_ns - since_ns <= self._wait_ns:  # it would have been worth it to wait: outweighs the giving up
+            self._worth += 2 * (1 - self._worth) / _FOLLOW

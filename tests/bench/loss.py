@@ -119,7 +119,9 @@ async def _available(person: Person, denoiser: str) -> None:
 
 async def publish(page: Page, person: Person, port: int, *, red: bool, nack: bool = True) -> None:
     """The page's microphone on air, and its worker at work."""
-    await page.evaluate("ask => loss.publish(ask)", {"name": "mic", "url": f"/whip/{NAME}?record=0", "port": port, "red": red, "nack": nack})
+    await page.evaluate(
+        "ask => loss.publish(ask)", {"name": "mic", "url": f"/whip/{NAME}?record=0", "port": port, "red": red, "nack": nack}
+    )
     await person.until(NAME, live=True, denoise_state="active")
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 
 from sfu import red, rtcp
 from sfu.ingest import Ingest
+from sfu.order import BRIEF_NS
 from sfu.rtp import RtpPacket
 from workers.ring import Flag, Packet
 
@@ -143,6 +144,43 @@ def test_nothing_is_asked_for_without_nack() -> None:
     rig.send(2)
     rig.send(1, 45)
     assert rig.sent == [0, 1, 2] and not rig.nacks()
+
+
+def lose_every_tenth(rig: Rig, first: int, count: int, answer_ms: float | None) -> float:
+    """Send `count` packets from `first` on; every tenth comes `answer_ms` after it was missed, or never. The last gap's wait in ms."""
+    waited_ms = 0.0
+    for n in range(first, first + count):
+        if n % 10 != 5:
+            rig.send(n, max(20 * n, rig.now_ns / MS))
+            continue
+        rig.send(n + 1, 20 * (n + 1))
+        while rig.ingest._order._held and (answer_ms is None or waited_ms < answer_ms):
+            rig.at(rig.now_ns / MS + 1)
+            waited_ms = (rig.now_ns - 1) / MS - 20 * (n + 1)
+        if answer_ms is not None:
+            rig.send(n, 20 * (n + 1) + answer_ms)
+    return waited_ms
+
+
+def test_waiting_that_brings_nothing_is_cut_short() -> None:
+    """Where nothing is sent again, or all of it too late, a gap soon waits for 10 ms only; once answers come in time, for 40 again."""
+    for too_late in (None, 60):
+        rig = Rig()
+        assert lose_every_tenth(rig, 0, 10, too_late) >= 40
+        lose_every_tenth(rig, 10, 200, too_late)
+        assert rig.ingest._order.wait_ns == BRIEF_NS
+        lost = rig.ingest.lost
+        lose_every_tenth(rig, 210, 100, 25)
+        assert rig.ingest._order.wait_ns == 40 * MS and rig.ingest.lost - lost <= 5
+
+
+def test_one_outage_does_not_end_the_waiting() -> None:
+    """Two seconds lost are one case of waiting in vain, not a hundred."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(101)
+    rig.at(3000)
+    assert rig.ingest.lost == 100 and rig.ingest._order.wait_ns == 40 * MS
 
 
 def test_each_gap_has_its_own_time() -> None:
