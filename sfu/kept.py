@@ -68,7 +68,7 @@ class KeptWorker:
         self._not_before = 0.0
         self._unwanted_since: float | None = None
         self._news = asyncio.Event()
-        self._runs = Succession(self._run, packet, self._news.set)
+        self._runs = Succession(self._run, packet, self._runs_changed)
         self._known: Denoise | None = None  # who served when it was last told
         self._task: asyncio.Task[None] | None = None
 
@@ -180,7 +180,6 @@ class KeptWorker:
 
     async def _turn(self) -> float | None:
         """Do what is to be done now; seconds after which to look again though nothing happens."""
-        self._follow_runs()
         for error in await self._runs.settle():
             self._failed(error)
         self._follow_runs()
@@ -232,6 +231,10 @@ class KeptWorker:
             run.change(wanted)
             self._changed()
         return True
+
+    def _runs_changed(self) -> None:
+        self._follow_runs()
+        self._news.set()
 
     def _follow_runs(self) -> None:
         """Tell of a run that has begun or ceased to serve."""

@@ -1,0 +1,149 @@
+"""Strength, denoiser and variant changed while live, over HTTP: heard soon, and nothing else is heard of it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.people import Person, friends
+from tests.softphone import Softphone
+from tests.sound import Sound, encode, read_wav
+from tests.test_mic_to_ear import assert_whole, denoised_by, sound_of, workers_of
+
+Change = Callable[[Person], Awaitable[object]]
+
+
+@pytest.fixture(scope="module")
+def noisy(audio_folder: Path) -> list[bytes]:
+    return encode(read_wav(audio_folder / "noisy_snr0.wav"))
+
+
+async def set_to(person: Person, **change: object) -> dict[str, object]:
+    """POST /api/stream/denoise; what the status says at once."""
+    status = await person.call("POST", "/api/stream/denoise", change)
+    denoise: dict[str, object] = status["denoise"]
+    return denoise
+
+
+def jump(sound: Sound) -> float:
+    """The largest step from one sample to the next, without the start of the decoder."""
+    return float(np.abs(np.diff(sound[4800:])).max())
+
+
+async def talk_and_change(ada: Person, mic: Softphone, ears: list[Softphone], noisy: list[bytes], changes: list[dict[str, object]]) -> None:
+    """Talk it all, with a change every half second."""
+    talking = asyncio.create_task(mic.talk(noisy[1:], first=1))
+    for change in changes:
+        await asyncio.sleep(0.5)
+        said = await set_to(ada, **change)
+        assert all(said[key] == value for key, value in change.items()), (said, change)
+    await talking
+    await asyncio.gather(*(ear.heard(len(noisy) - 1) for ear in ears))
+    for ear in ears:
+        assert_whole([packet for _, packet in ear.received])
+
+
+async def test_changes_are_not_heard_themselves(server, noisy: list[bytes]) -> None:
+    """Whatever is changed all the time, numbers and times stay whole, and no step is larger than those of the voice."""
+    house = await server()
+    async with friends(house.url, "ada", "ben", "cem", "dan") as (ada, *others):
+        await denoised_by(ada, "deepfilternet3")
+        async with ada.phone() as mic, others[0].phone() as auto, others[1].phone() as raw, others[2].phone() as clean:
+            await mic.publish("ada")
+            mic.send(0, 0, noisy[0])
+            await ada.until("ada", live=True, denoise_state="active")
+            await asyncio.gather(auto.listen("ada"), raw.listen("ada", "?variant=original"), clean.listen("ada", "?variant=denoised"))
+            before = await workers_of(house.pid)
+            changes = [
+                {"enabled": False}, {"enabled": True}, {"strength_db": 12}, {"denoiser": "rnnoise"}, {"strength_db": None},
+                {"enabled": False}, {"denoiser": "deepfilternet3"}, {"enabled": True}, {"strength_db": 0}, {"strength_db": 100},
+                {"denoiser": "rnnoise", "strength_db": 6}, {"denoiser": "deepfilternet3"}, {"strength_db": None},
+            ]  # fmt: skip
+            await talk_and_change(ada, mic, [auto, raw, clean], noisy, [{**each} for each in changes if each != {"strength_db": 100}])
+            assert await workers_of(house.pid) == before  # it was one worker all the time
+        loudest = max(jump(sound_of(phone)[0]) for phone in (raw, clean))
+        assert jump(sound_of(auto)[0]) <= 1.05 * loudest
+
+
+async def test_another_worker_takes_over(server, noisy: list[bytes]) -> None:
+    """A denoiser not loaded in the worker, or too late for the delay in force, comes in a worker of its own, without a gap."""
+    house = await server({"denoise.default": "passthrough"})
+    async with friends(house.url, "ada", "ben") as (ada, ben):
+        await denoised_by(ada, "deepfilternet3")
+        async with ada.phone() as mic, ben.phone() as ear:
+            await mic.publish("ada")
+            mic.send(0, 0, noisy[0])
+            status = await ada.until("ada", live=True, denoise_state="active")
+            assert status["latency_ms"]["algorithmic"] == 20
+            await ear.listen("ada")
+            talking = asyncio.create_task(mic.talk(noisy[1:300], first=1))
+            before = await workers_of(house.pid)
+            said = await set_to(ada, denoiser="deepfilternet3", strength_db=9)
+            assert said == {"enabled": True, "denoiser": "passthrough", "state": "active", "reason": None, "strength_db": 9}
+            status = await ada.until("ada", denoise_denoiser="deepfilternet3", denoise_state="active", denoise_strength_db=9)
+            assert status["latency_ms"]["algorithmic"] == 40
+            async with asyncio.timeout(5):
+                while (after := await workers_of(house.pid)) == before or len(after) > 1:
+                    await asyncio.sleep(0.02)
+            assert (await set_to(ada, denoiser="passthrough"))["denoiser"] == "passthrough"  # this one has both
+            assert await workers_of(house.pid) == after
+            await talking
+            await ear.heard(299)
+            status = await ada.status()
+        assert_whole([packet for _, packet in ear.received])
+        assert status["denoise"]["strength_db"] == 9 and status["latency_ms"]["algorithmic"] == 40
+
+
+async def test_a_change_is_heard_within_100_ms(server, audio_folder: Path, stretch: float) -> None:
+    """From the answer on it takes at most 100 ms until a listener hears the other strength: here from silence to the whole noise."""
+    noise = encode(0.3 * np.random.default_rng(1).standard_normal(48_000 * 4).astype(np.float32))
+    house = await server()
+    async with friends(house.url, "ada", "ben") as (ada, ben):
+        await denoised_by(ada, "deepfilternet3")
+        async with ada.phone() as mic, ben.phone() as ear:
+            await mic.publish("ada")
+            mic.send(0, 0, noise[0])
+            await ada.until("ada", live=True, denoise_state="active")
+            await ear.listen("ada")
+            talking = asyncio.create_task(mic.talk(noise[1:], first=1))
+            changed = []
+            for strength in (0, None, 0):
+                await asyncio.sleep(0.9)
+                changed.append(time.monotonic_ns())
+                await set_to(ada, strength_db=strength)
+            await talking
+            await ear.heard(len(noise) - 1)
+    levels = [float(np.sqrt(np.mean(block**2))) for block in sound_of(ear)[0].reshape(-1, 960)]
+    arrivals = [arrival for arrival, _ in ear.received]
+    took_ms = []
+    for at, loud in zip(changed, cycle((True, False)), strict=False):
+        heard = next(arrival for arrival, level in zip(arrivals, levels, strict=False) if arrival > at and (level > 0.2) is loud)
+        took_ms.append((heard - at) / 1e6)
+    assert sorted(took_ms)[1] < 100 * stretch, took_ms
+
+
+async def test_settings_outlive_workers_and_reconnections(server, noisy: list[bytes]) -> None:
+    """A new peer and a new worker find strength, denoiser and switch as the broadcaster left them."""
+    house = await server()
+    async with friends(house.url, "ada", "ben") as (ada, _):
+        await denoised_by(ada, "deepfilternet3")
+        async with ada.phone() as mic, ada.phone() as again:
+            await mic.publish("ada")
+            mic.send(0, 0, noisy[0])
+            await ada.until("ada", live=True, denoise_state="active")
+            left = await set_to(ada, denoiser="rnnoise", strength_db=15)
+            await again.publish("ada")
+            again.send(0, 0, noisy[1])
+            await asyncio.sleep(0.2)
+            assert (await ada.status())["denoise"] == left
+            left = await set_to(ada, enabled=False)
+            third = ada.phone()
+            async with third:
+                await third.publish("ada")
+                third.send(0, 0, noisy[2])
+                await asyncio.sleep(0.2)
+                assert (await ada.status())["denoise"] == left
