@@ -67,5 +67,6 @@ test("no sentence has an exclamation mark, and an unknown trouble still has one"
 
 test("somebody quiet was last on air, or never", () => {
   assert.match(quietText("Ada", [{ state: "ready", started_at: new Date().toISOString(), duration_s: 2520 }]), /^Ada is quiet\. Last on air today, 42 min\.$/);
+  assert.equal(quietText("Ada", undefined), "Ada is quiet.");
   assert.equal(quietText("Ada", []), "Ada is quiet, and has not been on air yet.");
 });

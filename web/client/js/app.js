@@ -63,7 +63,10 @@ export class App {
     this.broadcaster.addEventListener("stopped", (event) => this.#stopped(told(event)));
     this.broadcaster.addEventListener("change", () => void this.screen.keep(this.broadcaster.onAir));
     this.listener.addEventListener("change", () => this.store.set({ ear: this.listener.ear }));
-    this.listener.addEventListener("over", () => void this.refreshStatus(this.listener.ear.name));
+    this.listener.addEventListener("over", () => {
+      void this.refreshStatus(this.listener.ear.name);
+      void this.shelves.load(this.listener.ear.name);
+    });
     this.player.addEventListener("change", () => this.store.set({ player: this.player.playing }));
     this.pairing.addEventListener("remote", (event) => this.#remote(told(event)));
     this.friends.addEventListener("refused", () => void this.begin());

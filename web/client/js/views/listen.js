@@ -122,7 +122,7 @@ function listenText(state, name, status, live, open) {
   }
   if (live && isHeard(state, name)) return status?.denoise.state === "bypassed" && ear.variant === "auto" ? `The server is busy: you hear ${name} as recorded, uncleaned.` : `You hear ${name}.`;
   if (live) return `${name} is talking now.`;
-  return open ? `Press Listen to hear ${name}, when on air.` : quietText(name, state.shelves[name]?.items ?? []);
+  return open ? `Press Listen to hear ${name}, when on air.` : quietText(name, state.shelves[name]?.items);
 }
 
 /** @param {string} name */
