@@ -1,0 +1,36 @@
+"""`run.py denoise IN OUT`: gives `workers.denoise` the settings and becomes it. What was typed wins."""
+
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+
+from sfu.errors import ConfigError
+from sfu.settings import load
+from web.serve import CONFIG_FILE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 2 for a bad setting; else not at all."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", type=Path, default=CONFIG_FILE)
+    known, rest = parser.parse_known_args(arguments)
+    try:
+        config = load(known.config)
+    except ConfigError as error:
+        print(f"hushcast: {error}", file=sys.stderr)
+        return 2
+    models, denoise = config.models, config.denoise
+    given = [f"--models={folder}" for folder in models.path] + [f"--url={models.url}", f"--cache={config.storage.path / 'cache'}"]
+    given += ["--download"] * models.download
+    given += [f"--denoiser={denoise.default}", f"--chunk-s={denoise.chunk_s}", f"--overlap-s={denoise.overlap_s}"]
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "workers.denoise", *given, *rest], {**os.environ, **_ONE_THREAD})
+
+
+# One thread a library: the model's own is the quickest for hops of this size, and the rest of the machine is somebody else's.
+_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY"), "1")
+
+if __name__ == "__main__":
+    sys.exit(main())

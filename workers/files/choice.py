@@ -1,0 +1,98 @@
+"""A name on the command line -> a denoiser that is ready: its weights found or fetched, its graph made where there is none."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers import export, registry
+from workers.denoiser import Denoiser
+from workers.errors import UnknownDenoiser, WorkerFailed
+from workers.fetch import NotFetched, fetch
+from workers.plugins.chunked import PREFIX, Chunked
+from workers.weights import FAMILIES, Family, find
+
+FIRST, FALLBACK = "deepfilternet3", "rnnoise"
+ROOT = Path(__file__).parents[2]
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of config.toml what concerns a denoiser."""
+
+    paths: tuple[Path, ...] = ()  # searched for weights
+    url: str = "upstream"
+    download: bool = False
+    cache: Path = Path("var/cache")
+    chunk_s: float = 2.0
+    overlap_s: float = 0.5
+
+
+def names() -> list[str]:
+    """What may be asked for."""
+    return ["auto", *registry.names(), *(f"{PREFIX}{name}" for name in registry.names())]
+
+
+def chosen(name: str, settings: Settings, say: Say) -> tuple[str, Denoiser]:
+    """The denoiser, and its name where "auto" was asked for. `say` gets a line for a person. Raises WorkerFailed."""
+    if name != "auto":
+        return name, _loaded(name, settings, say)
+    try:
+        return FIRST, _loaded(FIRST, settings, say)
+    except WorkerFailed as failure:
+        say(f"{failure}; taking {FALLBACK}")
+        return FALLBACK, _loaded(FALLBACK, settings, say)
+
+
+def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:
+    if name not in names():
+        raise UnknownDenoiser(name, names())
+    inner = name.removeprefix(PREFIX)
+    family = FAMILIES.get(inner)
+    options: dict[str, object] = {}
+    if name.startswith(PREFIX):
+        options = {"denoiser": inner, "chunk_s": settings.chunk_s, "overlap_s": settings.overlap_s}
+        if family:
+            options["weights"] = _weights(family, settings, say)
+        return Chunked(options)
+    if family:
+        options["graph"] = _graph(family, settings, say)
+    return registry.load(name)(options)
+
+
+def _weights(family: Family, settings: Settings, say: Say) -> Path:
+    found = find(family, settings.paths, settings.cache)
+    if found:
+        return found
+    if not settings.download:
+        raise WorkerFailed(f"{family.denoiser}: no weights in {', '.join(map(str, settings.paths)) or 'no folder'}", "no_weights")
+    say(f"{family.denoiser}: weights are being fetched")
+    try:
+        return fetch(family, settings.url, settings.cache, lambda have, total: None)
+    except NotFetched as error:
+        raise WorkerFailed(f"{family.denoiser}: no weights: {error}", "no_weights") from error
+
+
+def _graph(family: Family, settings: Settings, say: Say) -> Path:
+    weights = _weights(family, settings, say)
+    try:
+        graph = settings.cache / export.graph_name(family.denoiser, weights)
+        if export.is_whole(graph):
+            return graph
+        if graph.exists():
+            graph.replace(graph.with_name(f"{graph.name}.broken"))
+            say(f"{graph} is damaged; set aside as .broken and made again")
+    except OSError as error:
+        raise WorkerFailed(f"{family.denoiser}: {error}") from error
+    say(f"{family.denoiser}: being prepared, once")
+    command = ["-P", "-m", "workers.export", family.denoiser, "--weights", str(weights.absolute()), "--out", str(graph.absolute())]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    made = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    if made.returncode:
+        raise WorkerFailed((made.stderr.strip().splitlines() or [f"{family.denoiser}: cannot be prepared"])[-1])
+    return graph

@@ -1,0 +1,116 @@
+"""A sound file as blocks at 48 kHz, whatever its container, codec, rate and channels: all that PyAV reads."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from workers.denoiser import RATE_HZ, Sound
+from workers.files.errors import FileError, reason
+from workers.files.resampling import Resampler
+from workers.files.whole import check_bytes, check_length
+
+_INTERNAL = "fltp"
+
+
+class Source:
+    """An open sound file. Owns the container until close(). Raises FileError from everything that reads."""
+
+    def __init__(self, path: Path, keep_channels: bool) -> None:
+        """keep_channels: a row for each channel; else one row, their mean."""
+        self.path = path
+        self.samples = 0  # read so far, at the file's own rate
+        self.mended = 0  # samples that were no finite numbers, and are silence now
+        self._keep = keep_channels
+        if not path.is_file():
+            raise FileError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
+        try:
+            check_bytes(path)
+            self._container = av.open(str(path))
+        except (FFmpegError, OSError) as error:
+            raise FileError(f"{path} cannot be read as sound: {reason(error)}") from error
+        try:
+            self._stream = self._audio()
+            self._frames = self._decoded()
+            self._first = next(self._frames, None)
+            if self._first is None:
+                raise FileError(f"{path} has no sound in it")
+        except BaseException:
+            self._container.close()
+            raise
+        self.rate_hz: int = self._first.sample_rate
+        self.layout: str = self._first.layout.name if keep_channels else "mono"
+        self.channels: int = self._first.layout.nb_channels if keep_channels else 1
+        self.is_float = self._stream.codec_context.name.startswith("pcm_f")
+
+    @property
+    def seconds(self) -> float | None:
+        """About how long it is, where the file says so."""
+        if self._stream.duration and self._stream.time_base:
+            return float(self._stream.duration * self._stream.time_base)
+        return self._container.duration / 1e6 if self._container.duration else None
+
+    def blocks(self) -> Iterator[Sound]:
+        """float32[channels, n] at 48 kHz, n as it comes; once. `samples` is the length of the file after the last one."""
+        assert self._first is not None
+        try:
+            resampler = Resampler(self._first, RATE_HZ, _INTERNAL)
+            for frame in self._all():
+                if not resampler.fits(frame):
+                    raise FileError(f"{self.path} changes its rate or channels in the middle, after {self._time()}")
+                self.samples += frame.samples
+                yield from map(self._folded, resampler.push(self._finite(frame)))
+            yield from map(self._folded, resampler.push(None))
+        except FFmpegError as error:
+            raise FileError(f"{self.path} is truncated or damaged after {self._time()}: {reason(error)}") from error
+        check_length(self.path, self._container, self._stream, self.samples / self.rate_hz)
+
+    def _all(self) -> Iterator[av.AudioFrame]:
+        assert self._first is not None
+        yield self._first
+        yield from self._frames
+
+    def _audio(self) -> av.AudioStream:
+        if not self._container.streams.audio:
+            raise FileError(f"{self.path} has no sound in it")
+        return self._container.streams.audio[0]
+
+    def _decoded(self) -> Iterator[av.AudioFrame]:
+        try:
+            for frame in self._container.decode(self._stream):
+                if frame.samples:
+                    yield frame
+        except FFmpegError as error:
+            raise FileError(f"{self.path} is truncated or damaged after {self._time()}: {reason(error)}") from error
+
+    def _finite(self, frame: av.AudioFrame) -> av.AudioFrame:
+        if not frame.format.name.startswith(("flt", "dbl")):
+            return frame
+        sound = frame.to_ndarray()
+        wrong = ~np.isfinite(sound)
+        if not wrong.any():
+            return frame
+        self.mended += int(wrong.sum())
+        mended = av.AudioFrame.from_ndarray(np.where(wrong, sound.dtype.type(0), sound), frame.format.name, frame.layout.name)
+        mended.sample_rate = frame.sample_rate
+        return mended
+
+    def _folded(self, frame: av.AudioFrame) -> Sound:
+        sound = frame.to_ndarray().astype(np.float32, copy=False)
+        return sound if self._keep or len(sound) == 1 else sound.mean(axis=0, keepdims=True, dtype=np.float32)
+
+    def _time(self) -> str:
+        return f"{self.samples / self._first.sample_rate if self._first else 0.0:.1f} s"
+
+    def close(self) -> None:
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,141 @@
+"""Sound into a file of the kind that its name says: whole, or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from workers.denoiser import RATE_HZ, Sound
+from workers.files.errors import FileError, reason
+from workers.files.resampling import Resampler
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How sound is written under one file name extension."""
+
+    container: str
+    codec: str
+    sample_format: str
+    float_codec: str | None = None  # where the sound came from a file of floats
+    bit_rate: int | None = None  # a channel; None: nothing is lost
+
+
+KINDS = {
+    ".wav": Kind("wav", "pcm_s24le", "s32", float_codec="pcm_f32le"),
+    ".flac": Kind("flac", "flac", "s32"),  # FLAC takes 24 of the 32 bits
+    ".aiff": Kind("aiff", "pcm_s24be", "s32", float_codec="pcm_f32be"),
+    ".mka": Kind("matroska", "flac", "s32"),
+    ".opus": Kind("ogg", "libopus", "flt", bit_rate=96_000),
+    ".ogg": Kind("ogg", "libopus", "flt", bit_rate=96_000),
+    ".webm": Kind("webm", "libopus", "flt", bit_rate=96_000),
+    ".mp3": Kind("mp3", "libmp3lame", "fltp", bit_rate=128_000),
+    ".m4a": Kind("ipod", "aac", "fltp", bit_rate=128_000),
+}
+_HELD_BACK = 1024  # samples by which a resampler may be ahead of the length that the file shall have
+_OPTIONS = {"wav": {"rf64": "auto"}}  # beyond 4 GB
+
+
+def kind_of(path: Path) -> Kind:
+    """What the name asks for. Raises FileError."""
+    kind = KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise FileError(f"{path}: the name has to end with one of {', '.join(KINDS)}")
+    return kind
+
+
+class Target:
+    """A file that is being written beside its place, and put there by finish(); leaving without that takes it away again."""
+
+    def __init__(self, path: Path, rate_hz: int, layout: str, is_float: bool) -> None:
+        """rate_hz: of the file, where its codec has it, else it is 48 kHz. layout: FFmpeg's name of the channels. Raises FileError."""
+        self._path, kind = path, kind_of(path)
+        self._draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._layout = layout
+        self._resampler: Resampler | None = None
+        self._ready: Sound | None = None  # resampled; its end may be beyond the file's, which is not known yet
+        self._encoded = 0
+        codec, form = (kind.float_codec, "flt") if is_float and kind.float_codec else (kind.codec, kind.sample_format)
+        with self._faults():
+            rates = av.Codec(codec, "w").audio_rates
+            self.rate_hz = rate_hz if not rates or rate_hz in rates else RATE_HZ
+            self._container = av.open(str(self._draft), "w", format=kind.container, options=_OPTIONS.get(kind.container, {}))
+        try:
+            with self._faults():
+                stream = self._container.add_stream(codec, rate=self.rate_hz, layout=layout, format=form)
+                assert isinstance(stream, av.AudioStream)
+                self._stream = stream
+                if kind.bit_rate:
+                    self._stream.bit_rate = kind.bit_rate * min(self._stream.layout.nb_channels, 2)
+                self._container.start_encoding()
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, sound: Sound) -> None:
+        """float32[channels, n] at 48 kHz, the next of the file. Raises FileError."""
+        if not sound.shape[1]:
+            return
+        frame = self._frame(sound, RATE_HZ)
+        with self._faults():
+            if self._resampler is None:
+                self._resampler = Resampler(frame, self.rate_hz, "fltp")
+            self._take(self._resampler.push(frame))
+            assert self._ready is not None
+            self._encode(self._ready[:, :-_HELD_BACK])
+            self._ready = self._ready[:, -_HELD_BACK:]
+
+    def finish(self, samples: int) -> None:
+        """The file has exactly `samples` at its own rate, and is in its place. Raises FileError."""
+        with self._faults():
+            if self._resampler is not None:
+                self._take(self._resampler.push(None))
+            assert self._ready is not None, "nothing was written"
+            left = samples - self._encoded
+            self._encode(np.pad(self._ready[:, :left], ((0, 0), (0, max(0, left - self._ready.shape[1])))))
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
+            self._draft.replace(self._path)
+
+    def _take(self, frames: Iterator[av.AudioFrame]) -> None:
+        sounds = [frame.to_ndarray() for frame in frames]
+        self._ready = np.concatenate(sounds if self._ready is None else [self._ready, *sounds], axis=1)
+
+    def _encode(self, sound: Sound) -> None:
+        if sound.shape[1]:
+            frame = self._frame(sound, self.rate_hz)
+            frame.pts, frame.time_base = self._encoded, Fraction(1, self.rate_hz)
+            self._container.mux(self._stream.encode(frame))
+            self._encoded += sound.shape[1]
+
+    def _frame(self, sound: Sound, rate_hz: int) -> av.AudioFrame:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound, np.float32), "fltp", self._layout)
+        frame.sample_rate = rate_hz
+        return frame
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except (FFmpegError, OSError, ValueError) as error:
+            raise FileError(f"{self._path} cannot be written: {reason(error)}") from error
+
+    def close(self) -> None:
+        """Idempotent; a file that was not finished is gone."""
+        with suppress(FFmpegError, OSError):
+            self._container.close()
+        self._draft.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
