@@ -154,7 +154,7 @@ class Ingest:
         self.flush()
         self._order.restart()
         self._timeline.remap()
-        self._reception = Reception(packet.ssrc, packet.sequence)
+        self._reception = Reception(packet.ssrc, packet.sequence, self.lost)
 
     # the way of a packet
 
@@ -204,7 +204,7 @@ class Ingest:
     def _report(self, now_ns: int) -> None:
         assert self._reception is not None
         self._report_ns = now_ns + REPORT_NS
-        block = self._reception.report(now_ns, self.listener_loss)
+        block = self._reception.report(now_ns, self.lost, self.listener_loss)
         self._tell(rtcp.build_receiver_report(OWN_SSRC, [block]) + rtcp.build_cname(OWN_SSRC, "hushcast"))
 
     def _tell(self, compound: bytes) -> None:

@@ -6,15 +6,21 @@ from sfu.timeline import samples_between
 
 
 class Reception:
-    """Counts the packets of one SSRC as they come in, in whatever order."""
+    """Counts the packets of one SSRC as they come in, in whatever order.
 
-    def __init__(self, ssrc: int, sequence: int) -> None:
+    The share that is reported is of what was given up, after NACK and RED. By it browsers choose their FEC, which helps against
+    just that; told of what was repaired anyway they would leave CELT for SILK, and told of nothing (a packet that was sent again
+    counts as received, however late) they would leave out the FEC that is needed.
+    """
+
+    def __init__(self, ssrc: int, sequence: int, given_up: int = 0) -> None:
+        """given_up: as for `report`, at this moment."""
         self.ssrc = ssrc
         self._first = sequence
         self._highest = sequence - 1
         self._received = 0
         self._expected_before = 0
-        self._received_before = 0
+        self._given_up_before = given_up
         self._jitter = 0.0
         self._last: tuple[int, int] | None = None  # time stamp and arrival of the packet before
         self._sender: tuple[int, int] = (0, 0)  # middle of the last SR's NTP time, when it came
@@ -31,13 +37,13 @@ class Reception:
     def heard_from(self, report: SenderReport, arrival_ns: int) -> None:
         self._sender = ntp_middle(report.ntp), arrival_ns
 
-    def report(self, now_ns: int, least_loss: float = 0.0) -> Report:
-        """The block since the last call. least_loss in [0, 1]: what is reported at least, for the sake of the listeners."""
+    def report(self, now_ns: int, given_up: int, least_loss: float = 0.0) -> Report:
+        """The block since the last call. given_up: packets that were not there when they were needed, ever more;
+        least_loss in [0, 1]: what is reported at least, for the sake of the listeners."""
         expected = self._highest - self._first + 1
         interval = expected - self._expected_before
-        lost = interval - (self._received - self._received_before)
-        fraction = lost / interval if interval > 0 and lost > 0 else 0.0
-        self._expected_before, self._received_before = expected, self._received
+        fraction = min((given_up - self._given_up_before) / interval, 1.0) if interval > 0 else 0.0
+        self._expected_before, self._given_up_before = expected, given_up
         last_sr, came_ns = self._sender
         return Report(
             ssrc=self.ssrc,

@@ -416,6 +416,24 @@ def test_reports_every_second() -> None:
     assert report.last_sr == 0x2222_3333 and abs(report.since_sr / 65536 - 0.5) < 0.03
 
 
+def test_loss_that_was_repaired_is_not_told() -> None:
+    """What came again in time is no loss; what came again too late is one, though the RFC would count it as received."""
+    rig = Rig()
+    for n in range(60):
+        if n % 5 == 0:
+            rig.send(n + 1, 20 * (n + 1))
+            rig.send(n, 20 * (n + 1) + 5)
+        elif n % 5 > 1:
+            rig.send(n)
+    assert rig.reports()[-1].fraction_lost == 0 and rig.ingest.lost == 0
+    for n in range(60, 120):
+        if n % 5:
+            rig.send(n)
+        if n % 5 == 4:
+            rig.send(n - 4, 20 * n + 10)
+    assert abs(rig.reports()[-1].fraction_lost / 256 - 0.2) < 0.06 and rig.reports()[-1].lost < 3
+
+
 def test_listeners_loss_is_told_too() -> None:
     """The worst listener's loss is reported where it is worse than the broadcaster's own."""
     rig = Rig()
