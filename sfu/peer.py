@@ -123,6 +123,11 @@ class Peer:
         return self._state is State.UP
 
     @property
+    def closed(self) -> bool:
+        """It has left, or was made to."""
+        return self._state in (State.GONE, State.CLOSED)
+
+    @property
     def address(self) -> Address | None:
         """Where it is sent to; None before its first genuine Binding request."""
         return self._path.address if self._path else None

@@ -5,6 +5,7 @@ from datetime import datetime
 from sfu.broadcast import Broadcast
 from sfu.kept import Catalogue
 from sfu.quantiles import Quantiles
+from sfu.states import State
 
 RATE_HZ = 48_000
 
@@ -12,7 +13,8 @@ RATE_HZ = 48_000
 def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, *, names: bool) -> dict[str, object]:
     """The status object; `names`: with the listeners' names, for the broadcaster's own eyes."""
     if broadcast is None or not broadcast.on_air:
-        return _silent(username, catalogue, "waiting" if broadcast is not None else "ended")
+        waiting = broadcast is not None and broadcast.state is State.WAITING
+        return _silent(username, catalogue, (State.WAITING if waiting else State.ENDED).value)
     worker, run = broadcast.worker, broadcast.worker.run
     return {
         "username": username,

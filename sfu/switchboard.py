@@ -146,21 +146,28 @@ class Switchboard:
 
     def restart(self, identity: str, owner: str, tag: str, fragment: str) -> tuple[str, str]:
         """ICE restart: the answer's fragment and the new tag. Raises PreconditionFailed where the tag is stale."""
-        peer = self.resource(identity, owner).peer
+        peer = self._living(identity, owner)
         if tag not in ("*", peer.etag):
             raise PreconditionFailed(f"the tag is {peer.etag}")
         return peer.restart(fragment), peer.etag
 
     def trickle(self, identity: str, owner: str, tag: str | None, fragment: str) -> None:
         """Take a trickled fragment: nothing to do at an ICE-lite end but to check it. tag: as for `restart`, None is no tag."""
-        peer = self.resource(identity, owner).peer
+        peer = self._living(identity, owner)
         if tag not in (None, "*", peer.etag):
             raise PreconditionFailed(f"the tag is {peer.etag}")
         peer.trickle(fragment)
 
     def is_restart(self, identity: str, owner: str, fragment: str) -> bool:
         """Does the fragment bring new ICE credentials? Raises NotFound, BadOffer."""
-        return self.resource(identity, owner).peer.is_restart(fragment)
+        return self._living(identity, owner).is_restart(fragment)
+
+    def _living(self, identity: str, owner: str) -> Peer:
+        """The peer behind a resource; one that was taken over is gone for everything but DELETE. Raises NotFound."""
+        peer = self.resource(identity, owner).peer
+        if peer.closed:
+            raise NotFound("another has taken over")
+        return peer
 
     def choose(self, identity: str, owner: str, variant: str) -> None:
         """A listener's own variant. Raises NotFound."""

@@ -19,7 +19,7 @@ class Archive(Protocol):
     """Where recordings are listed."""
 
     async def begin(self, username: str, broadcast: str, title: str, started_at: datetime) -> tuple[int, Path]:
-        """Make the row (`state: live`); return its id and the folder for its files."""
+        """Make the row (`state: live`); return its id and the folder for its files. Raises OSError and nothing else."""
 
     async def finish(self, recording: int, totals: Totals) -> None:
         """The files are closed: finalise."""
@@ -48,8 +48,8 @@ class Taping:
         try:
             self.recording, folder = await self._archive.begin(username, self._label, title, started_at)
             recorder = await Recorder(folder).__aenter__()
-        except Exception as error:  # whatever keeps rows has failed, a full disk or an account just deleted: the voice goes on
-            logger.error("%s: cannot be recorded: %s: %s", self._label, type(error).__name__, error)
+        except OSError as error:  # a full disk, an account just deleted: the voice goes on
+            logger.error("%s: cannot be recorded: %s", self._label, error)
             self._early.clear()
             return
         self._recorder = recorder
