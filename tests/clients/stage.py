@@ -1,8 +1,10 @@
 """What every foreign client meets: a real server, a broadcaster with a token to publish, a friend with one to listen, and a tone."""
 
 import asyncio
+import io
 import json
 import os
+from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 import numpy as np
 
 from tests.people import Person, friends
@@ -46,6 +49,14 @@ def tone(seconds: float) -> Sound:
     """A sine of TONE_HZ at TONE_DBFS."""
     amplitude = 10 ** ((TONE_DBFS + 3.01) / 20)
     return (amplitude * np.sin(2 * np.pi * TONE_HZ * np.arange(int(seconds * RATE_HZ)) / RATE_HZ)).astype(np.float32)
+
+
+def recorded(base64: str) -> Sound:
+    """What a browser's MediaRecorder made of a sound."""
+    with av.open(io.BytesIO(b64decode(base64))) as file:
+        to_planes = av.AudioResampler("fltp", rate=RATE_HZ)  # the mean is taken here: making it mono would add 3 dB
+        blocks = [block.to_ndarray().mean(axis=0) for frame in file.decode(audio=0) for block in to_planes.resample(frame)]
+        return np.concatenate(blocks)
 
 
 def measured(payloads: list[bytes]) -> Tone:

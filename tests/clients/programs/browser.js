@@ -1,29 +1,19 @@
 // What a page does as a broadcaster or as a listener, with nothing of ours: `phone(mode, url, token, seconds, policy)`.
-// Returns {location, candidate, levels}: levels are root mean squares in dBFS of what was said or heard, ten a second.
+// Returns {location, sound, protocol}: `sound` is what the microphone gave or what was heard, recorded by the browser
+// (base64 of a file), `protocol` what media went over. policy.transport: leave only such candidates in the answer.
 async (mode, url, token, seconds, policy = {}) => {
     const pause = ms => new Promise(then => setTimeout(then, ms));
     const pc = new RTCPeerConnection({iceServers: []});
-    const context = new AudioContext();
-    const listenTo = stream => {
-        const analyser = new AnalyserNode(context, {fftSize: 2048});
-        context.createMediaStreamSource(stream).connect(analyser);
-        return analyser;
-    };
-    let analyser;
+    let stream;
     if (mode === 'publish') {
         const wish = {noiseSuppression: false, autoGainControl: false, echoCancellation: false};
-        const stream = await navigator.mediaDevices.getUserMedia({audio: wish});
+        stream = await navigator.mediaDevices.getUserMedia({audio: wish});
         pc.addTrack(stream.getAudioTracks()[0], stream);
-        analyser = listenTo(stream);
     } else {
-        pc.addTransceiver('audio', {direction: 'recvonly'});
-        pc.ontrack = ({track}) => {
-            const stream = new MediaStream([track]);
-            window.ear = new Audio();
-            window.ear.srcObject = stream;
-            window.ear.play().catch(() => {});
-            analyser = listenTo(stream);
-        };
+        stream = new MediaStream([pc.addTransceiver('audio', {direction: 'recvonly'}).receiver.track]);
+        window.ear = new Audio();
+        window.ear.srcObject = stream;
+        window.ear.play().catch(() => {});
     }
     await pc.setLocalDescription(await pc.createOffer());
     const headers = {'Content-Type': 'application/sdp', Authorization: `Bearer ${token}`};
@@ -38,23 +28,19 @@ async (mode, url, token, seconds, policy = {}) => {
         if (waited > 10000 || pc.connectionState === 'failed') throw new Error(`${pc.connectionState}\n${answer}`);
         await pause(50);
     }
-    const levels = [];
-    for (let at = 0; at < seconds * 10; at += 1) {
-        await pause(100);
-        const samples = new Float32Array(analyser.fftSize);
-        analyser.getFloatTimeDomainData(samples);
-        levels.push(10 * Math.log10(samples.reduce((sum, each) => sum + each * each, 1e-12) / samples.length));
-    }
+    const recorder = new MediaRecorder(stream, {audioBitsPerSecond: 128000});
+    const file = new Promise(then => { recorder.ondataavailable = ({data}) => then(data); });
+    recorder.start();
+    await pause(seconds * 1000);
+    recorder.stop();
+    const bytes = new Uint8Array(await (await file).arrayBuffer());
     const stats = [...(await pc.getStats()).values()];
     const pair = stats.find(each => each.type === 'candidate-pair' && each.nominated && each.state === 'succeeded');
-    const candidate = stats.find(each => each.id === pair?.remoteCandidateId);
-    const inbound = stats.find(each => each.type === 'inbound-rtp');
-    if (!policy.stay) {
-        await fetch(location, {method: 'DELETE', headers});
-        pc.close();
-        await context.close();
-    } else {
-        window.pc = pc;
-    }
-    return {location, levels, protocol: candidate?.protocol ?? null, received: inbound?.packetsReceived ?? 0};
+    await fetch(location, {method: 'DELETE', headers});
+    pc.close();
+    return {
+        location,
+        sound: btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join('')),
+        protocol: stats.find(each => each.id === pair?.remoteCandidateId)?.protocol ?? null,
+    };
 }
