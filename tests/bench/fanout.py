@@ -5,6 +5,7 @@ short windows, round after round, so that what else the machine does hits all al
 """
 
 import asyncio
+import math
 import os
 import statistics
 import sys
@@ -21,7 +22,7 @@ import numpy as np
 
 from tests.bench import janus, matching, meters, servers
 from tests.bench.load import Load
-from tests.bench.report import Chart, Column, Report, Row, Series, number, times
+from tests.bench.report import Chart, Column, Report, Row, Series, number, rounded, times
 from tests.bench.servers import Contender
 from tests.bench.voice import PACKET_S, Sent, Voice, marked
 from tests.sound import encode, read_wav
@@ -69,7 +70,7 @@ class Cost:
             "listeners": self.listeners,
             "cpu_pct": round(median(self.cpu_pct), 3),
             "delivered_pct": round(median(self.delivered_pct), 3),
-            "latency_ms": {name: round(median(getattr(self, name)), 3) for name in ("p50", "p99", "last_p99")},
+            "latency_ms": {name: rounded(median(getattr(self, name)), 3) for name in ("p50", "p99", "last_p99")},
             "join_ms": round(self.join_ms, 2),
             "kb_per_listener": round(self.kb_per_listener, 1),
         }
@@ -283,7 +284,7 @@ def report(costs: Sequence[Cost], options: Options) -> Report:
             "The last listener's latency, 99 % of packets (lower is better)",
             "listeners",
             "ms",
-            lines(lambda row: row["latency_ms"]["last_p99"]),
+            lines(lambda row: row["latency_ms"]["last_p99"] or math.nan),
         ),
         Chart("Memory (lower is better)", "listeners", "KiB a listener", lines(lambda row: row["kb_per_listener"])),
     ]

@@ -1,15 +1,17 @@
 """Which packet out was which packet in: latency and delivery of a window, from what clients sent and heard."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tests.bench.voice import Sent, number_in
+from tests.bench.voice import Sent
 
 CIRCLE = 1 << 16
+EARLIEST = 25  # packets: samples are taken early in a window, or just before it
 Latencies = npt.NDArray[np.float64]  # ms, [listener, packet], nan where it never came
 
 
@@ -48,7 +50,7 @@ def latencies(window: Window, sent: Sent, *, decoded: bool = False, reference: W
         if decoded:
             offset = _offset_by_loudness(sequences, window.lengths[own], came, sent)
         else:
-            offset = _offset_by_payload((reference or window).samples[0 if reference else listener])
+            offset = _offset_by_payload((reference or window).samples[0 if reference else listener], sent)
         if offset is None:
             continue
         at = (sequences - offset - sent.first) % (CIRCLE // 2 if reference else CIRCLE)
@@ -58,8 +60,11 @@ def latencies(window: Window, sent: Sent, *, decoded: bool = False, reference: W
     return out
 
 
-def _offset_by_payload(samples: list[tuple[int, bytes]]) -> int | None:
-    return samples[0][0] - number_in(samples[0][1]) if samples else None
+def _offset_by_payload(samples: list[tuple[int, bytes]], sent: Sent) -> int | None:
+    for sequence, payload in samples:
+        with suppress(KeyError):
+            return sequence - sent.number_of(payload, sent.first - EARLIEST)
+    return None
 
 
 def _offset_by_loudness(

@@ -59,6 +59,11 @@ def number(value: float | None, digits: int = 2, unit: str = "") -> str:
     return "-" if value is None or value != value else f"{value:.{digits}f}{unit}"
 
 
-def times(value: float, base: float | None) -> str:
+def times(value: float | None, base: float | None) -> str:
     """A ratio to the row that all are compared with."""
-    return f"{value / base:.2f}x" if base else "-"
+    return f"{value / base:.2f}x" if value is not None and base else "-"
+
+
+def rounded(value: float, digits: int) -> float | None:
+    """For JSON, which has no nan."""
+    return None if value != value else round(value, digits)

@@ -3,7 +3,7 @@
 import asyncio
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,7 @@ class Sent:
     """A window of packets: numbers from `first` on, and when each went out (CLOCK_REALTIME, ns)."""
 
     first: int
+    number_of: Callable[[bytes, int], int]  # payload, the earliest number that it can be; raises KeyError for strange ones
     stamps_ns: list[int] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
 
@@ -35,12 +36,13 @@ class Voice:
     def __init__(self, mouth: Softphone, packets: Sequence[bytes] = ()) -> None:
         self.mouth = mouth
         self._packets = packets
+        self._places = {payload: at for at, payload in enumerate(packets)}
         self._next = 0
         self._began = time.monotonic()
 
     async def talk(self, count: int) -> Sent:
         """Send `count` packets at their pace. A pause since the last ones is a pause in RTP time too, as with DTX."""
-        sent = Sent(self._next)
+        sent = Sent(self._next, self._number_of)
         start = time.monotonic()
         shift = round((start - self._began) / PACKET_S) - self._next
         for at in range(count):
@@ -58,10 +60,11 @@ class Voice:
             return self._packets[number % len(self._packets)]
         return struct.pack("!BL", TOC, number).ljust(PAYLOAD_BYTES, b"\x5a")
 
-
-def number_in(payload: bytes) -> int:
-    """The number of the packet that came out unchanged, alone or last in a RED packet."""
-    return int(struct.unpack("!L", payload[-PAYLOAD_BYTES:][1:5])[0])
+    def _number_of(self, payload: bytes, earliest: int) -> int:
+        """Of a payload that came out unchanged; of numbered ones also where it is the last in a RED packet."""
+        if self._packets:
+            return earliest + (self._places[payload] - earliest) % len(self._packets)
+        return int(struct.unpack("!L", payload[-PAYLOAD_BYTES:][1:5])[0])
 
 
 def marked() -> list[bytes]:
