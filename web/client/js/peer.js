@@ -38,6 +38,14 @@ export class Peer extends EventTarget {
     this.transceiver = plan.track
       ? this.connection.addTransceiver(plan.track, { direction: "sendonly", streams: [new MediaStream([plan.track])] })
       : this.connection.addTransceiver("audio", { direction: "recvonly" });
+    if (plan.track) this.#sendTwice();
+  }
+
+  /** RED (RFC 2198) first, where the browser has it: each packet brings the one before it along once more. */
+  #sendTwice() {
+    const codecs = RTCRtpSender.getCapabilities("audio")?.codecs ?? [];
+    const [red, others] = [true, false].map((wanted) => codecs.filter((codec) => (codec.mimeType.toLowerCase() === "audio/red") === wanted));
+    if (red.length) this.transceiver.setCodecPreferences([...red, ...others]);
   }
 
   /** Offer, answer, and wait until media can flow. Throws Problem; `no_udp` where the port is not open. */
