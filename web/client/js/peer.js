@@ -44,8 +44,8 @@ export class Peer extends EventTarget {
   /** RED (RFC 2198) first, where the browser has it: each packet brings the one before it along once more. */
   #sendTwice() {
     const codecs = RTCRtpSender.getCapabilities("audio")?.codecs ?? [];
-    const [red, others] = [true, false].map((wanted) => codecs.filter((codec) => (codec.mimeType.toLowerCase() === "audio/red") === wanted));
-    if (red.length) this.transceiver.setCodecPreferences([...red, ...others]);
+    const isRed = (/** @type {{mimeType: string}} */ codec) => codec.mimeType.toLowerCase() === "audio/red";
+    if (codecs.some(isRed)) this.transceiver.setCodecPreferences([...codecs.filter(isRed), ...codecs.filter((codec) => !isRed(codec))]);
   }
 
   /** Offer, answer, and wait until media can flow. Throws Problem; `no_udp` where the port is not open. */
