@@ -13,17 +13,20 @@ from types import TracebackType
 from typing import Protocol
 
 from sfu import config
+from sfu.capacity import Capacity
+from sfu.catalogue import Catalogue
 from sfu.denoise import Nurse
 from sfu.errors import UnknownDenoiser
 from sfu.fanout import Fanout
 from sfu.foreseen import Foreseen
 from sfu.ingest import Ingest
-from sfu.kept import Catalogue, KeptWorker
+from sfu.kept import KeptWorker
 from sfu.listener import Listener
 from sfu.peer import Peer
 from sfu.rtp import RtpPacket
 from sfu.states import NEXT, DenoiseState, Event, State
 from sfu.taping import Archive, Taping
+from sfu.watch import Watch
 from workers.ring import Packet
 
 logger = logging.getLogger(__name__)
@@ -74,6 +77,7 @@ class Parts:
     nurse: Nurse
     catalogue: Catalogue
     archive: Archive
+    capacity: Capacity = field(default_factory=Capacity)
     news: News = field(default_factory=Silence)  # set once there is somebody to hear it
 
 
@@ -96,7 +100,8 @@ class Broadcast:
         self.listeners: dict[str, Listener] = {}
         self.ingest = Ingest(parts.config.ingest.reorder_ms, self._ordered)
         self.fanout = Fanout(ssrc)
-        self.worker = KeptWorker(identity, parts.nurse, parts.catalogue, self._denoised, self._worker_changed)
+        watch = Watch(parts.capacity, parts.config.worker.max_delay_ms)
+        self.worker = KeptWorker(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
         self.taping = Taping(identity, parts.archive)
         self._parts = parts
         self._forget = forget  # called with the id of a peer that is gone for good

@@ -90,6 +90,15 @@ class Denoise:
         """Packets that found no room in either ring, or were too late to be read."""
         return self._noisy.dropped + self._noisy.skipped + self._clean.dropped + self._clean.skipped
 
+    def delay_ms(self, now_ns: int) -> float:
+        """How long the oldest packet has waited for the worker."""
+        return self._noisy.delay_ms(now_ns)
+
+    @property
+    def skipped(self) -> int:
+        """Packets that the worker passed over because it was late."""
+        return self._noisy.skipped
+
     def put(self, packet: Packet) -> None:
         """Give one packet to the worker. Never waits: a full ring counts and drops it."""
         if self.ended.done():

@@ -3,21 +3,25 @@
 Rules (design, "When things go wrong"): two restarts at once; the third failure within 60 s gives `bypassed`,
 `worker_failed`, until the switch is toggled; a worker that nobody wants any more is let go after 30 s. Another denoiser is
 taken by the worker itself where it can, else by another worker beside it; where that one fails thrice, the first one stays.
+A worker that is too slow (`sfu.guard`) is no longer fed: `bypassed`, `too_slow`; one that the machine has no room for
+(`sfu.capacity`) is not started: `bypassed`, `server_busy`. Both end by themselves.
 """
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
-from typing import Protocol
 
+from sfu.catalogue import Catalogue
 from sfu.denoise import Denoise, Nurse
 from sfu.errors import WorkerError
+from sfu.guard import COMPLEXITY, Step
 from sfu.states import DENOISE_NEXT, DenoiseEvent, DenoiseState
 from sfu.succession import Succession
+from sfu.watch import Watch
 from workers.control import Adjust
 from workers.ring import Packet
 
@@ -28,29 +32,21 @@ FAILURES = 3
 WINDOW_S = 60.0
 NO_LIMIT_DB = 100.0
 BACK_OFF_S = 5.0  # before a restart, once two have failed
-
-
-class Catalogue(Protocol):
-    """Which denoisers there are; the app hands one in, so that this room need not know models or plugins."""
-
-    def names(self) -> list[str]:
-        """Every denoiser that may be asked for."""
-
-    def chosen(self, wanted: str | None) -> tuple[str, str | None]:
-        """The denoiser that serves for `wanted` (None: the default) now, and why it is another one, or None."""
-
-    def options(self, name: str) -> Mapping[str, object]:
-        """What its constructor needs."""
-
-    def delay_samples(self, name: str) -> int:
-        """Its whole delay in 20 ms packets, encoder included, in samples at 48 kHz."""
+BUSY_S = 2.0  # between two looks whether there is room now
+TOO_SLOW, SERVER_BUSY = "too_slow", "server_busy"  # reasons
 
 
 class KeptWorker:
     """Owns the runs and the task that keeps one. `changed` is called after every change of what is told of it."""
 
     def __init__(
-        self, label: str, nurse: Nurse, catalogue: Catalogue, packet: Callable[[Packet], None], changed: Callable[[], None]
+        self,
+        label: str,
+        nurse: Nurse,
+        catalogue: Catalogue,
+        watch: Watch,
+        packet: Callable[[Packet], None],
+        changed: Callable[[], None],
     ) -> None:
         self.enabled = False
         self.wanted: str | None = None  # the denoiser asked for; None: the default
@@ -60,6 +56,8 @@ class KeptWorker:
         self._label = label
         self._nurse = nurse
         self._catalogue = catalogue
+        self._watch = watch
+        self._step = Step.NONE
         self._changed = changed
         self._settings = Adjust(strength_db=NO_LIMIT_DB)
         self._state = DenoiseState.OFF
@@ -82,6 +80,7 @@ class KeptWorker:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         await self._runs.close()
+        self._watch.give_room_back()
 
     # what is told
 
@@ -120,13 +119,16 @@ class KeptWorker:
     # what is wished
 
     def wish(self, enabled: bool | None = None, denoiser: str | None = None) -> None:
-        """Turn the switch or choose another denoiser; either forgives what failed before."""
+        """Turn the switch or choose another denoiser; either forgives what failed or was too slow before."""
+        if enabled is None and denoiser is None:
+            return
         if denoiser is not None:
             self.wanted = denoiser
         if enabled is not None:
             self.enabled = enabled
         self._failures.clear()
         self._refused, self._not_before = None, 0.0
+        self._watch.forgive()
         if self._state is DenoiseState.BYPASSED:
             self._move(DenoiseEvent.OFF)
         self._change_in_place()
@@ -155,11 +157,24 @@ class KeptWorker:
     # the sound
 
     def put(self, packet: Packet) -> None:
-        """Hand the worker one packet, where there is one."""
-        self._runs.put(packet)
+        """Hand the worker one packet, where there is one and it may keep up."""
+        if self._state is not DenoiseState.BYPASSED:
+            self._runs.put(packet)
 
     def check(self, now_ns: int) -> None:
+        """Called by the broadcast's ticker, ten times a second."""
         self._runs.check(now_ns)
+        step = self._watch.look(self.run, now_ns)
+        if step is not self._step:
+            self._step = step
+            logger.warning("%s: %s", self._label, _NEWS[step])
+            self.tell(complexity=COMPLEXITY[step])
+        if step is Step.BYPASS and self._state is DenoiseState.ACTIVE:
+            self.reason = TOO_SLOW
+            self._move(DenoiseEvent.TOO_SLOW)
+        elif step is not Step.BYPASS and self._state is DenoiseState.BYPASSED and self.reason == TOO_SLOW:
+            self.reason = SERVER_BUSY  # until it is known that there is room
+            self.look()
 
     # below: keeping
 
@@ -187,7 +202,11 @@ class KeptWorker:
             return await self._linger()
         self._unwanted_since = None
         if self._state is DenoiseState.BYPASSED:
-            return None
+            if self.reason != SERVER_BUSY:
+                return None
+            if not self._watch.admits(self._catalogue.chosen(self.wanted)[0]):
+                return BUSY_S
+            self._move(DenoiseEvent.WANTED if self.run is None else DenoiseEvent.READY)
         if self._state is DenoiseState.OFF:
             self._move(DenoiseEvent.WANTED)
         return await self._pursue()
@@ -213,11 +232,19 @@ class KeptWorker:
             self.reason = reason
         if self._runs.coming not in (None, wanted):
             await self._runs.give_up_coming()
+        if self._state is DenoiseState.STARTING and self.run is not None:
+            self._move(DenoiseEvent.READY)
         if self._change_in_place() or wanted in (self._refused, self._runs.coming):
             return None
         left_s = self._not_before - time.monotonic()
         if left_s > 0:
             return left_s
+        if self.run is None and not self._watch.admits(wanted):
+            logger.warning("%s: the machine has no room for one more voice with %s", self._label, wanted)
+            self.reason = SERVER_BUSY
+            self._move(DenoiseEvent.BUSY)
+            return BUSY_S
+        self._watch.take_room(wanted)
         self._runs.begin(wanted)
         return None
 
@@ -229,6 +256,7 @@ class KeptWorker:
         if run.denoiser != wanted:
             logger.info("%s: worker %s goes over from %s to %s", self._label, run.pid, run.denoiser, wanted)
             run.change(wanted)
+            self._watch.take_room(wanted)
             self._changed()
         return True
 
@@ -260,7 +288,7 @@ class KeptWorker:
         if often and self.run is not None:
             self._refused = self._catalogue.chosen(self.wanted)[0]
         logger.warning("%s: %s (%s)", self._label, error, self._cure(often))
-        if self.run is None and self._state is not DenoiseState.OFF:
+        if self.run is None and self._state not in (DenoiseState.OFF, DenoiseState.BYPASSED):
             self._move(DenoiseEvent.GAVE_UP if often else DenoiseEvent.DIED)
         if third and not often:
             self._not_before = now + BACK_OFF_S
@@ -272,4 +300,15 @@ class KeptWorker:
 
     def _move(self, event: DenoiseEvent) -> None:
         self._state = DENOISE_NEXT[self._state, event]
+        if self._state in (DenoiseState.OFF, DenoiseState.BYPASSED):
+            self._watch.give_room_back()
+        elif self.run is not None:
+            self._watch.take_room(self.run.denoiser)
         self._changed()
+
+
+_NEWS = {
+    Step.NONE: "the worker keeps up, with all care again",
+    Step.PLAIN: "the worker is at its limit: Opus complexity 5",
+    Step.BYPASS: "the worker is too slow: bypassed",
+}

@@ -43,7 +43,9 @@ class DenoiseEvent(Enum):
     WANTED = "wanted"  # the switch, or a listener
     READY = "ready"  # the worker said so
     DIED = "died"  # it will be tried again
-    GAVE_UP = "gave_up"  # the third failure within 60 s, or nothing to serve with
+    GAVE_UP = "gave_up"  # the third failure within 60 s
+    TOO_SLOW = "too_slow"  # the guard's last step
+    BUSY = "busy"  # the machine cannot carry one more
 
 
 DENOISE_NEXT: dict[tuple[DenoiseState, DenoiseEvent], DenoiseState] = {
@@ -58,6 +60,9 @@ DENOISE_NEXT: dict[tuple[DenoiseState, DenoiseEvent], DenoiseState] = {
     (DenoiseState.ACTIVE, DenoiseEvent.DIED): DenoiseState.STARTING,
     (DenoiseState.ACTIVE, DenoiseEvent.GAVE_UP): DenoiseState.BYPASSED,
     (DenoiseState.ACTIVE, DenoiseEvent.OFF): DenoiseState.OFF,
+    (DenoiseState.STARTING, DenoiseEvent.BUSY): DenoiseState.BYPASSED,
+    (DenoiseState.ACTIVE, DenoiseEvent.TOO_SLOW): DenoiseState.BYPASSED,
+    (DenoiseState.BYPASSED, DenoiseEvent.READY): DenoiseState.ACTIVE,
     (DenoiseState.BYPASSED, DenoiseEvent.WANTED): DenoiseState.STARTING,
     (DenoiseState.BYPASSED, DenoiseEvent.OFF): DenoiseState.OFF,
 }

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from sfu.broadcast import Broadcast
-from sfu.kept import Catalogue
+from sfu.catalogue import Catalogue
 from sfu.quantiles import Quantiles
 from sfu.states import State
 

@@ -50,6 +50,7 @@ class Stats:
     nan: int = 0  # hops in which the model gave no finite numbers
     hops: int = 0
     denoiser: str = ""  # the one in force
+    cpu_s: float = 0.0  # processor time, Opus included
     dropped: int = 0  # packets for which the second ring had no room
     hop_ms: Quantiles = field(default_factory=Quantiles)  # the denoiser alone, a hop of 10 ms
     packet_ms: Quantiles = field(default_factory=Quantiles)  # put into the first ring -> put into the second

@@ -27,6 +27,7 @@ MAX_PAYLOAD = 1500
 _LINES = 128  # bytes before the slots: one cache line for each side
 _SLOT = 1600
 _HEADER = struct.Struct("=qqqqiIffI")  # put_ns number time arrival_ns samples flags original denoised length
+_PUT_NS = struct.Struct("=q")
 _ORDERED = platform.machine().lower() in ("x86_64", "amd64", "i686")
 
 
@@ -97,6 +98,14 @@ class Ring:
     def skipped(self) -> int:
         """Packets that the reader passed over because it was late."""
         return self._counters[9]
+
+    def delay_ms(self, now_ns: int) -> float:
+        """How long the oldest packet has waited, 0.0 in an empty ring. For the writer: nobody else may write over that slot."""
+        written, read = self._counters[0], self._counters[8]
+        if written <= read:
+            return 0.0
+        (put_ns,) = _PUT_NS.unpack_from(self._memory, _LINES + read % self.slots * _SLOT)
+        return max(now_ns - int(put_ns), 0) / 1e6
 
     def put(self, packet: Packet) -> bool:
         """Copy a packet in; False (and counted) when the ring is full or the payload too long. The writer's side only."""

@@ -130,6 +130,7 @@ class Carrier:
             nan=hops.nan,
             hops=hops.count,
             denoiser=self._name,
+            cpu_s=time.process_time(),
             dropped=self._dropped,
             hop_ms=_quantiles(hops.ns),
             packet_ms=_quantiles(self._packet_ns),

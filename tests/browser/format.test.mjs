@@ -47,7 +47,7 @@ test("the sentence on air says the worst first", () => {
 });
 
 test("a bypass says who hears what, and why", () => {
-  assert.equal(bypassText("overload", 1), "The server is busy. Friends hear you as you are.");
+  assert.equal(bypassText("server_busy", 1), "The server is busy. Friends hear you as you are.");
   assert.match(bypassText("worker_failed", 0), /Turn Denoise off and on/);
 });
 

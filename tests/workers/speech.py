@@ -1,6 +1,7 @@
 """Sound and packets for the workers' tests."""
 
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -67,6 +68,18 @@ class Slow(Passthrough):
             held[0] = both[BLOCK:]
             rows.append(both[:BLOCK])
         return np.stack(rows)
+
+
+class Sluggish(Passthrough):
+    """Takes 13 ms for a block of 10 as long as the file `slow_while` is there."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        self._slow_while = str(options.get("slow_while", ""))
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        if os.path.exists(self._slow_while):
+            time.sleep(0.013)
+        return noisy.copy()
 
 
 class Broken(Passthrough):

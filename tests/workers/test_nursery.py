@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.running import ROOT
+from tests.strangers import install
 from tests.workers.speech import decoded, lag, packets, places, voice
 from workers.bell import Bell
 from workers.control import Adjust, Failed, Message, Stats
@@ -306,12 +307,7 @@ async def test_late_worker_skips(nursery: Nursery, stretch: float) -> None:
 @pytest.fixture
 def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installed package that brings the denoisers of speech.py."""
-    package = tmp_path / "strangers-1.0.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: strangers\nVersion: 1.0\n")
-    kinds = "\n".join(f"{kind.lower()} = tests.workers.speech:{kind}" for kind in ("Broken", "Raising", "Deadly", "Slow"))
-    (package / "entry_points.txt").write_text(f"[hushcast.denoisers]\n{kinds}\npassthrough = nowhere:Nothing\nlost = nowhere:Nothing\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
 
 
 @pytest.mark.usefixtures("strangers")

@@ -40,7 +40,7 @@ export function troubleText(trouble) {
 export function bypassText(reason, listeners) {
   const so = listeners ? "Friends hear you as you are." : "You go out as you are.";
   if (reason === "worker_failed") return `Denoising failed three times. ${so} Turn Denoise off and on to try again.`;
-  if (reason === "overload" || reason === "busy" || reason === "too_slow") return `The server is busy. ${so}`;
+  if (reason === "server_busy" || reason === "too_slow") return `The server is busy. ${so}`;
   if (reason && /weights|fetch|prepar/.test(reason)) return `Denoising is being prepared. ${so}`;
   return `Denoising rests. ${so}`;
 }

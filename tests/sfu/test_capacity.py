@@ -1,0 +1,62 @@
+"""What the machine can carry."""
+
+from pathlib import Path
+
+import pytest
+
+from sfu.capacity import FULL, UNKNOWN_COST, Capacity, allowed_cores
+
+
+@pytest.mark.parametrize(("told", "cores"), [("50000 100000\n", 0.5), ("max 100000\n", None), ("", None), ("1 0\n", None)])
+def test_cores(tmp_path: Path, told: str, cores: float | None) -> None:
+    """The quota of the control group counts where there is one."""
+    file = tmp_path / "cpu.max"
+    file.write_text(told)
+    assert allowed_cores(file) == (cores if cores else allowed_cores(tmp_path / "nowhere"))
+
+
+def test_room() -> None:
+    """Voices are let in until their measured cost fills the cores; who leaves makes room."""
+    capacity = Capacity(cores=1.0)
+    capacity.let_in("first", "slow")
+    capacity.measured("slow", cpu_s=0.3, hops=100)
+    capacity.let_in("second", "slow")
+    assert capacity.taken == pytest.approx(0.6)
+    assert not capacity.admits("third", "slow")
+    assert capacity.admits("second", "slow") and capacity.admits("third", "quick")
+    capacity.let_in("second", "quick")
+    assert capacity.taken == pytest.approx(0.3 + UNKNOWN_COST) and capacity.admits("third", "slow")
+    capacity.let_go("first")
+    capacity.let_go("first")
+    assert capacity.taken == pytest.approx(UNKNOWN_COST)
+
+
+def test_the_first_gets_in() -> None:
+    """However slow the machine, one voice is tried."""
+    capacity = Capacity(cores=0.1)
+    capacity.measured("slow", cpu_s=2, hops=100)
+    assert capacity.admits("one", "slow")
+    capacity.let_in("one", "slow")
+    assert not capacity.admits("two", "slow")
+
+
+def test_measuring() -> None:
+    """One odd measurement changes little, a lasting change all."""
+    capacity = Capacity(cores=2.0)
+    capacity.measured("model", 0.1, 100)
+    capacity.measured("model", 0.6, 100)
+    assert capacity.cost("model") == pytest.approx(0.2)
+    for _ in range(50):
+        capacity.measured("model", 0.6, 100)
+    assert capacity.cost("model") == pytest.approx(0.6, rel=0.01)
+
+
+def test_the_server_counts() -> None:
+    """What the server itself takes is not given away."""
+    capacity = Capacity(cores=1.0)
+    for second in range(100):
+        capacity.watch_server(float(second), 0.5 * second)
+    assert capacity.taken == pytest.approx(0.5, rel=0.01)
+    capacity.let_in("one", "model")
+    capacity.measured("model", (FULL - 0.5) * 0.6, 100)
+    assert not capacity.admits("two", "model")
