@@ -1,6 +1,7 @@
 """JSON bodies and their fields. Whatever is wrong with them is told field by field, all at once."""
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Collection
@@ -20,12 +21,20 @@ LONGEST_S = 10 * 366 * 86_400
 async def json_of(request: web.Request) -> dict[str, Any]:
     """The body as a JSON object. Raises BadRequest; HTTPRequestEntityTooLarge above the application's limit."""
     try:
-        body = json.loads((await request.read()).decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        body = strict_json((await request.read()).decode("utf-8"))
+    except ValueError:
         raise BadRequest({"body": "must be JSON"}) from None
     if not isinstance(body, dict):
         raise BadRequest({"body": "must be a JSON object"})
     return body
+
+
+def strict_json(text: str) -> Any:
+    """The value of a JSON text in which every number is a finite one, so that it can be written again. Raises ValueError."""
+    try:
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 async def fields_of(request: web.Request) -> "Fields":
@@ -127,3 +136,10 @@ def is_storable(text: str) -> bool:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is too large")
+    return number

@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from aiohttp import WSMessage, WSMsgType, web
 
+from web.bodies import strict_json
+
 MESSAGE_LIMIT = 64 * 1024
 QUEUE_LIMIT = 128  # messages waiting for a slow client; one more and it is cut off
 SPARE_LIMIT = 8  # with more than this waiting, what the next message of its kind replaces anyway is left out
@@ -140,8 +142,14 @@ class Channel:
         elif "timestamp" not in data:
             self.error("bad_message", "A ping has a timestamp.")
         else:
-            self.send("pong", {"timestamp": data["timestamp"]})
+            self._pong(data["timestamp"])
         return None
+
+    def _pong(self, timestamp: Any) -> None:
+        try:
+            self.send("pong", {"timestamp": timestamp})
+        except RecursionError:  # it went in just so
+            self.error("bad_message", "A timestamp is no labyrinth.")
 
     def _is_too_fast(self) -> bool:
         full = len(self._recent) == RATE and self._heard - self._recent[0] < 1.0
@@ -187,11 +195,7 @@ def _object(received: WSMessage) -> dict[str, Any]:
     if received.type is not WSMsgType.TEXT:
         return {}
     try:
-        parsed = json.loads(received.data, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        parsed = strict_json(received.data)
+    except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(name)

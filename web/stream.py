@@ -1,6 +1,5 @@
 """A broadcaster's commands to the own broadcast, and what is told of one."""
 
-import math
 from typing import Any
 
 from aiohttp import web
@@ -51,7 +50,7 @@ def _change(body: dict[str, Any]) -> dict[str, Any]:
     if enabled is not None and not isinstance(enabled, bool):
         errors["enabled"] = "true or false"
     number = isinstance(strength, int | float) and not isinstance(strength, bool)
-    if strength is not None and not (number and math.isfinite(strength) and 0 <= strength <= 100):
+    if strength is not None and not (number and 0 <= strength <= 100):
         errors["strength_db"] = "0 to 100, or null for no limit"
     if denoiser is not None and not isinstance(denoiser, str):
         errors["denoiser"] = "a name"

@@ -132,7 +132,7 @@ async def test_nonsense_gets_an_error_and_the_socket_stays(house: House) -> None
     """bad_message for what is no message, unknown_type for what this socket does not know, and a ping still works."""
     socket = await _open(house)
     bad = ("", "{", "[]", "[" * 5000, '"x"', '{"type": 1}', '{"type": "x", "data": []}', '{"type": "ping"}', '{"type": "x", "data": NaN}')
-    for text in bad:
+    for text in (*bad, '{"type": "ping", "data": {"timestamp": 1e999}}'):
         await socket.send_str(text)
         assert (await heard(socket, "error"))["code"] == "bad_message", text
     await socket.send_bytes(b'{"type": "ping", "data": {"timestamp": 1}}')
@@ -142,6 +142,16 @@ async def test_nonsense_gets_an_error_and_the_socket_stays(house: House) -> None
     for value in (1, 1.5, "x", None, {"a": [1]}):
         await socket.send_json({"type": "ping", "data": {"timestamp": value}})
         assert await heard(socket, "pong") == {"timestamp": value}
+    await socket.close()
+
+
+async def test_a_labyrinth_gets_an_answer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However deep a timestamp is nested, also so deep that it can just be read: a pong or an error, and the socket stays."""
+    monkeypatch.setattr(channel, "RATE", 1000)
+    socket = await _open(house)
+    for depth in range(800, 1000):
+        await socket.send_str('{"type": "ping", "data": {"timestamp": ' + "[" * depth + "]" * depth + "}}")
+        assert (await heard(socket))["type"] in ("pong", "error"), depth
     await socket.close()
 
 
