@@ -23,6 +23,9 @@ _SENT, _DROPPED, _OCTETS = range(3)
 _Indices = npt.NDArray[np.intp]
 _cast: Callable[[str, int], object] = FFI().cast
 
+Carrier = Callable[[bytes, Address], bool]
+"""Takes one datagram for that address, or says False. Must not wait, raise or change who listens."""
+
 
 class Tally(NamedTuple):
     """Packets sent; packets dropped (no room in the kernel, no way there, no encryption); octets of payload tried."""
@@ -35,29 +38,34 @@ class Tally(NamedTuple):
 class Slot:
     """One listener's place in a batch. After `give_back` it is inert, and its tally stays as it was."""
 
-    __slots__ = ("_batch", "_final", "address", "fd", "index", "tx")
+    __slots__ = ("_batch", "_final", "address", "carrier", "fd", "index", "tx")
 
     def __init__(self, batch: "Batch", index: int) -> None:
         self.index = index
         self.fd = -1
         self.address: Address | None = None
         self.tx: object = None
+        self.carrier: Carrier | None = None
         self._batch: Batch | None = batch
         self._final = Tally()
 
     @property
     def ready(self) -> bool:
         """Is it known where to send to, and with which keys?"""
-        return self._batch is not None and self.address is not None and self.tx is not None and self.fd >= 0
+        reachable = self.fd >= 0 or self.carrier is not None
+        return self._batch is not None and self.address is not None and self.tx is not None and reachable
 
     @property
     def tally(self) -> Tally:
         return self._batch.tally(self.index) if self._batch is not None else self._final
 
-    def aim(self, fd: int, address: Address | None, tx: object) -> None:
-        """Send over that socket to that address from now on. tx: a raw srtp_t; `give_back` has to come before it is freed."""
+    def aim(self, fd: int, address: Address | None, tx: object, carrier: Carrier | None = None) -> None:
+        """Send over that socket to that address from now on. tx: a raw srtp_t; `give_back` has to come before it is freed.
+
+        carrier: what takes the datagram instead, where a system call for many cannot (fd is -1 then).
+        """
         if self._batch is not None:
-            self.fd, self.address, self.tx = fd, address, tx
+            self.fd, self.address, self.tx, self.carrier = fd, address, tx, carrier
             self._batch.aimed(self)
 
     def give_back(self) -> None:
@@ -108,7 +116,7 @@ class Crew:
 
 
 class _Run(NamedTuple):
-    """Messages for one socket, in one piece."""
+    """Messages for one socket, in one piece; fd -1: for the slots' carriers."""
 
     fd: int
     slots: _Indices
@@ -171,7 +179,9 @@ class Batch:
         self._tallies[_OCTETS, slots] += length - RTP_HEADER
 
     def _transmit(self, run: _Run) -> None:
-        if self._sendmmsg:
+        if run.fd < 0:
+            refused = self._carry(run.slots.tolist())
+        elif self._sendmmsg:
             refused = send_many(run.fd, run.messages)
         else:
             refused = send_each(run.fd, map(self._datagram, run.slots.tolist()))
@@ -179,6 +189,15 @@ class Batch:
         if refused:
             self._tallies[_SENT, run.slots[refused]] -= 1
             self._tallies[_DROPPED, run.slots[refused]] += 1
+
+    def _carry(self, indices: Sequence[int]) -> list[int]:
+        """One by one, by each slot's carrier. Returns the places of those that were not taken."""
+        refused = []
+        for at, index in enumerate(indices):
+            carrier, (datagram, address) = self._slots[index].carrier, self._datagram(index)
+            if carrier is None or not carrier(bytes(datagram), address):
+                refused.append(at)
+        return refused
 
     def _datagram(self, index: int) -> tuple[memoryview, Address]:
         address = self._slots[index].address

@@ -1,21 +1,36 @@
-"""Where the media port listens: one socket an address, for from 0.0.0.0 an answer may leave with another source address."""
+"""Where the media port listens: one socket an address, for from 0.0.0.0 an answer may leave with another source address.
+
+Beside each UDP socket TCP is listened on, under the same number; where another program has that, UDP alone has to do.
+"""
 
 import asyncio
 import ipaddress
+import logging
 import socket
 from collections.abc import Sequence
 from errno import EADDRINUSE
+from typing import NamedTuple
 
 import ifaddr
 
 from sfu.errors import ConfigError
 
+logger = logging.getLogger(__name__)
+
 BUFFER_BYTES = 4 << 20  # asked of the kernel, which may give less
 PORT_TRIES = 20
+BACKLOG = 64
 
 
-async def bind_all(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    """One non-blocking UDP socket an address of `hosts` (addresses, names, or 0.0.0.0 and :: for those of all interfaces).
+class Bound(NamedTuple):
+    """Non-blocking sockets, one an address; `listening` (TCP) may lack some."""
+
+    datagrams: list[socket.socket]
+    listening: list[socket.socket]
+
+
+async def bind_all(hosts: Sequence[str], port: int) -> Bound:
+    """The sockets of `hosts` (addresses, names, or 0.0.0.0 and :: for the addresses of all interfaces).
 
     All have one port number; for port 0, one that is free on every address. The caller closes them. Raises ConfigError.
     """
@@ -59,21 +74,42 @@ def _interface_addresses(*, with_ipv6: bool) -> list[str]:
     return addresses
 
 
-def _bind_each(addresses: Sequence[tuple[str, bool]], port: int) -> list[socket.socket]:
-    bound: list[socket.socket] = []
+def _bind_each(addresses: Sequence[tuple[str, bool]], port: int) -> Bound:
+    bound, any_port = Bound([], []), not port
     try:
         for address, may_fail in addresses:
             one = _bind(address, port, may_fail=may_fail)
             if one is not None:
-                bound.append(one)
+                bound.datagrams.append(one)
                 port = port or one.getsockname()[1]
-        if not bound:
+                _listen_beside(one, bound, must=any_port)
+        if not bound.datagrams:
             raise ConfigError("rtc.host: there is no address to listen on")
     except ConfigError:
-        for one in bound:
+        for one in (*bound.datagrams, *bound.listening):
             one.close()
         raise
     return bound
+
+
+def _listen_beside(datagrams: socket.socket, bound: Bound, *, must: bool) -> None:
+    """TCP under the same address and number. must: raises ConfigError where that is not to be had, else says so in the log."""
+    name = datagrams.getsockname()
+    one = socket.socket(datagrams.family, socket.SOCK_STREAM)
+    try:
+        one.setblocking(False)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if datagrams.family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind(name)
+        one.listen(BACKLOG)
+    except OSError as wrong:
+        one.close()
+        if must:
+            raise ConfigError(f"rtc.port: TCP port {name[1]} on {name[0]}: {wrong.strerror}") from None
+        logger.warning("rtc.port: no TCP on %s, port %d (%s): networks without UDP are not reached", name[0], name[1], wrong.strerror)
+    else:
+        bound.listening.append(one)
 
 
 def _bind(address: str, port: int, *, may_fail: bool) -> socket.socket | None:

@@ -123,7 +123,8 @@ class Fanout:
     def moved(self, listener: Listener) -> None:
         """Its peer has another address, socket or key: the next packet goes there."""
         if listener.slot is not None:
-            listener.slot.aim(listener.peer.fd, listener.peer.address, listener.peer.tx)
+            peer = listener.peer
+            listener.slot.aim(peer.fd, peer.address, peer.tx, peer.carrier)
 
     def leave(self, listener: Listener) -> None:
         """Nothing of ours points at it or its keys any more when this returns. Idempotent."""

@@ -11,7 +11,8 @@ from sfu.candidates import candidates
 from sfu.dtls import SHORTEST_PACKET, Certificate, Dtls, Srtp, fingerprint_of
 from sfu.errors import BadOffer
 from sfu.ice import Address
-from sfu.udp import MediaSockets, Path
+from sfu.paths import Path
+from sfu.udp import MediaSockets
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +135,13 @@ class Peer:
 
     @property
     def fd(self) -> int:
-        """The socket that it is reached by; -1 before there is an address."""
+        """The socket that it is reached by; -1 before there is an address, and for a TCP connection."""
         return self._path.port.fd if self._path else -1
+
+    @property
+    def carrier(self) -> Callable[[bytes, Address], bool] | None:
+        """How to send to it where that is not by `fd`: over its connection, which wants whole frames."""
+        return self._path.port.send if self._path and self._path.port.fd < 0 else None
 
     @property
     def tx(self) -> object | None:
@@ -277,7 +283,7 @@ class Peer:
         for ufrag in reply.retired:
             self._sockets.unregister(ufrag)
         self._listen_to(path)
-        if self._path is None or (reply.nominated and path != self._path):
+        if self._path is None or not self._path.port.alive or (reply.nominated and path != self._path):
             self._send_to(path, arrival_ns)
 
     def receive_dtls(self, datagram: bytes) -> None:
@@ -339,10 +345,11 @@ class Peer:
 
     def _unlisten(self, path: Path) -> None:
         del self._paths[path]
-        if path.port.peers.get(path.address) is self:  # else another peer has proved to be there
-            del path.port.peers[path.address]
+        path.port.release(path.address, self)
 
     def _send_to(self, path: Path, now_ns: int) -> None:
+        if path == self._path:
+            return
         first, self._path = self._path is None, path
         if first:
             self._began_ns = now_ns
@@ -357,7 +364,7 @@ class Peer:
 
     def _local(self) -> sdp.Local:
         ufrag, password = self._ice.credentials
-        return sdp.Local(self._session, ufrag, password, self._fingerprint, self._candidates, self._ssrc)
+        return sdp.Local(self._session, ufrag, password, self._fingerprint, self._candidates, self._ssrc, tcp=self._sockets.has_tcp)
 
     def _send(self, datagram: bytes) -> None:
         if self._path is not None:

@@ -24,6 +24,8 @@ OPUS_FMTP = "minptime=10;useinbandfec=1"
 # reported; a microphone's two equal channels cost next to nothing.
 SPOKEN_FMTP = "stereo=1;maxaveragebitrate=96000"
 HOST_PREFERENCE = 126  # RFC 8445 §5.1.2.2
+TCP_PREFERENCE = 90  # less than any UDP (RFC 6544 §4.2)
+PASSIVE_PREFERENCE = 4 << 13  # the same
 
 _UFRAG = re.compile(r"[A-Za-z0-9+/=_-]{4,256}")  # `=_-` are not in RFC 8839, but clients send them
 _PASSWORD = re.compile(r"[A-Za-z0-9+/=_-]{22,256}")
@@ -70,7 +72,8 @@ class Offer:
 
 @dataclass(frozen=True)
 class Local:
-    """Our side of the answer. candidates: (address, port), the best first; ssrc: what a listener is sent, None for publish."""
+    """Our side of the answer. candidates: (address, port), the best first; ssrc: what a listener is sent, None for publish;
+    tcp: the candidates are to be had over TCP too."""
 
     session: int
     ufrag: str
@@ -79,6 +82,7 @@ class Local:
     candidates: Sequence[tuple[str, int]]
     ssrc: int | None = None
     cname: str = "hushcast"
+    tcp: bool = False
 
 
 class Fragment(NamedTuple):
@@ -278,14 +282,18 @@ def _accept(offer: Offer, kind: Kind, local: Local) -> list[str]:
         lines.append(f"a=extmap:{audio.mid_id} {MID_URI}")
     if local.ssrc is not None:
         lines += [f"a=msid:{local.cname} voice", f"a=ssrc:{local.ssrc} cname:{local.cname}"]
-    return lines + _candidate_lines(local.candidates)
+    return lines + _candidate_lines(local)
 
 
-def _candidate_lines(candidates: Sequence[tuple[str, int]]) -> list[str]:
+def _candidate_lines(local: Local) -> list[str]:
+    """UDP first: TCP is for those who get nothing else through."""
     lines = []
-    for at, (address, port) in enumerate(candidates):
+    for at, (address, port) in enumerate(local.candidates):
         priority = HOST_PREFERENCE << 24 | (0xFFFF - at) << 8 | 255
         lines.append(f"a=candidate:{at + 1} 1 udp {priority} {address} {port} typ host")
+    for at, (address, port) in enumerate(local.candidates if local.tcp else ()):
+        priority = TCP_PREFERENCE << 24 | (PASSIVE_PREFERENCE + 0x1FFF - at) << 8 | 255
+        lines.append(f"a=candidate:{len(local.candidates) + at + 1} 1 tcp {priority} {address} {port} typ host tcptype passive")
     return [*lines, "a=end-of-candidates"]
 
 
@@ -307,6 +315,6 @@ def build_fragment(offer: Offer, local: Local) -> str:
         f"a=ice-pwd:{local.password}",
         f"m=audio 9 {offer.sections[offer.audio_at][1]} 0",
         *([] if mid is None else [f"a=mid:{mid}"]),
-        *_candidate_lines(local.candidates),
+        *_candidate_lines(local),
     ]
     return "\r\n".join(lines) + "\r\n"

@@ -1,4 +1,4 @@
-"""The media port: one UDP socket an address, all with the same number. The first byte tells what a datagram is.
+"""The media port: one UDP socket an address, all with the same number, and TCP beside each. The first byte tells what a datagram is.
 
 STUN (0-3) finds its peer by the ufrag that it names, DTLS (20-63) and SRTP (128-191) by the address they come from: an
 address belongs to a peer once a genuine Binding request came from it. All else is dropped and counted.
@@ -8,14 +8,14 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import NamedTuple, Protocol
 
 from sfu import ice
 from sfu.bind import bind_all
 from sfu.ice import Address
+from sfu.paths import Dropped, Path, Receiver, Way
+from sfu.tcp import Doors
 
 BURST = 64  # datagrams read in one go, then the others have their turn
 LARGEST_DATAGRAM = 2048  # more than any path lets through in one piece
@@ -23,48 +23,11 @@ MOST_PENDING = 256  # peers between their answer and the end of their handshake
 SWEEP_S = 1.0
 
 
-class Path(NamedTuple):
-    """One of our sockets and an address at the other end."""
-
-    port: "Port"
-    address: Address
-
-
-class Receiver(Protocol):
-    """What a peer is to the sockets. None of these may raise or wait."""
-
-    @property
-    def pending(self) -> bool:
-        """Is it still on the way up?"""
-
-    def receive_stun(self, request: ice.Request, path: Path, arrival_ns: int) -> None: ...
-
-    def receive_dtls(self, datagram: bytes) -> None: ...
-
-    def receive_srtp(self, datagram: bytes, arrival_ns: int) -> None: ...
-
-    def sweep(self, now_ns: int) -> None:
-        """Called every second: look at the clock."""
-
-    def give_up(self) -> None:
-        """There are too many pending peers, and this is the oldest."""
-
-
-@dataclass(slots=True)
-class Dropped:
-    """Datagrams that went nowhere, by reason, and sends that the kernel refused."""
-
-    strange: int = 0  # neither STUN, DTLS nor SRTP
-    malformed: int = 0  # STUN that is no request with credentials
-    unknown_user: int = 0
-    unknown_address: int = 0
-    unsent: int = 0
-
-
 class Port:
     """One bound socket and who is reached over it. Owned by MediaSockets."""
 
     __slots__ = ("address", "dropped", "fd", "peers", "socket")
+    alive = True
 
     def __init__(self, bound: socket.socket, dropped: Dropped) -> None:
         self.socket = bound
@@ -82,9 +45,14 @@ class Port:
             return False
         return True
 
+    def release(self, address: Address, receiver: Receiver) -> None:
+        """It has left that address; nothing where another is there by now."""
+        if self.peers.get(address) is receiver:
+            del self.peers[address]
+
 
 class MediaSockets:
-    """Owns the sockets, their readers and the clock that peers are swept by. Peers belong to those who made them."""
+    """Owns the sockets, connections, their readers and the clock that peers are swept by. Peers belong to those who made them."""
 
     def __init__(
         self,
@@ -98,6 +66,8 @@ class MediaSockets:
         self.dropped = Dropped()
         self.port = port  # the one really bound, once entered
         self.ports: list[Port] = []
+        self.doors: Doors | None = None
+        self.tcp_addresses: tuple[str, ...] = ()  # those of `addresses` where TCP is listened on too
         self._hosts = hosts
         self._most_pending = most_pending
         self._users: dict[str, Receiver] = {}
@@ -107,8 +77,10 @@ class MediaSockets:
     async def __aenter__(self) -> "MediaSockets":
         """Raises ConfigError when an address is not ours or the port is used."""
         bound = await bind_all(self._hosts, self.port)
-        self.ports = [Port(one, self.dropped) for one in bound]
-        self.port = bound[0].getsockname()[1]
+        self.ports = [Port(one, self.dropped) for one in bound.datagrams]
+        self.port = bound.datagrams[0].getsockname()[1]
+        self.tcp_addresses = tuple(str(one.getsockname()[0]).partition("%")[0] for one in bound.listening)
+        self.doors = Doors(bound.listening, self.dropped, self._take)
         loop = asyncio.get_running_loop()
         for port in self.ports:
             loop.add_reader(port.fd, partial(self._read, port))
@@ -119,6 +91,9 @@ class MediaSockets:
         if self._sweeping is not None:
             self._sweeping.cancel()
             self._sweeping = None
+        if self.doors is not None:
+            self.doors.close()
+            self.doors = None
         loop = asyncio.get_running_loop()
         for port in self.ports:
             loop.remove_reader(port.fd)
@@ -129,6 +104,11 @@ class MediaSockets:
     def addresses(self) -> tuple[str, ...]:
         """The interface addresses that are listened on."""
         return tuple(port.address for port in self.ports)
+
+    @property
+    def has_tcp(self) -> bool:
+        """Is TCP listened on wherever UDP is?"""
+        return len(self.tcp_addresses) == len(self.ports)
 
     def admit(self, receiver: Receiver) -> None:
         """Sweep it from now on; where too many are still on the way up, the oldest of them is given up."""
@@ -158,8 +138,8 @@ class MediaSockets:
         self.sweep()
 
     def _read(self, port: Port) -> None:
-        """Up to BURST datagrams of one socket, each to its receiver. Per packet: keep it lean."""
-        receive, peers, clock_ns, dropped = port.socket.recvfrom, port.peers, self.clock_ns, self.dropped
+        """Up to BURST datagrams of one socket, each to its receiver."""
+        receive, take = port.socket.recvfrom, self._take
         for _ in range(BURST):
             try:
                 datagram, address = receive(LARGEST_DATAGRAM)
@@ -167,25 +147,29 @@ class MediaSockets:
                 return
             except OSError:  # an ICMP error that found its way to us: nothing to read
                 return
-            first = datagram[0] if datagram else 255
-            if 127 < first < 192:
-                peer = peers.get(address)
-                if peer is not None:
-                    peer.receive_srtp(datagram, clock_ns())
-                else:
-                    dropped.unknown_address += 1
-            elif first < 4:
-                self._read_stun(datagram, Path(port, address))
-            elif 19 < first < 64:
-                peer = peers.get(address)
-                if peer is not None:
-                    peer.receive_dtls(datagram)
-                else:
-                    dropped.unknown_address += 1
-            else:
-                dropped.strange += 1
+            take(port, datagram, address)
 
-    def _read_stun(self, datagram: bytes, path: Path) -> None:
+    def _take(self, way: Way, datagram: bytes, address: Address) -> None:
+        """One datagram, over whatever way it came, to its receiver. Per packet: keep it lean."""
+        first = datagram[0] if datagram else 255
+        if 127 < first < 192:
+            peer = way.peers.get(address)
+            if peer is not None:
+                peer.receive_srtp(datagram, self.clock_ns())
+            else:
+                self.dropped.unknown_address += 1
+        elif first < 4:
+            self._take_stun(datagram, Path(way, address))
+        elif 19 < first < 64:
+            peer = way.peers.get(address)
+            if peer is not None:
+                peer.receive_dtls(datagram)
+            else:
+                self.dropped.unknown_address += 1
+        else:
+            self.dropped.strange += 1
+
+    def _take_stun(self, datagram: bytes, path: Path) -> None:
         try:
             request = ice.parse_request(datagram)
         except ValueError:

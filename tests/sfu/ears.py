@@ -35,6 +35,7 @@ class Ear:
         self.socket.setblocking(False)
         self.sender = sender
         self.fd = sender.fileno()
+        self.carrier = None
         self.address = self.socket.getsockname()
         key = os.urandom(_KEY_BYTES)
         near, far = (

@@ -9,7 +9,8 @@ from aioice import stun
 
 from sfu import ice, udp
 from sfu.errors import ConfigError
-from sfu.udp import MediaSockets, Path
+from sfu.paths import Path
+from sfu.udp import MediaSockets
 
 
 class Ear:
