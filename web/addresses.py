@@ -8,10 +8,17 @@ import ifaddr
 
 def is_loopback(host: str) -> bool:
     """Whether a configured or a remote address is this machine's own: browsers trust plain HTTP there."""
+    parsed = parsed_address(host.strip("[]"))
+    return host.lower() == "localhost" if parsed is None else parsed.is_loopback
+
+
+def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address without its zone, None for what is none. IPv4 is IPv4, also where it comes by a socket of both versions."""
     try:
-        return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
+        parsed = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return host.lower() == "localhost"
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
 def is_wildcard(host: str) -> bool:

@@ -3,8 +3,10 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from ipaddress import IPv6Address, ip_network
 
 from sfu.errors import TooMany
+from web.addresses import parsed_address
 
 NAME_BURST, NAME_REFILL_S = 10, 30.0
 ADDRESS_BURST, ADDRESS_REFILL_S = 100, 3.0
@@ -46,17 +48,25 @@ class Attempts:
 
     def begin(self, username: str, address: str) -> None:
         """Note one attempt. Raises TooMany."""
-        wait = self._addresses.take(address)
-        if not wait and (wait := self._names.take(_key(username, address))):
-            self._addresses.give_back(address)
+        place = _place(address)
+        wait = self._addresses.take(place)
+        if not wait and (wait := self._names.take(_key(username, place))):
+            self._addresses.give_back(place)
         if wait:
             raise TooMany(retry_after_s=wait)
 
     def succeeded(self, username: str, address: str) -> None:
         """The password was right: that attempt does not count."""
-        self._addresses.give_back(address)
-        self._names.give_back(_key(username, address))
+        place = _place(address)
+        self._addresses.give_back(place)
+        self._names.give_back(_key(username, place))
 
 
-def _key(username: str, address: str) -> str:
-    return f"{address} {username.lower()[:64]}"
+def _place(address: str) -> str:
+    """Where somebody sits: an IPv4 address, or the /64 that an IPv6 host has all to itself."""
+    parsed = parsed_address(address)
+    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
+
+
+def _key(username: str, place: str) -> str:
+    return f"{place} {username.lower()[:64]}"

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from sfu.config import Http
 from sfu.errors import ConfigError
+from web.addresses import parsed_address
 from web.certificate import tls_in_force
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -30,7 +31,7 @@ class Addresses:
         """The address of who asks: the last one in X-Forwarded-For that is not a trusted proxy, if a trusted one told it."""
         remote = request.remote or ""
         if self._is_trusted(remote):
-            for told in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+            for told in reversed(_told(request, "X-Forwarded-For")):
                 if not told.strip():
                     break
                 remote = told.strip()[:64]
@@ -41,7 +42,7 @@ class Addresses:
     def scheme(self, request: web.BaseRequest) -> str:
         """http or https, as the browser sees it."""
         if self._is_trusted(request.remote or ""):
-            told = request.headers.get("X-Forwarded-Proto", "").split(",")[-1].strip().lower()
+            told = _told(request, "X-Forwarded-Proto")[-1].strip().lower()
             if told in DEFAULT_PORTS:
                 return told
         return "https" if request.secure else "http"
@@ -60,11 +61,13 @@ class Addresses:
         return "://" in origin and not origin.endswith("://") and origin in (self.site(request), self._public)
 
     def _is_trusted(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
+        parsed = parsed_address(address)
+        return parsed is not None and any(parsed in network for network in self._trusted)
+
+
+def _told(request: web.BaseRequest, name: str) -> list[str]:
+    """The items of a list header, of all its lines: a proxy may add a line of its own after what a client made up."""
+    return ",".join(request.headers.getall(name, [""])).split(",")
 
 
 def _without_default_port(origin: str) -> str:

@@ -44,6 +44,18 @@ def test_an_address_guesses_so_often() -> None:
     attempts.begin("another", "b")
 
 
+def test_a_network_of_ones_own_is_one_place() -> None:
+    """Who has a whole IPv6 network guesses no oftener for it; IPv4 neighbours are not each other's burden."""
+    attempts = Attempts(Clock())
+    for number in range(NAME_BURST):
+        attempts.begin("alice", f"2001:db8:1:2::{number:x}")
+    with pytest.raises(TooMany):
+        attempts.begin("alice", "2001:db8:1:2:ffff::1")
+    attempts.begin("alice", "2001:db8:1:3::1")
+    for number in range(2 * NAME_BURST):
+        attempts.begin("alice", f"::ffff:192.0.2.{number}")
+
+
 def test_memory_is_bounded() -> None:
     """The keys used longest ago are forgotten."""
     bucket = Bucket(1, 1000.0, Clock())

@@ -23,7 +23,9 @@ async def test_metrics(house: House) -> None:
     text = await response.text()
     assert response.status == 200 and response.content_type == "text/plain"
     assert "# TYPE hushcast_sockets gauge\nhushcast_sockets 0\n" in text
-    assert (await guest.raw("GET", "/metrics", headers={"X-Forwarded-For": "127.0.0.1"})).status == 401
+    member = await house.user("alice")
+    for asker in (guest, member):  # being a member here is not enough
+        assert (await asker.raw("GET", "/metrics", headers={"X-Forwarded-For": "127.0.0.1"})).status == 401
 
 
 async def test_openapi_lists_every_route(house: House) -> None:

@@ -34,6 +34,16 @@ def test_the_client_behind_proxies(remote: str, told: str, client: str) -> None:
     assert addresses.client(request(remote, X_Forwarded_For=told)) == client
 
 
+def test_a_line_that_the_client_made_up() -> None:
+    """A proxy that adds a header line of its own is believed, the client's line before it is not."""
+    told = CIMultiDict([("X-Forwarded-For", "192.0.2.66"), ("X-Forwarded-For", "198.51.100.1")])
+    told.extend([("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")])
+    asked = cast(web.BaseRequest, SimpleNamespace(remote="::ffff:10.0.0.1", secure=False, headers=told))
+    addresses = Addresses(Http(trusted_proxies=("10.0.0.0/8",)))
+    assert addresses.client(asked) == "198.51.100.1"
+    assert addresses.scheme(asked) == "http"
+
+
 @pytest.mark.parametrize(
     ("host", "origin", "own"),
     [
