@@ -33,3 +33,14 @@ async def test_chromium_listens(stage: Stage, visit, elsewhere: str) -> None:
         told = await phone(page, "listen", stage.whep, stage.listen, HEAR_S)
     assert_tone(tone_in(recorded(told["sound"])))
     assert told["protocol"] == "udp"
+
+
+async def test_chromium_without_udp(stage: Stage, visit, elsewhere: str) -> None:
+    """Given nothing but the TCP candidate, it publishes and listens all the same."""
+    page, other = await visit(elsewhere), await visit(elsewhere)
+    saying = asyncio.create_task(phone(page, "publish", stage.whip, stage.publish, TALK_S, {"transport": "tcp"}))
+    await stage.ben.until("ada", live=True)
+    told = await phone(other, "listen", stage.whep, stage.listen, HEAR_S, {"transport": "tcp"})
+    assert told["protocol"] == "tcp" and len(recorded(told["sound"])) > HEAR_S * RATE_HZ * 0.8
+    assert (await saying)["protocol"] == "tcp"
+    assert tone_in(recorded(told["sound"])).level_dbfs > -60
