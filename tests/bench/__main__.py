@@ -13,7 +13,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from tests.bench import fanout, mouth, presence
+from tests.bench import fanout, lossy_fanout, mouth, presence
+from tests.bench.lossy_ears import KINDS
 from tests.bench.plots import page
 from tests.bench.report import Report
 from tests.running import ROOT
@@ -56,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="default: fanout 5, presence 7, ear 3")
     parser.add_argument("--seconds", type=float, help="of one window; default: fanout and presence 20, ear 14")
     parser.add_argument("--listeners", type=_counts, help="fanout: default 1,10,30,100,300; presence: 100")
-    parser.add_argument("--servers", type=_servers, default=("hushcast", "classic", "janus"), help=f"fanout, of {','.join(SERVERS)}")
+    parser.add_argument("--servers", type=_servers, help=f"fanout, of {','.join(SERVERS)}")
+    parser.add_argument("--loss", choices=KINDS, help="fanout: behind a bad network instead, percent or kind; default 4 listeners")
     parser.add_argument("--classic-most", type=int, default=30, help="fanout: more listeners than this are not asked of the classic way")
     parser.add_argument("--variant", choices=("original", "auto"), default="original", help="fanout: auto is denoised, hushcast alone")
     parser.add_argument("--audio", type=Path, default=_shared("AUDIO"), help="folder with noisy_snr0.wav and its clean file")
@@ -83,10 +85,13 @@ def _servers(text: str) -> list[str]:
 
 
 async def _measure(name: str, asked: argparse.Namespace) -> Report:
+    if name == "fanout" and asked.loss:
+        lossy = fanout.Options(asked.listeners or [4], asked.seconds or 20.0, names=asked.servers or ("hushcast", "hushcast RED", "janus"))
+        return await lossy_fanout.report(lossy, asked.loss)
     if name == "fanout":
         given = {"rounds": asked.rounds, "seconds": asked.seconds, "listeners": asked.listeners}
         options = fanout.Options(
-            names=asked.servers,
+            names=asked.servers or ("hushcast", "classic", "janus"),
             variant=asked.variant,
             classic_most=asked.classic_most,
             audio=asked.audio,

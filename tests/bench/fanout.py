@@ -98,6 +98,22 @@ async def measure(options: Options) -> list[Cost]:
             return costs
 
 
+def starts(options: Options) -> dict[str, servers.Start]:
+    """Those that were asked for and are here."""
+    if options.variant == "auto":
+        return {"hushcast auto": servers.hushcast("hushcast auto", variant="auto", models=options.models)}
+    all_of_them = {
+        "hushcast": servers.hushcast(),
+        "hushcast RED": servers.hushcast("hushcast RED", red=True),
+        "classic": servers.classic(),
+        "janus": servers.videoroom(),
+    }
+    if "janus" in options.names and not janus.installed():
+        print("janus is not installed (on Debian: apt-get install --no-install-recommends janus): left out", file=sys.stderr)
+        del all_of_them["janus"]
+    return {name: start for name, start in all_of_them.items() if name in options.names}
+
+
 class Bench:
     """The contenders, each with its voice, and the processes of listeners."""
 
@@ -114,7 +130,7 @@ class Bench:
         bench = cls(options, folder)
         http = await opened.enter_async_context(aiohttp.ClientSession())
         opened.enter_context(meters.pinned(bench._cores.clients))
-        for name, start in bench._starts().items():
+        for name, start in starts(options).items():
             contender = await opened.enter_async_context(start(bench._cores, folder / name.replace(" ", "-"), http))
             await bench._on_air(contender)
         for _ in range(min(MOST_LOADS, len(bench._cores.clients))):
@@ -125,21 +141,6 @@ class Bench:
                 await bench._loads[0].ask(do="join", server=_reference(contender.name), count=1, route=contender.reference)
         return bench
 
-    def _starts(self) -> dict[str, servers.Start]:
-        options = self._options
-        if options.variant == "auto":
-            return {"hushcast auto": servers.hushcast("hushcast auto", variant="auto", models=options.models)}
-        all_of_them = {
-            "hushcast": servers.hushcast(),
-            "hushcast RED": servers.hushcast("hushcast RED", red=True),
-            "classic": servers.classic(),
-            "janus": servers.videoroom(),
-        }
-        if "janus" in options.names and not janus.installed():
-            print("janus is not installed (on Debian: apt-get install --no-install-recommends janus): left out", file=sys.stderr)
-            del all_of_them["janus"]
-        return {name: start for name, start in all_of_them.items() if name in options.names}
-
     async def _on_air(self, contender: Contender) -> None:
         if contender.name == "hushcast auto":
             assert self._options.audio is not None, "denoising wants real sound: --audio FOLDER"
@@ -147,7 +148,7 @@ class Bench:
         else:
             packets = [] if contender.numbers_kept else marked()
         voice = Voice(contender.mouth, packets)
-        await _until_ready(contender, voice)
+        await until_ready(contender, voice)
         self._voices[contender.name] = contender, voice
         self._idle_kb[contender.name] = meters.memory_kb(meters.family(contender.pid))
         self._listening[contender.name] = 0
@@ -216,7 +217,7 @@ def _reference(name: str) -> str:
     return f"{name} reference"
 
 
-async def _until_ready(contender: Contender, voice: Voice) -> None:
+async def until_ready(contender: Contender, voice: Voice) -> None:
     """Speak until listeners may come."""
     ready = asyncio.ensure_future(contender.ready())
     while not ready.done():

@@ -17,7 +17,9 @@ from pylibsrtp import Error as SrtpError
 
 from sfu import rtcp, rtp
 from tests.bench.stamps import Datagrams, Drain, StampedSocket
-from tests.softphone import Softphone, Way
+from tests.lossy import Way
+from tests.softphone import Softphone
+from tests.softphone import Way as Outlet
 
 FETCH_S = 0.2
 REPORT_FETCHES = 25  # a receiver report every 5 s, as browsers send them
@@ -44,6 +46,8 @@ class Lean(Softphone):
         self.way = StampedSocket(host)
         self.samples: list[Sample] = []
         self.unreadable = 0  # samples that would not decrypt
+        self.link_out: Way | None = None  # what media has to pass on its way out, and in
+        self.link_in: Way | None = None
         self._heard: list[tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64], npt.NDArray[np.uint32]]] = []
         self._fetches = 0
 
@@ -52,7 +56,7 @@ class Lean(Softphone):
         candidate = f"a=candidate:1 1 udp 2130706431 {self.way.host} {self.way.port} typ host\r\na=end-of-candidates\r\n"
         return super()._offer(certificate, direction, red) + candidate
 
-    async def _open(self, address: str, port: int) -> Way:
+    async def _open(self, address: str, port: int) -> Outlet:
         self.way.connect(address, port)
         asyncio.get_running_loop().add_reader(self.way.fd, self._read)
         return self.way
@@ -61,9 +65,17 @@ class Lean(Softphone):
         with contextlib.suppress(BlockingIOError, ConnectionError):
             self.datagram_received(self.way.socket.recv(2048), ("", 0))
 
+    def _out(self, datagram: bytes) -> None:
+        if self.link_out is not None:
+            self.link_out.carry(datagram, super()._out)
+        else:
+            super()._out(datagram)
+
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if data[:2] == b"\x00\x01":
             self._answer_check(data)
+        elif self.link_in is not None and data:
+            self.link_in.carry(data, lambda carried: super(Lean, self).datagram_received(carried, addr))
         else:
             super().datagram_received(data, addr)
 

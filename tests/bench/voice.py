@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sfu import rtp
 from tests.bench.lean import Lean
 from tests.softphone import Softphone
 from tests.sound import Sound, encode
@@ -17,6 +18,7 @@ PACKET_S = SAMPLES / 48_000
 PAYLOAD_BYTES = 80  # 20 ms at 32 kb/s
 TOC = 0x78  # 20 ms, mono
 LEVEL_DBOV = 30
+KEPT = 512  # packets, for those who ask again
 MARK_EVERY = 64  # packets: one loud one in silence
 
 
@@ -28,6 +30,8 @@ class Sent:
     number_of: Callable[[bytes, int], int]  # payload, the earliest number that it can be; raises KeyError for strange ones
     stamps_ns: list[int] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
+    lost: list[bool] = field(default_factory=list)  # by the broadcaster's own link
+    at_s: list[float] = field(default_factory=list)  # time.monotonic, when it was handed to the socket or its link
 
 
 class Voice:
@@ -37,6 +41,7 @@ class Voice:
         self.mouth = mouth
         self._packets = packets
         self._places = {payload: at for at, payload in enumerate(packets)}
+        self._spoken: dict[int, tuple[int, int, bytes]] = {}
         self._next = 0
         self._began = time.monotonic()
 
@@ -48,12 +53,29 @@ class Voice:
         for at in range(count):
             await asyncio.sleep(max(0.0, start + at * PACKET_S - time.monotonic()))
             payload = self._payload(self._next)
-            self.mouth.send(self._next & 0xFFFF, (self._next + shift) * SAMPLES & 0xFFFFFFFF, payload, level_dbov=LEVEL_DBOV)
+            place = self._next & 0xFFFF, (self._next + shift) * SAMPLES & 0xFFFFFFFF, payload
+            self._spoken[self._next % KEPT] = place
+            sent.at_s.append(time.monotonic())
+            lost_before = self._lost
+            self.mouth.send(*place, level_dbov=LEVEL_DBOV)
+            sent.lost.append(self._lost > lost_before)
             sent.stamps_ns.append(self.mouth.way.sent_ns if isinstance(self.mouth, Lean) else time.clock_gettime_ns(time.CLOCK_REALTIME))
             sent.lengths.append(len(payload))
             self._next += 1
         await asyncio.sleep(max(0.0, start + count * PACKET_S - time.monotonic()))
         return sent
+
+    @property
+    def _lost(self) -> int:
+        link = self.mouth.link_out if isinstance(self.mouth, Lean) else None
+        return link.lost_count if link is not None else 0
+
+    def again(self, sequence: int) -> None:
+        """Send what the other end has missed, if it is not too long ago."""
+        number = rtp.unwrap_sequence(sequence, self._next)
+        place = self._spoken.get(number % KEPT)
+        if place is not None and place[0] == sequence:
+            self.mouth.send(*place, level_dbov=LEVEL_DBOV)
 
     def _payload(self, number: int) -> bytes:
         if self._packets:
