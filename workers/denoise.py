@@ -22,14 +22,11 @@ from workers.files.progress import Progress
 from workers.files.source import Source
 from workers.files.spectrogram import Spectrogram
 from workers.files.target import KINDS, Target, kind_of
-from workers.parent import leave_with_parent
 from workers.stage import NO_LIMIT_DB
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
-    leave_with_parent()
-    signal.signal(signal.SIGTERM, _leave)
     try:
         return _denoise(asked)
     except (FileError, WorkerFailed) as failure:
@@ -120,4 +117,5 @@ def _leave(number: int, frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _leave)  # so that the draft is taken away
     sys.exit(main())

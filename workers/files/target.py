@@ -61,7 +61,9 @@ class Target:
         self._draft = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._layout = layout
         self._resampler: Resampler | None = None
-        self._ready: Sound | None = None  # resampled; its end may be beyond the file's, which is not known yet
+        self._ready: Sound = np.zeros(
+            (av.AudioLayout(layout).nb_channels, 0), np.float32
+        )  # resampled; its end may be beyond the file's, which is not known yet
         self._encoded = 0
         codec, form = (kind.float_codec, "flt") if is_float and kind.float_codec else (kind.codec, kind.sample_format)
         with self._faults():
@@ -89,7 +91,6 @@ class Target:
             if self._resampler is None:
                 self._resampler = Resampler(frame, self.rate_hz, "fltp")
             self._take(self._resampler.push(frame))
-            assert self._ready is not None
             self._encode(self._ready[:, :-_HELD_BACK])
             self._ready = self._ready[:, -_HELD_BACK:]
 
@@ -98,7 +99,6 @@ class Target:
         with self._faults():
             if self._resampler is not None:
                 self._take(self._resampler.push(None))
-            assert self._ready is not None, "nothing was written"
             left = samples - self._encoded
             self._encode(np.pad(self._ready[:, :left], ((0, 0), (0, max(0, left - self._ready.shape[1])))))
             self._container.mux(self._stream.encode(None))
@@ -106,8 +106,7 @@ class Target:
             self._draft.replace(self._path)
 
     def _take(self, frames: Iterator[av.AudioFrame]) -> None:
-        sounds = [frame.to_ndarray() for frame in frames]
-        self._ready = np.concatenate(sounds if self._ready is None else [self._ready, *sounds], axis=1)
+        self._ready = np.concatenate([self._ready, *(frame.to_ndarray() for frame in frames)], axis=1, dtype=np.float32)
 
     def _encode(self, sound: Sound) -> None:
         if sound.shape[1]:

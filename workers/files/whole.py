@@ -12,7 +12,7 @@ from workers.files.errors import FileError
 
 _UNKNOWN = (0, 0xFFFFFFFF)  # sizes in a WAV that was made without the means to go back and write them
 _LARGEST_PAGE = 27 + 255 + 255 * 255  # bytes of an Ogg page
-_SLACK_S = 0.2  # by which declared lengths differ from the sound without harm: padding, other tracks' ends
+_SLACK_S = 0.06  # by which declared lengths differ from the sound without harm: what encoders put before and after it
 
 
 def check_bytes(path: Path) -> None:
@@ -55,7 +55,7 @@ def _ogg_missing(file: BinaryIO, size: int) -> int:
 def check_length(path: Path, container: InputContainer, stream: av.AudioStream, seconds: float) -> None:
     """Raises FileError where the file promised more than the `seconds` that were read. Lengths that FFmpeg has guessed do not count."""
     promised = _promised_s(path, container, stream)
-    if promised is not None and seconds < promised - max(_SLACK_S, 1e-3 * promised):
+    if promised is not None and seconds < promised - _SLACK_S:
         raise FileError(f"{path} is truncated: {seconds:.1f} s of {promised:.1f} s are there")
 
 
