@@ -40,6 +40,7 @@ class Denoise:
         self.stats: Stats | None = None
         self.stage_ms = Quantiles()  # ring to ring
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended.add_done_callback(_seen)  # a run that never came up has nobody who looks at its end
         self._nurse = nurse
         self._options = options
         self._packet = packet
@@ -78,8 +79,6 @@ class Denoise:
         if not self.ended.done():
             self.ended.set_result(None)
         await self._closing.aclose()
-        if self.ended.done() and not self.ended.cancelled():
-            self.ended.exception()  # seen, so that asyncio does not report it
 
     @property
     def pid(self) -> int:
@@ -146,3 +145,9 @@ class Denoise:
     def _fail(self, error: WorkerError) -> None:
         if not self.ended.done():
             self.ended.set_exception(error)
+
+
+def _seen(ended: asyncio.Future[None]) -> None:
+    """So that asyncio does not report it as an error that nobody took."""
+    if not ended.cancelled():
+        ended.exception()
