@@ -44,7 +44,7 @@ def never() -> bool:
 @dataclass
 class Way:
     """One direction. lost: asked for each datagram. delay_ms: what each takes, and evenly up to jitter_ms more, so that they
-    overtake each other. cut: an outage, nothing passes. Counts datagrams of media."""
+    overtake each other. cut: an outage, nothing passes. Counts datagrams of media; types: the RTP payload types seen."""
 
     lost: Callable[[], bool] = never
     delay_ms: float = 0.0
@@ -54,6 +54,7 @@ class Way:
     seed: int = 1
     passed: int = 0
     lost_count: int = 0
+    types: set[int] = field(default_factory=set)
     _chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,6 +63,8 @@ class Way:
     def carry(self, datagram: bytes, put: Callable[[bytes], None]) -> None:
         """Lose it, or hand it to `put` when its time has come."""
         media = datagram[0] >= MEDIA
+        if media and not 192 <= datagram[1] <= 223:  # no RTCP
+            self.types.add(datagram[1] & 0x7F)
         if self.cut or ((media or self.everything) and self.lost()):
             self.lost_count += media
             return
