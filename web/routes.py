@@ -74,7 +74,7 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/whep/{username}/{identity}", whep.delete, "who made it"),
     Route("PUT", "/whep/{username}/{identity}/variant", whep.choose, "who made it"),
     *(Route("GET", path, negotiation.nothing, ANYONE) for path in NEGOTIATED),
-    *(Route("OPTIONS", path, negotiation.options, ANYONE) for path in NEGOTIATED),
+    *(Route("OPTIONS", path, negotiation.options, ANYONE) for path in (*NEGOTIATED, "/whep/{username}/{identity}/variant")),
     Route("POST", "/api/stream/denoise", stream.denoise, LOGIN),
     Route("POST", "/api/stream/stop", stream.stop, LOGIN),
     Route("POST", "/api/stream/park", stream.park, LOGIN),
