@@ -31,7 +31,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
     async with AsyncExitStack() as opening:
         sockets = await opening.enter_async_context(MediaSockets(config.rtc.host, config.rtc.port))
         announced = await resolved(config.rtc.announce)
-        nursing = await opening.enter_async_context(Nursing())
+        nursing = await opening.enter_async_context(Nursing(config.worker.share))
         warming = await opening.enter_async_context(Warming(nursing))
         models = Models(
             config.models.path, config.models.url, config.models.download, config.storage.path / "cache", lambda: changed()
@@ -93,7 +93,7 @@ async def resolved(names: Sequence[str]) -> list[str]:
     for name in names:
         try:
             answers = await asyncio.get_running_loop().getaddrinfo(name, None)
-        except OSError as error:
-            raise ConfigError(f"rtc.announce: {name!r} does not resolve: {error}") from error
+        except (OSError, UnicodeError):
+            raise ConfigError(f"rtc.announce: {name!r} is not an address and not a name that leads to one") from None
         found += [str(answer[4][0]) for answer in answers]
     return list(dict.fromkeys(found))
