@@ -9,9 +9,11 @@ IDLE = timedelta(days=30)
 TOUCH_AFTER = timedelta(hours=1)
 
 
-def add(user_id: int, digest: str, address: str, agent: str) -> Login:
-    """Sign a browser in; logins that have been idle too long go at this occasion."""
+def add(user_id: int, digest: str, address: str, agent: str, password_hash: str) -> Login | None:
+    """Sign a browser in; None where the password that was right is no longer the user's. What has been idle too long goes."""
     Login.delete().where(Login.seen_at < now() - IDLE).execute()
+    if not User.select().where((User.id == user_id) & (User.password_hash == password_hash)).exists():
+        return None
     added: Login = Login.create(user=user_id, digest=digest, address=address, agent=agent)
     return added
 

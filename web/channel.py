@@ -46,6 +46,7 @@ class Channel:
         self._heard = self._loop.time()
         self._beat: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[None] | None = None
+        self._reading: asyncio.Timeout | None = None  # while a frame is waited for
 
     async def __aenter__(self) -> Self:
         if not self._socket.can_prepare(self._request):
@@ -57,9 +58,10 @@ class Channel:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.end(1000)
-        assert self._sender is not None and self._beat is not None
+        assert self._sender is not None and self._beat is not None and self._code is not None
         try:
-            await self._sender  # at most CLOSE_S: the heartbeat cuts a socket that does not even take the close
+            await self._sender  # the heartbeat cuts a socket that takes nothing
+            await self._socket.close(code=self._code)
         finally:
             self._beat.cancel()
             self._sender.cancel()
@@ -104,11 +106,12 @@ class Channel:
         if self._code is None:
             self._code = code
             self._wake.set()
+            if self._reading is not None:
+                self._reading.reschedule(self._loop.time())
 
     async def messages(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """The well-formed messages, as (type, data), until the socket ends. Pings are answered here, nonsense too."""
-        while True:
-            received = await self._socket.receive()
+        while (received := await self._received()) is not None:
             if received.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
                 return
             self._heard = self._loop.time()
@@ -123,6 +126,21 @@ class Channel:
             parsed = self._parse(received)
             if parsed is not None:
                 yield parsed
+
+    async def _received(self) -> WSMessage | None:
+        """The next frame; None where this end closes. Nobody may read then: `close` waits for the other end's close itself,
+
+        and with a reader in the way aiohttp would not wait: the connection would be gone before the other end could answer.
+        """
+        if self._code is not None:
+            return None
+        try:
+            async with asyncio.timeout(None) as self._reading:
+                return await self._socket.receive()
+        except TimeoutError:
+            return None
+        finally:
+            self._reading = None
 
     def unknown(self, kind: str) -> None:
         """Tell the client that this socket knows no such type."""
@@ -169,14 +187,11 @@ class Channel:
 
     async def _send_queued(self) -> None:
         try:
-            while not self._socket.closed:
+            while self._code is None or self._queue:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._queue:
                     await self._socket.send_str(self._queue.popleft())
-                if self._code is not None:
-                    await self._socket.close(code=self._code)
-                    return
                 if self._ping_due:
                     self._ping_due = False
                     await self._socket.ping()
@@ -186,6 +201,7 @@ class Channel:
     def _cut(self) -> None:
         self._code = self._code or TOO_MANY
         self._queue.clear()
+        self._wake.set()
         if self._request.transport is not None:
             self._request.transport.abort()
 

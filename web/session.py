@@ -1,14 +1,17 @@
 """Who is asking: the login behind a cookie, or the token behind an Authorization header."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 from aiohttp import hdrs, web
 from aiohttp_session import AbstractStorage, Session, get_session, new_session
 
 from db import friendships, links, logins, tokens, users
 from db.connection import Database
 from db.models import ListenLink, Login, User
-from sfu.errors import NoSuchUser, NotFriends, NotSignedIn, WrongScope
+from sfu.errors import BadCredentials, NoSuchUser, NotFriends, NotSignedIn, WrongScope
 from web.channel import Channel
-from web.keys import ADDRESSES, DB
+from web.keys import ADDRESSES, DB, PRESENCE
 from web.secret import digest, fresh
 
 LOGIN = web.RequestKey("LOGIN", Login)
@@ -26,11 +29,15 @@ async def current_user(request: web.Request, scope: str | None = None) -> User:
 
 
 async def current_login(request: web.Request) -> Login:
-    """The login behind the cookie, with its user. Raises NotSignedIn; WrongScope for a token, which cannot do this."""
+    """The login behind the cookie, with its user. Raises NotSignedIn; WrongScope for a token, which cannot do this.
+
+    Each call asks the rows: a request that had to wait for something asks again before it acts.
+    """
     if hdrs.AUTHORIZATION in request.headers:
         await _token_user(request, None)
-    await get_session(request)
-    login: Login | None = request.get(LOGIN)
+    known: Login | None = request.get(LOGIN)
+    await get_session(request)  # which reads the cookie the first time
+    login = request.get(LOGIN) if known is None else await request.app[DB].run(logins.find, known.digest)
     if login is None:
         raise NotSignedIn
     return login
@@ -52,19 +59,24 @@ async def friend_named(request: web.Request, user: User) -> User:
     return named
 
 
-async def hearing(request: web.Request) -> tuple[User, str]:
-    """Who of the path is heard, and by whom: the listener's name, or `link:ID` for the bearer of a listen link.
+class Hearing(NamedTuple):
+    """Who is heard, by whom (a name, or `link:ID` for the bearer of a listen link), and until when; None: no end."""
 
-    Raises NotSignedIn, WrongScope, NoSuchUser, NotFriends.
-    """
+    broadcaster: User
+    listener: str
+    until: datetime | None
+
+
+async def hearing(request: web.Request) -> Hearing:
+    """What the request allows to hear of the user in the path. Raises NotSignedIn, WrongScope, NoSuchUser, NotFriends."""
     link = await link_of(request)
     if link is None:
         listener = await current_user(request, "listen")
-        return await friend_named(request, listener), listener.username
+        return Hearing(await friend_named(request, listener), listener.username, None)
     named = await user_named(request)
     if named.id != link.user_id:
         raise NotFriends("The link is somebody else's.")
-    return named, f"link:{link.id}"
+    return Hearing(named, f"link:{link.id}", link.expires_at)
 
 
 async def link_of(request: web.Request) -> ListenLink | None:
@@ -86,11 +98,13 @@ def channel_of(request: web.Request, user: User | None) -> Channel:
 
 
 async def sign_in(request: web.Request, user: User) -> None:
-    """Begin a login with a new cookie; the one that came with the request is dead from here on."""
+    """Begin a login with a new cookie; the one that came with the request is dead from here on, and its sockets close."""
     old = await get_session(request)
     if old.identity is not None:
         await request.app[DB].run(logins.remove_digest, old.identity)
-    (await new_session(request))["user"] = user.id
+        request.app[PRESENCE].signed_out([request[LOGIN].id])
+    session = await new_session(request)
+    session["user"], session["password_hash"] = user.id, user.password_hash
 
 
 async def sign_out(request: web.Request) -> None:
@@ -135,7 +149,9 @@ class LoginStorage(AbstractStorage):
             secret = fresh()
             agent = request.headers.get(hdrs.USER_AGENT, "")[:200].encode("utf-8", "replace").decode()
             address = request.app[ADDRESSES].client(request)
-            await _database(request).run(logins.add, session["user"], digest(secret), address, agent)
+            row = (session["user"], digest(secret), address, agent, session["password_hash"])
+            if await _database(request).run(logins.add, *row) is None:
+                raise BadCredentials("The password has just been changed.")
             self._remember(response, secret)
         elif await _database(request).run(logins.touch, str(session.identity)):
             self._remember(response, self.load_cookie(request) or "")

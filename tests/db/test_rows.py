@@ -25,7 +25,8 @@ async def alice(database: Database) -> User:
 
 async def test_a_login_is_idle_for_thirty_days_at_most(database: Database, alice: User) -> None:
     """A login seen 29 days ago is good and due to be touched; one seen 31 days ago is not found, and goes with the next login."""
-    login = await database.run(logins.add, alice.id, "digest", "127.0.0.1", "agent")
+    login = await database.run(logins.add, alice.id, "digest", "127.0.0.1", "agent", "x")
+    assert login is not None
 
     def seen(days: int) -> None:
         Login.update(seen_at=now() - timedelta(days=days)).where(Login.id == login.id).execute()
@@ -38,13 +39,20 @@ async def test_a_login_is_idle_for_thirty_days_at_most(database: Database, alice
     assert touched is not None and not logins.is_stale(touched)
     await database.run(seen, 31)
     assert await database.run(logins.find, "digest") is None
-    await database.run(logins.add, alice.id, "other", "127.0.0.1", "agent")
+    await database.run(logins.add, alice.id, "other", "127.0.0.1", "agent", "x")
     assert await database.run(lambda: Login.select().count()) == 1
+
+
+async def test_a_password_that_was_changed_meanwhile_signs_nobody_in(database: Database, alice: User) -> None:
+    """It was right when it was compared, which takes its time."""
+    await database.run(users.set_password, alice.id, "y")
+    assert await database.run(logins.add, alice.id, "digest", "", "", "x") is None
+    assert await database.run(logins.find, "digest") is None
 
 
 async def test_a_login_that_is_gone_is_not_brought_back(database: Database, alice: User) -> None:
     """Touching what was removed meanwhile does nothing."""
-    await database.run(logins.add, alice.id, "digest", "", "")
+    await database.run(logins.add, alice.id, "digest", "", "", "x")
     await database.run(logins.remove_digest, "digest")
     assert not await database.run(logins.touch, "digest")
 
@@ -82,7 +90,7 @@ async def test_nothing_is_left_of_a_deleted_account(database: Database, alice: U
     bob = await database.run(users.create, "bob", "x")
     await database.run(friendships.befriend, alice.id, bob.id)
     await database.run(tokens.add, alice.id, "obs", ["publish"], "digest")
-    await database.run(logins.add, alice.id, "digest", "", "")
+    await database.run(logins.add, alice.id, "digest", "", "", "x")
     await database.run(lambda: Recording.create(user=alice.id, broadcast="b", folder="recordings/1"))
     assert await database.run(users.remove, alice.id) == ["recordings/1"]
     assert await database.run(friendships.friends_of, bob.id) == []

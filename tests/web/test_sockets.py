@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
-from tests.web.conftest import Guest, House
+from tests.web.conftest import PASSWORD, Guest, House
 from web import channel
 from web.keys import PRESENCE, SWITCHBOARD
 
@@ -126,6 +126,26 @@ async def test_the_end_of_what_allowed_it_ends_the_socket(house: House) -> None:
     await bob.ask("POST", "/api/logout")
     assert await close_code(own) == 4401
     assert await close_code(presence) == 4401
+
+
+async def test_a_close_waits_for_its_answer(house: House) -> None:
+    """The connection stays until the client has said goodbye too, so that every client sees the code."""
+    url, headers = house.server.make_url("/ws/presence"), {"Origin": house.guest().origin}
+    async with house.guest().session.ws_connect(url, headers=headers, autoclose=False) as socket:
+        assert (await socket.receive(timeout=5)).data == 4401
+        await asyncio.sleep(0.1)  # by now the connection would be gone
+        await socket.close()
+        assert socket.close_code == 4401
+
+
+async def test_another_login_in_the_same_browser_ends_the_sockets_of_the_first(house: House) -> None:
+    """Its cookie is dead, and so are they: 4401."""
+    await house.user("bob")
+    alice = await house.user("alice")
+    socket = await alice.socket("/ws/presence")
+    await heard(socket, "all_statuses")
+    assert (await alice.ask("POST", "/api/login", {"username": "bob", "password": PASSWORD}))[0] == 200
+    assert await close_code(socket) == 4401
 
 
 async def test_nonsense_gets_an_error_and_the_socket_stays(house: House) -> None:
