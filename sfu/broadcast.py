@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ TICK_S = 0.1
 UNHEARD_S = 6.0  # the broadcaster's last valid datagram is older: parked
 NO_MEDIA_S = 10.0  # a reservation without media is freed
 CANDIDATES = 4  # offers of one broadcaster that wait for their first packet; the oldest makes room
+SUPERSEDED = 8  # of the peers that were taken over so many are remembered
 PARKED_DEAF_S = 1.0  # what a leaving page had still in flight does not bring it back
 DRAIN_S = 0.15  # the worker's last 40 ms come within this
 
@@ -98,6 +100,7 @@ class Broadcast:
         self.recording: int | None = None  # known for good after the end
         self.ssrc = ssrc
         self.listeners: dict[str, Listener] = {}
+        self._until: dict[str, float] = {}  # monotonic seconds at which a listener has to leave, of those who may not stay
         self.ingest = Ingest(parts.config.ingest.reorder_ms, self._ordered)
         self.fanout = Fanout(ssrc)
         watch = Watch(parts.capacity, parts.config.worker.max_delay_ms)
@@ -107,6 +110,7 @@ class Broadcast:
         self._forget = forget  # called with the id of a peer that is gone for good
         self._source: Peer | None = None
         self._candidates: dict[str, tuple[Peer, Wish, float]] = {}
+        self._superseded: deque[str] = deque()  # peers that were taken over, whose DELETE is still welcome
         self._record = True
         self._live_at = 0.0
         self._parked_at = 0.0
@@ -245,6 +249,9 @@ class Broadcast:
         if old is not None:
             logger.info("%s: taken over", self.id)
             self._later(old.close())
+            self._superseded.append(old.id)
+            if len(self._superseded) > SUPERSEDED:
+                self._forget(self._superseded.popleft())
             self._apply(wish, wish.denoise)
         first = self.state is State.WAITING
         if self.state is not State.LIVE:
@@ -323,10 +330,12 @@ class Broadcast:
 
     # the listeners
 
-    def join(self, listener: Listener) -> None:
-        """Let a listener in; the first packet goes to it once its DTLS is done."""
+    def join(self, listener: Listener, lasts_s: float | None = None) -> None:
+        """Let a listener in, for so long at most; the first packet goes to it once its DTLS is done."""
         peer = listener.peer
         self.listeners[peer.id] = listener
+        if lasts_s is not None:
+            self._until[peer.id] = time.monotonic() + lasts_s
         peer.on_gone = lambda reason: self._listener_gone(peer.id, reason)
         peer.on_up = lambda: self._listener_up(listener)
         peer.on_moved = lambda: self.fanout.moved(listener)
@@ -349,6 +358,7 @@ class Broadcast:
         listener = self.listeners.pop(peer_id, None)
         if listener is None:
             return
+        self._until.pop(peer_id, None)
         self._forget(peer_id)
         self.fanout.leave(listener)
         self._listened()
@@ -385,6 +395,8 @@ class Broadcast:
             self._parts.news.on_level(self.username, *self._heard_levels())
         elif self.state is State.PARKED and now - self._parked_at > self._parts.config.broadcast.grace_s:
             self.over.set()
+        for peer_id in [peer_id for peer_id, until in self._until.items() if now > until]:
+            self._listener_gone(peer_id, "allowed no longer")
         for peer, _, since in list(self._candidates.values()):
             if now - since > NO_MEDIA_S:
                 self._source_gone(peer, "without media")

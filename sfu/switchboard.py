@@ -57,7 +57,7 @@ class Switchboard:
     async def publish(self, username: str, owner: str, offer: str, wish: Wish, host: str | None) -> Peer:
         """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet.
 
-        Raises BadOffer, NoOpus, UnknownDenoiser, Draining.
+        Raises BadOffer, NoOpus, UnknownDenoiser, Draining, NotLive where it was ended while it opened.
         """
         if self._draining:
             raise Draining()
@@ -72,17 +72,19 @@ class Switchboard:
         return peer
 
     async def _broadcast_of(self, username: str) -> Broadcast:
-        broadcast = self._broadcasts.get(username)
-        if broadcast is not None and not broadcast.over.is_set():
-            return broadcast
-        if broadcast is not None:  # the last one is still closing its files
-            await asyncio.wait({self._tasks[username]})
-            return await self._broadcast_of(username)
+        while (broadcast := self._broadcasts.get(username)) is not None:
+            if not broadcast.over.is_set():
+                return broadcast
+            await asyncio.wait({self._tasks[username]})  # the last one is still closing its files
+        if self._draining:
+            raise Draining()
         broadcast = Broadcast(secrets.token_urlsafe(9), username, secrets.randbelow(2**32 - 1) + 1, self._parts, self._forget)
         self._broadcasts[username] = broadcast
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks[username] = asyncio.create_task(self._hold_open(broadcast, opened), name=f"broadcast {broadcast.id}")
         await opened
+        if broadcast.over.is_set():
+            raise NotLive("it was ended while it opened", conflict=True)
         return broadcast
 
     def _forget(self, identity: str) -> None:
@@ -105,8 +107,10 @@ class Switchboard:
 
     # subscribe
 
-    async def subscribe(self, broadcaster: str, owner: str, name: str, offer: str, variant: str, host: str | None) -> Peer:
-        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees.
+    async def subscribe(
+        self, broadcaster: str, owner: str, name: str, offer: str, variant: str, host: str | None, lasts_s: float | None = None
+    ) -> Peer:
+        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; lasts_s: how long it may hear.
 
         Raises NotLive, BadOffer, NoOpus, Draining.
         """
@@ -117,7 +121,7 @@ class Switchboard:
         if broadcast is None:
             raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)
         peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, host)
-        broadcast.join(Listener(peer, variant, name=name))
+        broadcast.join(Listener(peer, variant, name=name), lasts_s)
         self._resources[peer.id] = Resource(peer, broadcast, owner)
         return peer
 
@@ -208,6 +212,12 @@ class Switchboard:
         if broadcast is not None:
             gone = [identity for identity, each in broadcast.listeners.items() if each.name == listener]
             await asyncio.gather(*(broadcast.part(identity) for identity in gone))
+
+    async def clear(self, username: str) -> None:
+        """The account goes: end what it sends, a mere reservation too, and all that it hears."""
+        while (broadcast := self._broadcasts.get(username)) is not None:
+            await self._end(broadcast)
+        await asyncio.gather(*(self.drop_listener(each, username) for each in list(self._broadcasts)))
 
     # what is told
 

@@ -1,13 +1,11 @@
 """Accounts and their logins."""
 
-import contextlib
-
 from aiohttp import web
 
 from db import friendships, invites, logins, users
 from db.errors import Clash, Missing
 from db.models import User
-from sfu.errors import BadCredentials, BadRequest, NotAllowed, NotLive, Refused
+from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
@@ -112,14 +110,13 @@ async def delete_account(request: web.Request) -> web.Response:
 
 
 async def remove_account(app: web.Application, user: User) -> None:
-    """End what the user does here, then delete the rows, then the files."""
-    with contextlib.suppress(NotLive):
-        await app[SWITCHBOARD].stop(user.username)
+    """End what the user does here, then delete the rows, then what has begun meanwhile, then the files."""
+    await app[SWITCHBOARD].clear(user.username)
     friends = await app[DB].run(friendships.friends_of, user.id)
     ended = [login.id for login in await app[DB].run(logins.of_user, user.id)]
     folders = await app[DB].run(users.remove, user.id)
+    await app[SWITCHBOARD].clear(user.username)
     for friend in friends:
-        await app[SWITCHBOARD].drop_listener(friend.username, user.username)
         app[PRESENCE].unfriended(user.username, friend.username)
     app[PRESENCE].signed_out(ended)
     app[COMPANIONS].end_of(user.id)

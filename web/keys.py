@@ -34,6 +34,9 @@ class Air(Protocol):
     async def stop(self, username: str) -> int | None:
         """End the broadcast; its recording's id. Raises NotLive."""
 
+    async def clear(self, username: str) -> None:
+        """End all that user sends and hears."""
+
     async def drop_listener(self, broadcaster: str, listener: str) -> None:
         """End what `listener` hears of `broadcaster`, if anything."""
 

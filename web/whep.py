@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from db.models import now
 from sfu.errors import BadRequest
 from sfu.switchboard import VARIANTS
 from web import negotiation
@@ -12,10 +13,12 @@ from web.whip import owner
 
 
 async def subscribe(request: web.Request) -> web.Response:
-    broadcaster, name = await hearing(request)
+    await hearing(request)
     variant, host = _variant(request.query.get("variant", "auto")), await negotiation.host_of(request)
     offer = await negotiation.offer_of(request)
-    peer = await request.app[SWITCHBOARD].subscribe(broadcaster.username, owner(name), name, offer, variant, host)
+    broadcaster, name, until = await hearing(request)  # again: the body may have taken its time, and the friendship have ended
+    lasts_s = None if until is None else (until - now()).total_seconds()
+    peer = await request.app[SWITCHBOARD].subscribe(broadcaster.username, owner(name), name, offer, variant, host, lasts_s)
     return negotiation.created(request, peer)
 
 
@@ -34,7 +37,7 @@ async def choose(request: web.Request) -> web.Response:
 
 
 async def _owner(request: web.Request) -> str:
-    return owner((await hearing(request))[1])
+    return owner((await hearing(request)).listener)
 
 
 def _variant(wanted: object) -> str:

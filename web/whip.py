@@ -6,16 +6,17 @@ from sfu.broadcast import Wish
 from sfu.errors import BadRequest, NotAllowed
 from web import negotiation
 from web.keys import SWITCHBOARD
-from web.session import current_user
+from web.session import current_user, user_named
 
 TITLE = 200  # characters, at most
 TRUTH = {"1": True, "true": True, "0": False, "false": False}
 
 
 async def publish(request: web.Request) -> web.Response:
-    username = await _own_name(request)
+    await _own_name(request)
     wish, host = wish_of(request), await negotiation.host_of(request)
     offer = await negotiation.offer_of(request)
+    username = await _own_name(request)  # again: the body may have taken its time, and the login have ended
     peer = await request.app[SWITCHBOARD].publish(username, owner(username), offer, wish, host)
     return negotiation.created(request, peer)
 
@@ -36,6 +37,7 @@ def owner(username: str) -> str:
 async def _own_name(request: web.Request) -> str:
     user = await current_user(request, scope="publish")
     if user.username.lower() != request.match_info["username"].lower():
+        await user_named(request)
         raise NotAllowed("you can only broadcast as yourself")
     return user.username
 

@@ -39,6 +39,9 @@ class Quiet:
     async def stop(self, username: str) -> int | None:
         raise NotLive(conflict=True)
 
+    async def clear(self, username: str) -> None:
+        pass
+
     async def drop_listener(self, broadcaster: str, listener: str) -> None:
         pass
 

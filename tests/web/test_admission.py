@@ -1,0 +1,91 @@
+"""Who may, asked again: what a request was allowed may have ended before it acts, and must end what it began."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aiohttp
+from aiortc import RTCCertificate
+
+from tests.conftest import StartServer
+from tests.people import PASSWORD, Person, friends, signed_up
+from tests.softphone import Softphone, offer
+
+SILENCE = [b"\xfc\xff\xfe"] * 2000  # Opus packets of nothing, 40 s
+
+
+@asynccontextmanager
+async def talking(mic: Softphone) -> AsyncIterator[None]:
+    """Somebody who talks all the while."""
+    task = asyncio.create_task(mic.talk(SILENCE))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def slowly(person: Person, path: str, direction: str, meanwhile: asyncio.Event, begun: asyncio.Event) -> int:
+    """Post an offer whose second half comes after `meanwhile`; the status."""
+    body = offer(RTCCertificate.generateCertificate(), direction, 1, ufrag="abcd", password="x" * 24).encode()
+
+    async def halves() -> AsyncIterator[bytes]:
+        yield body[:100]
+        begun.set()
+        await meanwhile.wait()
+        yield body[100:]
+
+    headers = {"Origin": person.url, "Content-Type": "application/sdp"}
+    async with person.http.post(person.url + path, data=halves(), headers=headers) as response:
+        return response.status
+
+
+async def test_an_offer_that_takes_its_time(server: StartServer, stretch: float) -> None:
+    """A friend who is one no longer when the offer is complete hears nothing, and an account that is gone sends nothing."""
+    running = await server()
+    async with friends(running.url, "ada", "bob") as (ada, bob), ada.phone() as mic:
+        await mic.publish("ada")
+        async with talking(mic):
+            await ada.until("ada", live=True)
+            for person, path, direction, end, status in (
+                (bob, "/whep/ada", "recvonly", ("DELETE", "/api/friends/ada", None), 403),
+                (bob, "/whip/bob", "sendonly", ("DELETE", "/api/me", {"password": PASSWORD}), 401),
+            ):
+                meanwhile, begun = asyncio.Event(), asyncio.Event()
+                asking = asyncio.create_task(slowly(person, path, direction, meanwhile, begun))
+                await begun.wait()
+                await asyncio.sleep(0.1 * stretch)  # the server has asked once who this is
+                await person.call(*end, status=204)
+                meanwhile.set()
+                assert await asking == status
+            assert (await ada.status())["listeners"] == 0
+
+
+async def test_the_end_of_a_listen_link_ends_the_listening(server: StartServer) -> None:
+    """Who hears by a link that expires hears until then."""
+    running = await server()
+    async with AsyncExitStack() as opened:
+        ada = await opened.enter_async_context(signed_up(running.url, "ada"))
+        mic = await opened.enter_async_context(ada.phone())
+        await mic.publish("ada")
+        await opened.enter_async_context(talking(mic))
+        await ada.until("ada", live=True)
+        link = await ada.call("POST", "/api/listen-links", {"expires_s": 3})
+        http = await opened.enter_async_context(aiohttp.ClientSession())
+        secret = link["url"].rpartition("/")[2]
+        ear = await opened.enter_async_context(Softphone(http, running.url, {"Authorization": f"Bearer {secret}"}))
+        await ear.listen("ada")
+        await ear.heard(10)
+        await ada.until("ada", listeners=0)
+        await ada.until("ada", live=True)
+
+
+async def test_an_account_that_goes_takes_its_reservation_along(server: StartServer) -> None:
+    """Nobody goes live under the name of an account that is gone, least of all under that of the next one so called."""
+    running = await server()
+    async with signed_up(running.url, "ada") as ada, ada.phone() as mic:
+        await mic.publish("ada")
+        await ada.call("DELETE", "/api/me", {"password": PASSWORD}, status=204)
+        async with talking(mic), signed_up(running.url, "ada") as another:
+            await asyncio.sleep(0.3)
+            assert not (await another.status())["live"]
