@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from tests.bench import fanout, lossy_fanout, mouth, presence
+from tests.bench import browser_loss, fanout, lossy_fanout, mouth, presence
 from tests.bench.lossy_ears import KINDS
 from tests.bench.plots import page
 from tests.bench.report import Report
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--listeners", type=_counts, help="fanout: default 1,10,30,100,300; presence: 100")
     parser.add_argument("--servers", type=_servers, help=f"fanout, of {','.join(SERVERS)}")
     parser.add_argument("--loss", choices=KINDS, help="fanout: behind a bad network instead, percent or kind; default 4 listeners")
+    parser.add_argument("--browser", action="store_true", help="with --loss: what Chromium conceals; default 300 s, 15,000 packets")
     parser.add_argument("--classic-most", type=int, default=30, help="fanout: more listeners than this are not asked of the classic way")
     parser.add_argument("--variant", choices=("original", "auto"), default="original", help="fanout: auto is denoised, hushcast alone")
     parser.add_argument("--audio", type=Path, default=_shared("AUDIO"), help="folder with noisy_snr0.wav and its clean file")
@@ -87,6 +88,9 @@ def _servers(text: str) -> list[str]:
 async def _measure(name: str, asked: argparse.Namespace) -> Report:
     if name == "fanout" and asked.loss:
         lossy = fanout.Options(asked.listeners or [4], asked.seconds or 20.0, names=asked.servers or ("hushcast", "hushcast RED", "janus"))
+        if asked.browser:
+            lossy.audio, lossy.models, lossy.seconds = asked.audio, asked.models, asked.seconds or 300.0
+            return await browser_loss.report(lossy, asked.loss)
         return await lossy_fanout.report(lossy, asked.loss)
     if name == "fanout":
         given = {"rounds": asked.rounds, "seconds": asked.seconds, "listeners": asked.listeners}
