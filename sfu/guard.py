@@ -2,19 +2,22 @@
 
 Design, "A real-time guard": a step down when the ring's delay is over `worker.max_delay_ms` for 0.5 s, or the median hop takes
 more than 80 % of its time for 2 s; at most one step a second; a step up after 30 quiet seconds. The steps: Opus complexity
-10 → 5, then bypass. One stall, of the worker or of the whole machine, is no reason: time that was not watched is not counted.
+10 → 5, then bypass. One stall, of the worker or of the whole machine, is no reason, nor are many short ones: a worker that is
+too slow skips, and so is on time for moments; lateness is therefore summed over a second, for the bypass over two, and time
+that was not watched is not counted.
 """
 
+from collections import deque
 from enum import IntEnum
 
-LATE_S = 0.5
+LATE_S = {1.0: 0.5, 2.0: 1.2}  # late in sum for longer than this, of so long
 SLOW_S = 2.0
 STEP_S = 1.0
 QUIET_S = 30.0
 PATIENCE = 8  # after each relapse the quiet time doubles, up to so many times QUIET_S
 SLOW_MS = 8.0  # of a hop's 10
 UNWATCHED_S = 0.2  # a longer pause between two looks counts as this much
-_FORGIVEN_S = 0.3  # lateness that is interrupted for less than this goes on: a worker that skips is late again at once
+_QUIET_LATE_S = 0.2  # of a second; less is no trouble
 
 
 class Step(IntEnum):
@@ -41,8 +44,7 @@ class Guard:
         self._watched_s = 0.0  # the guard's own clock: what it saw pass
         self._looked_s: float | None = None
         self._stepped_s = -STEP_S * scale
-        self._late_since_s: float | None = None
-        self._late_seen_s = 0.0
+        self._late: deque[tuple[float, float]] = deque()  # when, and for how long: of the last two seconds
         self._slow_since_s: float | None = None
         self._trouble_s = 0.0
         self._patience = 1
@@ -50,15 +52,14 @@ class Guard:
 
     def look(self, now_s: float, delay_ms: float, skipped: bool) -> Step:
         """delay_ms: age of the oldest packet that waits for the worker, 0 where none does. skipped: packets were passed over since."""
-        self._pass(now_s)
+        passed_s = self._pass(now_s)
         if delay_ms > self._max_delay_ms or skipped:
-            self._late_seen_s = self._trouble_s = self._watched_s
-            if self._late_since_s is None:
-                self._late_since_s = self._watched_s
-            if self._lasted(self._late_since_s, LATE_S):
+            self._late.append((self._watched_s, passed_s))
+            window_s = 1.0 if self.step is Step.NONE else 2.0
+            if self._late_of(window_s) > LATE_S[window_s] * self._scale + 1e-9:
                 self._down()
-        elif self._late_since_s is not None and self._lasted(self._late_seen_s, _FORGIVEN_S):
-            self._late_since_s = None
+            if self._late_of(1.0) > _QUIET_LATE_S * self._scale:
+                self._trouble_s = self._watched_s
         if self.step is not Step.NONE and self._lasted(max(self._trouble_s, self._stepped_s), QUIET_S * self._patience):
             self._up()
         return self.step
@@ -76,10 +77,18 @@ class Guard:
             self._down()
         return self.step
 
-    def _pass(self, now_s: float) -> None:
-        if self._looked_s is not None:
-            self._watched_s += min(max(now_s - self._looked_s, 0.0), UNWATCHED_S)
+    def _pass(self, now_s: float) -> float:
+        """Seconds that were watched since the last look."""
+        passed_s = 0.0 if self._looked_s is None else min(max(now_s - self._looked_s, 0.0), UNWATCHED_S)
+        self._watched_s += passed_s
         self._looked_s = now_s
+        return passed_s
+
+    def _late_of(self, window_s: float) -> float:
+        """How many of the last seconds a packet waited for too long."""
+        while self._late and self._lasted(self._late[0][0], 2.0):
+            self._late.popleft()
+        return sum(late_s for at_s, late_s in self._late if not self._lasted(at_s, window_s))
 
     def _lasted(self, since_s: float, least_s: float) -> bool:
         return self._watched_s - since_s >= least_s * self._scale - 1e-9
@@ -90,7 +99,8 @@ class Guard:
         self.step = Step(self.step + 1)
         self._stepped_s = self._watched_s
         if self.step is Step.BYPASS:
-            self._late_since_s = self._slow_since_s = None  # nothing is fed any more, so nothing is known
+            self._late.clear()  # nothing is fed any more, so nothing is known
+            self._slow_since_s = None
             self._patience = min(2 * self._patience, PATIENCE) if self._rose else 1
 
     def _up(self) -> None:

@@ -12,7 +12,9 @@ logger = logging.getLogger(__name__)
 class Nursing:
     """Owns the nursery process. Asking for it makes one where there is none or the old one died."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: int = 1) -> None:
+        """share: the most broadcasts that one worker process serves."""
+        self._share = share
         self._nursery: Nursery | None = None
         self._making = asyncio.Lock()  # two broadcasts that ask at once share the one that is made
 
@@ -30,7 +32,7 @@ class Nursing:
                 logger.warning("the nursery (pid %s) is gone; making another", self._nursery.pid)
                 await self._let_go()
             if self._nursery is None:
-                self._nursery = await Nursery().__aenter__()
+                self._nursery = await Nursery(self._share).__aenter__()
             return self._nursery
 
     async def _let_go(self) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-KINDS = ("Broken", "Raising", "Deadly", "Slow", "Sluggish")
+KINDS = ("Broken", "Raising", "Deadly", "Slow", "Sluggish", "Fussy", "Threaded")
 
 
 def install(folder: Path) -> Path:

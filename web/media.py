@@ -16,8 +16,9 @@ from sfu.nursing import Nursing
 from sfu.peer import Peer, make_peer
 from sfu.switchboard import Switchboard
 from sfu.udp import MediaSockets
+from web.checkup import Checkups
 from web.denoisers import FALLBACK, Denoisers
-from web.keys import ARCHIVE, CONFIG, DENOISERS, PRESENCE, SWITCHBOARD
+from web.keys import ARCHIVE, CHECKUPS, CONFIG, DENOISERS, PRESENCE, SWITCHBOARD
 from web.presence import Presence
 from workers.errors import WorkerFailed
 from workers.models import Models
@@ -42,6 +43,10 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, host: str | None) -> Peer:
             return make_peer(sockets, certificate, offer, kind, announce=announced, extra=host, ssrc=ssrc)
 
+        def checkup(offer: sdp.Offer, host: str | None, protocol: sdp.Protocol) -> Peer:
+            return make_peer(sockets, certificate, offer, "subscribe", announce=announced, extra=host, over=(protocol,))
+
+        app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.protocols))
         parts = Parts(config, nursing.nursery, denoisers, app[ARCHIVE])
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         parts.news = app[PRESENCE] = Presence(switchboard)

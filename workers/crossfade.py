@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from workers.batch import Work
 from workers.denoiser import BLOCK, Sound
 from workers.stage import Stage
 
@@ -34,12 +35,13 @@ class Crossfade:
         self._stage, self._next, self._after = self._after or self._next or self._stage, None, None
         self._stage.forget()
 
-    def hop(self, noisy: Sound) -> Sound:
+    def hop(self, noisy: Sound) -> Work[Sound]:
         """float32[480] -> float32[480]. Raises WorkerFailed("nan")."""
-        clean = self._stage.hop(noisy)
+        clean = yield from self._stage.hop(noisy)
         if self._next is None:
             return clean
-        coming, faded = self._next.hop(noisy), self._heard - self._filled
+        coming = yield from self._next.hop(noisy)
+        faded = self._heard - self._filled
         self._heard += 1
         if faded < 0:
             return clean

@@ -3,12 +3,12 @@
     python -m workers.forking SOCKET_FD PARENT_PID
 
 One thread, no asyncio, no lock: what is forked must be in one piece. It serves one SOCK_SEQPACKET socket; a question is one
-message of JSON ({"ask", "do": "load" or "spawn", "denoiser", "options", "delay"}, a spawn with five descriptors), an answer another
-({"ask", "pid"} with a pidfd where there are some, or {"ask", "error", "reason"}). When the socket ends it kills its
-children and leaves; when it is killed itself, the kernel does.
+message of JSON ({"ask", "do": "load" or "spawn", "denoiser", "options"}; a spawn also "delay", "share" and five descriptors),
+an answer another ({"ask", "pid"} with a pidfd where there are some, or {"ask", "error", "reason"}). When the socket ends it
+kills its children and leaves; when it is killed itself, the kernel does. A load keeps everybody who wants a worker waiting
+(a fraction of a second for a model; those that serve by default are loaded at start), those that have one hear nothing of it.
 """
 
-import gc
 import json
 import os
 import select
@@ -19,16 +19,14 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from workers import registry
-from workers.denoiser import Denoiser
+from workers.carrier import FDS, Order
+from workers.children import Children
 from workers.errors import WorkerFailed
+from workers.loaded import Loaded
 from workers.opus import library
 from workers.parent import leave_with_parent
-from workers.worker import serve, warm
 
 MAX_MESSAGE = 65_536
-SPAWN_FDS = 5
-_NICE = 2  # behind the server: its loop carries everybody's sound, a worker one
 
 
 class Forking:
@@ -36,33 +34,33 @@ class Forking:
 
     def __init__(self, server: socket.socket) -> None:
         self._server = server
-        self._loaded: dict[str, Denoiser] = {}  # by name and options
-        self._by_name: dict[str, Denoiser] = {}  # the last of each name: what a worker may change to
-        self._children: set[int] = set()
+        self._waiting = select.poll()
+        self._loaded = Loaded()
+        self._children = Children(self._waiting)
 
     def run(self) -> None:
         """Serve until the server is gone; then no child is left."""
-        waiting = select.poll()
-        waiting.register(self._server, select.POLLIN)
-        waiting.register(_children_bell(), select.POLLIN)
+        children = _children_bell()
+        self._waiting.register(self._server, select.POLLIN)
+        self._waiting.register(children, select.POLLIN)
         try:
-            while self._serve_what_waits(waiting):
+            while self._serve_what_waits(children):
                 pass
         finally:
-            self._kill_all()
+            self._children.kill_all()
 
-    def _serve_what_waits(self, waiting: select.poll) -> bool:
-        for fd, _ in waiting.poll():
-            if fd != self._server.fileno():
-                os.read(fd, 4096)
-                self._reap()
-            elif not self._answer_next():
-                return False
-        return True
+    def _serve_what_waits(self, children: int) -> bool:
+        waits = {fd for fd, _ in self._waiting.poll()}
+        for fd in waits - {children, self._server.fileno()}:
+            self._children.hear(fd)
+        if children in waits:
+            os.read(children, 4096)
+            self._children.reap()
+        return self._server.fileno() not in waits or self._answer_next()
 
     def _answer_next(self) -> bool:
         try:
-            message, fds, _, _ = socket.recv_fds(self._server, MAX_MESSAGE, SPAWN_FDS)
+            message, fds, _, _ = socket.recv_fds(self._server, MAX_MESSAGE, FDS)
         except ConnectionError:
             return False
         if not message:
@@ -80,9 +78,9 @@ class Forking:
         answer: dict[str, object] = {"ask": question["ask"]}
         pidfds: list[int] = []
         try:
-            denoiser = self._denoiser(question["denoiser"], question["options"])
+            self._loaded.get(question["denoiser"], question["options"])
             if question["do"] == "spawn":
-                pid = self._spawn(question["denoiser"], denoiser, fds, question["delay"])
+                pid = self._place(question, fds)
                 answer["pid"] = pid
                 pidfds = [os.pidfd_open(pid)] if hasattr(os, "pidfd_open") else []
         except WorkerFailed as failure:
@@ -96,72 +94,11 @@ class Forking:
             for fd in pidfds:
                 os.close(fd)
 
-    def _denoiser(self, name: str, options: Mapping[str, object]) -> Denoiser:
-        """The denoiser with these options, loaded the first time that it is asked for."""
-        key = json.dumps([name, options], sort_keys=True)
-        if key not in self._loaded:
-            denoiser = registry.load(name)(options)
-            warm(denoiser)  # touched here, its pages are shared
-            self._loaded[key] = self._by_name[name] = denoiser
-            gc.collect()
-        return self._loaded[key]
-
-    def _spawn(self, name: str, denoiser: Denoiser, fds: Sequence[int], delay: int) -> int:
-        if len(fds) != SPAWN_FDS:
-            raise WorkerFailed(f"a worker needs {SPAWN_FDS} descriptors, not {len(fds)}")
-        if not hasattr(os, "fork"):
-            raise WorkerFailed("workers are forked, and this system cannot fork")
-        gc.freeze()  # what is loaded is never collected, so the children share its pages
-        nursery = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            _be_worker(nursery, name, {**self._by_name, name: denoiser}, fds, delay)
-        self._children.add(pid)
-        return pid
-
-    def _reap(self) -> None:
-        while self._children:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            self._children.discard(pid)
-
-    def _kill_all(self) -> None:
-        for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
-        for pid in self._children:
-            os.waitpid(pid, 0)
-        self._children.clear()
-
-
-def _be_worker(nursery: int, name: str, loaded: Mapping[str, Denoiser], fds: Sequence[int], delay: int) -> NoReturn:
-    """What the forked child does instead of returning into the nursery's loop."""
-    code = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        leave_with_parent(nursery)
-        _close_all_but(fds)
-        os.nice(_NICE)
-        serve(name, loaded, fds, delay)
-        code = 0
-    except BaseException:  # noqa: BLE001  nothing may return into the nursery's loop
-        traceback.print_exc()
-    finally:
-        os._exit(code)
-
-
-def _close_all_but(kept: Sequence[int]) -> None:
-    """Close every descriptor above 2 that is not in `kept`: a stranger's pipe held open here would hide its end."""
-    try:
-        highest = max(map(int, os.listdir("/proc/self/fd")))
-    except OSError:
-        highest = int(os.sysconf("SC_OPEN_MAX"))
-    edges = sorted({2, *kept})
-    for low, high in zip(edges, [*edges[1:], highest + 1], strict=True):
-        os.closerange(low + 1, high)
+    def _place(self, question: Mapping[str, Any], fds: Sequence[int]) -> int:
+        if len(fds) != FDS:
+            raise WorkerFailed(f"a worker needs {FDS} descriptors, not {len(fds)}")
+        order = Order(question["denoiser"], question["delay"])
+        return self._children.place(order, question["options"], self._loaded, question["share"], fds)
 
 
 def _children_bell() -> int:

@@ -29,7 +29,9 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM
 class Nursery:
     """A process that has denoisers loaded. Owns the process and its socket; when it dies, `gone` tells, and it stays dead."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: int = 1) -> None:
+        """share: the most voices that one worker process serves."""
+        self._share = share
         self.gone = asyncio.Event()
         self._asked: dict[int, asyncio.Future[tuple[dict[str, Any], list[int]]]] = {}
         self._count = 0
@@ -91,20 +93,20 @@ class Nursery:
         *,
         delay: int = 0,
     ) -> Worker:
-        """Fork a worker on these rings (which stay the caller's); it loads the model first if need be. Raises WorkerFailed.
+        """Fork a worker on these rings (which stay the caller's), or have one that has room serve them. Raises WorkerFailed.
 
-        delay: samples that the whole way has to take at least.
+        The model is loaded first if need be. delay: samples that the whole way has to take at least.
         """
         near, far = socket.socketpair()
         try:
             fds = [noisy.fd, noisy_bell.handed, clean.fd, clean_bell.handed, far.fileno()]
-            answer, pidfds = await self._ask("spawn", denoiser, options, fds, delay=delay)
+            answer, pidfds = await self._ask("spawn", denoiser, options, fds, delay=delay, share=self._share)
         except BaseException:
             near.close()
             raise
         finally:
             far.close()
-        return Worker(answer["pid"], pidfds[0] if pidfds else None, near)
+        return Worker(answer["pid"], pidfds[0] if pidfds else None, near, shared=self._share > 1)
 
     async def _ask(
         self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = (), **more: object

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workers.batch import Work, alone
 from workers.control import quiet_s
 from workers.crossfade import Crossfade
 from workers.denoiser import BLOCK, Denoiser
@@ -73,24 +74,32 @@ class Pipeline:
 
     def push(self, packet: Packet) -> list[Packet]:
         """The packets that this one pushes out, at best none are late. Raises WorkerFailed("nan")."""
+        return alone(self.pushing(packet))
+
+    def flush(self) -> list[Packet]:
+        """Everything that waits, with silence after it; the next packet begins a new line with the same voice."""
+        return alone(self.flushing())
+
+    def pushing(self, packet: Packet) -> Work[list[Packet]]:
+        """`push` as work that can be done together with that of other voices."""
         self._arrival_ns = packet.arrival_ns
         done: list[Packet] = []
         for piece in self._restorer.take(packet, quiet=not self._due):
             if piece.cut is not Cut.NONE:
-                done += self.flush()
+                done += yield from self.flushing()
             if piece.cut is Cut.LONG:
                 self._stage.forget()
-            done += self._hear(piece)
+            done += yield from self._hear(piece)
         return done
 
-    def flush(self) -> list[Packet]:
-        """Everything that waits, with silence after it; the next packet begins a new line with the same voice."""
+    def flushing(self) -> Work[list[Packet]]:
+        """`flush` likewise."""
         done: list[Packet] = []
         if self._due:
             self.flushes += 1
         while self._due:
             self._noisy.push(np.zeros(BLOCK, dtype=np.float32))
-            done += self._run()
+            done += yield from self._run()
         self._noisy.clear()
         self._clean.clear()
         self._skip, self._primed = self.latency, False
@@ -115,16 +124,16 @@ class Pipeline:
         self._stage.change(stage)
         return True
 
-    def _hear(self, piece: Piece) -> list[Packet]:
+    def _hear(self, piece: Piece) -> Work[list[Packet]]:
         level = piece.dbfs if np.isfinite(piece.dbfs) else dbfs(piece.sound)
         self._samples = len(piece.sound)
         self._due.append(Due(piece.number, piece.time, self._samples, piece.flags, level))
         self._noisy.push(piece.sound)
-        return self._run()
+        return (yield from self._run())
 
-    def _run(self) -> list[Packet]:
+    def _run(self) -> Work[list[Packet]]:
         while len(self._noisy) >= BLOCK:
-            clean = self._stage.hop(self._noisy.pull(BLOCK))
+            clean = yield from self._stage.hop(self._noisy.pull(BLOCK))
             skipped = min(self._skip, BLOCK)
             self._skip -= skipped
             self._clean.push(clean[skipped:])

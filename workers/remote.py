@@ -1,4 +1,4 @@
-"""One forked denoise process as the server sees it: its words, its death, and how it is made to leave."""
+"""One voice's denoise process as the server sees it: its words, its death, and how it is made to leave."""
 
 import asyncio
 import os
@@ -11,17 +11,20 @@ from workers.control import ControlError, Failed, Lines, Message, Ready, dump, p
 from workers.errors import WorkerFailed
 
 _LEAVE_S = 0.5  # for each way of asking
+_HUNG_S = 3.0  # a shared one that has not given up a voice by then serves nobody
 _DEAD_S = 5.0  # after SIGKILL: only the kernel can be slow now
 
 
 class Worker:
     """Owns the server's end of the control line and, where the system has them, a pidfd. States: living, then gone for ever.
 
-    `gone` is set when the line ends, and the line ends with the process. Nothing here blocks the loop.
+    `gone` is set when the line ends, and the line ends with the process; where it is shared, when it gives this voice up.
+    Nothing here blocks the loop.
     """
 
-    def __init__(self, pid: int, pidfd: int | None, line: socket.socket) -> None:
+    def __init__(self, pid: int, pidfd: int | None, line: socket.socket, shared: bool = False) -> None:
         self.pid = pid
+        self._shared = shared
         self.gone = asyncio.Event()
         self._pidfd = pidfd
         self._line = line
@@ -57,7 +60,7 @@ class Worker:
             self._line.send(dump(message))
 
     def kill(self) -> None:
-        """End it now, as a crash would."""
+        """End it now, as a crash would, with all the voices that it serves."""
         self._signal(signal.SIGKILL)
 
     async def close(self) -> None:
@@ -78,9 +81,11 @@ class Worker:
             self._finish()
 
     async def _dead(self) -> None:
-        dead = self._loop.create_task(self.gone.wait() if self._pidfd is None else _readable(self._pidfd))
+        dead = self._loop.create_task(self.gone.wait() if self._pidfd is None or self._shared else _readable(self._pidfd))
+        alone = ((_LEAVE_S, signal.SIGTERM), (_LEAVE_S, signal.SIGKILL), (_DEAD_S, None))
+        shared = ((_HUNG_S, signal.SIGKILL), (_DEAD_S, None))  # the others in it pay only where it hangs
         try:
-            for patience_s, then in ((_LEAVE_S, signal.SIGTERM), (_LEAVE_S, signal.SIGKILL), (_DEAD_S, None)):
+            for patience_s, then in shared if self._shared else alone:
                 if await asyncio.wait({dead}, timeout=patience_s) and dead.done():
                     return
                 if then is not None:

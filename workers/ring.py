@@ -28,7 +28,7 @@ _LINES = 128  # bytes before the slots: one cache line for each side
 _SLOT = 1600
 _HEADER = struct.Struct("=qqqqiIffI")  # put_ns number time arrival_ns samples flags original denoised length
 _PUT_NS = struct.Struct("=q")
-_ORDERED = platform.machine().lower() in ("x86_64", "amd64", "i686")
+ORDERED = platform.machine().lower() in ("x86_64", "amd64", "i686")
 
 
 class Flag(IntFlag):
@@ -138,7 +138,7 @@ class Ring:
     def take_all(self, bell: Bell) -> Iterator[Packet]:
         """Answer the bell and take what it announced (all there is where the machine keeps stores in order)."""
         left = bell.answer()
-        while left > 0 or _ORDERED:
+        while left > 0 or ORDERED:
             packet = self.take()
             if packet is None:
                 return

@@ -1,11 +1,11 @@
 """One voice through one denoiser: delayed alike whatever the denoiser, with its strength, checked for NaN."""
 
-import time
 from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from workers.batch import Ask, Work
 from workers.denoiser import BLOCK, Denoiser, Sound
 from workers.errors import WorkerFailed
 
@@ -45,11 +45,10 @@ class Stage:
         self._wanted = 0.0 if strength_db >= NO_LIMIT_DB else 10 ** (-max(strength_db, 0.0) / 20)
         self._step = abs(self._wanted - self._limit) / over if over else 2.0
 
-    def hop(self, noisy: Sound) -> Sound:
+    def hop(self, noisy: Sound) -> Work[Sound]:
         """float32[480] -> float32[480], `latency` samples later. Raises WorkerFailed("nan") for anything but finite numbers."""
-        begin = time.perf_counter_ns()
-        clean = self.denoiser.clean([self._voice], noisy[None])[0]
-        self._hops.ns.append(time.perf_counter_ns() - begin)
+        clean, ns = yield Ask(self.denoiser, self._voice, noisy)
+        self._hops.ns.append(ns)
         self._hops.count += 1
         if not np.isfinite(clean.sum(dtype=np.float64)):
             self._hops.nan += 1

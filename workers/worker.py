@@ -1,176 +1,157 @@
-"""The denoise process: one thread that waits on a bell and a control line, and takes packets from ring to ring.
+"""The denoise process: one thread that waits on bells and lines, and takes packets from ring to ring for one voice or several.
 
-It ends at once when its control line ends, with Failed when the model gives no numbers, and with its parent in any case.
+Whenever it wakes, it cleans the hops that wait, of all its voices, in one call, and never waits for more. A voice that fails,
+ends or floods is its own affair: it gets one packet done before the others get theirs, and no more.
+With no voice left it ends; where the nursery can hand it more of them, it does when the nursery says so.
 """
 
+import json
 import os
 import select
 import socket
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
-from workers.bell import Bell
-from workers.control import Adjust, ControlError, Failed, Lines, Message, Quantiles, Ready, Stats, dump, parse
+from workers.batch import Ask, Cleaned, Work, cleaned
+from workers.carrier import FDS, Carrier, Order, Spent, refuse
+from workers.control import Failed
 from workers.denoiser import BLOCK, Denoiser
 from workers.errors import WorkerFailed
-from workers.pipeline import Pipeline
-from workers.ring import Packet, Ring
+from workers.ring import Packet
 
-_STATS_S = 1.0
-_WINDOW = 256  # packets whose durations are kept for the quantiles
+MAX_MESSAGE = 4096
+LEFT = b"-"  # what the nursery is told for each voice that is gone
 _WARM_HOPS = 6  # beyond the start-up of a model that looks ahead, until memory and caches are as they will be
 
+Running = tuple[Work[list[Packet]], Ask]
 
-class Carrier:
-    """Everything that one voice needs in its process. Owns none of it: the process is the owner, and its end the close."""
 
-    def __init__(
-        self,
-        name: str,
-        loaded: Mapping[str, Denoiser],
-        rings: tuple[Ring, Ring],
-        bells: tuple[Bell, Bell],
-        line: socket.socket,
-        delay: int = 0,
-    ) -> None:
-        """`delay`: samples that the whole way has to take at least."""
-        self._name = name
+class Process:
+    """All voices of this process. Owns them, and the line on which the nursery hands over more."""
+
+    def __init__(self, loaded: Mapping[str, Denoiser], nursery: socket.socket | None = None) -> None:
         self._loaded = loaded
-        self._noisy, self._clean = rings
-        self._noisy_bell, self._clean_bell = bells
-        self._line = line
-        self._lines = Lines()
-        self._dropped = 0
-        self._packet_ns: deque[int] = deque(maxlen=_WINDOW)
-        self._ring_ns: deque[int] = deque(maxlen=_WINDOW)
-        self._heard_at = self._told_at = time.monotonic()
-        warm(loaded[name])
-        self._pipeline = Pipeline(loaded[name], delay=delay)
+        self._nursery = nursery
+        self._carriers: dict[int, Carrier] = {}  # by the descriptors of their bell and of their line
+        self._running: dict[Carrier, Running] = {}
+        self._hops = 0
+        self._waiting = select.poll()
+        if nursery is not None:
+            self._waiting.register(nursery, select.POLLIN)
+
+    def take_in(self, order: Order, fds: Sequence[int]) -> None:
+        """One voice more; its descriptors are owned from here on. What fails is told on its line."""
+        try:
+            carrier = Carrier(order, self._loaded, fds, self._spent)
+        except Exception as error:  # noqa: BLE001  it is that voice's
+            refuse(fds[-1], getattr(error, "reason", "crashed"), str(error))
+            for fd in fds[:-1]:
+                os.close(fd)
+            self._one_less()
+            return
+        for each in (carrier.bell, carrier.line):
+            self._carriers[each.fileno()] = carrier
+            self._waiting.register(each, select.POLLIN)
 
     def run(self) -> None:
-        """Say Ready, then serve until the control line ends. Raises WorkerFailed("nan")."""
-        takes = tuple(name for name, denoiser in self._loaded.items() if denoiser.latency <= self._pipeline.latency)
-        self._tell(Ready(os.getpid(), self._name, self._pipeline.latency, self._pipeline.delay, takes))
-        waiting = select.poll()
-        waiting.register(self._noisy_bell, select.POLLIN)
-        waiting.register(self._line, select.POLLIN)
-        while True:
-            ready = {fd for fd, _ in waiting.poll(self._patience_s() * 1000)}
-            if self._line.fileno() in ready and not self._listen():
-                return
-            for packet in self._noisy.take_all(self._noisy_bell):
-                self._pass_on(packet)
-            self._keep_time()
+        """Serve until there is nobody left to serve."""
+        while self._carriers or self._nursery is not None:
+            self._attend()
+            self._begin()
+            self._clean()
 
-    def _pass_on(self, packet: Packet) -> None:
-        waited_ns, taken_ns = self._noisy.waited_ns, time.monotonic_ns()
-        self._put(self._pipeline.push(packet))
-        self._heard_at = time.monotonic()
-        self._ring_ns.append(waited_ns)
-        self._packet_ns.append(waited_ns + time.monotonic_ns() - taken_ns)
+    # what comes in
 
-    def _put(self, done: Sequence[Packet]) -> None:
-        put = sum([self._clean.put(packet) for packet in done])
-        self._dropped += len(done) - put
-        if put:
-            self._clean_bell.ring(put)
+    def _attend(self) -> None:
+        """Wait, unless there is work, and do what was asked for."""
+        for fd, _ in self._waiting.poll(0 if self._running else self._patience_ms()):
+            carrier = self._carriers.get(fd)
+            if carrier is None:
+                self._receive() if self._nursery is not None and fd == self._nursery.fileno() else None
+            elif fd == carrier.bell.fileno():
+                carrier.answer()
+            elif carrier not in self._running and not carrier.listen():
+                self._remove(carrier)
 
-    def _patience_s(self) -> float:
-        """Seconds until something has to be done without being called."""
+    def _patience_ms(self) -> float | None:
+        due = min((carrier.due for carrier in self._carriers.values()), default=None)
+        return None if due is None else max(due - time.monotonic(), 0.0) * 1000
+
+    def _receive(self) -> None:
+        """The nursery hands over a voice, or has no more of them."""
+        assert self._nursery is not None
+        message, fds, _, _ = socket.recv_fds(self._nursery, MAX_MESSAGE, FDS)
+        if message:
+            self.take_in(Order(**json.loads(message)), fds)
+        else:
+            self._waiting.unregister(self._nursery)
+            self._nursery.close()
+            self._nursery = None
+
+    def _begin(self) -> None:
+        """Take up the next packet of every voice that has none in work."""
         now = time.monotonic()
-        due = self._told_at + _STATS_S
-        if self._pipeline.waiting:
-            due = min(due, self._heard_at + self._pipeline.quiet_s)
-        return max(due - now, 0.0)
+        for carrier in set(self._carriers.values()) - self._running.keys():
+            carrier.keep_time(now)
+            work = carrier.next_work(now)
+            if work is not None:
+                self._go_on(carrier, work, partial(next, work))
 
-    def _keep_time(self) -> None:
-        now = time.monotonic()
-        if self._pipeline.waiting and now - self._heard_at >= self._pipeline.quiet_s:
-            self._put(self._pipeline.flush())
-        if now - self._told_at >= _STATS_S:
-            self._told_at = now
-            self._tell(self._stats())
+    # what is done
 
-    def _listen(self) -> bool:
-        """Do what the server says; False when it is gone."""
+    def _clean(self) -> None:
+        """One hop of every voice that has work."""
+        if not self._running:
+            return
+        running = list(self._running.items())
+        self._hops += len(running)
+        for (carrier, (work, _)), answer in zip(running, cleaned([ask for _, (_, ask) in running]), strict=True):
+            self._go_on(carrier, work, partial(work.send, answer) if isinstance(answer, Cleaned) else partial(work.throw, answer))
+
+    def _go_on(self, carrier: Carrier, work: Work[list[Packet]], resume: Callable[[], Ask]) -> None:
+        self._running.pop(carrier, None)
         try:
-            chunk = self._line.recv(65_536)
-        except ConnectionError:
-            return False
-        try:
-            for line in self._lines.feed(chunk):
-                self._obey(parse(line))
-        except ControlError:  # of another version, maybe; the sound does not depend on it
-            pass
-        return bool(chunk)
+            self._running[carrier] = (work, resume())
+        except StopIteration as end:
+            carrier.finish(end.value)
+        except WorkerFailed as failure:
+            self._fail(carrier, Failed(failure.reason, str(failure)))
+        except Exception as error:  # noqa: BLE001  of a plugin: the others go on
+            traceback.print_exc()
+            self._fail(carrier, Failed("crashed", repr(error)))
 
-    def _obey(self, message: Message) -> None:
-        if isinstance(message, Adjust):
-            self._pipeline.adjust(message.strength_db, message.complexity, message.loss_percent)
-            wanted = self._loaded.get(message.denoiser or self._name)
-            if message.denoiser not in (None, self._name) and wanted and self._pipeline.change(wanted):
-                self._name = str(message.denoiser)
+    def _fail(self, carrier: Carrier, why: Failed) -> None:
+        carrier.tell(why)
+        self._remove(carrier)
 
-    def _tell(self, message: Message) -> None:
-        tell(self._line, message)
+    def _remove(self, carrier: Carrier) -> None:
+        for each in (carrier.bell, carrier.line):
+            del self._carriers[each.fileno()]
+            self._waiting.unregister(each)
+        carrier.close()
+        self._one_less()
 
-    def _stats(self) -> Stats:
-        counts, hops = self._pipeline.counts, self._pipeline.hops
-        stats = Stats(
-            received=counts.received,
-            lost=counts.lost,
-            concealed=counts.concealed,
-            repaired=counts.repaired,
-            garbage=counts.garbage + self._pipeline.spoilt,
-            jumps=counts.jumps,
-            flushes=self._pipeline.flushes,
-            nan=hops.nan,
-            hops=hops.count,
-            denoiser=self._name,
-            cpu_s=time.process_time(),
-            dropped=self._dropped,
-            hop_ms=_quantiles(hops.ns),
-            packet_ms=_quantiles(self._packet_ns),
-            ring_ms=_quantiles(self._ring_ns),
-        )
-        for window in (hops.ns, self._packet_ns, self._ring_ns):
-            window.clear()
-        return stats
+    def _one_less(self) -> None:
+        if self._nursery is not None:
+            try:
+                self._nursery.send(LEFT, socket.MSG_DONTWAIT)
+            except OSError:  # it is gone, and so is this process soon
+                pass
+
+    def _spent(self) -> Spent:
+        return Spent(time.process_time(), self._hops)
 
 
-def serve(name: str, loaded: Mapping[str, Denoiser], fds: Sequence[int], delay: int = 0) -> None:
-    """The whole life of a worker process, begun with the denoiser `name` of those loaded.
-
-    `fds`: noisy ring, noisy bell, clean ring, clean bell, control line, all owned.
-    """
-    noisy, noisy_bell, clean, clean_bell, control = fds
-    line = socket.socket(fileno=control)
-    try:
-        rings = (Ring.attach(noisy), Ring.attach(clean))
-        Carrier(name, loaded, rings, (Bell.attach(noisy_bell), Bell.attach(clean_bell)), line, delay).run()
-    except WorkerFailed as failure:
-        tell(line, Failed(failure.reason, str(failure)))
-    except Exception as error:
-        tell(line, Failed("crashed", repr(error)))
-        raise
-
-
-def tell(line: socket.socket, message: Message) -> None:
-    """Send without waiting: a server that does not read its line misses a message and hangs nobody."""
-    try:
-        line.send(dump(message), socket.MSG_DONTWAIT)
-    except OSError:
-        pass
-
-
-def _quantiles(ns: deque[int]) -> Quantiles:
-    if not ns:
-        return Quantiles()
-    p50, p99 = np.quantile(np.fromiter(ns, dtype=np.float64), (0.5, 0.99)) / 1e6
-    return Quantiles(round(float(p50), 3), round(float(p99), 3))
+def serve(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nursery: socket.socket | None = None) -> None:
+    """The whole life of a worker process, begun with one voice. fds: see `Carrier`. nursery: where more voices may come from."""
+    warm(loaded[order.denoiser])
+    process = Process(loaded, nursery)
+    process.take_in(order, fds)
+    process.run()
 
 
 def warm(denoiser: Denoiser) -> None:

@@ -92,7 +92,7 @@ def test_up(watched: Watched) -> None:
     assert watched.watch(QUIET_S - 1) is Step.BYPASS
     assert watched.watch(2) is Step.PLAIN
     watched.watch(20)
-    watched.watch(0.2, delay_ms=100)
+    watched.watch(0.4, delay_ms=100)
     assert watched.watch(20) is Step.PLAIN
     assert watched.watch(11) is Step.NONE
 

@@ -1,6 +1,7 @@
 """Sound and packets for the workers' tests."""
 
 import os
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -80,6 +81,24 @@ class Sluggish(Passthrough):
         if os.path.exists(self._slow_while):
             time.sleep(0.013)
         return noisy.copy()
+
+
+class Fussy(Passthrough):
+    """Gives no numbers to a voice that is louder than 0.9, and chokes on all of them where one is beyond 2."""
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        if np.abs(noisy).max() > 2:
+            raise RuntimeError("too loud")
+        clean = noisy.copy()
+        clean[np.abs(noisy).max(axis=1) > 0.9] = np.nan
+        return clean
+
+
+class Threaded(Passthrough):
+    """Starts a thread when it is loaded, which no fork survives."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        threading.Thread(target=time.sleep, args=(60,), name="a stray", daemon=True).start()
 
 
 class Broken(Passthrough):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.workers.speech import Broken, Silencer, Slow, lag, voice
+from workers.batch import alone
 from workers.errors import WorkerFailed
 from workers.fifo import Fifo
 from workers.plugins.passthrough import Passthrough
@@ -15,7 +16,7 @@ from workers.stage import Hops, Stage
 def test_latency(kind: type[Passthrough], latency: int) -> None:
     """Whatever the denoiser, the sound comes out as late as asked."""
     sound, stage = voice(1), Stage(kind({}), latency, Hops())
-    heard = np.concatenate([stage.hop(block) for block in sound.reshape(-1, 480)])
+    heard = np.concatenate([alone(stage.hop(block)) for block in sound.reshape(-1, 480)])
     assert lag(sound, heard) == latency
     assert (heard[latency:] == sound[:-latency]).all()
 
@@ -25,11 +26,11 @@ def test_strength_goes_over() -> None:
     stage = Stage(Silencer({}), 0, Hops())
     ones = np.ones(480, np.float32)
     stage.limit(0, over=960)
-    line = np.concatenate([stage.hop(ones) for _ in range(3)])
+    line = np.concatenate([alone(stage.hop(ones)) for _ in range(3)])
     assert np.allclose(line[:960], np.arange(1, 961) / 960, atol=1e-6)
     assert (line[960:] == 1).all()
     stage.limit(20, over=0)
-    assert np.allclose(stage.hop(ones), 0.1)
+    assert np.allclose(alone(stage.hop(ones)), 0.1)
 
 
 def test_no_numbers() -> None:
@@ -38,7 +39,7 @@ def test_no_numbers() -> None:
     stage = Stage(Broken({}), 0, hops)
     with pytest.raises(WorkerFailed, match="hop 21"):
         for _ in range(30):
-            stage.hop(np.ones(480, np.float32))
+            alone(stage.hop(np.ones(480, np.float32)))
     assert (hops.count, hops.nan) == (21, 1)
 
 

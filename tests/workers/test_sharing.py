@@ -1,0 +1,185 @@
+"""Several voices in one worker process: cleaned together, and none the worse for another."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.sound import read_wav
+from tests.strangers import install
+from tests.workers.speech import packets, places, voice
+from tests.workers.test_nursery import Way, dead
+from workers.batch import Ask, Cleaned, Work, alone, cleaned
+from workers.control import Failed
+from workers.denoiser import BLOCK, Denoiser
+from workers.nursery import Nursery
+from workers.pipeline import Pipeline
+from workers.plugins.deepfilternet import DeepFilterNet3
+from workers.plugins.rnnoise import RNNoise
+from workers.ring import Packet
+from workers.stage import Hops, Stage
+
+
+@pytest.fixture
+def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
+
+
+async def opened(stack: AsyncExitStack, nursery: Nursery, denoiser: str, count: int, stretch: float) -> list[Way]:
+    ways = [await stack.enter_async_context(Way(nursery, denoiser)) for _ in range(count)]
+    for way in ways:
+        await way.worker.ready(10 * stretch)
+    return ways
+
+
+async def test_voices_share_processes(stretch: float) -> None:
+    """Six voices at share 4 are two processes, each voice is whole, and the last one ends its process."""
+    sent = [packets(voice(0.5, seed)) for seed in range(6)]
+    async with Nursery(share=4) as nursery:
+        async with AsyncExitStack() as stack:
+            ways = await opened(stack, nursery, "rnnoise", 6, stretch)
+            pids = [way.worker.pid for way in ways]
+            assert len(set(pids)) == 2 and pids.count(pids[0]) == 4
+            for row in zip(*sent, strict=True):
+                for way, packet in zip(ways, row, strict=True):
+                    way.put(packet)
+                await asyncio.sleep(0.002)
+            for way, each in zip(ways, sent, strict=True):
+                await way.until(lambda way=way, each=each: len(way.out) == len(each), 10 * stretch)
+                assert places(way.out) == places(each)
+            await ways[0].worker.close()
+            assert psutil.pid_exists(pids[0])
+            [seventh] = await opened(stack, nursery, "rnnoise", 1, stretch)
+            assert seventh.worker.pid == pids[0]  # there is room again, in the fuller one
+        assert not await dead(list(set(pids)), 5 * stretch)
+        assert nursery.alive
+
+
+def in_step(works: list[Work[Any]]) -> list[Any]:
+    """Drive several works, one hop of each at a time."""
+    results: list[Any] = [None] * len(works)
+    asks: dict[int, Ask] = {at: next(work) for at, work in enumerate(works)}
+    while asks:
+        at = list(asks)
+        for index, answer in zip(at, cleaned([asks[each] for each in at]), strict=True):
+            assert isinstance(answer, Cleaned)
+            try:
+                asks[index] = works[index].send(answer)
+            except StopIteration as end:
+                results[index] = end.value
+                del asks[index]
+    return results
+
+
+def test_pipelines_in_step() -> None:
+    """Packets of several voices, worked off one hop of each at a time, are bit for bit those of each alone."""
+    sent, kind = [packets(voice(0.5, seed)) for seed in range(4)], RNNoise({})
+    apart = [Pipeline(kind) for _ in sent]
+    wanted = [[done for packet in each for done in pipeline.push(packet)] for each, pipeline in zip(sent, apart, strict=True)]
+    together = [Pipeline(kind) for _ in sent]
+    got: list[list[Packet]] = [[] for _ in sent]
+    for row in zip(*sent, strict=True):
+        for out, done in zip(got, in_step([one.pushing(packet) for one, packet in zip(together, row, strict=True)]), strict=True):
+            out += done
+    for pipeline in (*apart, *together):
+        pipeline.close()
+    assert [[packet.payload for packet in each] for each in got] == [[packet.payload for packet in each] for each in wanted]
+
+
+def test_a_batch_is_its_voices(deepfilternet3_graph: Path, audio_folder: Path) -> None:
+    """What DeepFilterNet3 makes of five voices at once is what it makes of each alone, to 100 dB."""
+    model: Denoiser = DeepFilterNet3({"graph": str(deepfilternet3_graph)})
+    sound = read_wav(audio_folder / "noisy_snr0.wav").astype(np.float32)
+    voices = [sound[start * 48_000 :][: 100 * BLOCK].reshape(-1, BLOCK) for start in range(5)]
+
+    def whole(blocks: np.ndarray) -> Work[np.ndarray]:
+        stage, out = Stage(model, 1440, Hops()), []
+        for block in blocks:
+            out.append((yield from stage.hop(block)))
+        return np.concatenate(out)
+
+    for single, batched in zip([alone(whole(each)) for each in voices], in_step([whole(each) for each in voices]), strict=True):
+        assert 10 * np.log10(np.sum(single**2) / np.sum((single - batched) ** 2)) > 100
+
+
+def loud(gain: float) -> list[Packet]:
+    """As many packets of a tone as `voice(1)` gives."""
+    return packets(np.float32(gain) * np.sin(np.arange(len(voice(1)), dtype=np.float32) / 20))
+
+
+@pytest.mark.usefixtures("strangers")
+@pytest.mark.parametrize(("gain", "reason"), [(1.2, "nan"), (3.5, "crashed")])
+async def test_one_fails_alone(gain: float, reason: str, stretch: float) -> None:
+    """The voice with which the model gives no numbers, or raises, ends; those beside it do not notice."""
+    good = packets(voice(1) * np.float32(0.3))
+    async with Nursery(share=3) as nursery, AsyncExitStack() as stack:
+        ways = await opened(stack, nursery, "fussy", 3, stretch)
+        assert len({way.worker.pid for way in ways}) == 1
+        for calm, wild in zip(good, loud(gain), strict=True):
+            ways[0].put(calm)
+            ways[1].put(wild)
+            ways[2].put(calm)
+            await asyncio.sleep(0.001)
+        await asyncio.wait_for(ways[1].ended.wait(), 5 * stretch)
+        assert [message.reason for message in ways[1].messages if isinstance(message, Failed)] == [reason]
+        for way in (ways[0], ways[2]):
+            await way.until(lambda way=way: len(way.out) == len(good), 10 * stretch)
+            assert places(way.out) == places(good) and not way.ended.is_set()
+
+
+async def test_a_flood_keeps_nobody_waiting(stretch: float) -> None:
+    """Who sends ten seconds at once gets no more turns than the voice beside it."""
+    sent = packets(voice(4))
+    async with Nursery(share=2) as nursery, AsyncExitStack() as stack:
+        wild, calm = await opened(stack, nursery, "rnnoise", 2, stretch)
+        for packet in sent:
+            wild.put(packet)
+        for packet in sent[:6]:
+            calm.put(packet)
+        await calm.until(lambda: calm.out, 10 * stretch)
+        assert len(wild.out) < 100
+
+
+async def test_a_death_is_everybodys(stretch: float) -> None:
+    """Where the process is killed, each of its voices hears of it, and the next voice gets another process."""
+    async with Nursery(share=2) as nursery, AsyncExitStack() as stack:
+        ways = await opened(stack, nursery, "passthrough", 2, stretch)
+        ways[0].worker.kill()
+        for way in ways:
+            await asyncio.wait_for(way.ended.wait(), 5 * stretch)
+        [other] = await opened(stack, nursery, "passthrough", 1, stretch)
+        assert other.worker.pid != ways[0].worker.pid
+
+
+@pytest.mark.usefixtures("strangers")
+async def test_no_fork_with_threads(stretch: float, capfd: pytest.CaptureFixture[str]) -> None:
+    """With a plugin that starts threads, and after it, workers are executed anew; one line says why."""
+    sent = packets(voice(0.5))
+    async with Nursery(share=2) as nursery, AsyncExitStack() as stack:
+        ways = await opened(stack, nursery, "threaded", 2, stretch)
+        ways += await opened(stack, nursery, "passthrough", 1, stretch)
+        assert len({way.worker.pid for way in ways}) == 2
+        for way in ways:
+            for packet in sent:
+                way.put(packet)
+            await way.until(lambda way=way: len(way.out) == len(sent), 10 * stretch)
+    said = capfd.readouterr().err
+    assert said.count("not forked") == 1 and "'a stray'" in said
+
+
+async def test_start(stretch: float) -> None:
+    """A worker that has been forked gives back its first packets without waiting for anything but their sound."""
+    sent = packets(voice(0.5))
+    async with Nursery() as nursery:
+        await nursery.load("rnnoise", {})
+        begin = time.monotonic()
+        async with Way(nursery, "rnnoise") as way:
+            for packet in sent[:4]:
+                way.put(packet)
+            await way.until(lambda: way.out, 10 * stretch)
+            assert time.monotonic() - begin < 5 * stretch

@@ -1,0 +1,68 @@
+"""The hops of many voices, cleaned at once. A voice's work is a generator that asks for one hop after the other.
+
+    work ─► Ask(denoiser, state, block) ─► with all others of that denoiser in one call ─► Cleaned ─► work goes on
+
+So a pipeline reads as if it were alone, and whoever drives several of them decides what is cleaned together.
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from workers.denoiser import Denoiser, Sound, Voice
+
+
+class Ask(NamedTuple):
+    """One hop of one voice."""
+
+    denoiser: Denoiser
+    voice: Voice
+    noisy: Sound  # float32[480]
+
+
+class Cleaned(NamedTuple):
+    """The answer. ns: how long the voice had to wait for it, the others' hops included."""
+
+    sound: Sound  # float32[480]
+    ns: int
+
+
+Done = TypeVar("Done")
+Work = Generator[Ask, Cleaned, Done]
+
+
+def alone(work: Work[Done]) -> Done:
+    """Do all the work of one voice. Raises what it raises."""
+    try:
+        ask = next(work)
+        while True:
+            begin = time.perf_counter_ns()
+            sound = ask.denoiser.clean([ask.voice], ask.noisy[None])[0]
+            ask = work.send(Cleaned(sound, time.perf_counter_ns() - begin))
+    except StopIteration as end:
+        done: Done = end.value
+        return done
+
+
+def cleaned(asks: Sequence[Ask]) -> list[Cleaned | Exception]:
+    """Answer all, in one call for each denoiser; an exception is the answer of the voice that it is about, and of no other."""
+    begin = time.perf_counter_ns()
+    found: list[Sound | Exception] = [np.empty(0, np.float32)] * len(asks)
+    groups: dict[int, list[int]] = {}
+    for at, ask in enumerate(asks):
+        groups.setdefault(id(ask.denoiser), []).append(at)
+    for group in groups.values():
+        for at, sound in zip(group, _together([asks[at] for at in group]), strict=True):
+            found[at] = sound
+    took_ns = time.perf_counter_ns() - begin
+    return [each if isinstance(each, Exception) else Cleaned(each, took_ns) for each in found]
+
+
+def _together(asks: Sequence[Ask]) -> Sequence[Sound | Exception]:
+    try:
+        noisy = np.stack([ask.noisy for ask in asks]) if len(asks) > 1 else asks[0].noisy[None]
+        return list(asks[0].denoiser.clean([ask.voice for ask in asks], noisy))
+    except Exception as error:  # noqa: BLE001  whatever a plugin raises harms the voice that it is about
+        return [error] if len(asks) == 1 else [each for ask in asks for each in _together([ask])]

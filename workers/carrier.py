@@ -1,0 +1,189 @@
+"""What carries one voice through its process: from ring to ring, with its pipeline between them and its line to the server."""
+
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from workers.batch import Work
+from workers.bell import Bell
+from workers.control import Adjust, ControlError, Failed, Lines, Message, Quantiles, Ready, Stats, dump, parse
+from workers.denoiser import Denoiser
+from workers.pipeline import Pipeline
+from workers.ring import ORDERED, Packet, Ring
+
+_STATS_S = 1.0
+_WINDOW = 256  # packets whose durations are kept for the quantiles
+FDS = 5
+
+
+class Order(NamedTuple):
+    """Which voice is to be carried."""
+
+    denoiser: str  # of those loaded
+    delay: int  # samples that the whole way has to take at least
+
+
+class Spent(NamedTuple):
+    """What the process has done so far."""
+
+    cpu_s: float
+    hops: int
+
+
+class Carrier:
+    """One voice in its process. Owns its ends of both rings, both bells and the line until close()."""
+
+    def __init__(self, order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], spent: Callable[[], Spent]) -> None:
+        """fds: noisy ring, noisy bell, clean ring, clean bell, line, all owned from here on. spent: by all voices of the process."""
+        noisy, noisy_bell, clean, clean_bell, line = fds
+        self.bell, self.line = Bell.attach(noisy_bell), socket.socket(fileno=line)
+        self._noisy, self._clean, self._clean_bell = Ring.attach(noisy), Ring.attach(clean), Bell.attach(clean_bell)
+        self._name = order.denoiser
+        self._loaded = loaded
+        self._spent, self._spent_before, self._cpu_s = spent, spent(), 0.0
+        self._hops_before = 0
+        self._lines = Lines()
+        self._dropped = self._announced = 0
+        self._packet_ns: deque[int] = deque(maxlen=_WINDOW)
+        self._ring_ns: deque[int] = deque(maxlen=_WINDOW)
+        self._taken_ns: int | None = None  # when the packet that is worked on was taken; None: it is no packet
+        self._heard_at = self._told_at = time.monotonic()
+        self._pipeline = Pipeline(loaded[self._name], delay=order.delay)
+        takes = tuple(name for name, denoiser in loaded.items() if denoiser.latency <= self._pipeline.latency)
+        self.tell(Ready(os.getpid(), self._name, self._pipeline.latency, self._pipeline.delay, takes))
+
+    # its work
+
+    def answer(self) -> None:
+        """The bell was rung."""
+        self._announced += self.bell.answer()
+
+    def next_work(self, now: float) -> Work[list[Packet]] | None:
+        """What is to be done for this voice now; its result goes to `finish`. One at a time."""
+        packet = self._noisy.take() if ORDERED or self._announced > 0 else None
+        if packet is not None:
+            self._announced -= 1
+            self._taken_ns = time.monotonic_ns()
+            self._ring_ns.append(self._noisy.waited_ns)
+            return self._pipeline.pushing(packet)
+        self._announced = 0
+        if self._pipeline.waiting and now - self._heard_at >= self._pipeline.quiet_s:
+            self._taken_ns = None
+            return self._pipeline.flushing()
+        return None
+
+    def finish(self, done: Sequence[Packet]) -> None:
+        """Put out what the work gave."""
+        put = sum([self._clean.put(packet) for packet in done])
+        self._dropped += len(done) - put
+        if put:
+            self._clean_bell.ring(put)
+        if self._taken_ns is not None:
+            self._heard_at = time.monotonic()
+            self._packet_ns.append(self._ring_ns[-1] + time.monotonic_ns() - self._taken_ns)
+
+    # time
+
+    @property
+    def due(self) -> float:
+        """When something has to be done without being called (time.monotonic)."""
+        due = self._told_at + _STATS_S
+        return min(due, self._heard_at + self._pipeline.quiet_s) if self._pipeline.waiting else due
+
+    def keep_time(self, now: float) -> None:
+        """Say how it goes, once a second."""
+        if now - self._told_at >= _STATS_S:
+            self._told_at = now
+            self.tell(self._stats())
+
+    # words
+
+    def listen(self) -> bool:
+        """Do what the server says; False when it wants this voice no more. Not while there is work."""
+        try:
+            chunk = self.line.recv(65_536, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            return False
+        try:
+            for line in self._lines.feed(chunk):
+                self._obey(parse(line))
+        except ControlError:  # of another version, maybe; the sound does not depend on it
+            pass
+        return bool(chunk)
+
+    def _obey(self, message: Message) -> None:
+        if isinstance(message, Adjust):
+            self._pipeline.adjust(message.strength_db, message.complexity, message.loss_percent)
+            wanted = self._loaded.get(message.denoiser or self._name)
+            if message.denoiser not in (None, self._name) and wanted and self._pipeline.change(wanted):
+                self._name = str(message.denoiser)
+
+    def tell(self, message: Message) -> None:
+        """Send without waiting: a server that does not read its line misses a message and hangs nobody."""
+        tell(self.line, message)
+
+    def _stats(self) -> Stats:
+        counts, hops = self._pipeline.counts, self._pipeline.hops
+        stats = Stats(
+            received=counts.received,
+            lost=counts.lost,
+            concealed=counts.concealed,
+            repaired=counts.repaired,
+            garbage=counts.garbage + self._pipeline.spoilt,
+            jumps=counts.jumps,
+            flushes=self._pipeline.flushes,
+            nan=hops.nan,
+            hops=hops.count,
+            denoiser=self._name,
+            cpu_s=self._cpu(hops.count),
+            dropped=self._dropped,
+            hop_ms=_quantiles(hops.ns),
+            packet_ms=_quantiles(self._packet_ns),
+            ring_ms=_quantiles(self._ring_ns),
+        )
+        for window in (hops.ns, self._packet_ns, self._ring_ns):
+            window.clear()
+        return stats
+
+    def _cpu(self, hops: int) -> float:
+        """This voice's part of what the process has spent: by its part of the hops."""
+        before, self._spent_before = self._spent_before, self._spent()
+        mine, self._hops_before = hops - self._hops_before, hops
+        everybodys = self._spent_before.hops - before.hops
+        if everybodys:
+            self._cpu_s += (self._spent_before.cpu_s - before.cpu_s) * min(mine / everybodys, 1.0)
+        return round(self._cpu_s, 6)
+
+    def close(self) -> None:
+        """Give everything back; the server sees its line end."""
+        self._pipeline.close()
+        for each in (self._noisy, self._clean, self.bell, self._clean_bell, self.line):
+            each.close()
+
+
+def tell(line: socket.socket, message: Message) -> None:
+    """Send without waiting."""
+    try:
+        line.send(dump(message), socket.MSG_DONTWAIT)
+    except OSError:
+        pass
+
+
+def refuse(line: int, reason: str, text: str) -> None:
+    """Say on a line that is owned from here on why nothing will come, and close it."""
+    with socket.socket(fileno=line) as far:
+        tell(far, Failed(reason, text))
+
+
+def _quantiles(ns: deque[int]) -> Quantiles:
+    if not ns:
+        return Quantiles()
+    p50, p99 = np.quantile(np.fromiter(ns, dtype=np.float64), (0.5, 0.99)) / 1e6
+    return Quantiles(round(float(p50), 3), round(float(p99), 3))
