@@ -66,19 +66,19 @@ async def socket(request: web.Request) -> web.StreamResponse:
     try:
         pairing = request.app[COMPANIONS].find(request.match_info["id"])
         user = await _visitor(request, pairing)
+        pairing = request.app[COMPANIONS].find(pairing.id)  # it may have ended meanwhile
     except Refused as refused:
         return await Channel.refuse(request, CODES.get(type(refused), NOT_ALLOWED))
     if pairing.is_full:
         return await Channel.refuse(request, TOO_MANY)
-    async with channel_of(request, user) as channel:
-        request.app[PRESENCE].keep(channel)
+    with request.app[PRESENCE].kept(channel_of(request, user)) as channel:
         pairing.enter(channel)
         try:
-            async for kind, said in channel.messages():
-                await _hear(request.app, pairing, channel, kind, said)
+            async with channel:
+                async for kind, said in channel.messages():
+                    await _hear(request.app, pairing, channel, kind, said)
         finally:
             pairing.leave(channel)
-            request.app[PRESENCE].leave(channel)
     return channel.response
 
 

@@ -5,14 +5,16 @@ Everything here is in memory and on the loop; nothing waits. Names are as the ac
 
 import asyncio
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from web.answers import stamp
-from web.channel import GOING_AWAY, NOT_ALLOWED, NOT_SIGNED_IN, Channel, message
+from web.channel import GOING_AWAY, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel, message
 from web.keys import Air
 
+MOST_OF_ONE = 64  # sockets of one user at once, all tabs and devices together; the next one is closed with 4429
 STATUS_S = 0.02  # changes of a status within this are told as one
 
 
@@ -25,6 +27,7 @@ class Presence:
         self._watching = Places()  # user -> presence sockets of that user's friends
         self._ears = Places()  # broadcaster -> stream sockets
         self._open: set[Channel] = set()
+        self._of = Places()  # user -> all sockets of that user
         self._due: dict[str, asyncio.TimerHandle] = {}
 
     # --- sockets come and go
@@ -32,7 +35,6 @@ class Presence:
     def join(self, channel: Channel, friends: Iterable[str]) -> None:
         """A presence socket: gets all_statuses, and what changes from now on."""
         names = list(friends)
-        self.keep(channel)
         self._own.add(channel.username, channel)
         for name in names:
             self._watching.add(name, channel)
@@ -40,19 +42,22 @@ class Presence:
 
     def hear(self, channel: Channel, broadcaster: str) -> None:
         """A stream socket: gets the state, and what changes from now on."""
-        self.keep(channel)
         self._ears.add(broadcaster, channel)
         channel.send("stream_state", self._status(broadcaster, channel))
 
-    def keep(self, channel: Channel) -> None:
-        """Any socket: it ends with its login and with the server."""
+    @contextmanager
+    def kept(self, channel: Channel) -> Iterator[Channel]:
+        """Any socket, from before it is accepted: it ends with its login and with the server, and at once where its user has enough."""
+        if channel.username and len(self._of.at(channel.username)) >= MOST_OF_ONE:
+            channel.end(TOO_MANY)
         self._open.add(channel)
-
-    def leave(self, channel: Channel) -> None:
-        """Forget a socket, wherever it is."""
-        self._open.discard(channel)
-        for places in (self._own, self._watching, self._ears):
-            places.leave(channel)
+        self._of.add(channel.username, channel)
+        try:
+            yield channel
+        finally:
+            self._open.discard(channel)
+            for places in (self._of, self._own, self._watching, self._ears):
+                places.leave(channel)
 
     def friend(self, username: str) -> dict[str, Any]:
         """A friend as the lists show one."""

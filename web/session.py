@@ -92,7 +92,7 @@ def bearer_of(request: web.Request) -> str | None:
 
 
 def channel_of(request: web.Request, user: User | None) -> Channel:
-    """A socket for this user (None: a guest), which will end with the login that opened it. To be entered."""
+    """A socket for this user (None: a guest), which will end with the login that opened it. To be kept by presence, then entered."""
     login: Login | None = request.get(LOGIN)
     return Channel(request, "" if user is None else user.username, None if login is None else login.id)
 

@@ -17,10 +17,10 @@ async def presence(request: web.Request) -> web.StreamResponse:
         user = await current_user(request)
     except Refused as refused:
         return await Channel.refuse(request, CODES.get(type(refused), NOT_ALLOWED))
-    async with channel_of(request, user) as channel:
+    with request.app[PRESENCE].kept(channel_of(request, user)) as channel:
         friends = await request.app[DB].run(friendships.friends_of, user.id)
         request.app[PRESENCE].join(channel, [friend.username for friend in friends])
-        await _listen(request, channel)
+        await _listen(channel)
     return channel.response
 
 
@@ -28,19 +28,21 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """The state, loudness and marks of a friend's broadcast, or of one's own."""
     try:
         user = await current_user(request)
-        broadcaster = await friend_named(request, user)
     except Refused as refused:
         return await Channel.refuse(request, CODES.get(type(refused), NOT_ALLOWED))
-    async with channel_of(request, user) as channel:
-        request.app[PRESENCE].hear(channel, broadcaster.username)
-        await _listen(request, channel)
+    with request.app[PRESENCE].kept(channel_of(request, user)) as channel:
+        try:
+            broadcaster = await friend_named(request, user)
+        except Refused as refused:
+            channel.end(CODES.get(type(refused), NOT_ALLOWED))
+        else:
+            request.app[PRESENCE].hear(channel, broadcaster.username)
+        await _listen(channel)
     return channel.response
 
 
-async def _listen(request: web.Request, channel: Channel) -> None:
+async def _listen(channel: Channel) -> None:
     """These sockets only talk: whatever a client sends but a ping is unknown here."""
-    try:
+    async with channel:
         async for kind, _ in channel.messages():
             channel.unknown(kind)
-    finally:
-        request.app[PRESENCE].leave(channel)

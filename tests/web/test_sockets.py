@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
+from aiohttp.web import BaseRequest, WebSocketResponse
 
 from tests.web.conftest import PASSWORD, Guest, House
-from web import channel
+from web import channel, presence
 from web.keys import PRESENCE, SWITCHBOARD
 
 SINCE = datetime(2025, 1, 31, 20, 14, tzinfo=UTC)
@@ -148,6 +149,42 @@ async def test_another_login_in_the_same_browser_ends_the_sockets_of_the_first(h
     assert await close_code(socket) == 4401
 
 
+async def test_one_user_has_so_many_sockets(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is closed with 4429 and takes nobody's place; when another has gone there is room again."""
+    monkeypatch.setattr(presence, "MOST_OF_ONE", 3)
+    alice, bob = await house.friends("alice", "bob")
+    sockets = [await alice.socket(path) for path in ("/ws/presence", "/ws/stream/alice", "/ws/stream/bob")]
+    for socket in sockets:
+        await heard(socket)
+    assert await close_code(await alice.socket("/ws/presence")) == 4429
+    await sockets.pop().close()
+    sockets.append(await bob.socket("/ws/presence"))
+    await heard(sockets[-1], "all_statuses")
+    async with asyncio.timeout(5):
+        while house.app[PRESENCE].sockets > 3:
+            await asyncio.sleep(0.01)
+    sockets.append(await alice.socket("/ws/presence"))
+    await heard(sockets[-1], "all_statuses")
+    for socket in sockets:
+        await socket.close()
+
+
+async def test_a_friendship_that_ends_while_the_socket_opens(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The question was asked before it ended, the answer comes after: closed with 4403 all the same."""
+    alice, bob = await house.friends("alice", "bob")
+    prepare = WebSocketResponse.prepare
+
+    async def late(self: WebSocketResponse, request: BaseRequest) -> Any:
+        monkeypatch.setattr(WebSocketResponse, "prepare", prepare)
+        await alice.ask("DELETE", "/api/friends/bob")
+        return await prepare(self, request)
+
+    monkeypatch.setattr(WebSocketResponse, "prepare", late)
+    socket = await bob.socket("/ws/stream/alice")
+    await heard(socket, "stream_state")
+    assert await close_code(socket) == 4403
+
+
 async def test_nonsense_gets_an_error_and_the_socket_stays(house: House) -> None:
     """bad_message for what is no message, unknown_type for what this socket does not know, and a ping still works."""
     socket = await _open(house)
@@ -244,7 +281,7 @@ async def test_sockets_leave_nothing(house: House) -> None:
     async with asyncio.timeout(5):
         while presence.sockets:
             await asyncio.sleep(0.01)
-    assert not len(presence._watching) and not len(presence._own) and not len(presence._ears)
+    assert not any(len(places) for places in (presence._of, presence._watching, presence._own, presence._ears))
 
 
 async def _open(house: House) -> ClientWebSocketResponse:
