@@ -38,6 +38,7 @@ class Process:
         self._nursery = nursery
         self._carriers: dict[int, Carrier] = {}  # by the descriptors of their bell and of their line
         self._running: dict[Carrier, Running] = {}
+        self._idle = False  # nothing is in work, and no ring had anything when it was looked at last
         self._hops = 0
         self._waiting = select.poll()
         if nursery is not None:
@@ -67,8 +68,8 @@ class Process:
     # what comes in
 
     def _attend(self) -> None:
-        """Wait, unless there is work, and do what was asked for."""
-        for fd, _ in self._waiting.poll(0 if self._running else self._patience_ms()):
+        """Wait, unless there is or may be work, and do what was asked for."""
+        for fd, _ in self._waiting.poll(self._patience_ms() if self._idle else 0):
             carrier = self._carriers.get(fd)
             if carrier is None:
                 self._receive() if self._nursery is not None and fd == self._nursery.fileno() else None
@@ -94,11 +95,12 @@ class Process:
 
     def _begin(self) -> None:
         """Take up the next packet of every voice that has none in work."""
-        now = time.monotonic()
+        now, self._idle = time.monotonic(), not self._running
         for carrier in set(self._carriers.values()) - self._running.keys():
             carrier.keep_time(now)
             work = carrier.next_work(now)
             if work is not None:
+                self._idle = False
                 self._go_on(carrier, work, partial(next, work))
 
     # what is done

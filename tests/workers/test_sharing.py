@@ -172,6 +172,18 @@ async def test_no_fork_with_threads(stretch: float, capfd: pytest.CaptureFixture
     assert said.count("not forked") == 1 and "'a stray'" in said
 
 
+async def test_nothing_is_left_lying(stretch: float) -> None:
+    """Packets that come while others are worked on are taken up with no bell of their own."""
+    sent = packets(voice(1))[:40]
+    async with Nursery() as nursery, Way(nursery, "passthrough") as way:
+        await way.worker.ready(10 * stretch)
+        for packet in sent:
+            assert way.noisy.put(packet._replace(arrival_ns=time.monotonic_ns()))
+        way.noisy_bell.ring()
+        await way.until(lambda: len(way.out) == len(sent), 10 * stretch)
+        assert len({packet.arrival_ns for packet in way.out}) >= len(sent) - 1  # each pushed out by its successor, not by a flush
+
+
 async def test_start(stretch: float) -> None:
     """A worker that has been forked gives back its first packets without waiting for anything but their sound."""
     sent = packets(voice(0.5))
