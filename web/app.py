@@ -23,7 +23,7 @@ from web.pairing import Pairings
 from web.passwords import Passwords
 from web.routes import add_routes
 from web.session import LoginStorage
-from web.transcoding import Transcoding
+from web.transcoding import MADE, Transcoding
 
 DATABASE = "hushcast.db"
 CLIENT_FOLDER = Path(__file__).parent / "client"
@@ -63,7 +63,7 @@ async def _passwords(app: web.Application) -> AsyncIterator[None]:
 async def _recordings(app: web.Application) -> AsyncIterator[None]:
     """What was recorded: before the media plane, which hands its recordings over when it closes."""
     storage = app[CONFIG].storage.path
-    async with Archive(app[DB], storage, app[CONFIG].recording) as archive, Transcoding(storage / "recordings" / ".made") as transcoding:
+    async with Archive(app[DB], storage, app[CONFIG].recording) as archive, Transcoding(storage / MADE) as transcoding:
         app[ARCHIVE], app[TRANSCODING] = archive, transcoding
         yield
 

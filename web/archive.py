@@ -5,6 +5,7 @@ on where it was: what was `live` was interrupted, what is `finalising` waits for
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import shutil
@@ -21,6 +22,7 @@ from db.recordings import Ended
 from sfu import config
 from sfu.recorder import Totals
 from web.children import ChildFailed, run_module
+from web.transcoding import MADE
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +97,7 @@ class Archive:
 
     async def forget(self, folders: Iterable[str]) -> None:
         """Delete the files of recordings whose rows are gone; names as the rows had them."""
-        await asyncio.to_thread(self._delete, list(folders))
+        await asyncio.to_thread(delete_files, self._storage, list(folders))
 
     async def _write_down(self) -> None:
         while self._unwritten:
@@ -154,12 +156,17 @@ class Archive:
         folder.mkdir(parents=True, exist_ok=True)
         for gone in folder.glob(".gone-*"):
             shutil.rmtree(gone, ignore_errors=True)
+        for made in (self._storage / MADE).glob("*"):  # half a file, or of a recording that was deleted as the last run was killed
+            if made.suffix == ".part" or not (folder / made.name.partition("-")[0]).is_dir():
+                made.unlink(missing_ok=True)
 
-    def _delete(self, folders: list[str]) -> None:
-        for folder in [self._storage / name for name in folders]:
-            gone = folder.with_name(f".gone-{folder.name}")  # out of sight at once, and found at the next start if there is none before
-            try:
-                folder.rename(gone)
-            except FileNotFoundError:
-                continue
+
+def delete_files(storage: Path, folders: Iterable[str]) -> None:
+    """Delete the files of recordings, and what was made of them; folders as the rows name them. Not for the loop."""
+    for folder in [storage / name for name in folders]:
+        gone = folder.with_name(f".gone-{folder.name}")  # out of sight at once, and found at the next start if there is none before
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
+        for made in (storage / MADE).glob(f"{folder.name}-*"):
+            made.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import getpass
 import secrets
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from sfu.errors import BadRequest, ConfigError
 from sfu.settings import load
 from web.answers import stamp
 from web.app import DATABASE
+from web.archive import delete_files
 from web.bodies import Fields
 from web.passwords import hash_password
 from web.serve import CONFIG_FILE
@@ -94,8 +94,7 @@ async def _passwd(database: Database, user: User, password: str) -> None:
 async def _delete(database: Database, user: User, storage: Path) -> None:
     """The rows, then the files. A server that runs notices at the user's next request."""
     folders = await database.run(users.remove, user.id)
-    for folder in folders:
-        await asyncio.to_thread(shutil.rmtree, storage / folder, ignore_errors=True)
+    await asyncio.to_thread(delete_files, storage, folders)
 
 
 async def _demo(database: Database) -> None:

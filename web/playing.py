@@ -35,11 +35,16 @@ async def audio(request: web.Request) -> web.StreamResponse:
     samples, ready = await asyncio.to_thread(_look, folder, recording, variant, form)
     if not samples:
         raise NotFound("There is no sound in this recording.")
-    if ready is None and form == "wav":
-        return await _view(request, folder, variant, samples, f"{recording.id}-{variant}-{samples}", headers)
-    if ready is None:
-        name = f"{recording.id}-{variant}-{samples}.{form}"
-        ready = await request.app[TRANSCODING].made(folder, variant, form, samples, name)
+    try:
+        if ready is None and form == "wav":
+            return await _view(request, folder, variant, samples, f"{recording.id}-{variant}-{samples}", headers)
+        if ready is None:
+            name = f"{recording.id}-{variant}-{samples}.{form}"
+            ready = await request.app[TRANSCODING].made(folder, variant, form, samples, name)
+    except ChildFailed:
+        if await asyncio.to_thread(folder.exists):
+            raise
+        raise NotFound("It has just been deleted.") from None
     return web.FileResponse(ready, headers=headers)
 
 
@@ -54,9 +59,7 @@ def _look(folder: Path, recording: Recording, variant: str, form: str) -> tuple[
     return samples, ready if ready.exists() else None
 
 
-async def _view(
-    request: web.Request, folder: Path, variant: str, samples: int, tag: str, headers: dict[str, str]
-) -> web.StreamResponse:
+async def _view(request: web.Request, folder: Path, variant: str, samples: int, tag: str, headers: dict[str, str]) -> web.StreamResponse:
     """A WAV that is nowhere: its length is known, its bytes are decoded as they are sent."""
     size = wav.size(samples, 2 if variant == "both" else 1)
     headers |= {hdrs.ACCEPT_RANGES: "bytes", hdrs.ETAG: f'"{tag}"'}

@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from sfu.errors import TooMany
-from web.children import run_module
+from web.children import ChildFailed, run_module
 
+MADE = "recordings/.made"  # the cache, from storage.path; a file's name begins with the recording's number and a hyphen
 AT_ONCE = 2  # children that decode for streams; another one makes files
 MOST_VIEWS = 24  # streams at once, each of which holds at most LARGEST bytes
 SMALLEST, LARGEST = 512 * 1024, 4 * 1024 * 1024  # bytes that one child decodes: few at first, for a quick start
@@ -61,7 +62,10 @@ class Transcoding:
             self._views -= 1
 
     async def made(self, folder: Path, variant: str, form: str, samples: int, name: str) -> Path:
-        """The whole recording as flac or opus, from the cache or made now and kept there as `name`. Raises TooMany, ChildFailed."""
+        """The whole recording as flac or opus, from the cache or made now and kept there as `name`. Raises TooMany, ChildFailed.
+
+        ChildFailed too where the recording is deleted meanwhile; nothing is kept then.
+        """
         path = self._cache / name
         task = self._making.get(path)
         if task is None:
@@ -79,6 +83,9 @@ class Transcoding:
         async with self._maker:
             await run_module("workers.transcode", folder, variant, form, "--samples", samples, "--output", path)
         await asyncio.to_thread(_shrink, self._cache, path)
+        if not await asyncio.to_thread(folder.exists):
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            raise ChildFailed("the recording was deleted meanwhile")
 
 
 def _touched(path: Path) -> bool:

@@ -21,7 +21,7 @@ from tests.spoken import packet, packets_of
 from tests.web.conftest import Guest, House, OpenHouse
 from web import transcoding
 from web.children import ChildFailed
-from web.keys import ARCHIVE
+from web.keys import ARCHIVE, CONFIG
 from web.transcoding import SMALLEST
 from workers import wav
 
@@ -118,6 +118,34 @@ async def test_deleting(house: House) -> None:
     status, answer = await alice.ask("GET", f"/api/recording/{live}/peaks")
     assert (status, answer["code"]) == (409, "not_ready")
     assert (await alice.ask("GET", f"/api/recording/{live}/audio"))[0] == 404
+
+
+async def test_what_was_made_of_a_recording_goes_with_it(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what is just being made, and what a killed server left of it: the sound is nowhere when it is deleted."""
+    house = await open_house("kept")
+    made = house.app[CONFIG].storage.path / transcoding.MADE
+    alice = await house.user("alice")
+    first, second = await tape(house, "alice", seconds=1), await tape(house, "alice", seconds=2)
+    for recording in (first, second):
+        await until(alice, recording)
+    assert (await sound(alice, first, "?format=flac"))[0] == 200
+    assert len(list(made.iterdir())) == 1
+    assert (await alice.ask("DELETE", f"/api/recording/{first}"))[0] == 204
+    assert not list(made.iterdir())
+    running = transcoding.run_module
+
+    async def overtaken(module: str, *arguments: object) -> bytes:
+        said = await running(module, *arguments)
+        assert (await alice.ask("DELETE", f"/api/recording/{second}"))[0] == 204
+        return said
+
+    monkeypatch.setattr(transcoding, "run_module", overtaken)
+    assert (await sound(alice, second, "?format=flac"))[0] == 404
+    assert not list(made.iterdir())
+    await house.close()
+    (made / f"{second}-original-9.flac").write_bytes(b"sound")
+    await open_house("kept")
+    assert not list(made.iterdir())
 
 
 @pytest.mark.parametrize(
