@@ -79,6 +79,7 @@ class Peer:
         kind: sdp.Kind,
         candidates: Sequence[tuple[str, int]],
         ssrc: int | None,
+        over: Sequence[sdp.Protocol] = ("udp",),
     ) -> None:
         self.id = secrets.token_urlsafe(18)
         self.etag = ""
@@ -96,6 +97,7 @@ class Peer:
         self._offer = offer
         self._candidates = candidates
         self._ssrc = ssrc
+        self._over = over
         self._session = secrets.randbits(62)
         self._fingerprint = sdp.Fingerprint(*fingerprint_of(certificate))
         self._ice = ice.IceLite(offer.ufrag)
@@ -364,7 +366,7 @@ class Peer:
 
     def _local(self) -> sdp.Local:
         ufrag, password = self._ice.credentials
-        return sdp.Local(self._session, ufrag, password, self._fingerprint, self._candidates, self._ssrc, tcp=self._sockets.has_tcp)
+        return sdp.Local(self._session, ufrag, password, self._fingerprint, self._candidates, self._ssrc, over=self._over)
 
     def _send(self, datagram: bytes) -> None:
         if self._path is not None:
@@ -387,11 +389,13 @@ def make_peer(
     announce: Sequence[str] = (),
     extra: str | None = None,
     ssrc: int | None = None,
+    over: Sequence[sdp.Protocol] | None = None,
 ) -> Peer:
     """Answer an offer; ICE and DTLS go on by themselves. Sync and fast; needs a running loop.
 
     announce: further addresses of ours, as text; extra: the one that the client used, offered first; ssrc: what a listener
-    will be sent. Names and addresses of a family that no socket has are left out.
+    will be sent; over: which candidates to offer, by default all that there are. Names and addresses of a family that no socket
+    has are left out.
     """
     peer = Peer(
         sockets,
@@ -400,6 +404,7 @@ def make_peer(
         kind,
         candidates(sockets.addresses, sockets.port, announce, extra),
         ssrc if kind == "subscribe" else None,
+        sockets.protocols if over is None else over,
     )
     sockets.admit(peer)
     return peer

@@ -14,6 +14,7 @@ from sfu.sections import Media, Section, lines_of, split_offer
 
 Kind = Literal["publish", "subscribe"]
 Setup = Literal["active", "passive"]
+Protocol = Literal["udp", "tcp"]
 
 LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -73,7 +74,7 @@ class Offer:
 @dataclass(frozen=True)
 class Local:
     """Our side of the answer. candidates: (address, port), the best first; ssrc: what a listener is sent, None for publish;
-    tcp: the candidates are to be had over TCP too."""
+    over: what the candidates are to be had over."""
 
     session: int
     ufrag: str
@@ -82,7 +83,7 @@ class Local:
     candidates: Sequence[tuple[str, int]]
     ssrc: int | None = None
     cname: str = "hushcast"
-    tcp: bool = False
+    over: Sequence[Protocol] = ("udp",)
 
 
 class Fragment(NamedTuple):
@@ -288,10 +289,10 @@ def _accept(offer: Offer, kind: Kind, local: Local) -> list[str]:
 def _candidate_lines(local: Local) -> list[str]:
     """UDP first: TCP is for those who get nothing else through."""
     lines = []
-    for at, (address, port) in enumerate(local.candidates):
+    for at, (address, port) in enumerate(local.candidates if "udp" in local.over else ()):
         priority = HOST_PREFERENCE << 24 | (0xFFFF - at) << 8 | 255
         lines.append(f"a=candidate:{at + 1} 1 udp {priority} {address} {port} typ host")
-    for at, (address, port) in enumerate(local.candidates if local.tcp else ()):
+    for at, (address, port) in enumerate(local.candidates if "tcp" in local.over else ()):
         priority = TCP_PREFERENCE << 24 | (PASSIVE_PREFERENCE + 0x1FFF - at) << 8 | 255
         lines.append(f"a=candidate:{len(local.candidates) + at + 1} 1 tcp {priority} {address} {port} typ host tcptype passive")
     return [*lines, "a=end-of-candidates"]

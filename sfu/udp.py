@@ -15,6 +15,7 @@ from sfu import ice
 from sfu.bind import bind_all
 from sfu.ice import Address
 from sfu.paths import Dropped, Path, Receiver, Way
+from sfu.sdp import Protocol
 from sfu.tcp import Doors
 
 BURST = 64  # datagrams read in one go, then the others have their turn
@@ -106,9 +107,9 @@ class MediaSockets:
         return tuple(port.address for port in self.ports)
 
     @property
-    def has_tcp(self) -> bool:
-        """Is TCP listened on wherever UDP is?"""
-        return len(self.tcp_addresses) == len(self.ports)
+    def protocols(self) -> tuple[Protocol, ...]:
+        """What every address is listened on by."""
+        return ("udp", "tcp") if len(self.tcp_addresses) == len(self.ports) else ("udp",)
 
     def admit(self, receiver: Receiver) -> None:
         """Sweep it from now on; where too many are still on the way up, the oldest of them is given up."""

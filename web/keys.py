@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sfu.switchboard import Switchboard
     from web.archive import Archive
     from web.attempts import Attempts
+    from web.checkup import Checkups
     from web.denoisers import Denoisers
     from web.operations import Readiness, Samples
     from web.origin import Addresses
@@ -48,6 +49,7 @@ DENOISERS: web.AppKey["Denoisers"] = web.AppKey("DENOISERS")
 ARCHIVE: web.AppKey["Archive"] = web.AppKey("ARCHIVE")
 TRANSCODING: web.AppKey["Transcoding"] = web.AppKey("TRANSCODING")
 PRESENCE: web.AppKey["Presence"] = web.AppKey("PRESENCE")
+CHECKUPS: web.AppKey["Checkups"] = web.AppKey("CHECKUPS")
 COMPANIONS: web.AppKey["Pairings"] = web.AppKey("COMPANIONS")
 PASSWORDS: web.AppKey["Passwords"] = web.AppKey("PASSWORDS")
 ATTEMPTS: web.AppKey["Attempts"] = web.AppKey("ATTEMPTS")

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from web import (
     accounts,
+    checkup,
     companions,
     friends,
     invites,
@@ -105,9 +106,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", operations.healthz, ANYONE),
     Route("GET", "/readyz", operations.readyz, ANYONE),
     Route("GET", "/metrics", operations.metrics, "token:metrics"),
+    Route("GET", "/api/self-test", checkup.ports, LOGIN),
+    Route("POST", "/api/self-test", checkup.begin, LOGIN),
     Route("GET", "/api/openapi.json", operations.openapi, ANYONE),
     # pages
-    *(Route("GET", path, pages.page, ANYONE) for path in ("/", "/login", "/register", "/search", "/library", "/settings")),
+    *(Route("GET", path, pages.page, ANYONE) for path in ("/", "/login", "/register", "/search", "/library", "/settings", "/doctor")),
     *(Route("GET", path, pages.page, ANYONE) for path in ("/user/{username}", "/join/{id}", "/l/{token}")),
     Route("GET", f"/{ASSET}", pages.asset, ANYONE),
 )

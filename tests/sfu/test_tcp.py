@@ -154,7 +154,7 @@ async def test_without_tcp_the_port_serves_udp(caplog: pytest.LogCaptureFixture)
     """Where another program listens, no TCP is offered, and the log says so."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         async with MediaSockets(["127.0.0.1"], other.getsockname()[1]) as sockets:
-            assert not sockets.has_tcp
+            assert sockets.protocols == ("udp",)
     assert "networks without UDP are not reached" in caplog.text
 
 

@@ -5,6 +5,7 @@ import { h, link, say } from "./dom.js";
 import { isTaken, meaning } from "./keys.js";
 import { routeOf } from "./route.js";
 import { firstState, Store } from "./store.js";
+import { doctor } from "./views/doctor.js";
 import { entry } from "./views/entry.js";
 import { frame } from "./views/frame.js";
 import { friendsPage } from "./views/friendspage.js";
@@ -67,7 +68,7 @@ function make({ route, me }) {
   if (route.page === "link") return linkPage(app, route.token ?? "");
   if (!me) return entry(app, route.page === "register" ? "register" : "login");
   if (route.page === "user") return listen(app, route.name ?? "");
-  const makers = { home: studio, friends: friendsPage, library, settings, search };
+  const makers = { home: studio, friends: friendsPage, library, settings, search, doctor };
   const maker = makers[/** @type {keyof typeof makers} */ (route.page)];
   return maker ? maker(app) : nowhere();
 }

@@ -5,7 +5,7 @@
 /** @type {[RegExp, (found: RegExpMatchArray) => Route][]} */
 const TABLE = [
   [/^\/$/, () => ({ page: "home" })],
-  [/^\/(login|register|library|settings)$/, (found) => ({ page: /** @type {string} */ (found[1]) })],
+  [/^\/(login|register|library|settings|doctor)$/, (found) => ({ page: /** @type {string} */ (found[1]) })],
   [/^\/search$/, () => ({ page: "search" })],
   [/^\/user\/([^/]+)$/, (found) => ({ page: "user", name: decode(found[1]) })],
   [/^\/join\/([^/]+)$/, (found) => ({ page: "join", id: decode(found[1]) })],

@@ -1,7 +1,7 @@
 /** The account: password, where one is signed in, tokens, links, keys, the end. */
 
 import { api } from "../api.js";
-import { h, Rows, say, show } from "../dom.js";
+import { h, link, Rows, say, show } from "../dom.js";
 import { day, minute, sentence } from "../format.js";
 import { button, dialog, field, share, toggle } from "./controls.js";
 
@@ -14,6 +14,7 @@ export function settings(app) {
   return {
     root: h("div", { class: "settings" }, h("h1", { tabindex: "-1" }, "Settings"),
       part("Keyboard", h("p", { class: "quiet" }, "Space plays and listens, M mutes, D turns Denoise. Press ? to see them all."), keys.root),
+      part("Connection", h("p", { class: "quiet" }, "Sound does not get through? ", link("/doctor", {}, "Test it from here"), ".")),
       part("Password", passwordForm(app)), part("Signed in", logins(app)),
       part("Listen links", h("p", { class: "quiet" }, "Whoever has such a link hears you live, without an account."), links(app)),
       part("Tokens", h("p", { class: "quiet" }, "For other programs: OBS or FFmpeg publish with one."), tokens(app)),

@@ -1,0 +1,83 @@
+"""The self-test: a browser opens a connection to the media port that has only UDP, or only TCP, to go by, and sees whether it comes up.
+
+No sound goes over it, nobody hears of it, and it ends by itself.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import get_args
+
+from aiohttp import web
+
+from sfu import sdp
+from sfu.errors import BadRequest, NotFound, TooMany
+from sfu.peer import Peer
+from sfu.sdp import Protocol
+from web.answers import ok
+from web.keys import CHECKUPS
+from web.negotiation import SDP, host_of, offer_of
+from web.session import current_user
+
+LIFE_S = 15.0  # the page has seen what it wants to see by then
+MOST, MOST_EACH = 32, 4  # at once: of all, and of one user
+
+MakePeer = Callable[[sdp.Offer, str | None, Protocol], Peer]
+
+
+class Checkups:
+    """Owns the peers of the self-tests under way, and the tasks that end them. Async context manager."""
+
+    def __init__(self, make_peer: MakePeer, port: int, protocols: tuple[Protocol, ...]) -> None:
+        self.port, self.protocols = port, protocols
+        self._make_peer = make_peer
+        self._running: dict[asyncio.Task[None], str] = {}
+
+    async def __aenter__(self) -> "Checkups":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def begin(self, username: str, offer: sdp.Offer, host: str | None, protocol: Protocol) -> str:
+        """The answer. Raises TooMany, and NotFound for a protocol that is not listened on."""
+        if protocol not in self.protocols:
+            raise NotFound("The server does not listen on TCP.")
+        if len(self._running) >= MOST or list(self._running.values()).count(username) >= MOST_EACH:
+            raise TooMany("A test is under way; wait a little.", retry_after_s=LIFE_S)
+        peer = self._make_peer(offer, host, protocol)
+        task = asyncio.create_task(_lived(peer), name=f"self-test {peer.label}")
+        self._running[task] = username
+        task.add_done_callback(self._running.pop)
+        return peer.answer
+
+
+async def _lived(peer: Peer) -> None:
+    """Until it is gone, or has been here long enough."""
+    gone = asyncio.Event()
+    peer.on_gone = lambda _: gone.set()
+    try:
+        async with asyncio.timeout(LIFE_S):
+            await gone.wait()
+    except TimeoutError:
+        pass
+    finally:
+        await peer.close()
+
+
+async def begin(request: web.Request) -> web.Response:
+    """POST, an SDP offer that receives audio: 200 and an answer with candidates of ?over=udp or tcp only."""
+    user = await current_user(request)
+    over = request.query.get("over", "udp")
+    if over not in get_args(Protocol):
+        raise BadRequest({"over": f"one of {', '.join(get_args(Protocol))}"})
+    protocol: Protocol = "tcp" if over == "tcp" else "udp"
+    offer, host = sdp.parse_offer(await offer_of(request), "subscribe"), await host_of(request)
+    return web.Response(text=request.app[CHECKUPS].begin(user.username, offer, host, protocol), content_type=SDP)
+
+
+async def ports(request: web.Request) -> web.Response:
+    """GET: what there is to test."""
+    await current_user(request)
+    return ok({"port": request.app[CHECKUPS].port, "protocols": list(request.app[CHECKUPS].protocols)})
