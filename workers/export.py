@@ -119,7 +119,7 @@ def check(net: "Net", file: Path) -> None:
     import numpy as np
     import torch
 
-    from workers.plugins.deepfilternet import open_session
+    from workers.streaming.graph import open_session
 
     session = open_session(file)
     torch.manual_seed(0)

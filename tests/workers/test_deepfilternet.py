@@ -36,10 +36,12 @@ def through(denoiser: Denoiser, sounds: Sound) -> Sound:
     return np.concatenate(hops, axis=1)
 
 
-@pytest.fixture(scope="module", params=list(FAMILIES))
+@pytest.fixture(scope="module", params=[(name, engine) for name in FAMILIES for engine in ("onnx", "torch")], ids="-".join)
 def loaded(request: pytest.FixtureRequest, models_folder: Path) -> tuple[str, Denoiser]:
-    name = request.param
-    return name, registry.load(name)({"graph": graph_of(name, models_folder)})
+    """Each model by each engine; torch on the CPU, where it computes as on CUDA."""
+    name, engine = request.param
+    weights = {"weights": str(models_folder / FAMILIES[name].folder), "device": "cpu"}
+    return name, registry.load(name)(weights if engine == "torch" else {"graph": graph_of(name, models_folder)})
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +155,17 @@ def test_bad_graph(content: bytes | None, tmp_path: Path) -> None:
         DeepFilterNet3({"graph": graph})
     with pytest.raises(OptionError):
         DeepFilterNet3({})
+
+
+def test_device(models_folder: Path, tmp_path: Path) -> None:
+    """With a device it takes weights and may not be forked; a device or weights that are none are an OptionError."""
+    weights = models_folder / "DeepFilterNet3"
+    assert DeepFilterNet3.forkable({"graph": "file"}) and not DeepFilterNet3.forkable({"weights": str(weights), "device": "cuda"})
+    for options in ({"device": "tpu", "weights": weights}, {"device": "cpu"}, {"device": "cpu", "weights": tmp_path}):
+        with pytest.raises(OptionError):
+            DeepFilterNet3(options)
+    with pytest.raises(OptionError):
+        DeepFilterNet2({"device": "cpu", "weights": weights})
 
 
 def test_graph_of_another(deepfilternet3_graph: Path) -> None:

@@ -1,6 +1,8 @@
-"""DeepFilterNet, one hop at a time: torch modules with explicit state, and their export to ONNX.
+"""DeepFilterNet, one hop at a time: torch modules with explicit state, their export to ONNX, and the engines that run them.
 
-    folder ─► upstream.load ─► DfNet (offline) ─► DeepFilterNet3 (streaming) ─► workers.export ─► graph ─► plugins.deepfilternet
+    folder ─► upstream.load ─► DfNet (offline) ─► DeepFilterNet3 (streaming) ─► workers.export ─► graph ─► graph.Graph ─► plugin
+                                                         └──────────────────────────────────────────► eager.Eager (CUDA) ──┘
 
-Nothing here runs in a resident process: torch and `df` are imported by the export child, by tests and by the bench only.
+torch and `df` are imported by the export child, by workers on CUDA, by tests and by the bench only: of what is here, the
+nursery imports `graph` and `layout`.
 """

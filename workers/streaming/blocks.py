@@ -46,9 +46,9 @@ class MaskConvolutions(nn.Module):
 
     def __init__(self, dec: Any, bands_to_bins: Tensor, first: int) -> None:
         super().__init__()
-        self.skip3, self.skip2 = layers.scaled(dec.conv3p), layers.scaled(dec.conv2p)
-        self.skip1, self.skip0 = layers.scaled(dec.conv1p), layers.scaled(dec.conv0p)
-        self.up3, self.up2, self.up1 = layers.merged(dec.convt3), layers.upsampling(dec.convt2), layers.upsampling(dec.convt1)
+        self.skip3, self.skip2 = layers.Gain(dec.conv3p), layers.Gain(dec.conv2p)
+        self.skip1, self.skip0 = layers.Gain(dec.conv1p), layers.Gain(dec.conv0p)
+        self.up3, self.up2, self.up1 = layers.merged(dec.convt3), layers.Upsampling(dec.convt2), layers.Upsampling(dec.convt1)
         self.out = layers.merged(dec.conv0_out)
         self.bands_to_bins: Tensor
         self.register_buffer("bands_to_bins", bands_to_bins[:, first:].float())
@@ -57,8 +57,8 @@ class MaskConvolutions(nn.Module):
         e0, e1, e2, e3 = skips
         narrow = emb.reshape(-1, 8, CHANNELS).transpose(1, 2)[:, :, None]
         d3 = self.up3(self.skip3(e3).relu() + narrow).relu()
-        d2 = self.up2(self.skip2(e2).relu() + d3).relu()
-        d1 = self.up1(self.skip1(e1).relu() + d2).relu()
+        d2 = self.up2(self.skip2(e2).relu() + d3, 8).relu()
+        d1 = self.up1(self.skip1(e1).relu() + d2, 16).relu()
         gains = self.out(self.skip0(e0).relu() + d1).sigmoid()
         return torch.matmul(gains.reshape(-1, BANDS), self.bands_to_bins)
 

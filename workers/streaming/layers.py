@@ -54,39 +54,63 @@ def merged(block: Iterable[nn.Module]) -> nn.Conv2d:
     return conv(kernel * scale[:, None, None, None], shift, first.stride[1])
 
 
-def scaled(block: Iterable[nn.Module]) -> nn.Conv2d:
+class Gain(nn.Module):
     """Upstream's depthwise 1x1 + norm: a gain and an offset a channel."""
-    first, _, scale, shift = parts_of(block)
-    assert isinstance(first, nn.Conv2d) and first.kernel_size == (1, 1) and first.groups == first.in_channels
-    return conv(first.weight.double() * scale[:, None, None, None], shift, groups=first.groups)
+
+    def __init__(self, block: Iterable[nn.Module]) -> None:
+        super().__init__()
+        first, _, scale, shift = parts_of(block)
+        assert isinstance(first, nn.Conv2d) and first.kernel_size == (1, 1) and first.groups == first.in_channels
+        self.gain = nn.Parameter((first.weight.double().flatten() * scale)[:, None, None].float(), requires_grad=False)
+        self.shift = nn.Parameter(shift[:, None, None].float(), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():  # ONNX Runtime takes the ReLU and the sum behind it along
+            return nn.functional.conv2d(x, self.gain[..., None], self.shift.flatten(), groups=len(self.gain))
+        return torch.addcmul(self.shift, x, self.gain)  # a convolution here is 64 slow ones: 2 of 3 ms a hop
 
 
 class Pair(nn.Module):
-    """Upstream's grouped convolution, then pointwise + norm: less arithmetic than `merged`, worth a second call where F is large."""
+    """Upstream's depthwise convolution, then pointwise + norm: less arithmetic than `merged`, worth a second call where F is large."""
 
     def __init__(self, block: Iterable[nn.Module]) -> None:
         super().__init__()
         first, pointwise, scale, shift = parts_of(block)
         assert isinstance(first, nn.Conv2d) and pointwise is not None
-        kernel = first.weight.double()
-        self.first = conv(kernel, kernel.new_zeros(len(kernel)), first.stride[1], first.groups)
+        assert first.groups == first.in_channels == first.out_channels and (first.kernel_size, first.stride) == ((1, 3), (1, 2))
+        self.taps = nn.Parameter(first.weight.detach().float(), requires_grad=False)  # [C, 1, 1, 3]
         self.second = conv((pointwise * scale[:, None])[:, :, None, None], shift)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(self.first(x))
+        if torch.onnx.is_in_onnx_export():
+            return self.second(nn.functional.conv2d(x, self.taps, stride=(1, 2), padding=(0, 1), groups=len(self.taps)))
+        x = nn.functional.pad(x, (1, 1))  # as above: torch is slow at convolutions of one channel each
+        left, middle, right = self.taps.permute(3, 1, 0, 2)[..., None].unbind(0)
+        sums = torch.addcmul(x[..., :-2:2] * left[0], x[..., 1:-1:2], middle[0])
+        return self.second(torch.addcmul(sums, x[..., 2::2], right[0]))
 
 
-def upsampling(block: Iterable[nn.Module]) -> nn.ConvTranspose2d:
-    """One dense transposed convolution for upstream's depthwise one (stride 2) + pointwise + norm: [B, C, 1, F] -> [B, O, 1, 2F]."""
-    first, pointwise, scale, shift = parts_of(block)
-    assert isinstance(first, nn.ConvTranspose2d) and pointwise is not None and first.groups == first.in_channels
-    kernel = torch.einsum("oc,cptf->cotf", pointwise * scale[:, None], first.weight.double())
-    made = nn.ConvTranspose2d(
-        *kernel.shape[:2], first.kernel_size, first.stride, padding=first.padding, output_padding=first.output_padding
-    )
-    made.weight = nn.Parameter(kernel.float(), requires_grad=False)
-    made.bias = nn.Parameter(shift.float(), requires_grad=False)
-    return made
+class Upsampling(nn.Module):
+    """Upstream's depthwise transposed convolution (stride 2) + pointwise + norm: [B, C, 1, F] -> [B, O, 1, 2F].
+
+    As a convolution of two taps that gives the even and the odd bins: out[2i] = k1 x[i], out[2i + 1] = k2 x[i] + k0 x[i + 1].
+    """
+
+    def __init__(self, block: Iterable[nn.Module]) -> None:
+        super().__init__()
+        first, pointwise, scale, shift = parts_of(block)
+        assert isinstance(first, nn.ConvTranspose2d) and pointwise is not None and first.groups == first.in_channels
+        assert (first.kernel_size, first.stride, first.padding, first.output_padding) == ((1, 3), (1, 2), (0, 1), (0, 1))
+        kernel = torch.einsum("oc,cptf->octf", pointwise * scale[:, None], first.weight.double())
+        taps = kernel.new_zeros(len(kernel), 2, kernel.shape[1], 1, 2)  # [O, (even, odd), C, 1, (i, i + 1)]
+        taps[:, 0, :, :, 0], taps[:, 1, :, :, 0], taps[:, 1, :, :, 1] = kernel[..., 1], kernel[..., 2], kernel[..., 0]
+        self.conv = conv(taps.flatten(0, 1), shift.repeat_interleave(2))
+        self.conv.padding = (0, 0)
+        self.out = len(kernel)
+
+    def forward(self, x: Tensor, bins: int) -> Tensor:
+        both = self.conv(nn.functional.pad(x, (0, 1)))
+        return both.reshape(-1, self.out, 2, bins).transpose(2, 3).reshape(-1, self.out, 1, 2 * bins)
 
 
 class GroupedLinear(nn.Module):

@@ -27,6 +27,6 @@ class State:
         flat = [piece if len(part.shape) == 1 else piece.reshape(-1, part.size) for piece, part in zip(pieces, self.parts, strict=True)]
         return torch.cat(flat, 1)
 
-    def hold(self, state: Tensor) -> Tensor:
-        """The state after a hop of the look-ahead: only the warm parts have moved."""
-        return torch.where(torch.from_numpy(held(self.parts)), self.initial(1), state)
+    def held(self) -> Tensor:
+        """Which floats stay at their start during the look-ahead: bool[size]."""
+        return torch.from_numpy(held(self.parts))

@@ -1,0 +1,62 @@
+"""The engine of the CPU: a graph made by `workers.export`, run by ONNX Runtime in the caller's thread."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.errors import OptionError
+from workers.streaming.layout import Part, held, initial
+
+Floats = npt.NDArray[np.float32]
+
+
+class Graph:
+    """Owns a session without threads; a fork may use it. A voice's state is float32[size]."""
+
+    def __init__(self, file: Path) -> None:
+        """Raises OptionError for a file that is no graph, or not one of ours."""
+        self._session = open_session(file)
+        self._describe(self._session.get_modelmeta().custom_metadata_map)
+
+    def _describe(self, properties: Mapping[str, str]) -> None:
+        try:
+            known = {key: json.loads(properties[key]) for key in ("latency", "look_ahead", "parts")}
+            parts = [Part(**{**part, "shape": tuple(part["shape"])}) for part in known["parts"]]
+        except (KeyError, ValueError, TypeError) as error:
+            raise OptionError(f"the graph lacks its description: {error}") from error
+        self.latency, self.look_ahead = int(known["latency"]), int(known["look_ahead"])
+        self._initial, self._held = initial(parts), held(parts)
+
+    def open(self) -> Floats:
+        """The state of a voice that has not heard anything."""
+        return self._initial
+
+    def run(self, frames: Floats, states: Sequence[Floats]) -> tuple[Floats, Sequence[Floats]]:
+        """One hop of each voice: float32[n, 481, 2] and n states -> frames that the caller may write to, and new states."""
+        clean, after = self._session.run(None, {"spectrum": frames, "state": np.stack(states)})
+        return clean, after
+
+    def hold(self, state: Floats) -> Floats:
+        """The state after a hop of the look-ahead: convolutions and GRUs have not begun."""
+        return np.where(self._held, self._initial, state)
+
+
+def open_session(file: Path) -> Any:
+    """An ONNX Runtime session that runs in the caller's thread alone. Raises OptionError."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it writes to the user's cache, starts a thread and phones home
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # digital silence would be slow otherwise
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors have no base of their own
+        raise OptionError(f"the graph {file.name} cannot be loaded: {error}") from error
