@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from web.attempts import Attempts
     from web.checkup import Checkups
     from web.denoisers import Denoisers
+    from web.lookup import Lookup
     from web.operations import Readiness, Samples
     from web.origin import Addresses
     from web.pairing import Pairings
@@ -51,6 +52,7 @@ TRANSCODING: web.AppKey["Transcoding"] = web.AppKey("TRANSCODING")
 PRESENCE: web.AppKey["Presence"] = web.AppKey("PRESENCE")
 CHECKUPS: web.AppKey["Checkups"] = web.AppKey("CHECKUPS")
 COMPANIONS: web.AppKey["Pairings"] = web.AppKey("COMPANIONS")
+LOOKUP: web.AppKey["Lookup"] = web.AppKey("LOOKUP")
 PASSWORDS: web.AppKey["Passwords"] = web.AppKey("PASSWORDS")
 ATTEMPTS: web.AppKey["Attempts"] = web.AppKey("ATTEMPTS")
 ADDRESSES: web.AppKey["Addresses"] = web.AppKey("ADDRESSES")

@@ -3,20 +3,15 @@
 Sources: RFC 9725 (WHIP), draft-ietf-wish-whep, RFC 8840 (trickle-ice-sdpfrag).
 """
 
-import asyncio
-import ipaddress
-import socket
-
 from aiohttp import web
 
 from sfu.errors import PreconditionRequired, WrongType
 from sfu.peer import Peer
-from web.keys import CONFIG, SWITCHBOARD
+from web.keys import CONFIG, LOOKUP, SWITCHBOARD
 from web.turn import ice_server_links
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
-RESOLVE_S = 1.0  # a Host name that takes longer is left out of the answer
 
 
 async def offer_of(request: web.Request) -> str:
@@ -28,18 +23,7 @@ async def offer_of(request: web.Request) -> str:
 
 async def host_of(request: web.Request) -> str | None:
     """The address by which the browser reached us, so that the answer can offer it too; None where it does not resolve."""
-    name = request.host
-    name = name[1 : name.index("]")] if name.startswith("[") and "]" in name else name.rsplit(":", 1)[0]
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        pass
-    try:
-        async with asyncio.timeout(RESOLVE_S):
-            found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_DGRAM)
-    except (OSError, TimeoutError, UnicodeError):
-        return None
-    return str(found[0][4][0]) if found else None
+    return await request.app[LOOKUP].address(request.host)
 
 
 def created(request: web.Request, peer: Peer) -> web.Response:

@@ -1,0 +1,47 @@
+"""The address behind a Host header."""
+
+import asyncio
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from web import lookup
+from web.lookup import AT_ONCE, Lookup
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("192.0.2.7:8080", "192.0.2.7"),
+        ("[2001:db8::1]:8080", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("", None),
+        ("nowhere.invalid:80", None),
+        ("a" * 300, None),
+        ("..", None),
+    ],
+)
+async def test_what_a_host_header_says(host: str, address: str | None) -> None:
+    """An address is one already, a name is looked up, and nonsense is nothing."""
+    assert await Lookup().address(host) == address
+
+
+async def test_a_name_server_that_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it, it never gets more than a few threads, and when it answers at last they are free again."""
+    answering, asked = threading.Event(), []
+
+    def slow(name: str, *_: Any, **__: Any) -> list[Any]:
+        asked.append(name)
+        answering.wait(10)
+        return [(0, 0, 0, "", ("192.0.2.9", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(lookup, "PATIENCE_S", 0.05)
+    names = Lookup()
+    assert await asyncio.gather(*(names.address(f"slow{number}") for number in range(10))) == [None] * 10
+    assert len(asked) == AT_ONCE
+    monkeypatch.setattr(lookup, "PATIENCE_S", 5.0)
+    answering.set()
+    assert await names.address("quick") == "192.0.2.9"
