@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from math import floor, log10
 
-from tests.bench.report import Chart, Report, Series
+from tests.bench.report import Chart, Drawing, Report, Series
 
 WIDTH, HEIGHT = 720, 340
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 16, 48
@@ -43,8 +43,10 @@ def _section(report: Report) -> str:
     return f'<h2>{escape(report.title)}</h2>{charts}<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>{notes}'
 
 
-def svg(chart: Chart) -> str:
+def svg(chart: Chart | Drawing) -> str:
     """Lines where x is a number, bars where it is a word."""
+    if isinstance(chart, Drawing):
+        return chart.svg
     values = [y for series in chart.series for _, y in series.points if y == y]
     highest = max([*values, chart.limit[1] if chart.limit else 0.0, 1e-9])
     step = _step(highest)

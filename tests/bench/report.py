@@ -31,6 +31,13 @@ class Chart(NamedTuple):
     limit: tuple[str, float] | None = None  # a line to stay under: what it is, where
 
 
+class Drawing(NamedTuple):
+    """A picture of its own kind: what it shows, and the SVG."""
+
+    title: str
+    svg: str
+
+
 @dataclass
 class Report:
     """One bench's outcome. rows: what --json prints. notes: how to read the figures. warnings: why not to trust them."""
@@ -38,7 +45,7 @@ class Report:
     title: str
     rows: list[Row]
     columns: Sequence[Column]
-    charts: Sequence[Chart] = ()
+    charts: Sequence[Chart | Drawing] = ()
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 

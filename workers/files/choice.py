@@ -47,20 +47,21 @@ def chosen(name: str, settings: Settings, say: Say) -> tuple[str, Denoiser]:
         return FALLBACK, _loaded(FALLBACK, settings, say)
 
 
-def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:
+def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
+    """What this denoiser's class is to be given, as JSON could hold it. Raises WorkerFailed."""
     if name not in names():
         raise UnknownDenoiser(name, names())
     inner = name.removeprefix(PREFIX)
     family = FAMILIES.get(inner)
-    options: dict[str, object] = {}
-    if name.startswith(PREFIX):
-        options = {"denoiser": inner, "chunk_s": settings.chunk_s, "overlap_s": settings.overlap_s}
-        if family:
-            options["weights"] = _weights(family, settings, say)
-        return Chunked(options)
-    if family:
-        options["graph"] = _graph(family, settings, say)
-    return registry.load(name)(options)
+    if not name.startswith(PREFIX):
+        return {"graph": str(_graph(family, settings, say))} if family else {}
+    weights = {"weights": str(_weights(family, settings, say))} if family else {}
+    return {"denoiser": inner, "chunk_s": settings.chunk_s, "overlap_s": settings.overlap_s, **weights}
+
+
+def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:
+    given = options(name, settings, say)
+    return Chunked(given) if name.startswith(PREFIX) else registry.load(name)(given)
 
 
 def _weights(family: Family, settings: Settings, say: Say) -> Path:

@@ -81,8 +81,8 @@ def _upstream(weights: object) -> Offline:
         raise OptionError(f"these weights cannot be loaded: {error}") from error
 
     def offline(sound: Sound) -> Sound:
-        late = model.enhance(np.concatenate((sound, np.zeros(BLOCK, np.float32))))
-        return late[BLOCK:].copy()
+        late = model.enhance(np.concatenate((sound, np.zeros(2 * BLOCK, np.float32))))  # as upstream's `pad=True`
+        return late[BLOCK:][: len(sound)].copy()
 
     return offline
 

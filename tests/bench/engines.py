@@ -1,0 +1,165 @@
+"""One way to denoise, in a process of its own, measured hop by hop. `python -m tests.bench.engines NAME --audio … --models …`
+
+NAME is a denoiser, or what is compared with it: "torch eager NAME" (the streaming net that graphs are made of),
+"offline 20 ms NAME", "offline 1 s NAME" (whole calls of upstream's `enhance()`, one chunk after the other), "offline 2 s + 0.5 s
+NAME" (overlapping chunks, cross-faded). Questions and answers are JSON lines:
+
+{"do": "tight" | "paced", "seconds", "voices"} → {"ms": [a hop of one voice, …]};  {"do": "quality"} → {"si_sdr_gain_db", "pesq", "stoi"}
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from tests.running import ROOT
+from tests.sound import Sound, read_wav, si_sdr
+from workers import registry
+from workers.denoiser import BLOCK, RATE_HZ, Denoiser
+from workers.files.choice import Settings, options
+from workers.files.cleaning import Cleaning
+from workers.plugins.chunked import Chunked
+from workers.weights import FAMILIES
+
+EAGER, SHORT, LONG, FADED = "torch eager ", "offline 20 ms ", "offline 1 s ", "offline 2 s + 0.5 s "
+HOP_S = BLOCK / RATE_HZ
+WARM_HOPS = 20
+
+
+class Engine(Protocol):
+    """`hops` blocks of each voice go into one call; the output trails the input by `latency` samples."""
+
+    hops: int
+    latency: int
+
+    def caller(self, voices: int) -> Callable[[Sound], Any]: ...  # of float32[voices, hops * 480], with voices that are new
+    def whole(self, noisy: Sound) -> Sound: ...  # float32[n] -> float32[n], aligned
+
+
+class Streaming:
+    """A denoiser, hop by hop; `hops` of them are timed as one where their times are unlike on purpose."""
+
+    def __init__(self, denoiser: Denoiser, hops: int = 1) -> None:
+        self._denoiser, self.hops, self.latency = denoiser, hops, denoiser.latency
+
+    def caller(self, voices: int) -> Callable[[Sound], Any]:
+        states = [self._denoiser.open() for _ in range(voices)]
+
+        def call(noisy: Sound) -> None:
+            for at in range(0, noisy.shape[1], BLOCK):
+                self._denoiser.clean(states, noisy[:, at : at + BLOCK])
+
+        return call
+
+    def whole(self, noisy: Sound) -> Sound:
+        cleaning = Cleaning(self._denoiser, 1)
+        return np.concatenate((cleaning.write(noisy[None]), cleaning.rest()), axis=1)[0]
+
+
+class Offline:
+    """Upstream's `enhance()` on one chunk after the other, each by itself."""
+
+    def __init__(self, weights: Path, chunk: int) -> None:
+        from workers.streaming.upstream import load
+
+        self._model, self._chunk = load(weights), chunk
+        self.hops, self.latency = chunk // BLOCK, chunk - BLOCK
+
+    def caller(self, voices: int) -> Callable[[Sound], Any]:
+        assert voices == 1, "one voice a call"
+        return lambda noisy: self._enhanced(noisy[0])
+
+    def _enhanced(self, noisy: Sound) -> Sound:
+        padded = np.concatenate((noisy, np.zeros(2 * BLOCK, np.float32)))  # as upstream's `pad=True`
+        return self._model.enhance(padded)[BLOCK:][: len(noisy)]
+
+    def whole(self, noisy: Sound) -> Sound:
+        padded = np.concatenate((noisy, np.zeros(-len(noisy) % self._chunk, np.float32)))
+        return np.concatenate([self._enhanced(chunk) for chunk in padded.reshape(-1, self._chunk)])[: len(noisy)]
+
+
+def made(contender: str, models: Path) -> Engine:
+    """The engine of a name. Raises WorkerFailed."""
+    settings = Settings(paths=(models,), cache=ROOT / "var" / "cache")
+    kind = next((kind for kind in (EAGER, SHORT, LONG, FADED) if contender.startswith(kind)), "")
+    name = contender.removeprefix(kind)
+    if not kind:
+        return Streaming(registry.load(name)(options(name, settings, _say)))
+    import torch
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    weights = models / FAMILIES[name].folder
+    if kind == EAGER:
+        return Streaming(registry.load(name)({"weights": str(weights), "device": "cpu"}))
+    if kind == FADED:
+        return Streaming(Chunked({"weights": str(weights), "chunk_s": 2.0, "overlap_s": 0.5}), hops=150)
+    return Offline(weights, {SHORT: 960, LONG: 48_000}[kind])
+
+
+def timed(engine: Engine, noisy: Sound, voices: int, seconds: float, paced: bool) -> list[float]:
+    """Milliseconds a hop and voice of each call, back to back, or each woken when its sound would be there."""
+    size, call = engine.hops * BLOCK, engine.caller(voices)
+    chunks = noisy[: len(noisy) // size * size].reshape(-1, size)
+    for at in range(-(-WARM_HOPS // engine.hops)):
+        call(np.repeat(chunks[at % len(chunks)][None], voices, axis=0))
+    found, at = [], 0
+    begin = due = time.monotonic()
+    while time.monotonic() - begin < seconds:
+        sound = chunks[(at + 7 * np.arange(voices)) % len(chunks)]  # no two voices alike
+        if paced:
+            due += engine.hops * HOP_S
+            time.sleep(max(0.0, due - time.monotonic()))
+        start = time.perf_counter_ns()
+        call(sound)
+        found.append((time.perf_counter_ns() - start) / 1e6 / engine.hops / voices)
+        at += 1
+    return found
+
+
+def quality(engine: Engine, noisy: Sound, clean: Sound) -> dict[str, float]:
+    """How much better than noisy, by three measures. PESQ is of the band up to 8 kHz."""
+    from pesq import pesq
+    from pystoi import stoi
+    from scipy.signal import resample_poly
+
+    heard = engine.whole(noisy)
+    low, low_clean = (resample_poly(sound, 1, 3) for sound in (heard, clean))
+    return {
+        "si_sdr_gain_db": si_sdr(clean, heard) - si_sdr(clean, noisy),
+        "pesq": float(pesq(16_000, low_clean, low, "wb")),
+        "stoi": float(stoi(clean, heard, RATE_HZ)),
+    }
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("--audio", type=Path, required=True)
+    parser.add_argument("--models", type=Path, required=True)
+    asked = parser.parse_args()
+    noisy, clean = (read_wav(asked.audio / name) for name in ("noisy_snr0.wav", "clean_freesound_33711.wav"))
+    engine = made(asked.name, asked.models)
+    print(json.dumps({"latency": engine.latency}), flush=True)
+    for line in sys.stdin:
+        question = json.loads(line)
+        if question["do"] == "quality":
+            answer: dict[str, Any] = quality(engine, noisy, clean)
+        else:
+            found = timed(engine, noisy, question["voices"], question["seconds"], question["do"] == "paced")
+            answer = {"ms": [round(ms, 5) for ms in found]}
+        print(json.dumps(answer), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
