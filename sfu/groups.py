@@ -1,6 +1,7 @@
 """Header groups: listeners that get the same plaintext packet, and the packets that they may ask for again."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sfu import red, rtp
@@ -30,14 +31,15 @@ class Group:
     Exactly: to encrypt other bytes under a number that was used already would give the key stream away.
     """
 
-    def __init__(self, shape: Shape, ssrc: int, base: int, batch: Batch) -> None:
+    def __init__(self, shape: Shape, ssrc: int, base: int, batch: Batch, before: Iterable[Packet] = ()) -> None:
+        """before: what its line was sent last, the newest last; so that the first packet has it along."""
         self.shape = shape
         self.crew = Crew(batch)
         self._ssrc = ssrc
         self._base = base
         self._cache: list[tuple[int, bytes] | None] = [None] * CACHED
         self.newest = -1  # the number sent last
-        self._before: deque[Packet] = deque(maxlen=shape.redundancy)
+        self.before: deque[Packet] = deque(before, maxlen=shape.redundancy)
 
     def __len__(self) -> int:
         return len(self.crew)
@@ -48,14 +50,14 @@ class Group:
         payload_type, payload = shape.opus_pt, packet.payload
         if shape.red_pt is not None:
             payload_type, payload = shape.red_pt, self._with_earlier(packet)
-            self._before.append(packet)
+            self.before.append(packet)
         plain = rtp.build(payload_type, number + shape.half, packet.time + self._base, self._ssrc, payload, marker=marker)
         self._cache[number % CACHED] = number, plain
         self.newest = number
         return plain
 
     def _with_earlier(self, packet: Packet) -> bytes:
-        earlier = [(packet.time - before.time, before.payload) for before in self._before]
+        earlier = [(packet.time - before.time, before.payload) for before in self.before]
         while rtp.HEADER_LENGTH + len(payload := red.build(self.shape.opus_pt, packet.payload, earlier)) > LARGEST_RED and earlier:
             del earlier[0]
         return payload
@@ -110,11 +112,14 @@ class Groups:
         audio = listener.peer.audio
         redundancy = listener.redundancy
         shape = Shape(listener.line, listener.half, audio.opus_pt, audio.red_pt if redundancy else None, redundancy)
+        stays = self._stays.setdefault(listener, deque(maxlen=REMEMBERED))
         group = self._groups.get(shape)
         if group is None:
-            group = self._groups[shape] = Group(shape, self._ssrc, self._base, self._batch)
+            last = stays[-1].group if stays and stays[-1].until == since else None
+            before = last.before if last is not None and last.shape.line is listener.line else ()
+            group = self._groups[shape] = Group(shape, self._ssrc, self._base, self._batch, before)
         group.crew.add(listener.slot)
-        self._stays.setdefault(listener, deque(maxlen=REMEMBERED)).append(Stay(group, since, None))
+        stays.append(Stay(group, since, None))
 
     def remove(self, listener: Listener) -> None:
         """Idempotent. An empty group is built for no longer; what it sent is kept for those who may ask for it again."""

@@ -404,7 +404,7 @@ def test_packets_in_flight_are_sent_again_after_a_change_of_redundancy(stage: St
     first = [one.packets(), stay.packets()][0]
     stage.fanout.rtcp(one.listener, [rtcp.ReceiverReport(1, (rtcp.Report(SSRC, 80, 0, 0, 0),))])
     stage.o(3)
-    one.packets()
+    assert [block.payload for block in red.parse(one.packets()[0].payload)] == [b"o2", b"o3"]
     sent: list[bytes] = []
     one.ear.send_rtp = sent.append  # type: ignore[method-assign, assignment]
     stage.fanout.rtcp(one.listener, [rtcp.Nack(1, SSRC, (1, 2))])
