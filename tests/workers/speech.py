@@ -57,7 +57,7 @@ def places(received: Iterable[Packet]) -> list[tuple[int, int, int]]:
 class Slow(Passthrough):
     """As late as DeepFilterNet3, and nothing else."""
 
-    latency = 1440
+    latency, latency_ms = 1440, 30.0
 
     def open(self) -> Voice:
         return [np.zeros(self.latency, dtype=np.float32)]

@@ -9,9 +9,11 @@ import pytest
 
 from tests.running import ROOT
 from tests.sound import read_wav
+from tests.strangers import install
 from tests.workers.conftest import graph_of
 from tests.workers.files import KINDS, read, snr, tone, write
 from tests.workers.offline import enhanced
+from workers import registry
 from workers.denoise import main
 from workers.weights import FAMILIES
 
@@ -120,11 +122,24 @@ def test_strength(denoise: Denoise, audio_folder: Path) -> None:
 def test_exact(denoiser: str, denoise: Denoise, models_folder: Path, audio_folder: Path, tmp_path: Path) -> None:
     """A file through the streaming model is what upstream's offline `enhance()` makes of the whole of it, to the last sample."""
     graph_of(denoiser, models_folder)
-    wav = audio_folder / "noisy_snr0.wav"
-    offline = enhanced(models_folder / FAMILIES[denoiser].folder, [wav], tmp_path / "offline.npz")[wav.name]
-    noisy = write(tmp_path / "noisy.wav", read_wav(wav)[None, :-7], 48_000, "pcm_f32le", "flt")
-    heard = read(denoise(noisy, ".wav", f"--models={models_folder}", f"--cache={ROOT / 'var' / 'cache'}", denoiser=denoiser))[0][0]
-    wanted = offline[480:][: len(heard)]
-    assert len(heard) == len(read_wav(wav)) - 7
-    end = len(heard) - 4_800  # there offline has heard what comes after the seven samples
-    assert snr(wanted[:end], heard[:end]) >= LEAST_DB
+    sound = read_wav(audio_folder / "noisy_snr0.wav")[None, 12_345:400_000]  # ends amid a word, and a hop
+    whole = write(tmp_path / "whole.wav", sound, 48_000)
+    floats = write(tmp_path / "floats.wav", sound, 48_000, "pcm_f32le", "flt")
+    offline = enhanced(models_folder / FAMILIES[denoiser].folder, [whole], tmp_path / "offline.npz")[whole.name]
+    wanted = offline[480:][: sound.shape[1]]
+    for noisy in whole, floats:
+        heard = read(denoise(noisy, ".wav", f"--models={models_folder}", f"--cache={ROOT / 'var' / 'cache'}", denoiser=denoiser))[0][0]
+        assert len(heard) == len(wanted) and snr(wanted, heard) >= LEAST_DB
+
+
+def test_stranger(denoise: Denoise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A denoiser out of somebody's installed package is asked for by its name, and its delay taken off like any other's."""
+    monkeypatch.syspath_prepend(install(tmp_path))
+    registry._entries.cache_clear()
+    try:
+        sound = tone(48_000, 20_000)
+        heard = read(denoise(write(tmp_path / "noisy.wav", sound, 48_000, "pcm_f32le", "flt"), ".wav", denoiser="slow"))[0]
+    finally:
+        monkeypatch.undo()
+        registry._entries.cache_clear()
+    assert (heard == sound.astype(np.float32)).all()
