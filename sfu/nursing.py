@@ -2,20 +2,32 @@
 
 import asyncio
 import logging
+import time
+from collections import Counter, deque
 from types import TracebackType
 
 from workers.nursery import Nursery
 
 logger = logging.getLogger(__name__)
 
+WINDOW_S = 60.0  # deaths within this are repeated ones
+BACK_OFF_S = 1.0  # before the third nursery within the window, doubled for each further one
+MOST_BACK_OFF_S = 30.0
+DEADLY = 2  # so many deaths over loading it, and a denoiser is not loaded again by this server
+
 
 class Nursing:
-    """Owns the nursery process. Asking for it makes one where there is none or the old one died."""
+    """Owns the nursery process. Asking for it makes one where there is none or the old one died; not too often.
+
+    Its death is the end of every worker, so a denoiser that takes it along when it is loaded is found out and refused.
+    """
 
     def __init__(self, share: int = 1) -> None:
         """share: the most broadcasts that one worker process serves."""
         self._share = share
         self._nursery: Nursery | None = None
+        self._deaths: deque[float] = deque(maxlen=16)
+        self._blamed: Counter[str] = Counter()
         self._making = asyncio.Lock()  # two broadcasts that ask at once share the one that is made
 
     async def __aenter__(self) -> "Nursing":
@@ -29,11 +41,24 @@ class Nursing:
         """Return a living nursery. Raises WorkerFailed when none can be started."""
         async with self._making:
             if self._nursery is not None and not self._nursery.alive:
-                logger.warning("the nursery (pid %s) is gone; making another", self._nursery.pid)
-                await self._let_go()
+                await self._mourn(self._nursery)
             if self._nursery is None:
-                self._nursery = await Nursery(self._share).__aenter__()
+                refused = [name for name, times in self._blamed.items() if times >= DEADLY]
+                self._nursery = await Nursery(self._share, refused).__aenter__()
             return self._nursery
+
+    async def _mourn(self, nursery: Nursery) -> None:
+        """Let the dead one go, and wait where they die too fast."""
+        now = time.monotonic()
+        self._deaths.append(now)
+        if nursery.last_asked is not None:
+            self._blamed[nursery.last_asked] += 1
+        often = sum(now - death < WINDOW_S for death in self._deaths)
+        wait_s = min(BACK_OFF_S * 2 ** (often - 3), MOST_BACK_OFF_S) if often > 2 else 0.0
+        over = f" over {nursery.last_asked}" if nursery.last_asked else ""
+        logger.warning("the nursery (pid %s) has died%s; another is made in %g s", nursery.pid, over, wait_s)
+        await self._let_go()
+        await asyncio.sleep(wait_s)
 
     async def _let_go(self) -> None:
         nursery, self._nursery = self._nursery, None

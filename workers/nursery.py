@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,9 +29,12 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM
 class Nursery:
     """A process that has denoisers loaded. Owns the process and its socket; when it dies, `gone` tells, and it stays dead."""
 
-    def __init__(self, share: int = 1) -> None:
-        """share: the most voices that one worker process serves."""
+    def __init__(self, share: int = 1, refused: Collection[str] = ()) -> None:
+        """share: the most voices that one worker process serves. refused: denoisers that are not to be loaded, for they kill."""
+        self.last_asked: str | None = None  # the denoiser that it was busy with when it died, if any
         self._share = share
+        self._refused = refused
+        self._busy_with: dict[int, str] = {}
         self.gone = asyncio.Event()
         self._asked: dict[int, asyncio.Future[tuple[dict[str, Any], list[int]]]] = {}
         self._count = 0
@@ -111,6 +114,8 @@ class Nursery:
     async def _ask(
         self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = (), **more: object
     ) -> tuple[dict[str, Any], list[int]]:
+        if denoiser in self._refused:
+            raise WorkerFailed(f"{denoiser} has ended the nursery again and again when it was loaded", reason="deadly")
         if self._socket is None:
             raise WorkerFailed("the nursery is gone", reason="nursery_gone")
         self._count += 1
@@ -120,6 +125,7 @@ class Nursery:
             socket.send_fds(self._socket, [json.dumps(question, default=str).encode()], fds)
         except OSError as error:  # a full buffer too: a nursery that has not listened for so long is none
             raise WorkerFailed(f"the nursery does not listen: {error}", reason="nursery_gone") from error
+        self._busy_with[ask] = denoiser
         asked = self._asked[ask] = asyncio.get_running_loop().create_future()
         try:
             answer, pidfds = await asked
@@ -145,6 +151,7 @@ class Nursery:
             self._end()
             return
         answer = json.loads(message)
+        self._busy_with.pop(answer["ask"], None)
         asked = self._asked.get(answer["ask"])
         if asked is None or asked.done():  # whoever asked has left
             _close(fds)
@@ -158,6 +165,7 @@ class Nursery:
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
         self._socket = None
+        self.last_asked = next(iter(self._busy_with.values()), None)
         self.gone.set()
         for asked in self._asked.values():
             if not asked.done():

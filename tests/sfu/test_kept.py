@@ -165,3 +165,18 @@ async def test_the_coming_one_steps_in_early(nursing: Nursing, stretch: float) -
         first._worker.kill()
         await ada.until(DenoiseState.ACTIVE, 10 * stretch, denoiser="slow")
         await ada.heard(5 * stretch)
+
+
+async def test_a_deadly_denoiser_is_found_out(nursing: Nursing, stretch: float) -> None:
+    """Who chooses a denoiser that kills the nursery harms the others twice at most; then it is refused, and all go on."""
+    async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada, Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ben:
+        ada.worker.wish(True)
+        await ada.until(DenoiseState.ACTIVE, 10 * stretch)
+        ben.worker.wish(True, "deadly")
+        await ben.until(DenoiseState.BYPASSED, 20 * stretch, reason="worker_failed")
+        await ada.until(DenoiseState.ACTIVE, 20 * stretch, denoiser="passthrough")
+        nursery = await nursing.nursery()
+        ben.worker.wish(True)
+        await ben.until(DenoiseState.BYPASSED, 20 * stretch, reason="worker_failed")
+        assert await nursing.nursery() is nursery and nursery.alive
+        await ada.heard(5 * stretch)

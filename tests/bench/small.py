@@ -1,0 +1,109 @@
+"""What a small server costs: memory (PSS) and processor of all its processes, idle and with one denoised voice and ten listeners.
+
+    python -m tests.bench.small MODELS AUDIO
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypedDict
+
+import psutil
+
+from tests.people import friends
+from tests.running import ROOT, Server
+from tests.sound import encode, read_wav
+
+LISTENERS = 10
+WATCHED_S = 8.0
+SETTLING_S = 3.0
+
+
+class Cost(TypedDict):
+    """Of one state of the server, all its processes together; pss_mb besides by process: server, nursery, worker."""
+
+    pss_mb: dict[str, float]
+    cpu_pct: dict[str, float]
+    total_mb: float
+    total_pct: float
+
+
+async def measure(models: Path, audio: Path, watched_s: float = WATCHED_S) -> dict[str, Cost]:
+    """`idle` and `one_voice_ten_listeners`. Takes about half a minute; the model is exported first where it was not."""
+    with tempfile.TemporaryDirectory() as folder:
+        storage = Path(folder) / "var"
+        storage.mkdir()
+        (storage / "cache").symlink_to(ROOT / "var" / "cache")
+        server = Server(Path(folder), {"models.path": [str(models)]}, {}, 1.0)
+        await server.start()
+        try:
+            return await _measured(server, audio, watched_s)
+        finally:
+            server.stop()
+
+
+async def _measured(server: Server, audio: Path, watched_s: float) -> dict[str, Cost]:
+    noisy = encode(read_wav(audio / "noisy_snr0.wav"))
+    async with AsyncExitStack() as opened:
+        ada, ben = await opened.enter_async_context(friends(server.url, "ada", "ben"))
+        async with asyncio.timeout(120):
+            while not any(each["name"] == "deepfilternet3" and each["available"] for each in await ada.call("GET", "/api/denoisers")):
+                await asyncio.sleep(0.2)
+        await asyncio.sleep(SETTLING_S)
+        idle = await _cost(server.pid, watched_s)
+        mic = await opened.enter_async_context(ada.phone())
+        await mic.publish("ada")
+        mic.send(0, 0, noisy[0])
+        await ada.until("ada", live=True, denoise_state="active")
+        for _ in range(LISTENERS):
+            ear = await opened.enter_async_context(ben.phone())
+            ear.on_packet = lambda *_: None
+            await ear.listen("ada")
+        talking = asyncio.create_task(mic.talk(noisy[1:] * 3, first=1))
+        await asyncio.sleep(SETTLING_S)
+        busy = await _cost(server.pid, watched_s)
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+    return {"idle": idle, "one_voice_ten_listeners": busy}
+
+
+async def _cost(pid: int, watched_s: float) -> Cost:
+    processes = _named(pid)
+    before, began = {name: _cpu_s(each) for name, each in processes.items()}, time.monotonic()
+    await asyncio.sleep(watched_s)
+    passed_s = time.monotonic() - began
+    cpu = {name: round(100 * (_cpu_s(each) - before[name]) / passed_s, 2) for name, each in processes.items()}
+    pss = {name: round(_pss_mb(each), 1) for name, each in processes.items()}
+    return Cost(pss_mb=pss, cpu_pct=cpu, total_mb=round(sum(pss.values()), 1), total_pct=round(sum(cpu.values()), 2))
+
+
+def _named(pid: int) -> dict[str, int]:
+    """The server's processes by what they are."""
+    found = {"server": pid}
+    for child in psutil.Process(pid).children():
+        name = "nursery" if "workers.forking" in child.cmdline() else " ".join(child.cmdline()[1:3])
+        found[name] = child.pid
+        for number, worker in enumerate(child.children()):
+            found[f"worker {number}"] = worker.pid
+    return found
+
+
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _pss_mb(pid: int) -> float:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    [line] = [line for line in rollup.splitlines() if line.startswith("Pss:")]
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    print(json.dumps(asyncio.run(measure(Path(sys.argv[1]), Path(sys.argv[2]))), indent=2))
