@@ -45,7 +45,23 @@ async def audio(request: web.Request) -> web.StreamResponse:
         if await asyncio.to_thread(folder.exists):
             raise
         raise NotFound("It has just been deleted.") from None
-    return web.FileResponse(ready, headers=headers)
+    return await _sent(request, ready, headers)
+
+
+async def _sent(request: web.Request, file: Path, headers: dict[str, str]) -> web.StreamResponse:
+    """A whole file, or the range of it that is asked for."""
+    try:
+        size = (await asyncio.to_thread(file.stat)).st_size
+    except FileNotFoundError:
+        raise NotFound("It has just been deleted.") from None
+    wanted = None if hdrs.IF_RANGE in request.headers else _range(request, size, "")
+    if wanted is not None and wanted[0] >= wanted[1]:
+        return _no_such_range(size)
+    return web.FileResponse(file, headers=headers)
+
+
+def _no_such_range(size: int) -> web.Response:
+    return problem(416, "no_such_range", f"It has {size} bytes.", headers={hdrs.CONTENT_RANGE: f"bytes */{size}"})
 
 
 def _look(folder: Path, recording: Recording, variant: str, form: str) -> tuple[int, Path | None]:
@@ -66,7 +82,7 @@ async def _view(request: web.Request, folder: Path, variant: str, samples: int, 
     wanted = _range(request, size, f'"{tag}"')
     start, stop = wanted or (0, size)
     if start >= stop:
-        return problem(416, "no_such_range", f"It has {size} bytes.", headers={hdrs.CONTENT_RANGE: f"bytes */{size}"})
+        return _no_such_range(size)
     response = web.StreamResponse(headers=headers)
     response.content_length = stop - start
     if wanted:

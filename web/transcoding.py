@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ MOST_MADE = 16  # files being made or waited for at once
 
 
 class Transcoding:
-    """Owns a cache folder (bounded; the least recently made goes first) and the children that run for it."""
+    """Owns a cache folder (bounded; the least recently used goes first) and the children that run for it."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
@@ -89,18 +90,18 @@ class Transcoding:
 
 
 def _touched(path: Path) -> bool:
-    """Whether the file is there; it counts as new again then. Makes the folder for it."""
+    """Whether the file is there; it counts as just used then, and stays as old as it is, which its ETag tells. Makes the folder for it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.utime(path)
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
     except FileNotFoundError:
         return False
     return True
 
 
 def _shrink(cache: Path, newest: Path) -> None:
-    """Delete the oldest files until the rest fits; never the newest, and what is being sent stays readable to its reader."""
-    files = sorted((file.stat().st_mtime, file.stat().st_size, file) for file in cache.iterdir())
+    """Delete the files used longest ago until the rest fits; never the newest, and what is being sent stays readable to its reader."""
+    files = sorted((file.stat().st_atime, file.stat().st_size, file) for file in cache.iterdir())
     total = sum(size for _, size, _ in files)
     for _, size, file in files:
         if total <= CACHE_BYTES:

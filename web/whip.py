@@ -5,6 +5,7 @@ from aiohttp import web
 from sfu.broadcast import Wish
 from sfu.errors import BadRequest, NotAllowed
 from web import negotiation
+from web.bodies import is_storable
 from web.keys import SWITCHBOARD
 from web.session import current_user, user_named
 
@@ -49,8 +50,8 @@ def wish_of(request: web.Request) -> Wish:
         if query.get(name, "1").lower() not in TRUTH:
             errors[name] = "0 or 1"
     title = query.get("title", "").strip()
-    if len(title) > TITLE:
-        errors["title"] = f"at most {TITLE} characters"
+    if len(title) > TITLE or not is_storable(title):
+        errors["title"] = f"at most {TITLE} characters, without NUL"
     if errors:
         raise BadRequest(errors)
     return Wish(

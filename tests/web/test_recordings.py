@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import shutil
 import wave
 from collections.abc import Callable
@@ -173,8 +174,10 @@ async def test_wav_of_every_variant_whole_and_in_ranges(house: House, query: str
         status, part, headers = await sound(alice, recording, query, Range=asked)
         assert (status, headers["Content-Range"]) == (206, f"bytes {start}-{stop - 1}/{size}")
         assert part == whole[start:stop] and int(headers["Content-Length"]) == len(part)
-    status, _, headers = await sound(alice, recording, query, Range=f"bytes={size}-")
-    assert (status, headers["Content-Range"]) == (416, f"bytes */{size}")
+    for beyond in (f"bytes={size}-", "bytes=-0"):
+        status, said, headers = await sound(alice, recording, query, Range=beyond)
+        assert (status, headers["Content-Range"]) == (416, f"bytes */{size}")
+        assert json.loads(said)["code"] == "no_such_range"
     tag = (await alice.raw("HEAD", f"/api/recording/{recording}/audio{query}")).headers["ETag"]
     assert (await sound(alice, recording, query, **{"Range": "bytes=5-9", "If-Range": tag}))[0] == 206
     old = (await sound(alice, recording, query, **{"Range": "bytes=5-9", "If-Range": '"old"'}))[0]
@@ -206,7 +209,8 @@ async def test_other_forms(house: House, form: str, variant: str, channels: int)
     with av.open(io.BytesIO(whole)) as file:
         assert file.streams.audio[0].layout.nb_channels == channels
         assert sum(frame.samples for frame in file.decode(file.streams.audio[0])) == 96_000
-    assert (await sound(alice, recording, query, Range="bytes=10-19"))[:2] == (206, whole[10:20])
+    status, part, again = await sound(alice, recording, query, Range="bytes=10-19")
+    assert (status, part, again["ETag"]) == (206, whole[10:20], headers["ETag"])
 
 
 async def test_what_is_not_there_or_not_known(house: House) -> None:

@@ -21,3 +21,19 @@ async def test_a_bad_change_is_refused(house: House, body: bytes) -> None:
     """A strength outside 0 to 100, however far, and fields of the wrong kind are 422."""
     alice = await house.user("alice")
     assert (await alice.raw("POST", "/api/stream/denoise", data=body)).status == 422
+
+
+@pytest.mark.parametrize("query", ["title=%00", "title=" + "x" * 201, "denoise=2", "record=maybe"])
+async def test_a_bad_wish_is_refused(house: House, query: str) -> None:
+    """A title that cannot be kept, and what is neither yes nor no, are 422 before the offer is read."""
+    alice = await house.user("alice")
+    status, answer = await alice.ask("POST", f"/whip/alice?{query}")
+    assert status == 422 and list(answer["errors"]) == [query.partition("=")[0]]
+
+
+async def test_nobody_broadcasts_as_another(house: House) -> None:
+    """403 where there is such a user, 404 where there is none."""
+    alice = await house.user("alice")
+    await house.user("bob")
+    assert (await alice.ask("POST", "/whip/BOB"))[1]["code"] == "not_allowed"
+    assert (await alice.ask("POST", "/whip/nobody"))[1]["code"] == "no_such_user"
