@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 
 from aiohttp import web
 
@@ -18,7 +19,8 @@ from sfu.switchboard import Switchboard
 from sfu.udp import MediaSockets
 from web.checkup import Checkups
 from web.denoisers import FALLBACK, Denoisers
-from web.keys import ARCHIVE, CHECKUPS, CONFIG, DENOISERS, PRESENCE, SWITCHBOARD
+from web.keys import ARCHIVE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
+from web.operations import Sample
 from web.presence import Presence
 from workers.errors import WorkerFailed
 from workers.models import Models
@@ -46,6 +48,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         def checkup(offer: sdp.Offer, host: str | None, protocol: sdp.Protocol) -> Peer:
             return make_peer(sockets, certificate, offer, "subscribe", announce=announced, extra=host, over=(protocol,))
 
+        app[METRICS].append(lambda: socket_samples(sockets))
         app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.protocols))
         parts = Parts(config, nursing.nursery, denoisers, app[ARCHIVE])
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
@@ -60,6 +63,14 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         warming.warm(denoisers)
         app[DENOISERS], app[SWITCHBOARD] = denoisers, switchboard
         yield
+
+
+def socket_samples(sockets: MediaSockets) -> Iterable[Sample]:
+    """What came to the media port and went nowhere, by reason; and how many connections it holds."""
+    for reason, count in asdict(sockets.dropped).items():
+        yield Sample("hushcast_media_dropped_total", "counter", "Datagrams and connections dropped.", count, f'reason="{reason}"')
+    streams = 0 if sockets.doors is None else sockets.doors.streams
+    yield Sample("hushcast_media_connections", "gauge", "Open TCP connections of the media port.", streams)
 
 
 class Warming:
