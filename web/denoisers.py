@@ -1,10 +1,14 @@
 """Which denoisers this server has now: plugins by the registry, weights and exported graphs by `workers.models`."""
 
+import logging
 from collections.abc import Mapping
 
 from sfu.errors import ConfigError
 from workers import registry
+from workers.errors import WorkerFailed
 from workers.models import Models
+
+logger = logging.getLogger(__name__)
 
 FALLBACK = "rnnoise"
 FIRST = "deepfilternet3"
@@ -18,7 +22,14 @@ class Denoisers:
     def __init__(self, default: str, models: Models) -> None:
         """default: a name, or "auto". Raises ConfigError for a name that nobody registered."""
         self._models = models
-        self._latency = {name: registry.load(name).latency_ms for name in registry.names()}
+        self._latency: dict[str, float] = {}
+        self._broken: dict[str, str] = {}
+        for name in registry.names():
+            try:
+                self._latency[name] = registry.load(name).latency_ms
+            except (WorkerFailed, AttributeError) as error:  # a stranger's: the server can do without
+                logger.warning("%s", error)
+                self._latency[name], self._broken[name] = 0.0, f"failed: {error}"
         if default != "auto" and default not in self._latency:
             raise ConfigError(f"denoise.default: no denoiser {default!r}; known: auto, {', '.join(self._latency)}")
         self._default = FIRST if default == "auto" and FIRST in self._latency else FALLBACK if default == "auto" else default
@@ -29,7 +40,8 @@ class Denoisers:
 
     def available(self, name: str) -> tuple[bool, str | None]:
         """Can it serve now, and if not, why."""
-        return self._models.state(name)
+        broken = self._broken.get(name)
+        return (False, broken) if broken else self._models.state(name)
 
     def chosen(self, wanted: str | None) -> tuple[str, str | None]:
         """The one that serves now for `wanted` (None: the default), with the reason where it is another one."""
@@ -38,8 +50,7 @@ class Denoisers:
         return (name, None) if available else (FALLBACK, reason)
 
     def options(self, name: str) -> Mapping[str, object]:
-        graph = self._models.graph(name)
-        return {} if graph is None else {"graph": str(graph)}
+        return self._models.options(name)
 
     def delay_samples(self, name: str) -> int:
         """Model and encoder lookahead, padded to whole 20 ms packets."""
@@ -51,7 +62,5 @@ class Denoisers:
         rows, default = [], self.chosen(None)[0]
         for name, latency_ms in self._latency.items():
             available, reason = self.available(name)
-            rows.append(
-                {"name": name, "latency_ms": latency_ms, "available": available, "reason": reason, "default": name == default}
-            )
+            rows.append({"name": name, "latency_ms": latency_ms, "available": available, "reason": reason, "default": name == default})
         return rows

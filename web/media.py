@@ -19,6 +19,7 @@ from sfu.switchboard import Switchboard
 from sfu.udp import MediaSockets
 from web.checkup import Checkups
 from web.denoisers import FALLBACK, Denoisers
+from web.device import device_of
 from web.keys import ARCHIVE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
 from web.operations import Sample
 from web.presence import Presence
@@ -37,7 +38,12 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         nursing = await opening.enter_async_context(Nursing(config.worker.share))
         warming = await opening.enter_async_context(Warming(nursing))
         models = Models(
-            config.models.path, config.models.url, config.models.download, config.storage.path / "cache", lambda: changed()
+            config.models.path,
+            config.models.url,
+            config.models.download,
+            config.storage.path / "cache",
+            lambda: changed(),
+            device=await device_of(config.denoise.device),
         )
         denoisers = Denoisers(config.denoise.default, models)
         certificate = new_certificate()

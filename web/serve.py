@@ -71,10 +71,10 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
             await web.SockSite(runner, each, ssl_context=context).start()
         say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
         await stop.wait()
+        logger.info("closing")
         await drain(runner.app)
         await asyncio.sleep(DRAIN_S)
     finally:
-        logger.info("closing")
         ended = await _closed_in_time(runner)
     return 0 if ended else 1
 

@@ -42,8 +42,11 @@ class Children:
         self._hands: dict[int, Child] = {}  # by the descriptor of the hand
         self._said: str | None = None
 
-    def place(self, order: Order, options: Mapping[str, object], loaded: Loaded, share: int, fds: Sequence[int]) -> int:
-        """Have a voice carried, by a worker that has room or by a new one; the worker's pid."""
+    def place(self, order: Order, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]) -> int:
+        """Have a voice carried, by a worker that has room or by a new one; the worker's pid.
+
+        loaded: None where the denoiser is not to be forked.
+        """
         kind = json.dumps([order.denoiser, options], sort_keys=True, default=str)
         return self._handed_over(kind, order, share, fds) or self._new(kind, order, options, loaded, share, fds)
 
@@ -58,14 +61,14 @@ class Children:
                 return child.pid
         return None
 
-    def _new(self, kind: str, order: Order, options: Mapping[str, object], loaded: Loaded, share: int, fds: Sequence[int]) -> int:
+    def _new(self, kind: str, order: Order, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]) -> int:
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if share > 1 else (None, None)
         try:
-            objection = loaded.why_no_fork()
-            if objection is None:
+            objection = f"{order.denoiser} cannot be forked with these options" if loaded is None else loaded.why_no_fork()
+            if loaded is not None and objection is None:
                 pid = _forked(order, loaded.denoisers, fds, far)
             else:
-                self._say(objection)
+                self._say(str(objection))
                 pid = _executed(order, options, fds, far)
         except BaseException:
             if near is not None:

@@ -18,7 +18,11 @@ Voice = Any  # the state of one voice: made, changed and understood by its denoi
 
 
 class Denoiser(Protocol):
-    """Noisy blocks in, clean blocks out, for one voice or a batch. Lives in a worker process."""
+    """Noisy blocks in, clean blocks out, for one voice or a batch. Lives in a worker process.
+
+    A class may have besides `forkable(options) -> bool`, a class method: False where a process that has loaded it with these
+    options cannot be forked (CUDA). The nursery then never loads it; one worker started anew serves all its voices.
+    """
 
     rate_hz: ClassVar[int]  # 48_000
     block: ClassVar[int]  # samples per call and voice: 480
@@ -33,3 +37,9 @@ class Denoiser(Protocol):
 
     def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
         """Denoise one block of each voice: float32[n, block] -> float32[n, block], row i belongs to voices[i]."""
+
+
+def forkable(kind: type[Denoiser], options: Mapping[str, object]) -> bool:
+    """Whether a process that has loaded this denoiser may be forked: yes, where its class does not say."""
+    ask = getattr(kind, "forkable", None)
+    return ask is None or bool(ask(options))

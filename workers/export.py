@@ -10,8 +10,11 @@ What is above `main` is light: the server's models.py takes names and checks fro
 import argparse
 import json
 import os
+import re
 import sys
+import time
 import warnings
+from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
 from importlib.metadata import version
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     Net = DeepFilterNet2 | DeepFilterNet3
 
 FORMAT = 3  # of the graph and its description; a new one leaves old cache files unused
+DRAFT_S = 86_400.0  # no export takes so long
 LEAST_SNR_DB = 90.0  # of the exported graph against torch, on noise (130 is usual)
 
 
@@ -48,6 +52,18 @@ def is_whole(graph: Path) -> bool:
         return sum_file(graph).read_text().split()[:1] == [sha256(graph)]
     except OSError:
         return False
+
+
+def tidy(cache: Path) -> None:
+    """Take away graphs of older formats, and drafts of exports that were killed. What cannot be taken away stays."""
+    for file in (*cache.glob("*.onnx*"), *cache.glob(".*.onnx.*")):
+        found = re.fullmatch(r"\.?(\w+)-[0-9a-f]{16}-f(\d+)-.*\.onnx(\..*)?", file.name)
+        if found is None or found[1] not in FAMILIES:
+            continue  # not ours
+        with suppress(OSError):
+            draft = file.name.startswith(".") and time.time() - file.stat().st_mtime > DRAFT_S
+            if int(found[2]) < FORMAT or draft:
+                file.unlink()
 
 
 def main(arguments: list[str] | None = None) -> int:

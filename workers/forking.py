@@ -19,14 +19,17 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from workers import registry
 from workers.carrier import FDS, Order
 from workers.children import Children
+from workers.denoiser import forkable
 from workers.errors import WorkerFailed
 from workers.loaded import Loaded
 from workers.opus import library
 from workers.parent import leave_with_parent
 
 MAX_MESSAGE = 65_536
+UNLIMITED = 1 << 30  # voices of a worker whose denoiser cannot be forked: a second one would need the model, and the card, once more
 
 
 class Forking:
@@ -78,9 +81,11 @@ class Forking:
         answer: dict[str, object] = {"ask": question["ask"]}
         pidfds: list[int] = []
         try:
-            self._loaded.get(question["denoiser"], question["options"])
+            may_fork = forkable(registry.load(question["denoiser"]), question["options"])
+            if may_fork:
+                self._loaded.get(question["denoiser"], question["options"])
             if question["do"] == "spawn":
-                pid = self._place(question, fds)
+                pid = self._place(question, may_fork, fds)
                 answer["pid"] = pid
                 pidfds = [os.pidfd_open(pid)] if hasattr(os, "pidfd_open") else []
         except WorkerFailed as failure:
@@ -94,11 +99,12 @@ class Forking:
             for fd in pidfds:
                 os.close(fd)
 
-    def _place(self, question: Mapping[str, Any], fds: Sequence[int]) -> int:
+    def _place(self, question: Mapping[str, Any], may_fork: bool, fds: Sequence[int]) -> int:
         if len(fds) != FDS:
             raise WorkerFailed(f"a worker needs {FDS} descriptors, not {len(fds)}")
         order = Order(question["denoiser"], question["delay"])
-        return self._children.place(order, question["options"], self._loaded, question["share"], fds)
+        loaded, share = (self._loaded, question["share"]) if may_fork else (None, UNLIMITED)
+        return self._children.place(order, question["options"], loaded, share, fds)
 
 
 def _children_bell() -> int:

@@ -10,7 +10,8 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 
 from workers import export
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[1]
 NO_WEIGHTS = "no weights"
+RETRY_S = (900.0, 3600.0, 14400.0, 43200.0)  # after a fetch that failed; then every 12 hours
 
 
 class Models:
@@ -27,13 +29,25 @@ class Models:
 
     paths: folders searched for weights, in order.   url: "upstream" or where a mirror's zips are.   download: whether to fetch.
     cache: where graphs and fetched weights are kept.   changed(): called on the loop whenever a denoiser's state has changed.
+    device: "cpu" runs exported graphs, "cuda" the weights themselves.   retry_s: pauses before a failed fetch is tried again.
     """
 
-    def __init__(self, paths: Sequence[Path], url: str, download: bool, cache: Path, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        url: str,
+        download: bool,
+        cache: Path,
+        changed: Callable[[], None],
+        *,
+        device: str = "cpu",
+        retry_s: Sequence[float] = RETRY_S,
+    ) -> None:
         self._paths, self._cache = [path.absolute() for path in paths], cache.absolute()
         self._url, self._download = url, download
-        self._changed = changed
-        self._graphs: dict[str, Path] = {}
+        self._changed, self._device, self._retry_s = changed, device, retry_s
+        self._options: dict[str, dict[str, str]] = {}
+        self._settled = asyncio.Event()
         self._reasons: dict[str, str] = dict.fromkeys(FAMILIES, "weights are being looked for")
         self._task: asyncio.Task[None] | None = None
 
@@ -47,13 +61,17 @@ class Models:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def settled(self) -> None:
-        """Wait until nothing more is being fetched or prepared."""
-        if self._task:
-            await asyncio.wait({self._task})
+        """Wait until everything has been looked for, fetched and prepared once, with or without success."""
+        await self._settled.wait()
 
     def graph(self, denoiser: str) -> Path | None:
         """The exported graph, ready to be loaded; None where there is none yet, or none is needed."""
-        return self._graphs.get(denoiser)
+        graph = self._options.get(denoiser, {}).get("graph")
+        return None if graph is None else Path(graph)
+
+    def options(self, denoiser: str) -> Mapping[str, str]:
+        """What its class is to be given; nothing where it needs nothing, or cannot run yet."""
+        return self._options.get(denoiser, {})
 
     def state(self, denoiser: str) -> tuple[bool, str | None]:
         """Whether it can run now, and if not, why: a phrase for people."""
@@ -61,7 +79,20 @@ class Models:
         return reason is None, reason
 
     async def _prepare_all(self) -> None:
-        for family in FAMILIES.values():
+        try:
+            await asyncio.to_thread(export.tidy, self._cache)
+            await self._try(FAMILIES.values())
+        finally:
+            self._settled.set()
+        for pause_s in chain(self._retry_s, repeat(self._retry_s[-1])):
+            missing = [family for family in FAMILIES.values() if self._lacks(family)]
+            if not missing:
+                return
+            await asyncio.sleep(pause_s)
+            await self._try(missing)
+
+    async def _try(self, families: Iterable[Family]) -> None:
+        for family in families:
             try:
                 await self._prepare(family)
             except OSError as error:
@@ -71,16 +102,27 @@ class Models:
         weights = await asyncio.to_thread(find, family, self._paths, self._cache) or await self._fetched(family)
         if weights is None:
             return
-        graph = self._cache / await asyncio.to_thread(export.graph_name, family.denoiser, weights)
-        if not await asyncio.to_thread(_usable, graph):
-            self._say(family, "being prepared")
-            status, words = await self._child("workers.export", family.denoiser, "--weights", str(weights), "--out", str(graph))
-            if status:
-                return self._failed(family, words)
-        self._graphs[family.denoiser] = graph
+        if self._device == "cpu":
+            graph = self._cache / await asyncio.to_thread(export.graph_name, family.denoiser, weights)
+            if not await asyncio.to_thread(_usable, graph) and not await self._exported(family, weights, graph):
+                return
+            self._options[family.denoiser] = {"graph": str(graph)}
+        else:
+            self._options[family.denoiser] = {"weights": str(weights), "device": self._device}
         del self._reasons[family.denoiser]
         logger.info("%s is ready: weights in %s", family.denoiser, weights)
         self._changed()
+
+    async def _exported(self, family: Family, weights: Path, graph: Path) -> bool:
+        self._say(family, "being prepared")
+        status, words = await self._child("workers.export", family.denoiser, "--weights", str(weights), "--out", str(graph))
+        if status:
+            self._failed(family, words)
+        return not status
+
+    def _lacks(self, family: Family) -> bool:
+        """Whether its weights could not be fetched, and may be in an hour."""
+        return family.by_itself and self._download and self._reasons.get(family.denoiser) == NO_WEIGHTS
 
     async def _fetched(self, family: Family) -> Path | None:
         """The folder of weights just fetched, or None, the reason said."""

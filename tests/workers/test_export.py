@@ -1,5 +1,6 @@
 """Weights -> graph, as the child process that does it: the real one, on real and on spoilt weights."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -77,3 +78,16 @@ def test_name_follows_the_weights(weights: Path) -> None:
     assert export.graph_name("deepfilternet3", weights) == first
     (weights / "config.ini").write_text("# changed\n")
     assert export.graph_name("deepfilternet3", weights) != first
+
+
+def test_tidy(tmp_path: Path) -> None:
+    """Graphs of an older format and old drafts go; those of now, a draft being written and strangers' files stay."""
+    now = f"deepfilternet3-0123456789abcdef-f{export.FORMAT}-torch2-ort1.onnx"
+    old = now.replace(f"-f{export.FORMAT}-", "-f1-")
+    stays = {now, f"{now}.sha256", f"{now}.broken", f".{now}.77", "deepfilternet3.onnx", f"other-{old}", "notes.txt"}
+    for name in {*stays, old, f"{old}.sha256", f"{old}.broken", f".{now}.78"}:
+        (tmp_path / name).write_bytes(b"")
+    os.utime(tmp_path / f".{now}.78", (0, 0))
+    export.tidy(tmp_path)
+    export.tidy(tmp_path / "nowhere")
+    assert {file.name for file in tmp_path.iterdir()} == stays

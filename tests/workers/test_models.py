@@ -171,6 +171,32 @@ async def test_resumes(upstream: tuple[Upstream, str], cache: Path) -> None:
     assert server.asked == [None, f"bytes={have}-"] and 0 < have <= 3_000_000
 
 
+async def test_tried_again(upstream: tuple[Upstream, str], cache: Path) -> None:
+    """A fetch that failed is tried again while the server runs, until there is something."""
+    server, url = upstream
+    server.break_after = 3_000_000
+    heard = Heard()
+    async with Models([], url, True, cache, heard.changed, retry_s=(0.05,)) as models:
+        heard.models = models
+        await models.settled()
+        assert models.state(NAME) == (False, "no weights")
+        server.break_after = None
+        async with asyncio.timeout(30):
+            while models.state(NAME) != (True, None):
+                await asyncio.sleep(0.05)
+    assert models.options(NAME) == {"graph": str(models.graph(NAME))}
+    assert heard.reasons.count("weights are being fetched") >= 2
+
+
+async def test_cuda(one_model: Path, tmp_path: Path) -> None:
+    """On CUDA the weights themselves are run: nothing is exported."""
+    async with Models([one_model], "upstream", False, tmp_path / "cache", lambda: None, device="cuda") as models:
+        await models.settled()
+    assert models.state(NAME) == (True, None) and models.graph(NAME) is None
+    assert models.options(NAME) == {"weights": str(one_model / "DeepFilterNet3"), "device": "cuda"}
+    assert not (tmp_path / "cache").exists() and models.options("rnnoise") == {}
+
+
 @pytest.mark.parametrize("vice", ["sum", "garbage", "half"])
 async def test_bad_archive(vice: str, upstream: tuple[Upstream, str], cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An archive that is not what it should be is not used: one line in the log, no weights, nothing left of it."""

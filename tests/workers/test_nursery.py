@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
@@ -26,8 +26,8 @@ from workers.ring import Packet, Ring
 class Way:
     """Two rings, two bells and a worker between them, as a broadcast has them."""
 
-    def __init__(self, nursery: Nursery, denoiser: str) -> None:
-        self.nursery, self.denoiser = nursery, denoiser
+    def __init__(self, nursery: Nursery, denoiser: str, options: Mapping[str, object] | None = None) -> None:
+        self.nursery, self.denoiser, self.options = nursery, denoiser, options or {}
         self.out: list[Packet] = []
         self.messages: list[Message] = []
         self.came = asyncio.Event()
@@ -39,7 +39,7 @@ class Way:
         self.noisy, self.clean = stack.enter_context(Ring.create()), stack.enter_context(Ring.create())
         self.noisy_bell, self.clean_bell = stack.enter_context(Bell.create()), stack.enter_context(Bell.create())
         try:
-            self.worker = await self.nursery.spawn(self.denoiser, {}, self.noisy, self.noisy_bell, self.clean, self.clean_bell)
+            self.worker = await self.nursery.spawn(self.denoiser, self.options, self.noisy, self.noisy_bell, self.clean, self.clean_bell)
         except BaseException:
             await self._open.aclose()
             raise

@@ -1,0 +1,122 @@
+"""Which denoisers there are, and where they run: settings that cannot be met end the start, everything else is said."""
+
+import asyncio
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from sfu.errors import ConfigError
+from tests.running import ROOT
+from tests.workers.conftest import graph_of
+from web import device
+from web.denoisers import Denoisers
+from web.device import device_of
+from workers import registry
+from workers.models import Models
+
+
+@pytest.fixture
+def no_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "DRIVERS", (tmp_path / "nothing",))
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something that looks like one."""
+    (tmp_path / "nvidiactl").touch()
+    monkeypatch.setattr(device, "DRIVERS", (tmp_path / "nvidiactl",))
+
+
+@pytest.mark.usefixtures("no_driver")
+async def test_without_a_driver() -> None:
+    """Without a driver nobody asks torch: "auto" is the CPU, "cuda" one clear line."""
+    assert await device_of("cpu") == await device_of("auto") == "cpu"
+    with pytest.raises(ConfigError, match=r'denoise\.device: "cuda" is not to be had: there is no NVIDIA driver'):
+        await device_of("cuda")
+
+
+@pytest.mark.usefixtures("driver")
+@pytest.mark.parametrize(("code", "found"), [("0", "cuda"), ("'torch 0.0 finds no CUDA'", "cpu")])
+async def test_torchs_word(code: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is a driver torch has the last word, in a child."""
+
+    async def asked(module: str) -> bytes:
+        from web.children import ChildFailed
+
+        assert module == "workers.cuda"
+        if code != "0":
+            raise ChildFailed(code)
+        return b""
+
+    monkeypatch.setattr(device, "run_module", asked)
+    assert await device_of("auto") == found
+
+
+def test_torch_is_asked() -> None:
+    """The child answers in one line and by its status, as torch here finds it."""
+    asked = subprocess.run([sys.executable, "-m", "workers.cuda"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    import torch
+
+    assert asked.returncode == (0 if torch.cuda.is_available() else 1)
+    assert len(asked.stderr.splitlines()) == asked.returncode
+
+
+def started(settings: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[http]\nport = 0\n[rtc]\nport = 0\n[storage]\npath = "{tmp_path / "var"}"\n[denoise]\n{settings}\n')
+    command = [sys.executable, "-m", "web.serve", "--config", config]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+async def test_unknown_default(tmp_path: Path) -> None:
+    """A default that nobody registered is one line and exit 2."""
+    said = await asyncio.to_thread(started, 'default = "chewbacca"', tmp_path)
+    known = ", ".join(registry.names())
+    assert (said.returncode, said.stderr.splitlines()) == (2, [f"hushcast: denoise.default: no denoiser 'chewbacca'; known: auto, {known}"])
+
+
+@pytest.mark.skipif(any(driver.exists() for driver in device.DRIVERS), reason="this machine has a driver")
+async def test_no_cuda(tmp_path: Path) -> None:
+    """CUDA asked for where there is none is one line and exit 2."""
+    said = await asyncio.to_thread(started, 'device = "cuda"', tmp_path)
+    assert said.returncode == 2 and len(said.stderr.splitlines()) == 1, said.stderr
+    assert said.stderr.startswith('hushcast: denoise.device: "cuda" is not to be had: ')
+
+
+async def test_listed(tmp_path: Path) -> None:
+    """Without weights the two that need none can serve, and the others say why not; the lighter one is the default."""
+    models = Models([], "upstream", False, tmp_path, lambda: None)
+    before = {row["name"]: row for row in Denoisers("auto", models).listed()}
+    assert before["deepfilternet3"]["reason"] == "weights are being looked for"
+    async with models:
+        await models.settled()
+    rows = {row["name"]: row for row in Denoisers("auto", models).listed()}
+    assert {name for name, row in rows.items() if row["available"]} == {"passthrough", "rnnoise"}
+    assert {row["reason"] for row in rows.values() if not row["available"]} == {"no weights"}
+    assert [name for name, row in rows.items() if row["default"]] == ["rnnoise"]
+
+
+async def test_all_five(models_folder: Path) -> None:
+    """With weights for all, all five can serve, and the first model is the default."""
+    cache = graph_of("deepfilternet3", models_folder).parent
+    async with Models([models_folder], "upstream", False, cache, lambda: None) as models:
+        await models.settled()
+    rows = Denoisers("auto", models).listed()
+    assert {(row["available"], row["reason"]) for row in rows} == {(True, None)}
+    assert [row["name"] for row in rows if row["default"]] == ["deepfilternet3"]
+    assert {row["name"]: row["latency_ms"] for row in rows} == {
+        "passthrough": 0, "rnnoise": 20, "deepfilternet3": 30, "deepfilternet2": 50, "deepfilternet2_ll": 10,
+    }  # fmt: skip
+
+
+async def test_broken_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger's plugin that cannot be imported is listed with the reason and keeps no server from starting."""
+    entries = {**registry._entries(), "broken": EntryPoint("broken", "nothing.there:Denoiser", registry.GROUP)}
+    monkeypatch.setattr(registry, "_entries", lambda: entries)
+    denoisers = Denoisers("broken", Models([], "upstream", False, tmp_path, lambda: None))
+    [row] = [row for row in denoisers.listed() if row["name"] == "broken"]
+    assert not row["available"] and "nothing" in str(row["reason"])
+    assert denoisers.chosen(None)[0] == "rnnoise"
