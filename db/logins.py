@@ -1,5 +1,6 @@
 """Questions about logins: which browsers are signed in as whom. Only digests of cookies come here."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from db.errors import Missing
@@ -38,6 +39,12 @@ def touch(digest: str) -> bool:
 def of_user(user_id: int) -> list[Login]:
     """A user's logins, last seen first."""
     return list(Login.select().where((Login.user == user_id) & (Login.seen_at >= now() - IDLE)).order_by(Login.seen_at.desc()))
+
+
+def gone(login_ids: Collection[int]) -> set[int]:
+    """Which of these logins are no more."""
+    there = Login.select(Login.id).where(Login.id.in_(list(login_ids)))
+    return set(login_ids) - {login.id for login in there}
 
 
 def remove(user_id: int, login_id: int) -> None:

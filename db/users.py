@@ -1,5 +1,6 @@
 """Questions about accounts."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import peewee
@@ -25,6 +26,12 @@ def by_id(user_id: int) -> User | None:
 def everybody() -> list[User]:
     """All accounts, oldest first."""
     return list(User.select().order_by(User.id))
+
+
+def unknown(usernames: Collection[str]) -> set[str]:
+    """Which of these names, as the accounts spell them, are nobody's."""
+    there = User.select(User.username).where(User.username.in_(list(usernames)))
+    return set(usernames) - {user.username for user in there}
 
 
 def owner_id() -> int | None:

@@ -224,6 +224,11 @@ class Switchboard:
     def status(self, username: str, *, names: bool) -> dict[str, object]:
         return status_of(self._broadcasts.get(username), username, self._parts.catalogue, names=names)
 
+    def people(self) -> set[str]:
+        """Who sends or hears something now, but for the bearers of listen links."""
+        hearing = {listener.name for broadcast in self._broadcasts.values() for listener in broadcast.listeners.values()}
+        return set(self._broadcasts) | {name for name in hearing if ":" not in name}
+
     def live_since(self, username: str) -> datetime | None:
         broadcast = self._on_air(username)
         return broadcast.since if broadcast is not None else None

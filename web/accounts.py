@@ -26,6 +26,7 @@ async def register(request: web.Request) -> web.Response:
     fields.check()
     code = None if invite is None else digest(_invite_code(invite))
     await _check_open(request, username, code)
+    request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
     kept = await request.app[PASSWORDS].hash(password)
     user = await _create(request, username, kept, code)
     await sign_in(request, user)

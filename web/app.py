@@ -22,6 +22,7 @@ from web.operations import Phase, Readiness, drain, own_samples
 from web.origin import Addresses, serves_https
 from web.pairing import Pairings
 from web.passwords import Passwords
+from web.rounds import rounds
 from web.routes import add_routes
 from web.session import LoginStorage
 from web.transcoding import MADE, Transcoding
@@ -44,7 +45,7 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     app[COMPANIONS], app[LOOKUP] = Pairings(), Lookup()
     app[METRICS] = [own_samples(app)]
     add_routes(app)
-    app.cleanup_ctx.extend([malformed, _database, _passwords, _recordings, media, _companions, _phases])
+    app.cleanup_ctx.extend([malformed, _database, _passwords, _recordings, media, _companions, rounds, _phases])
     app.on_shutdown.append(drain)
     return app
 

@@ -1,4 +1,4 @@
-"""How often a password may be guessed: a bucket a name and address, a larger one an address."""
+"""How often a password may be guessed: a bucket a name and address, a larger one an address. And how often one may join."""
 
 import time
 from collections import OrderedDict
@@ -10,6 +10,7 @@ from web.addresses import parsed_address
 
 NAME_BURST, NAME_REFILL_S = 10, 30.0
 ADDRESS_BURST, ADDRESS_REFILL_S = 100, 3.0
+JOIN_BURST, JOIN_REFILL_S = 300, 1.0
 MOST = 10_000
 
 
@@ -40,11 +41,12 @@ class Bucket:
 
 
 class Attempts:
-    """Counts wrong passwords. An attempt is taken before the hash is made, so that a burst in parallel counts too."""
+    """Counts wrong passwords and registrations. An attempt is taken before the hash is made, so that a burst in parallel counts too."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._names = Bucket(NAME_BURST, NAME_REFILL_S, clock)
         self._addresses = Bucket(ADDRESS_BURST, ADDRESS_REFILL_S, clock)
+        self._joins = Bucket(JOIN_BURST, JOIN_REFILL_S, clock)
 
     def begin(self, username: str, address: str) -> None:
         """Note one attempt. Raises TooMany."""
@@ -54,6 +56,11 @@ class Attempts:
             self._addresses.give_back(place)
         if wait:
             raise TooMany(retry_after_s=wait)
+
+    def join(self, address: str) -> None:
+        """Note one registration, each of which costs a hash. Raises TooMany."""
+        if wait := self._joins.take(_place(address)):
+            raise TooMany("Too many have joined from here; wait a little.", retry_after_s=wait)
 
     def succeeded(self, username: str, address: str) -> None:
         """The password was right: that attempt does not count."""

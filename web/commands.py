@@ -92,7 +92,7 @@ async def _passwd(database: Database, user: User, password: str) -> None:
 
 
 async def _delete(database: Database, user: User, storage: Path) -> None:
-    """The rows, then the files. A server that runs notices at the user's next request."""
+    """The rows, then the files. A server that runs notices at the user's next request, and within seconds what goes on without one."""
     folders = await database.run(users.remove, user.id)
     await asyncio.to_thread(delete_files, storage, folders)
 

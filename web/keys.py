@@ -36,6 +36,9 @@ class Air(Protocol):
     async def stop(self, username: str) -> int | None:
         """End the broadcast; its recording's id. Raises NotLive."""
 
+    def people(self) -> set[str]:
+        """Who sends or hears something now."""
+
     async def clear(self, username: str) -> None:
         """End all that user sends and hears."""
 

@@ -14,7 +14,7 @@ from web.answers import stamp
 from web.channel import GOING_AWAY, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel, message
 from web.keys import Air
 
-MOST_OF_ONE = 64  # sockets of one user at once, all tabs and devices together; the next one is closed with 4429
+MOST_OF_ONE = 256  # sockets of one user at once, all tabs and devices together; the next one is closed with 4429
 STATUS_S = 0.02  # changes of a status within this are told as one
 
 
@@ -124,6 +124,10 @@ class Presence:
             for channel in self._ears.at(theirs):
                 if channel.username == mine:
                     channel.end(NOT_ALLOWED)
+
+    def logins(self) -> set[int]:
+        """The logins that have sockets."""
+        return {channel.login_id for channel in self._open if channel.login_id is not None}
 
     def signed_out(self, login_ids: Iterable[int]) -> None:
         """These logins have ended; so do their sockets."""

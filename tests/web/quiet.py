@@ -39,6 +39,9 @@ class Quiet:
     async def stop(self, username: str) -> int | None:
         raise NotLive(conflict=True)
 
+    def people(self) -> set[str]:
+        return set()
+
     async def clear(self, username: str) -> None:
         pass
 

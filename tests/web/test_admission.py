@@ -1,6 +1,8 @@
 """Who may, asked again: what a request was allowed may have ended before it acts, and must end what it began."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -9,6 +11,7 @@ from aiortc import RTCCertificate
 
 from tests.conftest import StartServer
 from tests.people import PASSWORD, Person, friends, signed_up
+from tests.running import ROOT
 from tests.softphone import Softphone, offer
 
 SILENCE = [b"\xfc\xff\xfe"] * 2000  # Opus packets of nothing, 40 s
@@ -78,6 +81,28 @@ async def test_the_end_of_a_listen_link_ends_the_listening(server: StartServer) 
         await ear.heard(10)
         await ada.until("ada", listeners=0)
         await ada.until("ada", live=True)
+
+
+async def test_an_account_that_is_deleted_from_the_command_line(server: StartServer, stretch: float) -> None:
+    """The server that runs is not told, and yet soon ends the sockets, the broadcast, and what others hear of it."""
+    running = await server()
+    async with friends(running.url, "ada", "bob") as (ada, bob), ada.phone() as mic, bob.phone() as ear:
+        await mic.publish("ada")
+        async with talking(mic):
+            await ada.until("ada", live=True)
+            await ear.listen("ada")
+            socket = await ada.http.ws_connect(f"{running.url}/ws/presence", headers={"Origin": running.url})
+            assert (await socket.receive()).type is aiohttp.WSMsgType.TEXT
+            command = [sys.executable, "-m", "web.commands", "--config", str(running.folder / "config.toml"), "user", "delete", "ada"]
+            await asyncio.to_thread(subprocess.run, command, cwd=ROOT, check=True)
+            while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                pass
+            assert message.data == 4401
+            await ear.heard(1)
+            async with asyncio.timeout(20 * stretch):
+                while ear.received:
+                    ear.received.clear()
+                    await asyncio.sleep(1.0)
 
 
 async def test_an_account_that_goes_takes_its_reservation_along(server: StartServer) -> None:

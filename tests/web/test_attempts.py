@@ -3,7 +3,7 @@
 import pytest
 
 from sfu.errors import TooMany
-from web.attempts import ADDRESS_BURST, MOST, NAME_BURST, NAME_REFILL_S, Attempts, Bucket
+from web.attempts import ADDRESS_BURST, JOIN_BURST, JOIN_REFILL_S, MOST, NAME_BURST, NAME_REFILL_S, Attempts, Bucket
 
 
 class Clock:
@@ -54,6 +54,20 @@ def test_a_network_of_ones_own_is_one_place() -> None:
     attempts.begin("alice", "2001:db8:1:3::1")
     for number in range(2 * NAME_BURST):
         attempts.begin("alice", f"::ffff:192.0.2.{number}")
+
+
+def test_an_address_joins_so_often() -> None:
+    """Three hundred accounts, then one a second; signing in does not count."""
+    clock = Clock()
+    attempts = Attempts(clock)
+    for _ in range(JOIN_BURST):
+        attempts.join("a")
+    attempts.begin("alice", "a")
+    with pytest.raises(TooMany):
+        attempts.join("a")
+    attempts.join("b")
+    clock.now += JOIN_REFILL_S
+    attempts.join("a")
 
 
 def test_memory_is_bounded() -> None:
