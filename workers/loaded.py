@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from workers import registry
 from workers.denoiser import Denoiser
+from workers.pages import collapse
 from workers.worker import warm
 
 PARKED = 1  # native threads that one library may leave behind: ONNX Runtime has one that waits for ever and is not missed in a fork
@@ -47,6 +48,7 @@ class Loaded:
         finally:
             gc.collect()
             _trim()
+            collapse()
             self._count(name)
 
     def _count(self, name: str) -> None:

@@ -23,6 +23,7 @@ from workers import registry
 from workers.denoiser import BLOCK, RATE_HZ, Denoiser
 from workers.files.choice import Settings, options
 from workers.files.cleaning import Cleaning
+from workers.pages import collapse
 from workers.plugins.chunked import Chunked
 from workers.weights import FAMILIES
 
@@ -89,7 +90,9 @@ def made(contender: str, models: Path) -> Engine:
     kind = next((kind for kind in (EAGER, SHORT, LONG, FADED) if contender.startswith(kind)), "")
     name = contender.removeprefix(kind)
     if not kind:
-        return Streaming(registry.load(name)(options(name, settings, _say)))
+        denoiser = registry.load(name)(options(name, settings, _say))
+        collapse()  # as the nursery does
+        return Streaming(denoiser)
     import torch
 
     torch.set_num_threads(1)
