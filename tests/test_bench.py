@@ -62,11 +62,13 @@ async def test_fanout_denoised(stretch: float, audio_folder: Path, models_folder
 
 async def test_fanout_behind_a_bad_network(stretch: float) -> None:
     """bench fanout --loss says what was lost, what came back, and how."""
-    down, up = await bench("fanout", "--loss", "20", "--listeners", "2", "--seconds", "2", "--servers", "red", deadline_s=60 * stretch)
-    for row in (down, up):
+    short = ("--listeners", "2", "--seconds", "2", "--servers", "hushcast,red")
+    down, up, down_red = await bench("fanout", "--loss", "20", *short, deadline_s=60 * stretch)
+    for row in (down, up, down_red):
         assert FANOUT - {"kb_per_listener"} <= set(row)
         assert row["lost_pct"] > 0
-    assert down["by_red_pct"] > 0
+    assert down["by_resending_pct"] > 0 and up["by_resending_pct"] > 0
+    assert down_red["by_red_pct"] > 0
 
 
 async def test_presence(stretch: float, models_folder: Path) -> None:

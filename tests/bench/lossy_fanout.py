@@ -45,7 +45,7 @@ async def report(options: fanout.Options, kind: str) -> Report:
         for server, start in fanout.starts(options).items():
             if server == "classic":  # it decodes: there is no telling which packets of it were lost
                 continue
-            for at, direction in enumerate(DIRECTIONS):
+            for at, direction in enumerate(DIRECTIONS[:1] if server == "hushcast RED" else DIRECTIONS):  # our voice sends none
                 folder = Path(name) / f"{server.replace(' ', '-')}-{at}"
                 async with aiohttp.ClientSession() as http, start(meters.Cores(), folder, http) as contender:
                     with meters.pinned(meters.Cores().clients):

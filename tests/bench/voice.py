@@ -31,6 +31,7 @@ class Sent:
     stamps_ns: list[int] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     lost: list[bool] = field(default_factory=list)  # by the broadcaster's own link
+    late_s: float = 0.0  # how far the voice was out of step at its worst
     at_s: list[float] = field(default_factory=list)  # time.monotonic, when it was handed to the socket or its link
 
 
@@ -56,6 +57,7 @@ class Voice:
             place = self._next & 0xFFFF, (self._next + shift) * SAMPLES & 0xFFFFFFFF, payload
             self._spoken[self._next % KEPT] = place
             sent.at_s.append(time.monotonic())
+            sent.late_s = max(sent.late_s, sent.at_s[-1] - start - at * PACKET_S)
             lost_before = self._lost
             self.mouth.send(*place, level_dbov=LEVEL_DBOV)
             sent.lost.append(self._lost > lost_before)
