@@ -140,13 +140,14 @@ class Order(Generic[Item]):
             if item is not None:
                 out.append(Ordered(self._skipped, item))
                 self._skipped = 0
-            elif keep_from is None or self._next < keep_from:
-                self.lost += 1
-                self._skipped += 1
-                self._give_up(self._next)
-            else:
+                self._next += 1
+                continue
+            first = min(self._held)
+            until = first if keep_from is None else min(first, keep_from)
+            if until <= self._next:
                 break
-            self._next += 1
+            self._give_up(self._next, until)
+            self._next = until
         return out
 
     def _judge(self, since_ns: int, filled_ns: int | None) -> None:
@@ -157,13 +158,17 @@ class Order(Generic[Item]):
             self._judged_ns = since_ns
             self._worth += ((filled_ns is not None) - self._worth) / _FOLLOW
 
-    def _give_up(self, number: int) -> None:
-        gap = self._gaps.pop(number, None)
-        if gap is not None:
-            self._judge(gap.since_ns, None)
-        self._given_up[number] = gap.since_ns if gap is not None else 0
-        if len(self._given_up) > REMEMBERED:
-            del self._given_up[next(iter(self._given_up))]
+    def _give_up(self, number: int, until: int) -> None:
+        """They are lost, from `number` up to, not including, `until`. However far a sender jumps, it is little work."""
+        self.lost += until - number
+        self._skipped += until - number
+        missed = {each: gap.since_ns for each, gap in self._gaps.items() if each < until}
+        for each, since_ns in missed.items():
+            del self._gaps[each]
+            self._judge(since_ns, None)
+        self._given_up |= {each: missed.get(each, 0) for each in range(max(number, until - REMEMBERED), until)}
+        for each in list(self._given_up)[:-REMEMBERED]:
+            del self._given_up[each]
 
     def _count_useless(self, number: int, now_ns: int) -> None:
         self._late_run += 1

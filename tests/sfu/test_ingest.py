@@ -1,6 +1,7 @@
 """A broadcaster's packets in order, on one time line. Time is a number here; the rest is the real thing."""
 
 import random
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as some
 
 from sfu import red, rtcp
 from sfu.ingest import Ingest
-from sfu.order import BRIEF_NS
+from sfu.order import BRIEF_NS, SPAN, Order
 from sfu.rtp import RtpPacket
 from workers.ring import Flag, Packet
 
@@ -135,6 +136,22 @@ def test_gap_waits_no_longer_than_asked() -> None:
     assert rig.sent == [0, 2] and rig.numbers == [0, 2] and rig.times == [0, 1920]
     assert rig.ingest.lost == 1
     assert rig.nacks() == [(1,), (1,)]
+
+
+def test_a_far_jump_is_as_little_work_as_a_near_one() -> None:
+    """Who jumps thousands of numbers with every packet holds the loop no longer than who jumps hundreds."""
+    near, far = (min(_took_jumping(step) for _ in range(5)) for step in (290, 2900))
+    assert far < 4 * near, (near, far)
+
+
+def _took_jumping(step: int) -> float:
+    order: Order[int] = Order(40 * MS)
+    began = time.perf_counter()
+    for n in range(50):
+        order.put(n * step & 0xFFFF, n, n * MS)
+    took_s = time.perf_counter() - began
+    assert len(order.flush()) <= 1 + SPAN and order.lost == 49 * (step - 1)
+    return took_s
 
 
 def test_nothing_is_asked_for_without_nack() -> None:
