@@ -115,7 +115,6 @@ class Broadcast:
         self._live_at = 0.0
         self._parked_at = 0.0
         self._waiting_since = time.monotonic()
-        self._next_number = 0
         self._levels = (math.nan, math.nan)
         self._foreseen = Foreseen()
         self._closers: set[asyncio.Task[None]] = set()
@@ -239,9 +238,9 @@ class Broadcast:
 
     def _first_packet(self, peer: Peer, packet: RtpPacket, arrival_ns: int) -> None:
         """Here a reservation becomes the broadcast: live, or taken over."""
-        _, wish, _ = self._candidates.pop(peer.id, (peer, Wish(), 0.0))
-        if self.state is State.ENDED or self.over.is_set():
-            return
+        if self.over.is_set() or peer.id not in self._candidates:
+            return  # it is being closed, with all others or to make room
+        _, wish, _ = self._candidates.pop(peer.id)
         old, self._source = self._source, peer
         self.ingest.attach(peer.audio, peer.send_rtcp)
         peer.on_rtp = self._media
@@ -307,7 +306,6 @@ class Broadcast:
     # the way of a packet
 
     def _ordered(self, packet: Packet) -> None:
-        self._next_number = packet.number + 1
         if not math.isnan(packet.original_dbfs):
             self._levels = (packet.original_dbfs, self._levels[1])
         self.worker.put(packet)

@@ -1,0 +1,94 @@
+"""What happens to a broadcast in its narrow moments. Real peers, real rings; nobody at their other ends."""
+
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from sfu import sdp
+from sfu.broadcast import CANDIDATES, Broadcast, Parts, Wish
+from sfu.config import Config, Recording
+from sfu.dtls import new_certificate
+from sfu.peer import Peer, make_peer
+from sfu.recorder import Totals
+from sfu.rtp import RtpPacket
+from sfu.states import State
+from sfu.udp import MediaSockets
+from tests.softphone import OPUS, offer
+from workers.errors import WorkerFailed
+from workers.nursery import Nursery
+
+VOICE = RtpPacket(OPUS, False, 0, 0, 7, bytes([0xFC, 1, 2]))
+
+
+class Shelf:
+    """A catalogue with one denoiser on it."""
+
+    def names(self) -> list[str]:
+        return ["passthrough"]
+
+    def chosen(self, wanted: str | None) -> tuple[str, str | None]:
+        return "passthrough", None
+
+    def options(self, name: str) -> Mapping[str, object]:
+        return {}
+
+    def delay_samples(self, name: str) -> int:
+        return 960
+
+
+class Nowhere:
+    """An archive that is never asked."""
+
+    async def begin(self, username: str, broadcast: str, title: str, started_at: datetime) -> tuple[int, Path]:
+        raise OSError
+
+    async def finish(self, recording: int, totals: Totals) -> None:
+        raise OSError
+
+
+async def no_nursery() -> Nursery:
+    raise WorkerFailed("there is none")
+
+
+@pytest.fixture
+async def sockets() -> AsyncIterator[MediaSockets]:
+    async with MediaSockets(("127.0.0.1",), 0) as bound:
+        yield bound
+
+
+def broadcast_of(name: str) -> Broadcast:
+    config = Config(recording=Recording(enabled=False))
+    return Broadcast("a test", name, 1, Parts(config, no_nursery, Shelf(), Nowhere()), lambda identity: None)
+
+
+def peer_on(sockets: MediaSockets) -> Peer:
+    certificate = new_certificate()
+    text = offer(certificate, "sendonly", 7, ufrag=os.urandom(3).hex(), password=os.urandom(12).hex())
+    return make_peer(sockets, certificate, sdp.parse_offer(text, "publish"), "publish")
+
+
+async def test_who_speaks_first_at_the_end_is_closed_too(sockets: MediaSockets) -> None:
+    """A first packet that comes between Stop and the end makes nobody live, and its peer is closed with the others."""
+    async with broadcast_of("ada") as broadcast:
+        peer = peer_on(sockets)
+        broadcast.offer(peer, Wish(denoise=False))
+        broadcast.over.set()
+        peer.on_rtp(VOICE, time.monotonic_ns())
+        assert broadcast.state is State.WAITING
+    assert peer.closed and broadcast.state is State.ENDED
+
+
+async def test_who_made_room_does_not_take_over(sockets: MediaSockets) -> None:
+    """A candidate that had to make room is none any more, also while it is being closed."""
+    async with broadcast_of("ada") as broadcast:
+        peers = [peer_on(sockets) for _ in range(CANDIDATES + 1)]
+        for peer in peers:
+            broadcast.offer(peer, Wish(denoise=False))
+        peers[0].on_rtp(VOICE, time.monotonic_ns())
+        assert broadcast.state is State.WAITING
+        peers[1].on_rtp(VOICE, time.monotonic_ns())
+        assert broadcast.state is State.LIVE
