@@ -45,6 +45,7 @@ class Lean(Softphone):
         super().__init__(http, base_url, headers)
         self.way = StampedSocket(host)
         self.samples: list[Sample] = []
+        self.told_loss = 0  # in 1/256, what it reports: who reports none for a minute is sent no RED any more
         self.unreadable = 0  # samples that would not decrypt
         self.link_out: Way | None = None  # what media has to pass on its way out, and in
         self.link_in: Way | None = None
@@ -129,7 +130,7 @@ class Lean(Softphone):
 
     def _report(self) -> None:
         highest = int(self._heard[-1][0][-1])
-        self.send_rtcp(rtcp.build_receiver_report(self.ssrc, [rtcp.Report(self._source, 0, 0, highest, 0)]))
+        self.send_rtcp(rtcp.build_receiver_report(self.ssrc, [rtcp.Report(self._source, self.told_loss, 0, highest, 0)]))
 
     def forget(self) -> None:
         self._heard, self.samples, self.unreadable = [], [], 0

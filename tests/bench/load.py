@@ -49,6 +49,7 @@ class Audience:
         if route["kind"] == "janus":
             await janus.listen(await self._janus(route["url"]), listener)
         else:
+            listener.told_loss = int(route["red"])
             await listener.listen(route["name"], route["query"], red=route["red"])
         return listener
 
