@@ -51,7 +51,6 @@ class KeptWorker:
         self.enabled = False
         self.wanted: str | None = None  # the denoiser asked for; None: the default
         self.listened = False  # a listener asked for `denoised`
-        self.reason: str | None = None
         self.held_samples = 0  # the delay in force, which a worker's is padded to
         self._label = label
         self._nurse = nurse
@@ -61,6 +60,7 @@ class KeptWorker:
         self._changed = changed
         self._settings = Adjust(strength_db=NO_LIMIT_DB)
         self._state = DenoiseState.OFF
+        self._trouble: str | None = None  # with the worker: a reason
         self._failures: deque[float] = deque(maxlen=FAILURES)
         self._refused: str | None = None  # failed too often while another one serves
         self._not_before = 0.0
@@ -100,6 +100,11 @@ class KeptWorker:
         return self._state if self.enabled else DenoiseState.OFF
 
     @property
+    def reason(self) -> str | None:
+        """What is wrong with the worker, or why another denoiser serves than the one asked for; None: all is as wished."""
+        return self._trouble or self._catalogue.chosen(self.wanted)[1]
+
+    @property
     def active(self) -> bool:
         """A worker is there and answers: denoised packets are worth waiting for."""
         return self._state is DenoiseState.ACTIVE
@@ -127,7 +132,7 @@ class KeptWorker:
         if enabled is not None:
             self.enabled = enabled
         self._failures.clear()
-        self._refused, self._not_before = None, 0.0
+        self._trouble, self._refused, self._not_before = None, None, 0.0
         self._watch.forgive()
         if self._state is DenoiseState.BYPASSED:
             self._move(DenoiseEvent.OFF)
@@ -170,10 +175,10 @@ class KeptWorker:
             logger.warning("%s: %s", self._label, _NEWS[step])
             self.tell(complexity=COMPLEXITY[step])
         if step is Step.BYPASS and self._state is DenoiseState.ACTIVE:
-            self.reason = TOO_SLOW
+            self._trouble = TOO_SLOW
             self._move(DenoiseEvent.TOO_SLOW)
-        elif step is not Step.BYPASS and self._state is DenoiseState.BYPASSED and self.reason == TOO_SLOW:
-            self.reason = SERVER_BUSY  # until it is known that there is room
+        elif step is not Step.BYPASS and self._state is DenoiseState.BYPASSED and self._trouble == TOO_SLOW:
+            self._trouble = SERVER_BUSY  # until it is known that there is room
             self.look()
 
     # below: keeping
@@ -202,10 +207,11 @@ class KeptWorker:
             return await self._linger()
         self._unwanted_since = None
         if self._state is DenoiseState.BYPASSED:
-            if self.reason != SERVER_BUSY:
+            if self._trouble != SERVER_BUSY:
                 return None
             if not self._watch.admits(self._catalogue.chosen(self.wanted)[0]):
                 return BUSY_S
+            self._trouble = None
             self._move(DenoiseEvent.WANTED if self.run is None else DenoiseEvent.READY)
         if self._state is DenoiseState.OFF:
             self._move(DenoiseEvent.WANTED)
@@ -221,15 +227,16 @@ class KeptWorker:
             return left_s
         await self._runs.close()
         self._follow_runs()
+        self._trouble = None
         if self._state is not DenoiseState.OFF:
             self._move(DenoiseEvent.OFF)
         return None
 
     async def _pursue(self) -> float | None:
         """See to it that the denoiser that is wanted serves, or will."""
-        wanted, reason = self._catalogue.chosen(self.wanted)
+        wanted = self._catalogue.chosen(self.wanted)[0]
         if self._refused is None:
-            self.reason = reason
+            self._trouble = None
         if self._runs.coming not in (None, wanted):
             await self._runs.give_up_coming()
         if self._state is DenoiseState.STARTING and self.run is not None:
@@ -241,7 +248,7 @@ class KeptWorker:
             return left_s
         if self.run is None and not self._watch.admits(wanted):
             logger.warning("%s: the machine has no room for one more voice with %s", self._label, wanted)
-            self.reason = SERVER_BUSY
+            self._trouble = SERVER_BUSY
             self._move(DenoiseEvent.BUSY)
             return BUSY_S
         self._watch.take_room(wanted)
@@ -284,7 +291,7 @@ class KeptWorker:
         self._failures.append(now)
         third = len(self._failures) == FAILURES
         often = third and now - self._failures[0] < WINDOW_S
-        self.reason = error.reason
+        self._trouble = error.reason
         if often and self.run is not None:
             self._refused = self._catalogue.chosen(self.wanted)[0]
         logger.warning("%s: %s (%s)", self._label, error, self._cure(often))

@@ -67,10 +67,14 @@ class Succession:
                 error = run.ended.exception()
                 failures += [error] if isinstance(error, WorkerError) else []
                 self._leave(run)
-        while self._leaving:
-            await self._close(self._leaving[0])
-            del self._leaving[0]
+        await self._bury()
         return failures
+
+    async def _bury(self) -> None:
+        """None of those that have left is left when this returns."""
+        while self._leaving:
+            await self._leaving[0].__aexit__(None, None, None)
+            del self._leaving[0]
 
     def _received(self) -> list[WorkerError]:
         if self._starting is None or not self._starting.done():
@@ -106,18 +110,14 @@ class Succession:
             await asyncio.wait({starting})
             if not starting.cancelled() and starting.exception() is None:
                 self._leaving.append(starting.result())
-        await self.settle()
+        await self._bury()
 
     async def close(self) -> None:
         """No run is left. Idempotent."""
         await self.give_up_coming()
         if self.serving is not None:
             self._leave(self.serving)
-        await self.settle()
-
-    @staticmethod
-    async def _close(run: Denoise) -> None:
-        await run.__aexit__(None, None, None)
+        await self._bury()
 
     # the sound
 

@@ -120,6 +120,15 @@ async def test_a_switch_forgives(nursing: Nursing, tmp_path: Path, stretch: floa
         await ada.heard(5 * stretch)
 
 
+async def test_what_is_off_has_no_trouble(nursing: Nursing, stretch: float) -> None:
+    """The reason of a bypass goes with the bypass: whoever turns the switch off is not told of it any more."""
+    async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
+        ada.worker.wish(True, "raising")
+        await ada.until(DenoiseState.BYPASSED, 10 * stretch, reason="worker_failed")
+        ada.worker.wish(False)
+        assert (ada.worker.state, ada.worker.reason) == (DenoiseState.OFF, None)
+
+
 async def test_no_room(nursing: Nursing, stretch: float) -> None:
     """Where the machine is full, one more voice is bypassed and says so, until another leaves."""
     capacity = Capacity(0.1)
