@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,7 @@ from workers.ring import Ring
 
 __all__ = ["Nursery", "Worker"]
 
+ANSWER_S = 60.0  # several models may be loaded before it is this one's turn
 _MAX_MESSAGE = 65_536
 _ROOT = Path(__file__).parents[1]
 # No library in the nursery may start a thread, for a fork would lose it; ONNX Runtime's one thread phones home besides.
@@ -29,10 +31,14 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM
 class Nursery:
     """A process that has denoisers loaded. Owns the process and its socket; when it dies, `gone` tells, and it stays dead."""
 
-    def __init__(self, share: int = 1, refused: Collection[str] = ()) -> None:
-        """share: the most voices that one worker process serves. refused: denoisers that are not to be loaded, for they kill."""
+    def __init__(self, share: int = 1, refused: Collection[str] = (), patience_s: float = ANSWER_S) -> None:
+        """share: the most voices that one worker process serves. refused: denoisers that are not to be loaded, for they kill.
+
+        patience_s: a nursery that has not answered for so long hangs, and is killed.
+        """
         self.last_asked: str | None = None  # the denoiser that it was busy with when it died, if any
         self._share = share
+        self._patience_s = patience_s
         self._refused = refused
         self._busy_with: dict[int, str] = {}
         self.gone = asyncio.Event()
@@ -128,16 +134,22 @@ class Nursery:
         self._busy_with[ask] = denoiser
         asked = self._asked[ask] = asyncio.get_running_loop().create_future()
         try:
-            answer, pidfds = await asked
-        except asyncio.CancelledError:
-            if asked.done() and not asked.cancelled() and not asked.exception():
-                _close(asked.result()[1])  # it came at the same moment
-            raise
+            async with asyncio.timeout(self._patience_s):
+                answer, pidfds = await _received(asked)
+        except TimeoutError:
+            self._kill()
+            raise WorkerFailed(f"the nursery has not answered for {self._patience_s:g} s", reason="nursery_gone") from None
         finally:
             del self._asked[ask]
         if "error" in answer:
             raise WorkerFailed(answer["error"], answer["reason"])
         return answer, pidfds
+
+    def _kill(self) -> None:
+        """It hangs: it is gone for everybody who asks, and so are its workers."""
+        self._end()
+        with suppress(ProcessLookupError):
+            self._process.kill()
 
     def _hear(self) -> None:
         assert self._socket is not None
@@ -170,6 +182,15 @@ class Nursery:
         for asked in self._asked.values():
             if not asked.done():
                 asked.set_exception(WorkerFailed("the nursery is gone", reason="nursery_gone"))
+
+
+async def _received(asked: asyncio.Future[tuple[dict[str, Any], list[int]]]) -> tuple[dict[str, Any], list[int]]:
+    try:
+        return await asked
+    except asyncio.CancelledError:
+        if asked.done() and not asked.cancelled() and not asked.exception():
+            _close(asked.result()[1])  # it came at the same moment
+        raise
 
 
 def _close(fds: Sequence[int]) -> None:

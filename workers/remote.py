@@ -10,7 +10,7 @@ from contextlib import suppress
 from workers.control import ControlError, Failed, Lines, Message, Ready, dump, parse
 from workers.errors import WorkerFailed
 
-_LEAVE_S = 0.5  # for each way of asking
+_LEAVE_S = 0.3  # for each way of asking: Stop is answered within a second also where the worker hangs
 _HUNG_S = 3.0  # a shared one that has not given up a voice by then serves nobody
 _DEAD_S = 5.0  # after SIGKILL: only the kernel can be slow now
 
@@ -64,7 +64,10 @@ class Worker:
         self._signal(signal.SIGKILL)
 
     async def close(self) -> None:
-        """Have it leave, by the end of its line, then SIGTERM, then SIGKILL; returns when it is dead. Idempotent."""
+        """Have it leave, by the end of its line, then SIGTERM, then SIGKILL; returns when it is dead. Idempotent.
+
+        Cancelled, it is killed at once, for nobody would ask it again; but not where others are served by it.
+        """
         if self._closed:
             return
         self._closed = True
@@ -72,6 +75,10 @@ class Worker:
             self._line.shutdown(socket.SHUT_WR)
         try:
             await self._dead()
+        except asyncio.CancelledError:
+            if not self._shared:
+                self.kill()
+            raise
         finally:
             self._loop.remove_reader(self._line)
             self._line.close()

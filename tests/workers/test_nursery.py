@@ -169,6 +169,19 @@ async def test_close(nursery: Nursery, vice: signal.Signals | None, stretch: flo
         assert not await dead([way.worker.pid], stretch)
 
 
+async def test_cancelled_close(nursery: Nursery, stretch: float) -> None:
+    """Who stops waiting for the end of a worker that hangs leaves none behind."""
+    async with Way(nursery, "passthrough") as way:
+        await way.worker.ready(10 * stretch)
+        os.kill(way.worker.pid, signal.SIGSTOP)
+        closing = asyncio.ensure_future(way.worker.close())
+        await asyncio.sleep(0.01)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert not await dead([way.worker.pid], stretch)
+
+
 async def test_late_end(nursery: Nursery, stretch: float) -> None:
     """Who asks about the end after it is told too."""
     async with Way(nursery, "passthrough") as way:
@@ -200,6 +213,18 @@ async def test_asked_and_killed(nursery: Nursery) -> None:
     os.kill(nursery.pid, signal.SIGKILL)
     with pytest.raises(WorkerFailed):
         await asking
+
+
+async def test_hanging(stretch: float) -> None:
+    """A nursery that does not answer is killed, and gone for the next who asks."""
+    async with Nursery(patience_s=0.2) as nursery:
+        os.kill(nursery.pid, signal.SIGSTOP)
+        with pytest.raises(WorkerFailed):
+            await nursery.load("rnnoise", {})
+        assert not nursery.alive and nursery.last_asked == "rnnoise"
+        assert not await dead([nursery.pid], stretch)
+        with pytest.raises(WorkerFailed):
+            await nursery.load("passthrough", {})
 
 
 async def test_cancelled_spawn(nursery: Nursery, stretch: float) -> None:
