@@ -1,9 +1,11 @@
 """Fixtures for everybody: sound, weights, the real server, a real browser; and the proof that a test leaves nothing behind."""
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
+import platform
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -73,6 +75,14 @@ def missing_program(name: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def plain_floats() -> None:
+    """Every test begins with IEEE 754 as it is written: ONNX Runtime, once loaded, has this thread flush small numbers to zero."""
+    set_environment = getattr(ctypes.CDLL(None), "fesetenv", None)
+    if set_environment is not None and platform.libc_ver()[0] == "glibc":
+        set_environment(ctypes.c_void_p(-1))  # FE_DFL_ENV
 
 
 @pytest.fixture(autouse=True)
