@@ -1,7 +1,6 @@
 """Strength, denoiser and variant changed while live, over HTTP: heard soon, and nothing else is heard of it."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from itertools import cycle
 from pathlib import Path
@@ -98,8 +97,8 @@ async def test_another_worker_takes_over(server, noisy: list[bytes]) -> None:
         assert status["denoise"]["strength_db"] == 9 and status["latency_ms"]["algorithmic"] == 40
 
 
-async def test_a_change_is_heard_within_100_ms(server, audio_folder: Path, stretch: float) -> None:
-    """From the answer on it takes at most 100 ms until a listener hears the other strength: here from silence to the whole noise."""
+async def test_a_change_is_heard_within_five_packets(server) -> None:
+    """After the answer come at most five packets, 100 ms of sound, before the other strength: here from silence to the whole noise."""
     noise = encode(0.3 * np.random.default_rng(1).standard_normal(48_000 * 4).astype(np.float32))
     house = await server()
     async with friends(house.url, "ada", "ben") as (ada, ben):
@@ -110,20 +109,18 @@ async def test_a_change_is_heard_within_100_ms(server, audio_folder: Path, stret
             await ada.until("ada", live=True, denoise_state="active")
             await ear.listen("ada")
             talking = asyncio.create_task(mic.talk(noise[1:], first=1))
-            changed = []
+            answered = []
             for strength in (0, None, 0):
                 await asyncio.sleep(0.9)
-                changed.append(time.monotonic_ns())
                 await set_to(ada, strength_db=strength)
+                answered.append(len(ear.received))
             await talking
             await ear.heard(len(noise) - 1)
     levels = [float(np.sqrt(np.mean(block**2))) for block in sound_of(ear)[0].reshape(-1, 960)]
-    arrivals = [arrival for arrival, _ in ear.received]
-    took_ms = []
-    for at, loud in zip(changed, cycle((True, False)), strict=False):
-        heard = next(arrival for arrival, level in zip(arrivals, levels, strict=False) if arrival > at and (level > 0.2) is loud)
-        took_ms.append((heard - at) / 1e6)
-    assert sorted(took_ms)[1] < 100 * stretch, took_ms
+    took = []
+    for at, loud in zip(answered, cycle((True, False)), strict=False):
+        took.append(next(place for place, level in enumerate(levels[at:]) if (level > 0.2) is loud))
+    assert sorted(took)[1] <= 5, took
 
 
 async def test_settings_outlive_workers_and_reconnections(server, noisy: list[bytes]) -> None:
