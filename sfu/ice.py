@@ -5,10 +5,9 @@ Binding requests are its consent (RFC 7675). One `IceLite` a peer; credentials c
 """
 
 import secrets
-from struct import error as StructError
 from typing import NamedTuple
 
-from aioice import stun
+from sfu import stun
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 
@@ -25,7 +24,7 @@ class Request(NamedTuple):
 
     ufrag: str
     remote_ufrag: str
-    message: stun.Message
+    message: stun.Binding
 
 
 class Reply(NamedTuple):
@@ -40,15 +39,10 @@ class Reply(NamedTuple):
 
 def parse_request(datagram: bytes) -> Request:
     """Raises ValueError on whatever is not a Binding request with USERNAME and MESSAGE-INTEGRITY, and nothing else."""
-    try:
-        message = stun.parse_message(datagram)
-    except StructError as wrong:
-        raise ValueError("STUN attribute is cut short") from wrong
-    if message.message_method != stun.Method.BINDING or message.message_class != stun.Class.REQUEST:
-        raise ValueError("not a Binding request")
-    ours, colon, theirs = message.attributes.get("USERNAME", "").partition(":")
-    if not colon or "MESSAGE-INTEGRITY" not in message.attributes:
-        raise ValueError("Binding request without credentials")
+    message = stun.parse(datagram)
+    ours, colon, theirs = message.username.partition(":")
+    if not colon:
+        raise ValueError("USERNAME names one end only")
     return Request(ours, theirs, message)
 
 
@@ -94,14 +88,15 @@ class IceLite:
         if credentials is None or request.remote_ufrag != remote_ufrag:
             return None
         key = credentials.password.encode()
-        if not request.message.check_message_integrity(key):
+        message = request.message
+        if not stun.is_genuine(message, key):
             return None
-        attributes = request.message.attributes
-        if "ICE-CONTROLLED" in attributes:  # a lite end never takes control: the other has to
-            return Reply(_reply(request, stun.Class.ERROR, "ERROR-CODE", (487, "Role Conflict"), key), accepted=False)
-        mapped = (source[0].partition("%")[0], source[1])
-        datagram = _reply(request, stun.Class.RESPONSE, "XOR-MAPPED-ADDRESS", mapped, key)
-        return Reply(datagram, True, "USE-CANDIDATE" in attributes, self._retire(request.ufrag))
+        if message.unknown:
+            return Reply(stun.build_error(message, stun.UNKNOWN_ATTRIBUTE, key, message.unknown), accepted=False)
+        if message.controlled:  # a lite end never takes control: the other has to
+            return Reply(stun.build_error(message, stun.ROLE_CONFLICT, key), accepted=False)
+        datagram = stun.build_response(message, source[0].partition("%")[0], source[1], key)
+        return Reply(datagram, True, message.use_candidate, self._retire(request.ufrag))
 
     def _retire(self, used: str) -> tuple[str, ...]:
         if used != self.credentials.ufrag or len(self._generations) == 1:
@@ -109,9 +104,3 @@ class IceLite:
         retired = tuple(ufrag for ufrag in self._generations if ufrag != used)
         self._generations = {used: self._generations[used]}
         return retired
-
-
-def _reply(request: Request, kind: stun.Class, name: str, value: object, key: bytes) -> bytes:
-    message = stun.Message(stun.Method.BINDING, kind, request.message.transaction_id, {name: value})
-    message.add_message_integrity(key)
-    return bytes(message)

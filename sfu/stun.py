@@ -1,0 +1,129 @@
+"""STUN as an ICE-lite end needs it (RFC 8489; attributes of RFC 8445): Binding requests apart, signed answers together.
+
+Pure functions on bytes. Every peer asks some twice in five seconds, which is why no general library does this.
+"""
+
+import socket
+from binascii import crc32
+from collections.abc import Iterable
+from hmac import compare_digest, digest
+from struct import Struct
+from typing import NamedTuple
+
+HEADER_LENGTH = 20
+MAGIC_COOKIE = 0x2112A442
+BINDING_REQUEST, BINDING_RESPONSE, BINDING_ERROR = 0x0001, 0x0101, 0x0111
+ROLE_CONFLICT = 487, b"Role Conflict"
+UNKNOWN_ATTRIBUTE = 420, b"Unknown Attribute"
+
+_USERNAME, _INTEGRITY, _ERROR_CODE, _UNKNOWN_ATTRIBUTES, _MAPPED = 0x0006, 0x0008, 0x0009, 0x000A, 0x0020
+_PRIORITY, _USE_CANDIDATE, _FINGERPRINT, _CONTROLLED, _CONTROLLING = 0x0024, 0x0025, 0x8028, 0x8029, 0x802A
+_LENGTHS = {_INTEGRITY: 20, _PRIORITY: 4, _USE_CANDIDATE: 0, _FINGERPRINT: 4, _CONTROLLED: 8, _CONTROLLING: 8}
+# What need not be understood, or is (MAPPED-ADDRESS, REALM and NONCE too: known, though a request has no use for them).
+_OPTIONAL = 0x8000
+_KNOWN = frozenset({0x0001, _USERNAME, _INTEGRITY, _ERROR_CODE, _UNKNOWN_ATTRIBUTES, 0x0014, 0x0015, _MAPPED, _PRIORITY, _USE_CANDIDATE})
+_FINGERPRINT_XOR = 0x5354554E
+_SIGNATURE_BYTES, _FINGERPRINT_BYTES = 24, 8  # with their headers
+
+_HEADER = Struct("!HHL12s")
+_ATTRIBUTE = Struct("!HH")
+_LENGTH = Struct("!H")
+_WORD = Struct("!L")
+_FINGERPRINTED = Struct("!HHL")
+
+
+class Binding(NamedTuple):
+    """A well-formed Binding request that nobody has vouched for yet. unknown: types of attributes that would have to be understood."""
+
+    datagram: bytes
+    transaction: bytes
+    username: str
+    signed: int  # where MESSAGE-INTEGRITY begins, which is where what it covers ends
+    use_candidate: bool
+    controlled: bool
+    unknown: tuple[int, ...]
+
+
+def parse(datagram: bytes) -> Binding:
+    """Raises ValueError on whatever is not a Binding request with USERNAME and MESSAGE-INTEGRITY, and nothing else.
+
+    What follows MESSAGE-INTEGRITY is authenticated by nobody and skipped, but for FINGERPRINT, which has to be right and last.
+    """
+    end = len(datagram)
+    if end < HEADER_LENGTH:
+        raise ValueError("STUN header is cut short")
+    kind, length, cookie, transaction = _HEADER.unpack_from(datagram)
+    if kind != BINDING_REQUEST or cookie != MAGIC_COOKIE:
+        raise ValueError("not a Binding request")
+    if length != end - HEADER_LENGTH or length & 3:
+        raise ValueError("STUN length is wrong")
+    username, signed, use_candidate, controlled = None, 0, False, False
+    unknown: tuple[int, ...] = ()
+    at = HEADER_LENGTH
+    while at < end:
+        kind, length = _ATTRIBUTE.unpack_from(datagram, at)
+        after = at + 4 + (length + 3 & ~3)
+        if after > end or _LENGTHS.get(kind, length) != length:
+            raise ValueError("STUN attribute is of a wrong length")
+        if kind == _FINGERPRINT:
+            _check_fingerprint(datagram, at)
+        elif signed:
+            pass
+        elif kind == _USERNAME:
+            username = username if username is not None else datagram[at + 4 : at + 4 + length].decode()
+        elif kind == _INTEGRITY:
+            signed = at
+        elif kind == _USE_CANDIDATE:
+            use_candidate = True
+        elif kind == _CONTROLLED:
+            controlled = True
+        elif kind < _OPTIONAL and kind not in _KNOWN:
+            unknown += (kind,)
+        at = after
+    if username is None or not signed:
+        raise ValueError("Binding request without credentials")
+    return Binding(datagram, transaction, username, signed, use_candidate, controlled, unknown)
+
+
+def _check_fingerprint(datagram: bytes, at: int) -> None:
+    if at + _FINGERPRINT_BYTES != len(datagram):
+        raise ValueError("STUN fingerprint is not the last attribute")
+    if _WORD.unpack_from(datagram, at + 4)[0] != crc32(datagram[:at]) ^ _FINGERPRINT_XOR:
+        raise ValueError("STUN fingerprint does not match")
+
+
+def is_genuine(request: Binding, key: bytes) -> bool:
+    """Was it signed with that key? The length that was signed ends with MESSAGE-INTEGRITY."""
+    datagram, at = request.datagram, request.signed
+    covered = datagram[:2] + _LENGTH.pack(at + _SIGNATURE_BYTES - HEADER_LENGTH) + datagram[4:at]
+    return compare_digest(digest(key, covered, "sha1"), datagram[at + 4 : at + _SIGNATURE_BYTES])
+
+
+def build_response(request: Binding, host: str, port: int, key: bytes) -> bytes:
+    """Success, with the numeric address that the request came from."""
+    family, protocol = (2, socket.AF_INET6) if ":" in host else (1, socket.AF_INET)
+    packed = socket.inet_pton(protocol, host)
+    mask = (_WORD.pack(MAGIC_COOKIE) + request.transaction)[: len(packed)]
+    masked = (int.from_bytes(packed) ^ int.from_bytes(mask)).to_bytes(len(packed))
+    value = _ATTRIBUTE.pack(family, port ^ MAGIC_COOKIE >> 16) + masked
+    return _signed(BINDING_RESPONSE, request, _attribute(_MAPPED, value), key)
+
+
+def build_error(request: Binding, error: tuple[int, bytes], key: bytes, unknown: Iterable[int] = ()) -> bytes:
+    """An error such as ROLE_CONFLICT; unknown: the attributes that UNKNOWN_ATTRIBUTE is about."""
+    code, reason = error
+    body = _attribute(_ERROR_CODE, bytes((0, 0, *divmod(code, 100))) + reason)
+    listed = b"".join(map(_LENGTH.pack, unknown))
+    return _signed(BINDING_ERROR, request, body + _attribute(_UNKNOWN_ATTRIBUTES, listed) if listed else body, key)
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return _ATTRIBUTE.pack(kind, len(value)) + value + bytes(-len(value) % 4)
+
+
+def _signed(kind: int, request: Binding, body: bytes, key: bytes) -> bytes:
+    """With MESSAGE-INTEGRITY and FINGERPRINT. Each covers a header whose length ends with itself."""
+    length = len(body) + _SIGNATURE_BYTES
+    body += _ATTRIBUTE.pack(_INTEGRITY, 20) + digest(key, _HEADER.pack(kind, length, MAGIC_COOKIE, request.transaction) + body, "sha1")
+    plain = _HEADER.pack(kind, length + _FINGERPRINT_BYTES, MAGIC_COOKIE, request.transaction) + body
+    return plain + _FINGERPRINTED.pack(_FINGERPRINT, 4, crc32(plain) ^ _FINGERPRINT_XOR)
