@@ -157,4 +157,4 @@ def test_flags() -> None:
     with Ring.create(1) as ring:
         ring.put(packet(0)._replace(flags=Flag.CONCEALED | Flag.JUMP))
         taken = ring.take()
-        assert taken is not None and Flag(taken.flags) == Flag.CONCEALED | Flag.JUMP
+        assert taken is not None and taken.flags == Flag.CONCEALED | Flag.JUMP
