@@ -27,6 +27,7 @@ from sfu.peer import Peer
 from sfu.rtp import RtpPacket
 from sfu.states import NEXT, DenoiseState, Event, State
 from sfu.taping import Archive, Taping
+from sfu.tasks import ended, lasting
 from sfu.watch import Watch
 from workers.ring import Packet
 
@@ -129,8 +130,7 @@ class Broadcast:
             opening.push_async_callback(self._close_listeners)
             opening.callback(self.fanout.close)
             await opening.enter_async_context(self.worker)
-            ticker = asyncio.create_task(self._tick_for_ever(), name=f"ticker of {self.id}")
-            opening.push_async_callback(_cancelled, ticker)
+            opening.push_async_callback(ended, lasting(self._tick_for_ever(), name=f"ticker of {self.id}"))
             opening.push_async_callback(self._drained)
             opening.push_async_callback(self._close_broadcasters)
             self._closing = opening.pop_all()
@@ -377,9 +377,12 @@ class Broadcast:
     # time
 
     async def _tick_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            self._tick(time.monotonic_ns())
+        try:
+            while True:
+                await asyncio.sleep(TICK_S)
+                self._tick(time.monotonic_ns())
+        finally:
+            self.over.set()  # without it nothing would ever be over
 
     def _tick(self, now_ns: int) -> None:
         now = now_ns / 1e9
@@ -404,8 +407,3 @@ class Broadcast:
     def _heard_levels(self) -> tuple[float, float]:
         original, denoised = self._levels
         return original, denoised if self.worker.active else math.nan
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

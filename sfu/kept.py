@@ -21,6 +21,7 @@ from sfu.errors import WorkerError
 from sfu.guard import COMPLEXITY, Step
 from sfu.states import DENOISE_NEXT, DenoiseEvent, DenoiseState
 from sfu.succession import Succession
+from sfu.tasks import ended, lasting
 from sfu.watch import Watch
 from workers.control import Adjust
 from workers.ring import Packet
@@ -71,13 +72,12 @@ class KeptWorker:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "KeptWorker":
-        self._task = asyncio.create_task(self._keep(), name=f"worker of {self._label}")
+        self._task = lasting(self._keep(), name=f"worker of {self._label}")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await ended(self._task)
             self._task = None
         await self._runs.close()
         self._watch.give_room_back()

@@ -1,5 +1,6 @@
 """What happens to a broadcast in its narrow moments. Real peers, real rings; nobody at their other ends."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -92,3 +93,12 @@ async def test_who_made_room_does_not_take_over(sockets: MediaSockets) -> None:
         assert broadcast.state is State.WAITING
         peers[1].on_rtp(VOICE, time.monotonic_ns())
         assert broadcast.state is State.LIVE
+
+
+@pytest.mark.tolerates("errors")
+async def test_without_its_ticker_it_is_over(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """A fault in the ticker, without which nothing would ever park or end it, ends the broadcast."""
+    async with broadcast_of("ada") as broadcast:
+        broadcast.offer(peer_on(sockets), Wish(denoise=False))
+        monkeypatch.setattr(broadcast.fanout, "worst_loss", None)
+        await asyncio.wait_for(broadcast.over.wait(), 5 * stretch)

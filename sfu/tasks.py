@@ -1,0 +1,25 @@
+"""Tasks that last until their owner ends them."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+
+logger = logging.getLogger(__name__)
+
+
+def lasting(coroutine: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+    """Start it; should it break, the log says so at once, for its owner may not look for hours."""
+    task = asyncio.create_task(coroutine, name=name)
+    task.add_done_callback(_report)
+    return task
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """Cancel it and wait until it is done, broken or not. Idempotent."""
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("%s broke", task.get_name(), exc_info=task.exception())
