@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from sfu.rtp import opus_is_stereo
 from workers.opusfile import DENOISED, HEARD, ORIGINAL, QUANTUM, RATE_HZ, OpusFile
 from workers.ring import Packet
 
@@ -134,7 +135,7 @@ class _Tape:
             self._late += 1
             return
         if self._original is None or self._heard is None:
-            channels = 2 if packet.payload[0] & 4 else 1
+            channels = 2 if opus_is_stereo(packet.payload) else 1
             self._original = OpusFile.create(self.folder / ORIGINAL, channels)
             self._heard = OpusFile.create(self.folder / HEARD, channels)
         if variant == "denoised" and not self._denoised:

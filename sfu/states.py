@@ -20,7 +20,6 @@ class Event(Enum):
 
 NEXT: dict[tuple[State, Event], State] = {
     (State.WAITING, Event.MEDIA): State.LIVE,
-    (State.WAITING, Event.LEFT): State.ENDED,
     (State.WAITING, Event.OVER): State.ENDED,
     (State.LIVE, Event.LEFT): State.PARKED,
     (State.LIVE, Event.OVER): State.ENDED,
@@ -49,14 +48,11 @@ class DenoiseEvent(Enum):
 
 
 DENOISE_NEXT: dict[tuple[DenoiseState, DenoiseEvent], DenoiseState] = {
-    (DenoiseState.OFF, DenoiseEvent.OFF): DenoiseState.OFF,
     (DenoiseState.OFF, DenoiseEvent.WANTED): DenoiseState.STARTING,
-    (DenoiseState.STARTING, DenoiseEvent.WANTED): DenoiseState.STARTING,
     (DenoiseState.STARTING, DenoiseEvent.READY): DenoiseState.ACTIVE,
     (DenoiseState.STARTING, DenoiseEvent.DIED): DenoiseState.STARTING,
     (DenoiseState.STARTING, DenoiseEvent.GAVE_UP): DenoiseState.BYPASSED,
     (DenoiseState.STARTING, DenoiseEvent.OFF): DenoiseState.OFF,
-    (DenoiseState.ACTIVE, DenoiseEvent.WANTED): DenoiseState.STARTING,  # another denoiser instead of this one
     (DenoiseState.ACTIVE, DenoiseEvent.DIED): DenoiseState.STARTING,
     (DenoiseState.ACTIVE, DenoiseEvent.GAVE_UP): DenoiseState.BYPASSED,
     (DenoiseState.ACTIVE, DenoiseEvent.OFF): DenoiseState.OFF,
