@@ -65,12 +65,13 @@ class Carrier:
 
     def next_work(self, now: float) -> Work[list[Packet]] | None:
         """What is to be done for this voice now; its result goes to `finish`. One at a time."""
+        skipped = self._noisy.skipped
         packet = self._noisy.take() if ORDERED or self._announced > 0 else None
         if packet is not None:
             self._announced -= 1
             self._taken_ns = time.monotonic_ns()
             self._ring_ns.append(self._noisy.waited_ns)
-            return self._pipeline.pushing(packet)
+            return self._pipeline.pushing(packet, skipped=self._noisy.skipped > skipped)
         self._announced = 0
         if self._pipeline.waiting and now - self._heard_at >= self._pipeline.quiet_s:
             self._taken_ns = None

@@ -72,19 +72,22 @@ class Pipeline:
         """Whether a packet has not come out yet."""
         return bool(self._due)
 
-    def push(self, packet: Packet) -> list[Packet]:
-        """The packets that this one pushes out, at best none are late. Raises WorkerFailed("nan")."""
-        return alone(self.pushing(packet))
+    def push(self, packet: Packet, *, skipped: bool = False) -> list[Packet]:
+        """The packets that this one pushes out, at best none are late. skipped: those before it were passed over, for they were.
+
+        Raises WorkerFailed("nan").
+        """
+        return alone(self.pushing(packet, skipped=skipped))
 
     def flush(self) -> list[Packet]:
         """Everything that waits, with silence after it; the next packet begins a new line with the same voice."""
         return alone(self.flushing())
 
-    def pushing(self, packet: Packet) -> Work[list[Packet]]:
+    def pushing(self, packet: Packet, *, skipped: bool = False) -> Work[list[Packet]]:
         """`push` as work that can be done together with that of other voices."""
         self._arrival_ns = packet.arrival_ns
         done: list[Packet] = []
-        for piece in self._restorer.take(packet, quiet=not self._due):
+        for piece in self._restorer.take(packet, quiet=not self._due, skipped=skipped):
             if piece.cut is not Cut.NONE:
                 done += yield from self.flushing()
             if piece.cut is Cut.LONG:

@@ -11,7 +11,7 @@ from workers.control import ControlError, Failed, Lines, Message, Ready, dump, p
 from workers.errors import WorkerFailed
 
 _LEAVE_S = 0.3  # for each way of asking: Stop is answered within a second also where the worker hangs
-_HUNG_S = 3.0  # a shared one that has not given up a voice by then serves nobody
+_HUNG_S = 1.0  # a shared one that has not given up a voice by then serves nobody
 _DEAD_S = 5.0  # after SIGKILL: only the kernel can be slow now
 
 

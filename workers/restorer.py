@@ -67,8 +67,11 @@ class Restorer:
         self._samples = 960  # of the last packet
         self._concealed = 0  # samples made up in a row
 
-    def take(self, packet: Packet, *, quiet: bool) -> list[Piece]:
-        """The pieces up to and with this packet. `quiet`: what was before has been flushed out, so do not fill in after it."""
+    def take(self, packet: Packet, *, quiet: bool, skipped: bool = False) -> list[Piece]:
+        """The pieces up to and with this packet. `quiet`: what was before has been flushed out, so do not fill in after it.
+
+        `skipped`: what is missing before it was there, but too late; it was heard as it was, so nobody needs it made up.
+        """
         self.counts.received += 1
         if self._number is None:
             return self._begin(packet, 0, Cut.NONE)
@@ -78,6 +81,8 @@ class Restorer:
             return []
         if lost == gap == 0:
             return [self._decoded(packet, 0, Cut.NONE)]
+        if skipped:
+            return self._begin(packet, 0, Cut.SHORT if 0 <= gap <= FORGET_AFTER else Cut.LONG)
         self.counts.lost += max(lost, 0)
         if not _matching(lost, gap):
             self.counts.jumps += 1

@@ -216,6 +216,22 @@ def test_loss_after_flush() -> None:
     assert (pipeline.counts.lost, pipeline.counts.concealed, pipeline.counts.repaired) == (first - 30, 0, 1)
 
 
+@pytest.mark.parametrize("gap", [10, 100])
+def test_skipped(gap: int) -> None:
+    """What a late worker passed over was heard as it was: it is not made up, costs nothing, and counts neither as lost nor as concealed."""
+    sent = packets(voice(3))
+    late = sent[20 + gap :]
+    pipeline = Pipeline(Slow({}))
+    out = [done for packet in sent[:20] for done in pipeline.push(packet)]
+    hops = pipeline.hops.count
+    out += pipeline.push(late[0], skipped=True)
+    assert pipeline.hops.count - hops <= 8
+    counts = pipeline.counts
+    out += through(pipeline, late[1:])
+    assert places(out) == places(sent[:20] + late)
+    assert (counts.lost, counts.concealed, counts.repaired, counts.jumps) == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("garbage", [b"", b"\xff" * 3, b"\x03", bytes([255, 255, 255, 255] * 20)])
 def test_garbage(garbage: bytes) -> None:
     """A packet of garbage is concealed in its place and counted."""
