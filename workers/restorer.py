@@ -1,7 +1,9 @@
 """Packets with holes in, sound without holes out: decode, repair by FEC, conceal. Knows nothing of denoising.
 
 A hole in the numbers with a matching hole in time is filled exactly: the packet before the next one from that one's FEC, the
-others by concealment, after 120 ms in a row by silence. Any other step of the time line is a cut: what follows begins anew.
+others by concealment, after 120 ms in a row by silence. After a hole so long that the sound before it has been flushed out, only
+FEC is of use: for the rest it is too late, whoever listens has concealed it by then. Any other step of the time line is a cut:
+what follows begins anew.
 """
 
 from dataclasses import dataclass, field
