@@ -26,15 +26,15 @@ class Clock:
         self.cancelled += 1
 
 
-def test_later_deadlines_leave_the_timer_alone() -> None:
-    """Only an earlier deadline moves the timer; none at all leaves it to ring in vain."""
+def test_the_timer_moves_with_the_deadline() -> None:
+    """An earlier and a later deadline move the timer, the same one does not; none at all leaves it to ring in vain."""
     clock, rung = Clock(), []
     alarm = Alarm(lambda: rung.append(1), clock.call_at)
-    for deadline_ns in (50, 60, None, 50):
+    for deadline_ns in (50, 50, None, 60, 60):
         alarm.set(deadline_ns)
-    assert (len(clock.timers), clock.cancelled) == (1, 0)
-    alarm.set(40)
     assert (len(clock.timers), clock.cancelled) == (2, 1)
+    alarm.set(40)
+    assert (len(clock.timers), clock.cancelled) == (3, 2)
     clock.timers[-1][1]()
     assert rung == [1]
 
