@@ -34,6 +34,7 @@ from workers.ring import Packet
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.1
+LOSS_TICKS = 5  # between two looks at what all listeners lost: they report about once a second
 UNHEARD_S = 6.0  # the broadcaster's last valid datagram is older: parked
 NO_MEDIA_S = 10.0  # a reservation without media is freed
 CANDIDATES = 4  # offers of one broadcaster that wait for their first packet; the oldest makes room
@@ -115,6 +116,7 @@ class Broadcast:
         self._record = True
         self._live_at = 0.0
         self._parked_at = 0.0
+        self._ticks = 0
         self._waiting_since = time.monotonic()
         self._levels = (math.nan, math.nan)
         self._foreseen = Foreseen()
@@ -387,9 +389,9 @@ class Broadcast:
     def _tick(self, now_ns: int) -> None:
         now = now_ns / 1e9
         self.worker.check(now_ns)
-        self.ingest.listener_loss = self.fanout.worst_loss(denoised=False)
-        if self._foreseen.hear(self.fanout.worst_loss(denoised=True), now_ns):
-            self.worker.foresee(self._foreseen.percent)
+        if self._ticks % LOSS_TICKS == 0:
+            self._look_at_losses(now_ns)
+        self._ticks += 1
         if self.state is State.LIVE:
             if self._source is not None and (now_ns - self._source.last_heard_ns) / 1e9 > UNHEARD_S:
                 self.park()
@@ -403,6 +405,11 @@ class Broadcast:
                 self._source_gone(peer, "without media")
         if self.state is State.WAITING and not self._candidates and now - self._waiting_since > NO_MEDIA_S:
             self.over.set()
+
+    def _look_at_losses(self, now_ns: int) -> None:
+        self.ingest.listener_loss = self.fanout.worst_loss(denoised=False)
+        if self._foreseen.hear(self.fanout.worst_loss(denoised=True), now_ns):
+            self.worker.foresee(self._foreseen.percent)
 
     def _heard_levels(self) -> tuple[float, float]:
         original, denoised = self._levels
