@@ -1,0 +1,74 @@
+"""What a friend's page really plays: captured there, sample by sample, and measured against the clean file."""
+
+import asyncio
+import base64
+from pathlib import Path
+
+import numpy as np
+from playwright.async_api import Page, expect
+
+from tests.bench.ear import quality
+from tests.browser.people import HEARD, befriend, register, watched
+from tests.sound import RATE_HZ, Sound, delay_of, read_wav
+
+SECONDS = 23  # the file twice and a bit: one whole copy is in it, wherever the microphone is
+CAPTURE = """async (seconds) => {
+  const tracks = window.__connections.flatMap((each) => each.getReceivers()).map((each) => each.track);
+  const context = new AudioContext({ sampleRate: 48000 });
+  const tap = `registerProcessor("tap", class extends AudioWorkletProcessor {
+    process([[block]]) { this.port.postMessage(block ? block.slice() : new Float32Array(128)); return true; }
+  })`;
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([tap], { type: "text/javascript" })));
+  const recorder = new AudioWorkletNode(context, "tap", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+  const heard = new Float32Array(seconds * 48000);
+  let at = 0;
+  await new Promise((resolve) => {
+    recorder.port.onmessage = ({ data }) => {
+      if (at + data.length > heard.length) return resolve();
+      heard.set(data, at);
+      at += data.length;
+    };
+    context.createMediaStreamSource(new MediaStream(tracks.filter((each) => each.kind === "audio"))).connect(recorder);
+  });
+  await context.close();
+  const bytes = new Uint8Array(heard.buffer);
+  let text = "";
+  for (let from = 0; from < bytes.length; from += 32768) text += String.fromCharCode(...bytes.subarray(from, from + 32768));
+  return btoa(text);
+}"""
+
+PREPARED = """async () => (await (await fetch("/api/denoisers")).json())
+  .some((each) => each.name === "deepfilternet3" && each.available)"""
+DENOISED = """async () => (await (await fetch("/api/stream/status/Ada")).json()).denoise.state === "active""""
+
+
+async def heard_by(page: Page) -> Sound:
+    """What this page plays during the next `SECONDS`."""
+    return np.frombuffer(base64.b64decode(await page.evaluate(CAPTURE, SECONDS)), np.float32)
+
+
+async def test_a_friend_hears_the_voice_cleaner_than_it_was_said(server, visit, audio_folder: Path) -> None:
+    """Of two friends' pages the one that plays `Clean` is at least 6 dB nearer to the clean file than the one that plays `Raw`."""
+    house = await server()
+    ada = await visit()
+    clean_ear, raw_ear = [await watched(await visit(bypass_csp=True)) for _ in range(2)]
+    await register(ada, house.url, "Ada")
+    for page, name in ((clean_ear, "Ben"), (raw_ear, "Cem")):
+        await register(page, house.url, name)
+        await befriend(page, ada, "Ada")
+    await ada.wait_for_function(PREPARED, timeout=120_000)
+    await ada.get_by_role("button", name="Start Streaming").click()
+    for page in (clean_ear, raw_ear):
+        await page.get_by_role("link", name="Ada", exact=False).first.click()
+        await page.get_by_role("button", name="Start Listening").click()
+        await page.evaluate(HEARD)
+    await raw_ear.get_by_role("radio", name="Raw").check()
+    await expect(raw_ear.get_by_role("radio", name="Raw")).to_be_checked()
+    await ada.wait_for_function(DENOISED)
+
+    denoised, original = await asyncio.gather(heard_by(clean_ear), heard_by(raw_ear))
+    voice = read_wav(audio_folder / "clean_freesound_33711.wav")
+    scores = [quality(voice, sound, delay_of(sound, voice, most=len(sound))) for sound in (denoised, original)]
+    assert len(denoised) == len(original) == SECONDS * RATE_HZ
+    assert scores[0]["si_sdr_db"] - scores[1]["si_sdr_db"] >= 6, scores
+    assert scores[0]["pesq_wb"] > scores[1]["pesq_wb"], scores
