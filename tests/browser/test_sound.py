@@ -39,7 +39,7 @@ CAPTURE = """async (seconds) => {
 
 PREPARED = """async () => (await (await fetch("/api/denoisers")).json())
   .some((each) => each.name === "deepfilternet3" && each.available)"""
-DENOISED = """async () => (await (await fetch("/api/stream/status/Ada")).json()).denoise.state === "active""""
+DENOISED = "async () => (await (await fetch('/api/stream/status/Ada')).json()).denoise.state === 'active'"
 
 
 async def heard_by(page: Page) -> Sound:
