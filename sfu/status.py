@@ -15,7 +15,7 @@ def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, 
     if broadcast is None or not broadcast.on_air:
         waiting = broadcast is not None and broadcast.state is State.WAITING
         return _silent(username, catalogue, (State.WAITING if waiting else State.ENDED).value)
-    worker, run = broadcast.worker, broadcast.worker.run
+    worker, run, hearing = broadcast.worker, broadcast.worker.run, broadcast.fanout.listeners  # not those who still connect
     return {
         "username": username,
         "live": True,
@@ -24,8 +24,8 @@ def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, 
         "title": broadcast.title,
         "since": rfc3339(broadcast.since),
         "duration_s": round(broadcast.duration_s, 3),
-        "listeners": len(broadcast.listeners),
-        "listener_names": sorted({listener.name for listener in broadcast.listeners.values()}) if names else None,
+        "listeners": len(hearing),
+        "listener_names": sorted({listener.name for listener in hearing}) if names else None,
         "denoise": {
             "enabled": worker.enabled,
             "denoiser": worker.denoiser,

@@ -201,6 +201,18 @@ async def test_a_listener_changes_its_variant(house: Server) -> None:
             assert (await me.ask("PUT", ear.location + "/variant", body, "application/json")).status == 404
 
 
+async def test_who_does_not_connect_hears_nothing(house: Server) -> None:
+    """An offer that was answered is no listener yet: the status counts and names those whom the voice reaches."""
+    async with on_air(house, "ada", "ben", "cem") as (_, (ada, ben, cem)):
+        async with ben.phone() as ear:
+            await ear.listen("ada")
+            await ear.heard(1)
+            for _ in range(5):
+                assert (await Caller(cem).ask("POST", "/whep/ada", an_offer("recvonly"))).status == 201
+            status = await ada.status()
+            assert (status["listeners"], status["listener_names"]) == (1, ["ben"])
+
+
 async def test_bearers(house: Server) -> None:
     """Tokens publish and listen without Origin or cookie and only with their scope; a listen link opens one door and can be revoked."""
     async with on_air(house, "ada", "ben", "cem") as (_, (ada, ben, cem)), aiohttp.ClientSession() as bare:
