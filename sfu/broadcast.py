@@ -7,26 +7,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import Protocol
 
-from sfu import config
-from sfu.capacity import Capacity
-from sfu.catalogue import Catalogue
-from sfu.denoise import Nurse
 from sfu.errors import UnknownDenoiser
 from sfu.fanout import Fanout
 from sfu.foreseen import Foreseen
 from sfu.ingest import Ingest
 from sfu.kept import KeptWorker
 from sfu.listener import Listener
+from sfu.parts import Parts, Wish
 from sfu.peer import Peer
 from sfu.rtp import RtpPacket
 from sfu.states import NEXT, DenoiseState, Event, State
-from sfu.taping import Archive, Taping
+from sfu.taping import Taping
 from sfu.tasks import ended, lasting
 from sfu.watch import Watch
 from workers.ring import Packet
@@ -41,48 +36,6 @@ CANDIDATES = 4  # offers of one broadcaster that wait for their first packet; th
 SUPERSEDED = 8  # of the peers that were taken over so many are remembered
 PARKED_DEAF_S = 1.0  # what a leaving page had still in flight does not bring it back
 DRAIN_S = 0.15  # the worker's last 40 ms come within this
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a broadcaster asked for with the offer."""
-
-    denoise: bool | None = None  # None: on for a new broadcast, as it is for one that is taken over
-    denoiser: str | None = None
-    title: str = ""
-    record: bool = True
-
-
-class News(Protocol):
-    """What the app wants to hear, at once and on the loop. Must be cheap and must not raise."""
-
-    def on_live(self, username: str, since: datetime) -> None: ...
-    def on_ended(self, username: str, recording: int | None) -> None: ...
-    def on_status(self, username: str) -> None: ...
-    def on_level(self, username: str, original_dbfs: float, denoised_dbfs: float) -> None: ...  # nan: not known
-    def cue(self, username: str, at_s: float, kind: str, text: str) -> None: ...
-
-
-class Silence:
-    """News that nobody hears."""
-
-    def on_live(self, username: str, since: datetime) -> None: ...
-    def on_ended(self, username: str, recording: int | None) -> None: ...
-    def on_status(self, username: str) -> None: ...
-    def on_level(self, username: str, original_dbfs: float, denoised_dbfs: float) -> None: ...
-    def cue(self, username: str, at_s: float, kind: str, text: str) -> None: ...
-
-
-@dataclass
-class Parts:
-    """What every broadcast is made from; handed down by the app, owned by nobody here."""
-
-    config: config.Config
-    nurse: Nurse
-    catalogue: Catalogue
-    archive: Archive
-    capacity: Capacity = field(default_factory=Capacity)
-    news: News = field(default_factory=Silence)  # set once there is somebody to hear it
 
 
 class Broadcast:

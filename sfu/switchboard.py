@@ -9,9 +9,10 @@ from datetime import datetime
 from types import TracebackType
 
 from sfu import sdp
-from sfu.broadcast import Broadcast, Parts, Wish
+from sfu.broadcast import Broadcast
 from sfu.errors import Draining, NotFound, NotLive, PreconditionFailed, UnknownDenoiser
 from sfu.listener import Listener
+from sfu.parts import Parts, Wish
 from sfu.peer import Peer
 from sfu.status import status_of
 

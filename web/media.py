@@ -9,11 +9,11 @@ from dataclasses import asdict
 from aiohttp import web
 
 from sfu import sdp
-from sfu.broadcast import Parts
 from sfu.config import Config
 from sfu.dtls import new_certificate
 from sfu.errors import ConfigError
 from sfu.nursing import Nursing
+from sfu.parts import Parts
 from sfu.peer import Peer, make_peer
 from sfu.switchboard import Switchboard
 from sfu.udp import MediaSockets

@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from sfu.broadcast import Wish
 from sfu.errors import BadRequest, NotAllowed
+from sfu.parts import Wish
 from web import negotiation
 from web.bodies import is_storable
 from web.keys import SWITCHBOARD

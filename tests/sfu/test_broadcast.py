@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from sfu import sdp
-from sfu.broadcast import CANDIDATES, Broadcast, Parts, Wish
+from sfu.broadcast import CANDIDATES, Broadcast
 from sfu.config import Config, Recording
 from sfu.dtls import new_certificate
+from sfu.parts import Parts, Wish
 from sfu.peer import Peer, make_peer
 from sfu.recorder import Totals
 from sfu.rtp import RtpPacket

@@ -1,0 +1,53 @@
+"""What the app hands to every broadcast: what it is made from, whom it tells; and what its broadcaster wishes."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sfu import config
+from sfu.capacity import Capacity
+from sfu.catalogue import Catalogue
+from sfu.denoise import Nurse
+from sfu.taping import Archive
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a broadcaster asked for with the offer."""
+
+    denoise: bool | None = None  # None: on for a new broadcast, as it is for one that is taken over
+    denoiser: str | None = None
+    title: str = ""
+    record: bool = True
+
+
+class News(Protocol):
+    """What the app wants to hear, at once and on the loop. Must be cheap and must not raise."""
+
+    def on_live(self, username: str, since: datetime) -> None: ...
+    def on_ended(self, username: str, recording: int | None) -> None: ...
+    def on_status(self, username: str) -> None: ...
+    def on_level(self, username: str, original_dbfs: float, denoised_dbfs: float) -> None: ...  # nan: not known
+    def cue(self, username: str, at_s: float, kind: str, text: str) -> None: ...
+
+
+class Silence:
+    """News that nobody hears."""
+
+    def on_live(self, username: str, since: datetime) -> None: ...
+    def on_ended(self, username: str, recording: int | None) -> None: ...
+    def on_status(self, username: str) -> None: ...
+    def on_level(self, username: str, original_dbfs: float, denoised_dbfs: float) -> None: ...
+    def cue(self, username: str, at_s: float, kind: str, text: str) -> None: ...
+
+
+@dataclass
+class Parts:
+    """What every broadcast is made from; handed down by the app, owned by nobody here."""
+
+    config: config.Config
+    nurse: Nurse
+    catalogue: Catalogue
+    archive: Archive
+    capacity: Capacity = field(default_factory=Capacity)
+    news: News = field(default_factory=Silence)  # set once there is somebody to hear it
