@@ -243,7 +243,7 @@ class Fanout:
 
     def _resend(self, listener: Listener, sequences: Sequence[int], now_ns: int) -> None:
         for sequence in sequences:
-            plain = self._groups.again(listener, sequence)
+            plain = self._groups.again(listener, sequence, now_ns)
             if plain is None or not listener.may_resend(now_ns):
                 listener.unasked += 1
             else:

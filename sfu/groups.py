@@ -9,7 +9,8 @@ from sfu.batch import Batch, Crew
 from sfu.listener import Line, Listener
 from workers.ring import Packet
 
-CACHED = 512  # packets: 10 s at 20 ms
+CACHED = 512  # packets: more than a second of the shortest, which last 2.5 ms
+RESENT_NS = 1_000_000_000  # what came in longer ago is of no use to anybody any more
 REMEMBERED = 3  # groups of one listener that it may still ask for packets of
 LARGEST_RED = 1200  # bytes with RTP header: beyond, a packet would not fit every path, and earlier ones stay out
 
@@ -37,7 +38,7 @@ class Group:
         self.crew = Crew(batch)
         self._ssrc = ssrc
         self._base = base
-        self._cache: list[tuple[int, bytes] | None] = [None] * CACHED
+        self._cache: list[tuple[Packet, bytes] | None] = [None] * CACHED
         self.newest = -1  # the number sent last
         self.before: deque[Packet] = deque(before, maxlen=shape.redundancy)
 
@@ -52,7 +53,7 @@ class Group:
             payload_type, payload = shape.red_pt, self._with_earlier(packet)
             self.before.append(packet)
         plain = rtp.build(payload_type, number + shape.half, packet.time + self._base, self._ssrc, payload, marker=marker)
-        self._cache[number % CACHED] = number, plain
+        self._cache[number % CACHED] = packet, plain
         self.newest = number
         return plain
 
@@ -62,12 +63,14 @@ class Group:
             del earlier[0]
         return payload
 
-    def again(self, sequence: int, since: int, until: int | None) -> bytes | None:
-        """What was sent under that sequence, if it is still here and its number from `since` on and before `until`."""
+    def again(self, sequence: int, since: int, until: int | None, now_ns: int) -> bytes | None:
+        """What was sent under that sequence, if it is young enough and its number from `since` on and before `until`."""
         number = rtp.unwrap_sequence(sequence - self.shape.half & 0xFFFF, self.newest)
         kept = self._cache[number % CACHED]
-        sent = kept is not None and kept[0] == number and number >= since and (until is None or number < until)
-        return kept[1] if kept is not None and sent else None
+        if kept is None or number < since or (until is not None and number >= until):
+            return None
+        packet, plain = kept
+        return plain if packet.number == number and now_ns - packet.arrival_ns <= RESENT_NS else None
 
 
 class Stay(NamedTuple):
@@ -77,9 +80,9 @@ class Stay(NamedTuple):
     since: int
     until: int | None
 
-    def again(self, sequence: int) -> bytes | None:
-        """What it was sent there under that sequence, if that is still kept."""
-        return self.group.again(sequence, self.since, self.until)
+    def again(self, sequence: int, now_ns: int) -> bytes | None:
+        """What it was sent there under that sequence, if that is young enough."""
+        return self.group.again(sequence, self.since, self.until, now_ns)
 
 
 class Groups:
@@ -98,9 +101,9 @@ class Groups:
         stays = self._stays.get(listener)
         return stays is not None and stays[-1].until is None
 
-    def again(self, listener: Listener, sequence: int) -> bytes | None:
+    def again(self, listener: Listener, sequence: int, now_ns: int) -> bytes | None:
         """Exactly what that listener was sent under that sequence, in whichever group it was then; None: never, or too long ago."""
-        found = (stay.again(sequence) for stay in reversed(self._stays.get(listener, ())))
+        found = (stay.again(sequence, now_ns) for stay in reversed(self._stays.get(listener, ())))
         return next((plain for plain in found if plain is not None), None)
 
     def of_line(self, line: Line) -> list[Group]:

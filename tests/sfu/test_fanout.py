@@ -374,10 +374,21 @@ def test_nothing_else_is_sent_again(stage: Stage) -> None:
     late.packets(), early.packets()
     for source, sequence in [(SSRC, 599), (SSRC, 601), (7, 600)]:
         stage.fanout.rtcp(late.listener, [rtcp.Nack(1, source, (sequence,))])
-    stage.fanout.rtcp(early.listener, [rtcp.Nack(1, SSRC, (3,))])
+    stage.fanout.rtcp(early.listener, [rtcp.Nack(1, SSRC, (3, 549))])
     assert not late.packets() and not early.packets()
-    stage.fanout.rtcp(early.listener, [rtcp.Nack(1, SSRC, tuple(range(200, 600)))])
-    assert early.listener.resent == RESENDS_A_SECOND and early.listener.unasked == 1 + 400 - RESENDS_A_SECOND
+    stage.fanout.rtcp(early.listener, [rtcp.Nack(1, SSRC, tuple(range(550, 600)))] * 8)
+    assert early.listener.resent == RESENDS_A_SECOND and early.listener.unasked == 2 + 400 - RESENDS_A_SECOND
+
+
+def test_nothing_is_sent_again_after_a_second(stage: Stage) -> None:
+    """What came in more than a second ago is not sent again, though nothing came after it."""
+    one = stage.listener("original")
+    stage.o(0, 1)
+    one.packets()
+    for ms, resent in ((1000, 2), (1001, 3), (1020, 4), (1021, 4)):
+        stage.at(ms)
+        stage.fanout.rtcp(one.listener, [rtcp.Nack(1, SSRC, (0, 1))])
+        assert one.listener.resent == resent
 
 
 def test_what_was_sent_before_a_switch_is_sent_again_as_it_was(stage: Stage) -> None:
