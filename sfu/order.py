@@ -3,7 +3,8 @@
 In order is straight on. A gap is asked for at once (`wanted`) and waited for at most `wait_ns` from its discovery; then it
 is lost and what follows goes on. Where waiting has brought next to nothing lately (the sender is too far away, or does not send
 again), a gap waits for `BRIEF_NS` only: everybody would hear the pause, and nobody the packet. Bounded: a packet more than
-`SPAN` ahead of the gap ends the waiting for its beginning.
+`SPAN` ahead of the gap ends the waiting for its beginning, and after an outage only its last `FRESH_NS` are asked for: sent
+again, the rest would be heard that much too late by all.
 """
 
 from typing import Generic, NamedTuple, TypeVar
@@ -11,6 +12,8 @@ from typing import Generic, NamedTuple, TypeVar
 from sfu.rtp import unwrap_sequence
 
 SPAN = 64  # packets between the gap and the newest: 1.3 s at 20 ms; who loses: the oldest of the gap
+FRESH_NS = 200_000_000  # what was sent longer before the packet that ends an outage is given up at once
+FRESH = 5  # packets that are not: after a speaker's silence (DTX) nobody can tell that they are old
 WILD = 3000  # a step further than this, either way, is no loss but another numbering (RFC 3550 A.1)
 LATE_RUN = 50  # so many in a row from the past: the sender has started its numbers anew
 SOONEST_ASK_NS, FIRST_ASK_NS, LATEST_ASK_NS = 10_000_000, 20_000_000, 40_000_000  # between asking and asking again
@@ -48,6 +51,7 @@ class Order(Generic[Item]):
         self._wait_ns = wait_ns
         self._next: int | None = None  # the number that is next in order, unwrapped; None before the first packet
         self._newest = 0  # the highest number that has come
+        self._newest_ns = 0  # when
         self._held: dict[int, Item] = {}
         self._gaps: dict[int, _Gap] = {}  # in ascending order
         self._given_up: dict[int, int] = {}  # lost numbers, the oldest first, and when they were discovered
@@ -82,7 +86,7 @@ class Order(Generic[Item]):
             self._next, self._newest = sequence, sequence - 1
         number = unwrap_sequence(sequence, self._next)
         if number == self._next and not self._held:
-            self._newest = number
+            self._newest, self._newest_ns = number, now_ns
             self._next += 1
             self._late_run = 0
             return [Ordered(0, item)]
@@ -91,15 +95,24 @@ class Order(Generic[Item]):
             return []
         self._late_run = 0
         self._held[number] = item
+        reach = SPAN - 1
         if number <= self._newest:
             gap = self._gaps.pop(number, None)
             if gap is not None:
                 self._judge(gap.since_ns, now_ns)
         else:
-            for missing in range(max(self._newest + 1, number - SPAN + 1), number):
+            reach = self._reach(number, now_ns)
+            for missing in range(max(self._newest + 1, number - reach), number):
                 self._gaps[missing] = _Gap(now_ns, now_ns, 0)
-            self._newest = number
-        return self._run(number - SPAN + 1)
+            self._newest, self._newest_ns = number, now_ns
+        return self._run(number - reach)
+
+    def _reach(self, number: int, now_ns: int) -> int:
+        """How far before the newest packet a gap is worth asking: after an outage its share of FRESH_NS, sent at an even pace."""
+        outage_ns = now_ns - self._newest_ns
+        if outage_ns <= FRESH_NS:
+            return SPAN - 1
+        return min(max((number - self._newest) * FRESH_NS // outage_ns, FRESH), SPAN - 1)
 
     def expire(self, now_ns: int) -> list[Ordered[Item]]:
         """Give up what has been waited for long enough; what may go on then."""

@@ -200,6 +200,25 @@ def test_one_outage_does_not_end_the_waiting() -> None:
     assert rig.ingest.lost == 100 and rig.ingest._order.wait_ns == 40 * MS
 
 
+def test_after_an_outage_only_the_newest_are_asked_for() -> None:
+    """Of 1.2 s without a packet the last 200 ms are worth asking for; what comes again of the rest is late, and heard by nobody."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(60, 1200)
+    assert rig.nacks() == [tuple(range(50, 60))] and rig.ingest.lost == 49
+    for n in range(1, 60):
+        rig.send(n, 1220)
+    assert rig.sent == [0, *range(50, 61)] and rig.ingest.late == 49
+
+
+def test_after_a_silence_what_is_missing_is_asked_for() -> None:
+    """A speaker who was silent for a second (DTX) loses no first word: a few missing packets are asked for however old they may be."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(3, 1000, rtp=48_000)
+    assert rig.nacks() == [(1, 2)] and rig.ingest.lost == 0
+
+
 def test_each_gap_has_its_own_time() -> None:
     """A second gap is waited for from its own discovery, not from the first one's."""
     rig = Rig()
