@@ -38,6 +38,10 @@ class Receiver(Protocol):
     """What a peer is to the sockets. None of these may raise or wait."""
 
     @property
+    def owner(self) -> str:
+        """Who asked for it."""
+
+    @property
     def pending(self) -> bool:
         """Is it still on the way up?"""
 
@@ -51,7 +55,7 @@ class Receiver(Protocol):
         """Called every second: look at the clock."""
 
     def give_up(self) -> None:
-        """There are too many pending peers, and this is the oldest."""
+        """There are too many pending peers, and this is the oldest of whoever has most of them."""
 
 
 @dataclass(slots=True)

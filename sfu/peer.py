@@ -80,8 +80,10 @@ class Peer:
         candidates: Sequence[tuple[str, int]],
         ssrc: int | None,
         over: Sequence[sdp.Protocol] = ("udp",),
+        owner: str = "",
     ) -> None:
         self.id = secrets.token_urlsafe(18)
+        self.owner = owner
         self.etag = ""
         self.kind = kind
         self.audio = offer.audio
@@ -390,12 +392,13 @@ def make_peer(
     extra: str | None = None,
     ssrc: int | None = None,
     over: Sequence[sdp.Protocol] | None = None,
+    owner: str = "",
 ) -> Peer:
     """Answer an offer; ICE and DTLS go on by themselves. Sync and fast; needs a running loop.
 
     announce: further addresses of ours, as text; extra: the one that the client used, offered first; ssrc: what a listener
-    will be sent; over: which candidates to offer, by default all that there are. Names and addresses of a family that no socket
-    has are left out.
+    will be sent; over: which candidates to offer, by default all that there are; owner: whose share of the pending peers it is in.
+    Names and addresses of a family that no socket has are left out.
     """
     peer = Peer(
         sockets,
@@ -405,6 +408,7 @@ def make_peer(
         candidates(sockets.addresses, sockets.port, announce, extra),
         ssrc if kind == "subscribe" else None,
         sockets.protocols if over is None else over,
+        owner,
     )
     sockets.admit(peer)
     return peer

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 RETRY_S = 2.0  # when to ask again for a voice that is not live
 VARIANTS = ("auto", "denoised", "original")
 
-MakePeer = Callable[[sdp.Offer, sdp.Kind, int, str | None], Peer]
+MakePeer = Callable[[sdp.Offer, sdp.Kind, int, str | None, str], Peer]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Switchboard:
             raise UnknownDenoiser(f"no denoiser {wish.denoiser!r}", known=known)
         parsed = sdp.parse_offer(offer, "publish", red=True)
         broadcast = await self._broadcast_of(username)
-        peer = self._make_peer(parsed, "publish", 0, host)
+        peer = self._make_peer(parsed, "publish", 0, host, owner)
         broadcast.offer(peer, wish)
         self._resources[peer.id] = Resource(peer, broadcast, owner)
         return peer
@@ -121,7 +121,7 @@ class Switchboard:
         broadcast = self._on_air(broadcaster)
         if broadcast is None:
             raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)
-        peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, host)
+        peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, host, owner)
         broadcast.join(Listener(peer, variant, name=name), lasts_s)
         self._resources[peer.id] = Resource(peer, broadcast, owner)
         return peer

@@ -7,6 +7,7 @@ address belongs to a peer once a genuine Binding request came from it. All else 
 import asyncio
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
@@ -112,11 +113,12 @@ class MediaSockets:
         return ("udp", "tcp") if len(self.tcp_addresses) == len(self.ports) else ("udp",)
 
     def admit(self, receiver: Receiver) -> None:
-        """Sweep it from now on; where too many are still on the way up, the oldest of them is given up."""
+        """Sweep it from now on; where too many are still on the way up, whoever has most of them loses the oldest."""
         pending = [member for member in self._members if member.pending]
         self._members[receiver] = None
         if len(pending) >= self._most_pending:
-            pending[0].give_up()
+            [(crowd, _)] = Counter(member.owner for member in (*pending, receiver)).most_common(1)
+            next(member for member in pending if member.owner == crowd).give_up()
 
     def dismiss(self, receiver: Receiver) -> None:
         self._members.pop(receiver, None)

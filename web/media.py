@@ -48,8 +48,8 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         denoisers = Denoisers(config.denoise.default, models)
         certificate = new_certificate()
 
-        def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, host: str | None) -> Peer:
-            return make_peer(sockets, certificate, offer, kind, announce=announced, extra=host, ssrc=ssrc)
+        def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, host: str | None, owner: str) -> Peer:
+            return make_peer(sockets, certificate, offer, kind, announce=announced, extra=host, ssrc=ssrc, owner=owner)
 
         def checkup(offer: sdp.Offer, host: str | None, protocol: sdp.Protocol) -> Peer:
             return make_peer(sockets, certificate, offer, "subscribe", announce=announced, extra=host, over=(protocol,))

@@ -111,8 +111,8 @@ class Phone(Softphone):
         return self._dtls.state
 
 
-def answer(sockets: MediaSockets, phone: Phone, kind: sdp.Kind, setup: str = "actpass") -> Peer:
-    peer = make_peer(sockets, CERTIFICATE, sdp.parse_offer(phone.offer(kind, setup), kind), kind, ssrc=SSRC)
+def answer(sockets: MediaSockets, phone: Phone, kind: sdp.Kind, setup: str = "actpass", owner: str = "") -> Peer:
+    peer = make_peer(sockets, CERTIFICATE, sdp.parse_offer(phone.offer(kind, setup), kind), kind, ssrc=SSRC, owner=owner)
     phone.answer = peer.answer
     return peer
 
@@ -442,6 +442,20 @@ async def test_a_flood_of_half_open_peers_is_bounded(clock: Clock) -> None:
             peer.on_gone = lambda reason, name=peer.id: gone.append(name)  # type: ignore[misc]
             peers.append(peer)
         assert gone == [peer.id for peer in peers[:2]]
+        for peer in peers:
+            await peer.close()
+
+
+async def test_a_flood_of_one_costs_nobody_else(clock: Clock) -> None:
+    """Whoever has most half-open peers loses the oldest of them, though another's is older."""
+    async with MediaSockets(["127.0.0.1"], 0, clock_ns=clock, most_pending=3) as sockets, Phone() as phone:
+        gone: list[int] = []
+        peers = []
+        for number, owner in enumerate(("ada", "flood", "flood", "flood", "flood", "bob")):
+            peer = answer(sockets, phone, "publish", owner=owner)
+            peer.on_gone = lambda reason, number=number: gone.append(number)  # type: ignore[misc]
+            peers.append(peer)
+        assert gone == [1, 2, 3]
         for peer in peers:
             await peer.close()
 
