@@ -12,11 +12,12 @@ from sfu.quantiles import Quantiles
 from sfu.reception import Reception
 from sfu.rtp import RtpPacket, opus_samples
 from sfu.sdp import Audio
-from sfu.timeline import Timeline
+from sfu.timeline import RATE_HZ, Timeline
 from workers.ring import MAX_PAYLOAD, Flag, Packet
 
 REPORT_NS = 1_000_000_000
 RETIRED_NS = 2_000_000_000  # so long an SSRC that was replaced stays out; two that alternate change places no more often
+PACE, BURST_NS = 2, 10_000_000_000  # sound may come twice as fast as time passes, after a stall 10 s at once; beyond, it is dropped
 RED_REACH = 2  # earlier packets that are looked for in a RED packet
 OWN_SSRC = 1  # who our reports are from; we send no media to a broadcaster
 
@@ -35,7 +36,7 @@ class Ingest:
     """One broadcaster's packets in order, on the broadcast's time line. Owns the timer of its gaps; `close` ends it.
 
     Numbers and time go on over every change of peer, SSRC, payload type and clock. Counters: `received` packets,
-    `dropped` (no Opus, too large, broken), `recovered` out of RED; `lost`, `late`, `duplicates` as in Order.
+    `dropped` (no Opus, too large, broken, too much of it), `recovered` out of RED; `lost`, `late`, `duplicates` as in Order.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Ingest:
         self._alarm = Alarm(self._rung, call_at)
         self._order: Order[_Piece] = Order(reorder_ms * 1_000_000)
         self._timeline = Timeline()
+        self._credit_ns, self._credited_ns = BURST_NS, 0  # how much sound may come at once, and since when
         self._number = 0
         self._audio: Audio | None = None
         self._send_rtcp: Callable[[bytes], None] = lambda packet: None
@@ -102,7 +104,8 @@ class Ingest:
         elif packet.payload_type != self._opus_pt:
             payload = b""
         samples = opus_samples(payload) if len(payload) <= MAX_PAYLOAD else 0
-        if packet.payload and not samples:
+        if packet.payload and not (samples and self._affords(samples, arrival_ns)):
+            samples = 0
             self.dropped += 1
         self._put(packet.sequence, _Piece(packet.timestamp, arrival_ns, samples, payload, packet.level_dbfs), arrival_ns)
         if arrival_ns >= self._report_ns:
@@ -157,6 +160,15 @@ class Ingest:
         self._reception = Reception(packet.ssrc, packet.sequence, self.lost)
 
     # the way of a packet
+
+    def _affords(self, samples: int, now_ns: int) -> bool:
+        """May so much sound come now? Who floods loses what is too much, rather than everybody the loop, and the disk its room."""
+        lasts_ns = samples * 1_000_000_000 // RATE_HZ
+        self._credit_ns = min(self._credit_ns + PACE * (now_ns - self._credited_ns), BURST_NS)
+        self._credited_ns = now_ns
+        affords = self._credit_ns >= lasts_ns
+        self._credit_ns -= lasts_ns if affords else 0
+        return affords
 
     def _unfold(self, packet: RtpPacket, arrival_ns: int) -> bytes:
         """The Opus payload of a RED packet; the earlier ones in it fill gaps first. b"" where there is none."""

@@ -6,7 +6,8 @@ GRID = 960  # mappings start on whole 20 ms, so that a listener's and a model's 
 SNAP = 120  # samples that a time stamp may be off the end of the packet before: senders that round, not silence
 PATIENCE = 480_000  # samples (10 s) that an RTP clock may be away from the wall clock before arrival wins
 DRIFT = 2000  # one sample in so many is the most that honest clocks drift apart; what is more was made up
-_NS_PER_S, _RATE_HZ = 1_000_000_000, 48_000
+RATE_HZ = 48_000
+_NS_PER_S = 1_000_000_000
 
 
 class Timeline:
@@ -64,4 +65,4 @@ class Timeline:
 
 def samples_between(earlier_ns: int, later_ns: int) -> int:
     """Samples at 48 kHz from one moment of time.monotonic_ns() to another."""
-    return (later_ns - earlier_ns) * _RATE_HZ // _NS_PER_S
+    return (later_ns - earlier_ns) * RATE_HZ // _NS_PER_S

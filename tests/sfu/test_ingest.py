@@ -154,6 +154,20 @@ def _took_jumping(step: int) -> float:
     return took_s
 
 
+def test_a_flood_is_cut_down_to_twice_its_time() -> None:
+    """Who sends a hundred times as much sound as time passes is heard for ten seconds and twice the time; after it all is well again."""
+    rig = Rig()
+    for n in range(5000):
+        rig.send(n, ms=n / 5)
+    assert len(rig.out) == pytest.approx(500 + 2 * 50, abs=2)
+    assert rig.ingest.dropped == 5000 - len(rig.out) and rig.ingest.lost == 0
+    assert rig.out[-1].time < 48_000 * 13
+    heard = len(rig.out)
+    for n in range(5000, 5100):
+        rig.send(n, ms=1000 + 20 * (n - 5000))
+    assert len(rig.out) == heard + 100
+
+
 def test_nothing_is_asked_for_without_nack() -> None:
     """A broadcaster that did not negotiate NACK is not asked; the gap is still waited for, it may be reordering."""
     rig = Rig(nack=False)
