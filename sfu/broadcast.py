@@ -286,6 +286,8 @@ class Broadcast:
     def join(self, listener: Listener, lasts_s: float | None = None) -> None:
         """Let a listener in, for so long at most; the first packet goes to it once its DTLS is done."""
         peer = listener.peer
+        if listener.person:
+            self._make_room_for(listener.name)
         self.listeners[peer.id] = listener
         if lasts_s is not None:
             self._until[peer.id] = time.monotonic() + lasts_s
@@ -294,6 +296,11 @@ class Broadcast:
         peer.on_moved = lambda: self.fanout.moved(listener)
         peer.on_rtcp = partial(self.fanout.rtcp, listener)
         self._listened()
+
+    def _make_room_for(self, name: str) -> None:
+        own = [peer_id for peer_id, each in self.listeners.items() if each.name == name]
+        for peer_id in own[: max(len(own) + 1 - self._parts.config.broadcast.places, 0)]:
+            self._listener_gone(peer_id, "replaced")
 
     def _listener_up(self, listener: Listener) -> None:
         if listener.peer.id in self.listeners:

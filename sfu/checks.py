@@ -85,6 +85,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("worker", "max_delay_ms"): within(10, 1000),
     ("ingest", "reorder_ms"): within(0, 1000),
     ("broadcast", "grace_s"): within(0, 3600),
+    ("broadcast", "places"): within(1, 10_000),
     ("recording", "keep_days"): within(0, math.inf),
     ("recording", "quota_mb"): within(0, math.inf),
     ("accounts", "registration"): one_of("open", "invite", "closed"),

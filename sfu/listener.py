@@ -45,6 +45,11 @@ class Listener:
         self._refilled_ns = 0
 
     @property
+    def person(self) -> bool:
+        """Is it one, rather than whoever has a listen link?"""
+        return ":" not in self.name
+
+    @property
     def repaired(self) -> bool:
         """Does it take RED? Then in-band FEC, which comes with the same packet as RED's copy, is of no use to it."""
         return self.peer.audio.red_pt is not None

@@ -227,8 +227,8 @@ class Switchboard:
 
     def people(self) -> set[str]:
         """Who sends or hears something now, but for the bearers of listen links."""
-        hearing = {listener.name for broadcast in self._broadcasts.values() for listener in broadcast.listeners.values()}
-        return set(self._broadcasts) | {name for name in hearing if ":" not in name}
+        hearing = (listener for broadcast in self._broadcasts.values() for listener in broadcast.listeners.values())
+        return set(self._broadcasts) | {listener.name for listener in hearing if listener.person}
 
     def live_since(self, username: str) -> datetime | None:
         broadcast = self._on_air(username)

@@ -73,7 +73,9 @@ async def started(folder: Path, models: Path | None = None) -> Server:
     cache = ROOT / "var" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     (folder / "var" / "cache").symlink_to(cache)
-    settings = {"models.path": [str(models)]} if models is not None else {}
+    settings: dict[str, object] = {"broadcast.places": 10_000}  # one name has all the ears
+    if models is not None:
+        settings["models.path"] = [str(models)]
     return await Server(folder, settings, {}, float(os.environ.get("HUSHCAST_TEST_STRETCH", "1"))).start()
 
 

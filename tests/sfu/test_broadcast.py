@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from sfu import config as config_of
 from sfu import sdp
 from sfu.broadcast import CANDIDATES, Broadcast
 from sfu.config import Config, Recording
 from sfu.dtls import new_certificate
+from sfu.listener import Listener
 from sfu.parts import Parts, Wish
 from sfu.peer import Peer, make_peer
 from sfu.recorder import Totals
@@ -62,8 +64,8 @@ async def sockets() -> AsyncIterator[MediaSockets]:
         yield bound
 
 
-def broadcast_of(name: str) -> Broadcast:
-    config = Config(recording=Recording(enabled=False))
+def broadcast_of(name: str, places: int = 16) -> Broadcast:
+    config = Config(recording=Recording(enabled=False), broadcast=config_of.Broadcast(places=places))
     return Broadcast("a test", name, 1, Parts(config, no_nursery, Shelf(), Nowhere()), lambda identity: None)
 
 
@@ -94,6 +96,24 @@ async def test_who_made_room_does_not_take_over(sockets: MediaSockets) -> None:
         assert broadcast.state is State.WAITING
         peers[1].on_rtp(VOICE, time.monotonic_ns())
         assert broadcast.state is State.LIVE
+
+
+@pytest.mark.parametrize("places", [1, 3, 4])
+async def test_one_person_has_so_many_places(sockets: MediaSockets, places: int) -> None:
+    """With each further one the oldest goes; others keep theirs, and so does everybody who has a listen link."""
+    async with broadcast_of("ada", places) as broadcast:
+        bob, link = peer_on(sockets), [peer_on(sockets) for _ in range(6)]
+        broadcast.join(Listener(bob, "auto", name="bob"))
+        for peer in link:
+            broadcast.join(Listener(peer, "auto", name="link:1"))
+        own = [peer_on(sockets) for _ in range(6)]
+        for peer in own:
+            broadcast.join(Listener(peer, "auto", name="eve"))
+            await asyncio.sleep(0)
+        while len(broadcast.listeners) > 7 + places:
+            await asyncio.sleep(0)
+        assert list(broadcast.listeners) == [peer.id for peer in (bob, *link, *own[6 - places :])]
+        assert own[0].closed and not bob.closed
 
 
 @pytest.mark.tolerates("errors")
