@@ -36,6 +36,7 @@ class Checkout:
             place.mkdir(parents=True)
         shutil.copy(ROOT / "run.py", self.folder)
         shutil.copytree(ROOT / "web" / "install", self.folder / "web" / "install", ignore=shutil.ignore_patterns("__pycache__"))
+        (self.folder / "web" / "__init__.py").touch()  # else the one on PYTHONPATH, which the tests run with, would come first
         (self.folder / "web" / "serve.py").write_text(SERVE)
         self.pin("1.0")
         for version in ("1.0", "2.0"):
