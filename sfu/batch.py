@@ -121,6 +121,7 @@ class _Run(NamedTuple):
     fd: int
     slots: _Indices
     messages: npt.NDArray[np.void]
+    start: int  # where they are in memory
 
 
 class Batch:
@@ -162,8 +163,9 @@ class Batch:
         """
         failed: set[int] = set()
         for crew, plain in loads:
-            if crew.columns.sessions:
-                self._fill(crew.columns, plain, failed)
+            columns = crew.columns
+            if columns.sessions:
+                self._fill(columns, plain, failed)
         for run in self._runs_of([crew for crew, _ in loads]):
             self._transmit(run if not failed else self._run(run.fd, [slot for slot in run.slots.tolist() if slot not in failed]))
 
@@ -175,14 +177,14 @@ class Batch:
             refused = slots[self._lengths[slots] == length]  # libsrtp adds its tag only where all went well
             self._tallies[_DROPPED, refused] += 1
             failed.update(refused.tolist())
-        self._iovecs["length"][slots] = self._lengths[slots]
+        self._iovec_lengths[slots] = self._lengths[slots]
         self._tallies[_OCTETS, slots] += length - RTP_HEADER
 
     def _transmit(self, run: _Run) -> None:
         if run.fd < 0:
             refused = self._carry(run.slots.tolist())
         elif self._sendmmsg:
-            refused = send_many(run.fd, run.messages)
+            refused = send_many(run.fd, run.start, len(run.messages))
         else:
             refused = send_each(run.fd, map(self._datagram, run.slots.tolist()))
         self._tallies[_SENT, run.slots] += 1
@@ -221,7 +223,8 @@ class Batch:
 
     def _run(self, fd: int, indices: list[int]) -> _Run:
         slots = np.array(indices, np.intp)
-        return _Run(fd, slots, self._messages[slots])
+        messages = self._messages[slots]
+        return _Run(fd, slots, messages, messages.ctypes.data)
 
     # for Slot and Crew only
 
@@ -265,6 +268,7 @@ class Batch:
         self._lengths = np.zeros(capacity, np.int32)
         self._iovecs = np.zeros(capacity, IOVEC)
         self._iovecs["base"] = _addresses(self._buffers)
+        self._iovec_lengths = self._iovecs["length"]  # a view: to make one costs as much as to fill it
         messages["iov"], messages["iov_length"], messages["name"] = _addresses(self._iovecs), 1, _addresses(names)
         self._buffer_pointers = [_cast("void *", address) for address in _addresses(self._buffers).tolist()]
         self._length_pointers = [_cast("int *", address) for address in _addresses(self._lengths).tolist()]

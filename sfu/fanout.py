@@ -193,9 +193,9 @@ class Fanout:
         """Send what goes on, each number on all held lines at once; what is for the prompt line goes with the first."""
         loads = list(prompt)
         for release in releases:
-            self._send(loads + self._held_loads(release))
-            loads = []
             auto = self._auto(release)
+            self._send(loads + self._held_loads(release, auto))
+            loads = []
             if self.heard is not None and auto is not None:
                 self.heard(auto, "denoised" if auto is release.denoised else "original")
         self._send(loads)
@@ -210,13 +210,15 @@ class Fanout:
         """Where the pointer points: a lost original that nobody denoised is lost."""
         return release.denoised if self._denoising and release.denoised is not None else release.original
 
-    def _held_loads(self, release: Release) -> list[tuple[Crew, bytes]]:
+    def _held_loads(self, release: Release, auto: Packet | None) -> list[tuple[Crew, bytes]]:
         original, denoised = release.original, release.denoised
         if self._stepping:
             self._step_in(release.number)
-        marker = any(packet is not None and packet.flags & Flag.JUMP for packet in (original, denoised))
-        lines = ((Line.AUTO, self._auto(release)), (Line.DENOISED, denoised or original), (Line.ORIGINAL, original))
-        return [load for line, packet in lines if packet is not None for load in self._load(line, packet, marker)]
+        loads: list[tuple[Crew, bytes]] = []
+        for line, packet in ((Line.AUTO, auto), (Line.DENOISED, denoised or original), (Line.ORIGINAL, original)):
+            if packet is not None and self._groups.of_line(line):
+                loads += self._load(line, packet, release.jumped)
+        return loads
 
     def _step_in(self, number: int) -> None:
         """Those who come from the prompt line begin with the first number that they have not heard."""

@@ -91,6 +91,7 @@ class Groups:
     def __init__(self, ssrc: int, base: int, batch: Batch) -> None:
         self._ssrc, self._base, self._batch = ssrc, base, batch
         self._groups: dict[Shape, Group] = {}
+        self._lines: dict[Line, list[Group]] = {line: [] for line in Line}  # the same groups
         self._stays: dict[Listener, deque[Stay]] = {}
 
     def __len__(self) -> int:
@@ -107,7 +108,8 @@ class Groups:
         return next((plain for plain in found if plain is not None), None)
 
     def of_line(self, line: Line) -> list[Group]:
-        return [group for shape, group in self._groups.items() if shape.line is line]
+        """Not to be changed, nor kept."""
+        return self._lines[line]
 
     def add(self, listener: Listener, since: int) -> None:
         """Put a listener with a slot into the group of its line; it is sent numbers from `since` on."""
@@ -121,6 +123,7 @@ class Groups:
             last = stays[-1].group if stays and stays[-1].until == since else None
             before = last.before if last is not None and last.shape.line is listener.line else ()
             group = self._groups[shape] = Group(shape, self._ssrc, self._base, self._batch, before)
+            self._lines[shape.line].append(group)
         group.crew.add(listener.slot)
         stays.append(Stay(group, since, None))
 
@@ -134,6 +137,7 @@ class Groups:
         group.crew.remove(listener.slot)
         if not len(group):
             del self._groups[group.shape]
+            self._lines[group.shape.line].remove(group)
 
     def forget(self, listener: Listener) -> None:
         """It is gone for good. Idempotent."""

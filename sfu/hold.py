@@ -8,7 +8,7 @@ from collections import deque
 from typing import NamedTuple
 
 from workers.control import quiet_s
-from workers.ring import Packet
+from workers.ring import Flag, Packet
 
 MOST_HELD = 128  # originals; beyond, the oldest goes on: 2.5 s at 20 ms
 LATE_NS = 25_000_000  # what a worker may take beyond the packet that pushes the denoised one out
@@ -28,6 +28,11 @@ class Release(NamedTuple):
         packet = self.original or self.denoised
         assert packet is not None
         return packet.number
+
+    @property
+    def jumped(self) -> bool:
+        """Did the time line jump before it?"""
+        return any(packet is not None and packet.flags & Flag.JUMP for packet in (self.original, self.denoised))
 
 
 class Hold:

@@ -23,6 +23,7 @@ class Reporting:
     def __init__(self, ssrc: int, base: int, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self._ssrc = ssrc
         self._base = base
+        self._cname = rtcp.build_cname(ssrc, CNAME)
         self._wall_ns = wall_ns
         self._due: list[tuple[int, int, Listener]] = []  # a heap
         self._ids = count()
@@ -62,4 +63,4 @@ class Reporting:
             return
         timestamp = (now_ns - self._zero_ns) * _RATE_HZ // _NS_PER_S + self._base
         report = rtcp.build_sender_report(self._ssrc, rtcp.ntp_of(self._wall_ns()), timestamp, tally.sent, tally.octets)
-        listener.peer.send_rtcp(report + rtcp.build_cname(self._ssrc, CNAME))
+        listener.peer.send_rtcp(report + self._cname)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 
@@ -43,13 +42,13 @@ if _libc is not None and HAVE_SENDMMSG:
     _sendmmsg.restype = ctypes.c_int
 
 
-def send_many(fd: int, messages: npt.NDArray[np.void]) -> list[int]:
-    """Send all (an array of MESSAGE in one piece); the indices of those that the kernel refused.
+def send_many(fd: int, start: int, count: int) -> list[int]:
+    """Send so many MESSAGEs that lie in one piece at that address; the indices of those that the kernel refused.
 
     What one destination refuses harms no other. Only a full socket, which is everybody's, ends it for the rest.
     """
     refused: list[int] = []
-    at, count, start = 0, len(messages), messages.ctypes.data
+    at = 0
     while at < count:
         done = _sendmmsg(fd, start + at * MESSAGE.itemsize, count - at, _DONTWAIT)
         if done > 0:
