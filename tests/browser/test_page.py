@@ -112,7 +112,7 @@ async def test_a_closed_media_port_is_named_at_once(server, visit) -> None:
 
 async def lead_astray(route) -> None:
     answer = await route.fetch()
-    sdp = re.sub(r"(a=candidate:\S+ \d+ udp \d+ \S+) \d+ ", r"\1 9 ", await answer.text(), flags=re.IGNORECASE)
+    sdp = re.sub(r"(a=candidate:\S+ \d+ (?:udp|tcp) \d+ \S+) \d+ ", r"\1 9 ", await answer.text(), flags=re.IGNORECASE)
     await route.fulfill(response=answer, body=sdp)
 
 
