@@ -41,8 +41,10 @@ class Carrier:
     def __init__(self, order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], spent: Callable[[], Spent]) -> None:
         """fds: noisy ring, noisy bell, clean ring, clean bell, line, all owned from here on. spent: by all voices of the process."""
         noisy, noisy_bell, clean, clean_bell, line = fds
-        self.bell, self.line = Bell.attach(noisy_bell), socket.socket(fileno=line)
-        self._noisy, self._clean, self._clean_bell = Ring.attach(noisy), Ring.attach(clean), Bell.attach(clean_bell)
+        self._pipeline = Pipeline(loaded[order.denoiser], delay=order.delay)
+        self._noisy, self._clean = Ring.attach(noisy), Ring.attach(clean)
+        self.bell, self._clean_bell = Bell.attach(noisy_bell), Bell.attach(clean_bell)
+        self.line = socket.socket(fileno=line)  # last, for it would close itself where something fails, and is still needed to say so
         self._name = order.denoiser
         self._loaded = loaded
         self._spent, self._spent_before, self._cpu_s = spent, spent(), 0.0
@@ -53,7 +55,6 @@ class Carrier:
         self._ring_ns: deque[int] = deque(maxlen=_WINDOW)
         self._taken_ns: int | None = None  # when the packet that is worked on was taken; None: it is no packet
         self._heard_at = self._told_at = time.monotonic()
-        self._pipeline = Pipeline(loaded[self._name], delay=order.delay)
         takes = tuple(name for name, denoiser in loaded.items() if denoiser.latency <= self._pipeline.latency)
         self.tell(Ready(os.getpid(), self._name, self._pipeline.latency, self._pipeline.delay, takes))
 

@@ -1,6 +1,9 @@
 """Several voices in one worker process: cleaned together, and none the worse for another."""
 
 import asyncio
+import gc
+import os
+import socket
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,14 +18,17 @@ from tests.strangers import install
 from tests.workers.speech import packets, places, voice
 from tests.workers.test_nursery import Way, dead
 from workers.batch import Ask, Cleaned, Work, alone, cleaned
-from workers.control import Failed
+from workers.bell import Bell
+from workers.carrier import Order
+from workers.control import Failed, parse
 from workers.denoiser import BLOCK, Denoiser
 from workers.nursery import Nursery
 from workers.pipeline import Pipeline
 from workers.plugins.deepfilternet import DeepFilterNet3
 from workers.plugins.rnnoise import RNNoise
-from workers.ring import Packet
+from workers.ring import Packet, Ring
 from workers.stage import Hops, Stage
+from workers.worker import Process
 
 
 @pytest.fixture
@@ -130,6 +136,23 @@ async def test_one_fails_alone(gain: float, reason: str, stretch: float) -> None
         for way in (ways[0], ways[2]):
             await way.until(lambda way=way: len(way.out) == len(good), 10 * stretch)
             assert places(way.out) == places(good) and not way.ended.is_set()
+
+
+def test_a_voice_that_cannot_begin() -> None:
+    """It is told why on its line, each of its descriptors is closed once, and the process has no voice more."""
+    process = Process({})
+    with Ring.create() as noisy, Ring.create() as clean, Bell.create() as noisy_bell, Bell.create() as clean_bell:
+        near, far = socket.socketpair()
+        fds = [*(os.dup(fd) for fd in (noisy.fd, noisy_bell.handed, clean.fd, clean_bell.handed)), far.detach()]
+        process.take_in(Order("nobody", 0), fds)
+        again = [os.open(os.devnull, os.O_RDONLY) for _ in fds]  # who closes one twice closes another's
+        gc.collect()
+        assert sorted(again) == sorted(fds)
+        for fd in again:
+            os.close(fd)
+        with near:
+            assert isinstance(parse(near.recv(4096).strip()), Failed) and near.recv(1) == b""
+    process.run()
 
 
 async def test_a_flood_keeps_nobody_waiting(stretch: float) -> None:
