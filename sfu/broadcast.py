@@ -298,9 +298,10 @@ class Broadcast:
         self._listened()
 
     def _make_room_for(self, name: str) -> None:
-        own = [peer_id for peer_id, each in self.listeners.items() if each.name == name]
-        for peer_id in own[: max(len(own) + 1 - self._parts.config.broadcast.places, 0)]:
-            self._listener_gone(peer_id, "replaced")
+        """The oldest goes, of those that do not hear yet if there are any."""
+        own = sorted((each.peer for each in self.listeners.values() if each.name == name), key=lambda peer: peer.up)
+        for peer in own[: max(len(own) + 1 - self._parts.config.broadcast.places, 0)]:
+            self._listener_gone(peer.id, "replaced")
 
     def _listener_up(self, listener: Listener) -> None:
         if listener.peer.id in self.listeners:

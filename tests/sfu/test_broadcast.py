@@ -116,6 +116,18 @@ async def test_one_person_has_so_many_places(sockets: MediaSockets, places: int)
         assert own[0].closed and not bob.closed
 
 
+async def test_whoever_hears_keeps_the_place(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that tries to connect again and again does not end what the same person hears elsewhere."""
+    async with broadcast_of("ada", 2) as broadcast:
+        hearing, first, second = (peer_on(sockets) for _ in range(3))
+        monkeypatch.setattr(Peer, "up", property(lambda peer: peer is hearing))
+        for peer in (hearing, first, second):
+            broadcast.join(Listener(peer, "auto", name="eve"))
+        while len(broadcast.listeners) > 2:
+            await asyncio.sleep(0)
+        assert list(broadcast.listeners) == [hearing.id, second.id] and first.closed
+
+
 @pytest.mark.tolerates("errors")
 async def test_without_its_ticker_it_is_over(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """A fault in the ticker, without which nothing would ever park or end it, ends the broadcast."""
