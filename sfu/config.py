@@ -72,7 +72,7 @@ class Ingest:
 @dataclass(frozen=True)
 class Broadcast:
     grace_s: float = 15.0
-    places: int = 16
+    places: int = 1000
 
 
 @dataclass(frozen=True)
