@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from tests.bench import browser_loss, fanout, lossy_fanout, mouth, presence
+from tests.bench import browser_loss, fanout, lossy_fanout, mouth, network, presence
 from tests.bench.lossy_ears import KINDS
 from tests.bench.plots import page
 from tests.bench.report import Report
@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return workers(arguments[1:])
     asked = _parser().parse_args(arguments)
     names = BENCHES if asked.bench == "all" else (asked.bench,)
+    if "fanout" in names and "janus" in (asked.servers or ("janus",)):
+        network.enter("tests.bench", arguments)
     found: dict[str, Any] = {}
     reports: list[Report] = []
     for name in names:

@@ -112,7 +112,7 @@ def starts(options: Options) -> dict[str, servers.Start]:
         "janus": servers.videoroom(),
     }
     if "janus" in options.names and not janus.installed():
-        print("janus is not installed (on Debian: apt-get install --no-install-recommends janus): left out", file=sys.stderr)
+        print("janus is left out: it takes the program (Debian's package `janus`) and root, for a network of its own", file=sys.stderr)
         del all_of_them["janus"]
     return {name: start for name, start in all_of_them.items() if name in options.names}
 

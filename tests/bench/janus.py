@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import ifaddr
 from aiortc import RTCCertificate
 
+from tests.bench import network
 from tests.bench.lean import Lean
 from tests.bench.meters import pinned
 from tests.running import free_udp_port
@@ -42,8 +42,8 @@ general: {{ json = "compact" ws = true ws_port = {port} ws_ip = "127.0.0.1" }}
 
 
 def installed() -> bool:
-    """Is it here, and can it be reached?"""
-    return shutil.which("janus") is not None and _libraries() is not None and host() is not None
+    """Is it here, and can it be reached? Not over 127.0.0.1, which libnice leaves out: only in a network of our own."""
+    return network.inside() and shutil.which("janus") is not None and _libraries() is not None
 
 
 def _libraries() -> Path | None:
@@ -71,15 +71,6 @@ def configure(folder: Path) -> int:
     (folder / "janus.jcfg").write_text(main)
     (folder / "janus.transport.websockets.jcfg").write_text(_WEBSOCKETS.format(port=port))
     return port
-
-
-def host() -> str | None:
-    """The address that it can be reached by: libnice leaves 127.0.0.1 out. To an own address packets go over loopback all the same."""
-    for adapter in ifaddr.get_adapters():
-        for address in adapter.ips:
-            if isinstance(address.ip, str) and not address.ip.startswith(("127.", "169.254.")):
-                return address.ip
-    return None
 
 
 @asynccontextmanager

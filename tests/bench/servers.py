@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.bench import janus
+from tests.bench import janus, network
 from tests.bench.lean import Lean
 from tests.bench.meters import Cores, pinned
 from tests.people import Person, signed_up
@@ -136,13 +136,11 @@ def videoroom() -> Start:
     @asynccontextmanager
     async def start(cores: Cores, folder: Path, http: aiohttp.ClientSession) -> AsyncIterator[Contender]:
         folder.mkdir(parents=True)
-        host = janus.host()
-        assert host is not None
         async with janus.running(folder, cores.server) as (process, url), janus.Signalling.open(http, url) as spoken:
-            mouth = Lean(http, url, host=host)
+            mouth = Lean(http, url, host=network.ADDRESS)
             await janus.publish(spoken, mouth)
             mouth.way.stamp_sends()
-            yield Contender("janus", process.pid, {"kind": "janus", "url": url, "headers": {}, "host": host}, mouth, _at_once)
+            yield Contender("janus", process.pid, {"kind": "janus", "url": url, "headers": {}, "host": network.ADDRESS}, mouth, _at_once)
             await mouth.hang_up()
 
     return start

@@ -1,6 +1,6 @@
 """What a small server costs: memory (PSS) and processor of all its processes, idle and with one denoised voice and ten listeners.
 
-    python -m tests.bench.small MODELS AUDIO
+python -m tests.bench.small MODELS AUDIO
 """
 
 import asyncio
