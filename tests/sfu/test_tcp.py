@@ -175,7 +175,8 @@ async def test_a_voice_over_tcp(server) -> None:
             await ear.heard(len(packets) - 1)
             await other.heard(len(packets) - 1)
             assert [packet.payload for _, packet in ear.received] == packets[1:]
-            assert [packet.payload for _, packet in other.received] == packets[1:]
+            held = [packet.payload for _, packet in other.received]
+            assert held in (packets[1:], packets)  # the first may still be held when this listener comes
 
 
 async def test_from_udp_to_tcp_and_back(server) -> None:
