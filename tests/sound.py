@@ -73,6 +73,8 @@ def segment_si_sdr(clean: Sound, heard: Sound, segment_s: float = 1.0, search: i
         around = heard[low:high]
         if len(around) < length:
             continue
-        lag = int(np.argmax(np.abs(correlate(around, piece, mode="valid", method="fft"))))
+        power = np.cumsum(np.concatenate([[0.0], around.astype(np.float64) ** 2]))
+        likeness = correlate(around, piece, mode="valid", method="fft") ** 2 / np.maximum(power[length:] - power[:-length], 1e-9)
+        lag = int(np.argmax(likeness))  # by shape: elsewhere it may be louder
         out.append(si_sdr(piece, around[lag : lag + length]))
     return out
