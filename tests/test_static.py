@@ -1,6 +1,5 @@
 """Style and types, as tests: what the linters say is shown like any other failure."""
 
-import shutil
 import subprocess
 import sys
 
@@ -28,14 +27,3 @@ def test_javascript() -> None:
         missing_program("typescript")
     said = subprocess.run([TSC, "--noEmit", "--project", BROWSER / "tsconfig.json"], cwd=ROOT, capture_output=True, text=True)
     assert said.returncode == 0, said.stdout
-
-
-def test_javascript_logic() -> None:
-    """The page's own tests pass in node."""
-    tests = sorted(str(file) for file in BROWSER.glob("*.test.js"))
-    if not tests:
-        pytest.skip("the page has no tests of its own")
-    if shutil.which("node") is None:
-        missing_program("node")
-    said = subprocess.run(["node", "--test", *tests], cwd=ROOT, capture_output=True, text=True)
-    assert said.returncode == 0, said.stdout + said.stderr
