@@ -230,6 +230,16 @@ class Switchboard:
         hearing = (listener for broadcast in self._broadcasts.values() for listener in broadcast.listeners.values())
         return set(self._broadcasts) | {listener.name for listener in hearing if listener.person}
 
+    @property
+    def listeners(self) -> int:
+        """How many hear something or are about to, each with a slot of its broadcast's."""
+        return sum(len(broadcast.listeners) for broadcast in self._broadcasts.values())
+
+    @property
+    def resources(self) -> int:
+        """How many WHIP and WHEP resources there are."""
+        return len(self._resources)
+
     def live_since(self, username: str) -> datetime | None:
         broadcast = self._on_air(username)
         return broadcast.since if broadcast is not None else None

@@ -58,6 +58,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.protocols))
         parts = Parts(config, nursing.nursery, denoisers, app[ARCHIVE])
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
+        app[METRICS].append(lambda: air_samples(switchboard))
         parts.news = app[PRESENCE] = Presence(switchboard)
         opening.callback(app[PRESENCE].end_all)
 
@@ -77,6 +78,12 @@ def socket_samples(sockets: MediaSockets) -> Iterable[Sample]:
         yield Sample("hushcast_media_dropped_total", "counter", "Datagrams and connections dropped.", count, f'reason="{reason}"')
     streams = 0 if sockets.doors is None else sockets.doors.streams
     yield Sample("hushcast_media_connections", "gauge", "Open TCP connections of the media port.", streams)
+
+
+def air_samples(switchboard: Switchboard) -> Iterable[Sample]:
+    """Who sends and hears."""
+    yield Sample("hushcast_listeners", "gauge", "Listeners with a slot.", switchboard.listeners)
+    yield Sample("hushcast_resources", "gauge", "WHIP and WHEP resources.", switchboard.resources)
 
 
 class Warming:
