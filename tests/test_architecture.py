@@ -29,6 +29,7 @@ CONTRACT = {
     "ring",
     "bell",
     "control",
+    "cuda",
     "nursery",
     "errors",
     "registry",

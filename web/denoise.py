@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     models, denoise = config.models, config.denoise
     given = [f"--models={folder}" for folder in models.path] + [f"--url={models.url}", f"--cache={config.storage.path / 'cache'}"]
     given += ["--download"] * models.download
-    given += [f"--denoiser={denoise.default}", f"--chunk-s={denoise.chunk_s}", f"--overlap-s={denoise.overlap_s}"]
+    given += [f"--denoiser={denoise.default}", f"--device={denoise.device}"]
+    given += [f"--chunk-s={denoise.chunk_s}", f"--overlap-s={denoise.overlap_s}"]
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-P", "-m", "workers.denoise", *given, *rest], {**os.environ, **_ONE_THREAD})
 

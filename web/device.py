@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from pathlib import Path
 
 from sfu.errors import ConfigError
 from web.children import ChildFailed, run_module
+from workers.cuda import DRIVERS, NO_DRIVER
 
 logger = logging.getLogger(__name__)
 
-DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # NVIDIA's on Linux, and inside WSL
 PATIENCE_S = 60.0  # torch is imported from a cold disk
 
 
@@ -28,7 +27,7 @@ async def device_of(wanted: str) -> str:
 
 async def _why_no_cuda() -> str | None:
     if not await asyncio.to_thread(lambda: any(driver.exists() for driver in DRIVERS)):
-        return "there is no NVIDIA driver on this machine"
+        return NO_DRIVER
     try:
         async with asyncio.timeout(PATIENCE_S):
             await run_module("workers.cuda")

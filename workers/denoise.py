@@ -15,8 +15,9 @@ from typing import NoReturn
 
 from workers.denoiser import RATE_HZ
 from workers.errors import WorkerFailed
-from workers.files.choice import Settings, chosen
+from workers.files.choice import Settings, chosen, has_model
 from workers.files.cleaning import Cleaning
+from workers.files.device import CHOICES, device_of
 from workers.files.errors import FileError, reason
 from workers.files.progress import Progress
 from workers.files.source import Source
@@ -41,7 +42,8 @@ def _denoise(asked: argparse.Namespace) -> int:
         raise FileError(f"{asked.output} is the file to be read")
     with ExitStack() as opened:
         source = opened.enter_context(Source(asked.input, keep_channels=asked.stereo))
-        settings = Settings(tuple(asked.models), asked.url, asked.download, asked.cache, asked.chunk_s, asked.overlap_s)
+        device = device_of(asked.device, has_model(asked.denoiser))
+        settings = Settings(tuple(asked.models), asked.url, asked.download, asked.cache, asked.chunk_s, asked.overlap_s, device)
         name, denoiser = chosen(asked.denoiser, settings, lambda line: _said(f"hushcast: {line}"))
         target = opened.enter_context(Target(asked.output, source.rate_hz, source.layout, source.is_float))
         cleaning, progress = Cleaning(denoiser, source.channels, asked.strength_db), Progress(source.seconds)
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("input", metavar="IN", type=Path, help="any file with sound in it")
     parser.add_argument("output", metavar="OUT", type=Path, help=f"what becomes of it: a name that ends with {', '.join(KINDS)}")
     parser.add_argument("--denoiser", metavar="NAME", default="auto", help="a denoiser, or chunked:NAME (default: %(default)s)")
+    parser.add_argument("--device", choices=CHOICES, default="auto", help="where models run; auto: CUDA if there (default: %(default)s)")
     parser.add_argument("--strength-db", metavar="X", type=_decibels, default=NO_LIMIT_DB, help="take out at most X dB, 0-100")
     parser.add_argument("--stereo", action="store_true", help="keep the channels apart, each with a voice of its own; else they are folded")
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help="spectrograms before and after")

@@ -16,7 +16,9 @@ from PIL import Image
 
 from tests.running import ROOT
 from tests.workers.files import start, tone, write
+from workers import cuda
 from workers.denoise import main
+from workers.files.choice import Settings, options
 from workers.files.spectrogram import Spectrogram
 
 LOSSLESS = [".wav", ".flac", ".aiff"]
@@ -65,6 +67,35 @@ def test_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(tmp_path.iterdir()) == [noisy] and noisy.read_bytes() == content
     assert main([str(noisy), str(tmp_path / "clean.wav"), "--denoiser=nobody"]) == 1
     assert "rnnoise" in capsys.readouterr().err
+
+
+def test_no_cuda(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA that was asked for and is not there is one line, whichever denoiser; "auto" and "cpu" do without."""
+    noisy = write(tmp_path / "noisy.wav", tone(48_000, 4_800), 48_000)
+    monkeypatch.setattr(cuda, "DRIVERS", (tmp_path / "nothing",))
+    assert "no NVIDIA driver" in refused(capsys, noisy, tmp_path / "clean.wav", "--device=cuda")
+    assert list(tmp_path.iterdir()) == [noisy]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # and what "cpu" sets ends with this test
+    for device in ("auto", "cpu"):
+        assert main([str(noisy), str(tmp_path / f"{device}.wav"), "--denoiser=rnnoise", f"--device={device}"]) == 0
+
+
+def test_torch_finds_no_cuda(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is a driver torch has the last word."""
+    import torch
+
+    noisy = write(tmp_path / "noisy.wav", tone(48_000, 4_800), 48_000)
+    monkeypatch.setattr(cuda, "DRIVERS", (noisy,))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert f"torch {torch.__version__} finds no CUDA" in refused(capsys, noisy, tmp_path / "clean.wav", "--device=cuda")
+
+
+def test_a_model_on_cuda_is_its_weights(models_folder: Path, tmp_path: Path) -> None:
+    """CUDA runs the weights; what has none is the same everywhere."""
+    settings = Settings((models_folder,), cache=tmp_path, device="cuda")
+    given = options("deepfilternet3", settings, lambda line: None)
+    assert given == {"weights": str(models_folder / "DeepFilterNet3"), "device": "cuda"}
+    assert options("rnnoise", settings, lambda line: None) == {}
 
 
 def test_empty_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,7 +212,7 @@ def test_spectrogram() -> None:
 
 
 def test_settings(tmp_path: Path, audio_folder: Path, stretch: float) -> None:
-    """`run.py denoise` takes denoiser, chunk and folders from the settings, and what is typed wins."""
+    """`run.py denoise` takes denoiser, device, chunk and folders from the settings, and what is typed wins."""
     config, wav = tmp_path / "config.toml", audio_folder / "noisy_snr0.wav"
     config.write_text('[denoise]\ndefault = "passthrough"\nchunk_s = 1.0\n[models]\npath = []\ndownload = false\n')
     for more, wanted in ([], "passthrough"), (["--denoiser=chunked:rnnoise", "--overlap-s", "0.25"], "chunked:rnnoise"), (
@@ -190,6 +221,12 @@ def test_settings(tmp_path: Path, audio_folder: Path, stretch: float) -> None:
         denoise = start("--config", config, wav, tmp_path / "clean.wav", *more, module="web.denoise")
         said = denoise.communicate(timeout=60 * stretch)[1]
         assert denoise.returncode == 0 and wanted in said, said
+    if not any(driver.exists() for driver in cuda.DRIVERS):
+        config.write_text('[denoise]\ndefault = "passthrough"\ndevice = "cuda"\n')
+        for more, status in ([], 1), (["--device=cpu"], 0):
+            denoise = start("--config", config, wav, tmp_path / "clean.wav", *more, module="web.denoise")
+            said = denoise.communicate(timeout=60 * stretch)[1]
+            assert (denoise.returncode, said.count("\n"), "CUDA" in said) == (status, 1, bool(status)), said
     config.write_text("[denoise]\nchunk_s = 100\n")
     denoise = start("--config", config, wav, tmp_path / "clean.wav", module="web.denoise")
     assert "chunk_s" in denoise.communicate(timeout=60 * stretch)[1] and denoise.returncode == 2

@@ -29,11 +29,17 @@ class Settings:
     cache: Path = Path("var/cache")
     chunk_s: float = 2.0
     overlap_s: float = 0.5
+    device: str = "cpu"  # "cpu" runs exported graphs, "cuda" the weights themselves
 
 
 def names() -> list[str]:
     """What may be asked for."""
     return ["auto", *registry.names(), *(f"{PREFIX}{name}" for name in registry.names())]
+
+
+def has_model(name: str) -> bool:
+    """Whether a model that torch knows serves under this name."""
+    return name.removeprefix(PREFIX) in (*FAMILIES, "auto")
 
 
 def chosen(name: str, settings: Settings, say: Say) -> tuple[str, Denoiser]:
@@ -53,6 +59,8 @@ def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
         raise UnknownDenoiser(name, names())
     inner = name.removeprefix(PREFIX)
     family = FAMILIES.get(inner)
+    if family and not name.startswith(PREFIX) and settings.device == "cuda":
+        return {"weights": str(_weights(family, settings, say)), "device": "cuda"}
     if not name.startswith(PREFIX):
         return {"graph": str(_graph(family, settings, say))} if family else {}
     weights = {"weights": str(_weights(family, settings, say))} if family else {}
