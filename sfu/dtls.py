@@ -49,7 +49,7 @@ def _check_versions() -> None:
     """Say which private name is gone, rather than fail in the middle of somebody's handshake."""
     needed: list[tuple[object, tuple[str, ...]]] = [
         (RTCDtlsTransport, ("_set_role", "_recv_next", "_write_ssl", "start", "stop")),
-        (RTCDtlsTransport(_Wire(lambda _: None), [RTCCertificate.generateCertificate()]), ("_tx_srtp", "_rx_srtp", "_task")),  # type: ignore[arg-type]
+        (RTCDtlsTransport(_Wire(lambda _: None), [RTCCertificate.generateCertificate()]), ("_tx_srtp", "_rx_srtp", "_task", "_ssl")),  # type: ignore[arg-type]
         (RTCCertificate, ("_create_ssl_context",)),
         (Session(), ("_srtp",)),
         (lib, ("srtp_protect", "srtp_protect_rtcp", "srtp_unprotect", "srtp_unprotect_rtcp")),
@@ -215,6 +215,7 @@ class Dtls:
             await asyncio.gather(self._reading, return_exceptions=True)
             self._reading = None
         self._transport._rx_srtp = self._transport._tx_srtp = None  # type: ignore[assignment]
+        self._transport._ssl = None  # 20 KB of OpenSSL's, else kept until the interpreter looks for cycles
         self._transport.remove_all_listeners()
 
 

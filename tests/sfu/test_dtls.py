@@ -1,6 +1,8 @@
 """What dtls.py knows of aiortc and pylibsrtp, and its bounds."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 from pylibsrtp import Policy, Session
@@ -81,13 +83,19 @@ async def test_datagrams_that_nobody_reads_are_dropped() -> None:
     await end.close()
 
 
-async def test_two_ends_shake_hands_and_say_goodbye() -> None:
-    """Keys fit on both sides, and the other end hears close_notify."""
+def pair() -> list[dtls.Dtls]:
+    """Two ends that hear each other: the client, the server."""
     ends: list[dtls.Dtls] = []
     certificates = [dtls.new_certificate(), dtls.new_certificate()]
     for at in (0, 1):
         remote = [dtls.fingerprint_of(certificates[1 - at])]
         ends.append(dtls.Dtls(certificates[at], remote, active=at == 0, send=lambda datagram, to=1 - at: ends[to].receive(datagram)))  # type: ignore[misc]
+    return ends
+
+
+async def test_two_ends_shake_hands_and_say_goodbye() -> None:
+    """Keys fit on both sides, and the other end hears close_notify."""
+    ends = pair()
     client, server = await asyncio.gather(*(end.handshake() for end in ends))
     assert client is not None and server is not None
     packet = rtp.build(111, 1, 2, 3, b"voice")
@@ -98,3 +106,17 @@ async def test_two_ends_shake_hands_and_say_goodbye() -> None:
         await ends[1].closed()
     await ends[1].close()
     await ends[1].close()
+
+
+async def test_what_openssl_holds_is_given_back_at_the_close() -> None:
+    """A closed end, though somebody still has it, keeps none of OpenSSL's memory: not until the interpreter looks for cycles."""
+    ends = pair()
+    await asyncio.gather(*(end.handshake() for end in ends))
+    held = [weakref.ref(end._transport._ssl) for end in ends]
+    gc.disable()
+    try:
+        for end in ends:
+            await end.close()
+        assert [each() for each in held] == [None, None]
+    finally:
+        gc.enable()
