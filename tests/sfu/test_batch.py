@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from sfu import rtp, sending
-from sfu.batch import FIRST_SLOTS, Batch, Crew, Slot
+from sfu.batch import Batch, Crew, Slot
+from sfu.deck import FIRST_ROWS
 from sfu.sdp import Audio
 from sfu.sending import sockaddr
 from tests.sfu.ears import SSRC, Ear
@@ -103,26 +104,52 @@ def test_coming_and_going_leaks_nothing(sender: socket.socket) -> None:
         come_and_go(1000)
         grown = tracemalloc.get_traced_memory()[0] - before
         tracemalloc.stop()
-    assert batch.used == 0 and batch.capacity == FIRST_SLOTS
+    assert batch.used == 0 and not crew.slots
     assert grown < 20_000
 
 
-def test_slots_grow_under_those_who_sit_there(sender: socket.socket) -> None:
-    """When there are more listeners than slots, the others go on hearing; a slot that is given back is taken again."""
+def test_rows_grow_under_those_who_sit_there(sender: socket.socket) -> None:
+    """When more listen than there are rows, the others go on hearing; when they have left, who stays goes on too."""
     batch = Batch()
     crew = Crew(batch)
-    ears = [Ear(sender) for _ in range(FIRST_SLOTS + 1)]
+    ears = [Ear(sender) for _ in range(FIRST_ROWS + 1)]
     slots = [seat(batch, crew, ears[0])]
     batch.send([(crew, plain(0))])
     slots += [seat(batch, crew, ear) for ear in ears[1:]]
     batch.send([(crew, plain(1))])
-    assert [len(ear.hear()[0]) for ear in ears] == [2] + [1] * FIRST_SLOTS
-    index = slots[3].index
-    leave(crew, slots[3])
-    assert batch.take().index == index
-    assert batch.capacity == 2 * FIRST_SLOTS
+    for slot in slots[1:]:
+        leave(crew, slot)
+    batch.send([(crew, plain(2))])
+    assert [len(ear.hear()[0]) for ear in ears] == [3] + [1] * FIRST_ROWS
+    assert [slot.tally.sent for slot in slots] == [3] + [1] * FIRST_ROWS
+    assert batch.used == 1
     for ear in ears:
         ear.close()
+
+
+def test_tally_over_crews(sender: socket.socket) -> None:
+    """Who goes from crew to crew, moves, or waits for an address has been sent just what it was sent."""
+    batch = Batch()
+    one, other = Crew(batch), Crew(batch)
+    with Ear(sender) as ear, Ear(sender) as beside:
+        slot = batch.take()
+        one.add(slot)
+        stays = seat(batch, one, beside)
+        batch.send([(one, plain(0, b"four"))])  # it has no address yet
+        assert slot.tally == (0, 0, 0)
+        slot.aim(ear.fd, ear.address, ear.tx)
+        batch.send([(one, plain(1, b"four"))])
+        one.remove(slot)
+        batch.send([(one, plain(2, b"four"))])
+        other.add(slot)
+        batch.send([(one, plain(3, b"four")), (other, plain(3, b"seven!!"))])
+        slot.aim(ear.fd, ear.address, ear.tx)
+        batch.send([(other, plain(4, b"seven!!"))])
+        assert slot.tally == (3, 0, 4 + 7 + 7)
+        slot.give_back()
+        batch.send([(one, plain(5, b"four")), (other, plain(5, b"seven!!"))])
+        assert slot.tally == (3, 0, 4 + 7 + 7) and stays.tally == (5, 0, 20)
+        assert len(ear.hear()[0]) == 3 and batch.used == 1
 
 
 def test_slot_given_back_is_inert(sender: socket.socket) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from sfu import red, rtcp, rtp
 from sfu.alarm import Cancellable
-from sfu.batch import Batch, Crew
+from sfu.batch import Batch, Crew, Slot
 from sfu.fanout import Fanout
 from sfu.listener import RESENDS_A_SECOND, Listener
 from sfu.peer import Peer
@@ -473,10 +473,10 @@ class Kept(Batch):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept: list[tuple[int, rtp.RtpPacket]] = []
+        self.kept: list[tuple[Slot, rtp.RtpPacket]] = []
 
     def send(self, loads: Sequence[tuple[Crew, bytes]]) -> None:
-        self.kept += [(slot, rtp.parse(plain)) for crew, plain in loads for slot in crew.columns.slots.tolist()]
+        self.kept += [(slot, rtp.parse(plain)) for crew, plain in loads for slot in crew.slots]
 
 
 @given(seed=some.integers(0, 2**32), loss=some.floats(0, 0.3), slow_ms=some.integers(0, 60), chances=some.floats(0, 0.2))
@@ -494,7 +494,7 @@ def test_any_evening(seed: int, loss: float, slow_ms: int, chances: float) -> No
         heard: dict[Listener, list[int]] = {listener: [] for listener in listeners}
         for listener in listeners:
             fanout.join(listener)
-        seats = {listener.slot.index: listener for listener in listeners if listener.slot is not None}
+        seats = {listener.slot: listener for listener in listeners if listener.slot is not None}
         events = [(20.0 * n, "o", n) for n in range(80) if n == 0 or dice.random() >= loss]
         sent = [n for _, _, n in events]
         events += [(20 * n + 50 + dice.random() * slow_ms, "d", n) for n in range(77) if dice.random() < 0.95]
