@@ -1,10 +1,12 @@
 """The server's side of many rings, at the pace of life: puts a packet of each voice every 20 ms and takes what comes back.
 
 `python -m tests.bench.feeder PACKETS FD,FD,FD,FD …`, four descriptors a voice: noisy ring, noisy bell, clean ring, clean bell.
-JSON lines: {"do": "window", "seconds", "held"} → {"expected", "ms": [ring to ring, …], "late_ms"}; held: packets that stay inside.
+JSON lines: {"do": "window", "seconds", "held", "limit_ms"} → {"expected", "ms": [ring to ring, …], "late_ms", "fed_s"}
+held: packets that stay inside. limit_ms: null, or where more than a hundredth is certain to take longer the window is given up.
 """
 
 import json
+import math
 import select
 import sys
 import time
@@ -44,6 +46,28 @@ class Voice:
         return found
 
 
+class Late:
+    """Asked after every turn of all voices: whether so many packets are late, or still out, that the rest cannot make it good."""
+
+    def __init__(self, limit_ms: float | None, expected: int, before: int, voices: int) -> None:
+        """before: turns that bring nothing that counts."""
+        self._limit_ms, self._before, self._voices = limit_ms, before, voices
+        self._allowed = expected - 1 - math.ceil(0.99 * (expected - 1))  # late ones with which the quantile of 0.99 is a good one
+        self._turns: list[int] = []  # when each was put, whole
+        self._old = self._seen = self._good = 0
+
+    def too_many(self, found: list[float]) -> bool:
+        """found: milliseconds of all that came so far."""
+        if self._limit_ms is None:
+            return False
+        self._turns.append(time.monotonic_ns())
+        while self._turns[-1] - self._turns[self._old] > self._limit_ms * 1e6:
+            self._old += 1
+        self._good += sum(ms < self._limit_ms for ms in found[self._seen :])
+        self._seen = len(found)
+        return (self._old - self._before) * self._voices - self._good > self._allowed
+
+
 class Feeder:
     """Its voices take turns evenly within each 20 ms, as strangers' clocks would."""
 
@@ -54,25 +78,30 @@ class Feeder:
         for fd in self._by_fd:
             self._waiting.register(fd, select.POLLIN)
 
-    def window(self, seconds: float, held: int) -> dict[str, Any]:
+    def window(self, seconds: float, held: int, limit_ms: float | None) -> dict[str, Any]:
         count = WARM_PACKETS + round(seconds * 1e9 / PACKET_NS)
         first = self._voices[0]._number + WARM_PACKETS
         last = first + count - WARM_PACKETS - held
+        expected = (last - first) * len(self._voices)
         step, begin = PACKET_NS / len(self._voices), time.monotonic_ns() + PACKET_NS
+        late = Late(limit_ms, expected, WARM_PACKETS + held, len(self._voices))
         found: list[float] = []
         late_ns = 0
-        for at in range(count * len(self._voices)):
-            due = begin + round(at * step)
-            self._take_until(due, first, last, found)
-            late_ns = max(late_ns, time.monotonic_ns() - due)
-            self._voices[at % len(self._voices)].put()
-        expected = (last - first) * len(self._voices)
-        end = time.monotonic_ns() + STRAGGLE_NS
+        for turn in range(count):
+            for at, voice in enumerate(self._voices):
+                due = begin + turn * PACKET_NS + round(at * step)
+                self._take_until(due, first, last, found)
+                late_ns = max(late_ns, time.monotonic_ns() - due)
+                voice.put()
+            if late.too_many(found):
+                break
+        end = time.monotonic_ns() + (STRAGGLE_NS if turn + 1 == count else 0)
         while len(found) < expected and time.monotonic_ns() < end:
             self._take_until(time.monotonic_ns() + 10_000_000, first, last, found)
         time.sleep(STRAGGLE_NS / 1e9)  # they let go of what is held
         self._take_until(0, 0, 0, [])
-        return {"expected": expected, "ms": [round(ms, 4) for ms in found], "late_ms": late_ns / 1e6}
+        fed_s = (turn + 1) * PACKET_NS / 1e9
+        return {"expected": expected, "ms": [round(ms, 4) for ms in found], "late_ms": late_ns / 1e6, "fed_s": fed_s}
 
     def _take_until(self, due_ns: int, first: int, last: int, found: list[float]) -> None:
         while True:
@@ -94,7 +123,7 @@ def main() -> int:
     print("{}", flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        print(json.dumps(feeder.window(asked["seconds"], asked["held"])), flush=True)
+        print(json.dumps(feeder.window(asked["seconds"], asked["held"], asked["limit_ms"])), flush=True)
     return 0
 
 

@@ -1,0 +1,66 @@
+"""bench workers: what is asked of it, and what it has found of each contender."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.bench.report import rounded
+
+
+@dataclass
+class Options:
+    audio: Path
+    models: Path
+    denoisers: Sequence[str]
+    shares: Sequence[int] = (1, 8, 16)
+    rounds: int = 5
+    seconds: float = 30.0
+    complexity: int | None = None
+    most: int = 200  # voices that are tried
+
+
+@dataclass
+class Found:
+    """All of one contender. Lists of lists: the values of each round. None: not for this one."""
+
+    name: str
+    latency: int = 0
+    tight: list[list[float]] = field(default_factory=list)
+    paced: list[list[float]] = field(default_factory=list)
+    batch_tight: list[list[float]] = field(default_factory=list)  # a voice of sixteen
+    batch_paced: list[list[float]] = field(default_factory=list)
+    packet: list[list[float]] = field(default_factory=list)
+    cpu_pct: list[float] = field(default_factory=list)
+    pss_mb: dict[str, float] | None = None
+    start_ms: float | None = None
+    quality: dict[str, float] = field(default_factory=dict)
+    streams: dict[str, int | None] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "denoiser": self.name,
+            "latency_samples": self.latency,
+            "tight_ms": quantiles(self.tight),
+            "paced_ms": quantiles(self.paced),
+            "packet_ms": quantiles(self.packet),
+            "cpu_pct": rounded(statistics.median(self.cpu_pct), 2) if self.cpu_pct else None,
+            "pss_mb": self.pss_mb,
+            "start_ms": self.start_ms,
+            "si_sdr_gain_db": rounded(self.quality["si_sdr_gain_db"], 2),
+            "pesq": rounded(self.quality["pesq"], 3),
+            "stoi": rounded(self.quality["stoi"], 4),
+            "streams_per_core": self.streams,
+        }
+
+
+def quantiles(rounds: Sequence[Sequence[float]]) -> dict[str, float] | None:
+    """The medians of the rounds' own quantiles."""
+    kept = [each for each in rounds if len(each)]
+    if not kept:
+        return None
+    found = {name: [float(np.quantile(each, share)) for each in kept] for name, share in (("p50", 0.5), ("p99", 0.99))}
+    return {name: round(statistics.median(values), 4) for name, values in found.items()}

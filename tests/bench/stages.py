@@ -1,0 +1,104 @@
+"""bench workers, stage by stage: hops and quality in an engine of its own, then memory, packets and voices in real workers."""
+
+import statistics
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+
+from tests.bench import crowd, meters
+from tests.bench.children import Child
+from tests.bench.contenders import Found, Options
+from tests.bench.crowd import Denoising
+from tests.bench.progress import Progress
+from tests.bench.search import FULL_PCT, Search
+from workers.weights import FAMILIES
+
+BATCH = 16
+FURTHER = 4  # workers beyond the first, for memory and start
+
+
+async def engines(found: Mapping[str, Found], asked: Options, cores: meters.Cores, progress: Progress) -> None:
+    """Hops, tight and paced, and what they do to the sound."""
+    folders = ("--audio", str(asked.audio), "--models", str(asked.models))
+    async with AsyncExitStack() as opened:
+        asking = {}
+        for name, each in found.items():
+            with meters.pinned(cores.server):
+                asking[name] = await opened.enter_async_context(Child("tests.bench.engines", name, *folders))
+            each.latency = asking[name].said["latency"]
+        for number in range(asked.rounds):
+            for name, engine in asking.items():
+                progress.now(f"hops, round {number + 1} of {asked.rounds}: {name}")
+                each = found[name]
+                each.tight.append((await engine.ask(do="tight", voices=1, seconds=asked.seconds / 20))["ms"])
+                each.paced.append((await engine.ask(do="paced", voices=1, seconds=asked.seconds / 5))["ms"])
+                if name in FAMILIES:  # of these only medians are shown
+                    each.batch_tight.append((await engine.ask(do="tight", voices=BATCH, seconds=asked.seconds / 20))["ms"])
+                    each.batch_paced.append((await engine.ask(do="paced", voices=BATCH, seconds=asked.seconds / 10))["ms"])
+            progress.done(f"hops, round {number + 1} of {asked.rounds}")
+        for name, engine in asking.items():
+            progress.now(f"quality: {name}")
+            found[name].quality = await engine.ask(do="quality")
+        progress.done("quality")
+
+
+async def memory(one: Found, work: Denoising, cores: meters.Cores, progress: Progress) -> None:
+    """What the first worker takes, its nursery included, and each further one; and how long they take to start.
+
+    Nothing else of the bench has these libraries mapped meanwhile, or their pages would count as shared with it.
+    """
+    progress.now(f"memory and start: {work.denoiser}")
+    async with crowd.nursery(cores, work) as made, crowd.crowd(made, cores, work, 1) as first:
+        await first.window(0.5)
+        alone = crowd.pss_mb([made.pid, *first.pids])
+        async with crowd.crowd(made, cores, work, FURTHER) as more:
+            await more.window(0.5)
+            every = crowd.pss_mb([made.pid, *first.pids, *more.pids])
+    one.pss_mb = {"first": round(alone, 1), "further": round((every - alone) / FURTHER, 1)}
+    one.start_ms = round(statistics.median(first.starts_ms + more.starts_ms), 1)
+    progress.done(f"memory and start: {one.name}")
+
+
+async def packets(
+    found: Mapping[str, Found], works: Mapping[str, Denoising], asked: Options, cores: meters.Cores, progress: Progress
+) -> None:
+    """One voice in its worker: from ring to ring, and the processor that it takes."""
+    async with AsyncExitStack() as opened:
+        crowds = {}
+        for name, work in works.items():
+            made = await opened.enter_async_context(crowd.nursery(cores, work))
+            crowds[name] = await opened.enter_async_context(crowd.crowd(made, cores, work, 1))
+        for number in range(asked.rounds):
+            for name, each in crowds.items():
+                progress.now(f"packets, round {number + 1} of {asked.rounds}: {name}")
+                window = await each.window(asked.seconds / 3)
+                found[name].packet.append([*window.ms, *[1e3] * (window.expected - len(window.ms))])
+                found[name].cpu_pct.append(window.cpu_pct)
+            progress.done(f"packets, round {number + 1} of {asked.rounds}")
+
+
+async def voices(one: Found, work: Denoising, asked: Options, cores: meters.Cores, progress: Progress) -> None:
+    """How many voices the core holds at each share. With more in a process it holds as many or more: there the search goes on."""
+    begin_with = round(FULL_PCT / max(statistics.median(one.cpu_pct), 0.5))
+    one.streams = {}
+    for share in asked.shares:
+        if work.apart and share > 1:
+            one.streams[str(share)] = None
+            continue
+        what = f"voices on a core, {one.name}, share {share}"
+        # what is cleaned one by one anyway gains only processes by sharing: one whole window says it
+        proof = replace(asked, rounds=1) if share > 1 and work.denoiser not in FAMILIES else asked
+        begin_with, windows = await _most(replace(work, share=share), begin_with, proof, cores, partial(_tell, progress, what))
+        one.streams[str(share)] = begin_with
+        progress.done(f"{what}: {begin_with}, found in {windows} windows")
+
+
+async def _most(work: Denoising, guess: int, asked: Options, cores: meters.Cores, tell: Callable[[str], None]) -> tuple[int, int]:
+    async with crowd.nursery(cores, work) as made:
+        search = Search(partial(crowd.crowd, made, cores, work), asked.seconds, asked.rounds, asked.most, tell)
+        return await search.most(guess), search.windows
+
+
+def _tell(progress: Progress, what: str, text: str) -> None:
+    progress.now(f"{what}: {text}")
