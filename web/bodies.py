@@ -12,6 +12,7 @@ from aiohttp import web
 
 from db.models import now
 from sfu.errors import BadRequest
+from web.patience import body_of
 
 T = TypeVar("T")
 USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,32}")
@@ -19,9 +20,9 @@ LONGEST_S = 10 * 366 * 86_400
 
 
 async def json_of(request: web.Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises BadRequest; HTTPRequestEntityTooLarge above the application's limit."""
+    """The body as a JSON object. Raises BadRequest, and what `body_of` raises."""
     try:
-        body = strict_json((await request.read()).decode("utf-8"))
+        body = strict_json((await body_of(request)).decode("utf-8"))
     except ValueError:
         raise BadRequest({"body": "must be JSON"}) from None
     if not isinstance(body, dict):
@@ -44,7 +45,7 @@ async def fields_of(request: web.Request) -> "Fields":
 
 async def optional_fields_of(request: web.Request) -> "Fields":
     """As fields_of, where no body at all says nothing."""
-    return Fields(await json_of(request) if await request.read() else {})
+    return Fields(await json_of(request) if await body_of(request) else {})
 
 
 class Fields:

@@ -58,7 +58,10 @@ def _refusal(refused: Refused) -> web.Response:
     if wait is None and refused.status == 429:
         wait = 1.0
     headers = {} if wait is None else {"Retry-After": str(max(1, math.ceil(wait)))}
-    return problem(refused.status, refused.code, refused.detail, headers=headers, fields=refused.fields)
+    response = problem(refused.status, refused.code, refused.detail, headers=headers, fields=refused.fields)
+    if refused.status == HTTPStatus.REQUEST_TIMEOUT:
+        response.force_close()  # the rest of the body would be taken for the next request
+    return response
 
 
 def _row_refusal(refusal: DatabaseRefusal) -> web.Response:

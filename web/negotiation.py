@@ -8,6 +8,7 @@ from aiohttp import web
 from sfu.errors import PreconditionRequired, WrongType
 from sfu.peer import Peer
 from web.keys import CONFIG, LOOKUP, SWITCHBOARD
+from web.patience import body_of
 from web.turn import ice_server_links
 
 SDP = "application/sdp"
@@ -15,10 +16,10 @@ FRAGMENT = "application/trickle-ice-sdpfrag"
 
 
 async def offer_of(request: web.Request) -> str:
-    """The SDP offer in the body. Raises WrongType; the app refuses what is over 64 KiB."""
+    """The SDP offer in the body. Raises WrongType, TooSlow; the app refuses what is over 64 KiB."""
     if request.content_type != SDP:
         raise WrongType(f"an offer is {SDP}")
-    return (await request.read()).decode("utf-8", "replace")
+    return (await body_of(request)).decode("utf-8", "replace")
 
 
 async def host_of(request: web.Request) -> str | None:
@@ -50,7 +51,7 @@ async def patch(request: web.Request, owner: str) -> web.Response:
     if request.content_type != FRAGMENT:
         raise WrongType(f"a fragment is {FRAGMENT}")
     switchboard, identity = request.app[SWITCHBOARD], request.match_info["identity"]
-    fragment = (await request.read()).decode("utf-8", "replace")
+    fragment = (await body_of(request)).decode("utf-8", "replace")
     tag = request.headers.get("If-Match")
     if not switchboard.is_restart(identity, owner, fragment):
         switchboard.trickle(identity, owner, _bare(tag), fragment)

@@ -21,6 +21,7 @@ from aiohttp import web
 from sfu.config import Config, Http
 from sfu.errors import ConfigError
 from sfu.settings import load
+from web import patience
 from web.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.app import make_app
 from web.certificate import tls_context
@@ -64,7 +65,7 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(make_app(config), handle_signals=False, access_log=None, shutdown_timeout=CONNECTIONS_S)
+    runner = runner_of(make_app(config))
     try:
         await runner.setup()
         for each in sockets:
@@ -77,6 +78,11 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
     finally:
         ended = await _closed_in_time(runner)
     return 0 if ended else 1
+
+
+def runner_of(app: web.Application) -> web.AppRunner:
+    """What speaks HTTP for the app. Its `keepalive_timeout` is the one clock that aiohttp has while it waits for a request's head."""
+    return web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CONNECTIONS_S, keepalive_timeout=patience.HEAD_S)
 
 
 async def _closed_in_time(runner: web.AppRunner) -> bool:

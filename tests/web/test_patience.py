@@ -1,0 +1,78 @@
+"""Clients that take their time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from tests.web.conftest import House
+from web import patience
+from web.operations import healthz
+from web.serve import runner_of
+
+TRICKLE_S = 0.02
+
+
+@asynccontextmanager
+async def connected(host: str, port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def trickled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: bytes, until: bytes = b"") -> bytes:
+    """What comes back, up to `until` or the end of the connection, while `text` and then one byte after the other goes out."""
+
+    async def drip() -> None:
+        writer.write(text)
+        while True:
+            await asyncio.sleep(TRICKLE_S)
+            writer.write(b"x")
+
+    dripping, said = asyncio.create_task(drip()), b""
+    try:
+        async with asyncio.timeout(20):
+            while (more := await reader.read(4096)) and not (until and until in said + more):
+                said += more
+            return said + more
+    except ConnectionResetError:  # by a byte that came when nobody was there any more
+        return said
+    finally:
+        dripping.cancel()
+        await asyncio.gather(dripping, return_exceptions=True)
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"], ids=["at once", "after a request"])
+async def test_a_head_that_never_ends_ends_the_connection(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
+    """However busily the head of a request trickles in."""
+    monkeypatch.setattr(patience, "HEAD_S", 0.5)
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    runner = runner_of(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with connected(*runner.addresses[0][:2]) as (reader, writer):
+            said = await trickled(reader, writer, before + b"GET / HTTP/1.1\r\nX: ")
+        assert said.count(b"HTTP/1.1") == said.count(b"200 OK") == bool(before)
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_body_that_never_ends_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON and offers alike: 408 too_slow, and the connection is not kept for more."""
+    monkeypatch.setattr(patience, "BODY_S", 0.3)
+    alice = await house.user("alice")
+    cookie = "; ".join(f"{each.key}={each.value}" for each in alice.session.cookie_jar)
+    port = alice.server.port
+    assert port is not None
+    for path, kind in (("/api/login", "application/json"), ("/whip/alice", "application/sdp"), ("/api/invites", "application/json")):
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {alice.origin}\r\nCookie: {cookie}\r\n"
+        head += f"Content-Type: {kind}\r\nContent-Length: 60000\r\n\r\n"
+        async with connected("127.0.0.1", port) as (reader, writer):
+            said = await trickled(reader, writer, head.encode(), b'"too_slow"')
+        assert said.startswith(b"HTTP/1.1 408") and b"Connection: close" in said

@@ -1,0 +1,25 @@
+"""How long a client may take to say what it wants. An answer may take as long as it likes: who listens to a recording stops at times."""
+
+import asyncio
+
+from aiohttp import web
+
+from sfu.errors import Refused
+
+HEAD_S = 150.0  # from one answer, or the connection, to the next request's whole head; more than proxies keep an idle connection
+BODY_S = 20.0  # for a body, which has at most 64 KiB
+
+
+class TooSlow(Refused):
+    """The body took too long."""
+
+    status, code = 408, "too_slow"
+
+
+async def body_of(request: web.Request) -> bytes:
+    """The whole body. Raises TooSlow; HTTPRequestEntityTooLarge above the application's limit. aiohttp then closes the connection."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError:
+        raise TooSlow from None
