@@ -55,12 +55,22 @@ def _ice_characters(count: int) -> str:
     return secrets.token_urlsafe(count).replace("-", "+").replace("_", "/")
 
 
+class _Generation(NamedTuple):
+    remote_ufrag: str
+    key: stun.Key
+
+
 class IceLite:
     """Our end of one peer's ICE: the generation in use, and after a restart the one that waits to be used."""
 
     def __init__(self, remote_ufrag: str) -> None:
         self.credentials = new_credentials()  # of the newest generation
-        self._generations = {self.credentials.ufrag: (self.credentials, remote_ufrag)}
+        self._generations: dict[str, _Generation] = {}  # by our ufrag
+        self._add(remote_ufrag)
+
+    def _add(self, remote_ufrag: str) -> None:
+        ufrag, password = self.credentials
+        self._generations[ufrag] = _Generation(remote_ufrag, stun.Key(password.encode()))
 
     def ufrags(self) -> tuple[str, ...]:
         """By which requests may name us: one, or two between a restart and its first request."""
@@ -68,7 +78,7 @@ class IceLite:
 
     def is_current(self, remote_ufrag: str) -> bool:
         """Is that the newest generation of the other end?"""
-        return self._generations[self.credentials.ufrag][1] == remote_ufrag
+        return self._generations[self.credentials.ufrag].remote_ufrag == remote_ufrag
 
     def restart(self, remote_ufrag: str) -> tuple[str, ...]:
         """Begin a generation; the one in use serves until the first request of the new one.
@@ -79,16 +89,15 @@ class IceLite:
         for ufrag in unused:
             del self._generations[ufrag]
         self.credentials = new_credentials()
-        self._generations[self.credentials.ufrag] = (self.credentials, remote_ufrag)
+        self._add(remote_ufrag)
         return tuple(unused)
 
     def answer(self, request: Request, source: Address) -> Reply | None:
         """None: forged, or of no generation of ours; to be dropped without a word, so that nobody is reflected at."""
-        credentials, remote_ufrag = self._generations.get(request.ufrag, (None, ""))
-        if credentials is None or request.remote_ufrag != remote_ufrag:
+        generation = self._generations.get(request.ufrag)
+        if generation is None or request.remote_ufrag != generation.remote_ufrag:
             return None
-        key = credentials.password.encode()
-        message = request.message
+        key, message = generation.key, request.message
         if not stun.is_genuine(message, key):
             return None
         if message.unknown:

@@ -9,7 +9,7 @@ from sfu import rtcp
 from sfu.listener import Listener
 from workers.ring import Flag, Packet
 
-EVERY_NS = 2_000_000_000
+EVERY_NS = 5_000_000_000  # as browsers do for sound (RFC 3550 §6.2: five seconds at least)
 FIRST_NS = 40_000_000  # after joining: two packets later
 AT_ONCE = 8  # reports after one packet: a crowd that joined together does not hold the sound up
 CNAME = "hushcast"  # as in our answers
@@ -39,7 +39,7 @@ class Reporting:
             self._zero_ns = known + (zero_ns - known) // _FOLLOW
 
     def add(self, listener: Listener, now_ns: int) -> None:
-        """From soon on, every two seconds."""
+        """From soon on, every five seconds."""
         heapq.heappush(self._due, (now_ns + FIRST_NS, next(self._ids), listener))
 
     def remove(self, listener: Listener) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sfu import ice, stun
 
 KEY = b"a password of ours"
+OURS = stun.Key(KEY)
 SOURCES = [("192.0.2.7", 40000), ("2001:db8::5", 1), ("::", 0x2112), ("255.255.255.255", 65535)]
 ATTRIBUTES = st.fixed_dictionaries(
     {"USERNAME": st.text(max_size=80)},
@@ -55,7 +56,7 @@ def test_requests_are_read_as_aioice_reads_them(attributes: dict[str, object], t
     parsed = stun.parse(bytes(message))
     assert (parsed.transaction, parsed.username, parsed.unknown) == (transaction, attributes["USERNAME"], ())
     assert (parsed.use_candidate, parsed.controlled) == ("USE-CANDIDATE" in attributes, "ICE-CONTROLLED" in attributes)
-    assert stun.is_genuine(parsed, KEY) and not stun.is_genuine(parsed, KEY + b"!")
+    assert stun.is_genuine(parsed, OURS) and not stun.is_genuine(parsed, stun.Key(KEY + b"!"))
 
 
 @given(st.binary(min_size=12, max_size=12), st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)), st.integers(0, 65535))
@@ -64,10 +65,10 @@ def test_answers_are_those_of_aioice_byte_for_byte(transaction: bytes, host: obj
     asked = stun.parse(bytes(request({"USERNAME": "a:b"}, transaction=transaction)))
     theirs = reference.Message(reference.Method.BINDING, reference.Class.RESPONSE, transaction, {"XOR-MAPPED-ADDRESS": (str(host), port)})
     theirs.add_message_integrity(KEY)
-    assert stun.build_response(asked, str(host), port, KEY) == bytes(theirs)
+    assert stun.build_response(asked, str(host), port, OURS) == bytes(theirs)
     theirs = reference.Message(reference.Method.BINDING, reference.Class.ERROR, transaction, {"ERROR-CODE": (487, "Role Conflict")})
     theirs.add_message_integrity(KEY)
-    assert stun.build_error(asked, stun.ROLE_CONFLICT, KEY) == bytes(theirs)
+    assert stun.build_error(asked, stun.ROLE_CONFLICT, OURS) == bytes(theirs)
 
 
 @given(ATTRIBUTES, st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=3), st.integers(-9, 9))
@@ -80,7 +81,7 @@ def test_nothing_damaged_is_believed_that_aioice_would_not_believe(
         datagram[at % len(datagram)] = byte
     datagram = datagram[:longer] if longer < 0 else datagram + bytes(longer)
     try:
-        genuine = stun.is_genuine(stun.parse(bytes(datagram)), KEY)
+        genuine = stun.is_genuine(stun.parse(bytes(datagram)), OURS)
     except ValueError:
         return
     assert not genuine or believed(bytes(datagram))
@@ -123,4 +124,4 @@ def test_what_follows_the_signature_is_not_believed() -> None:
     """USE-CANDIDATE behind MESSAGE-INTEGRITY nominates nobody."""
     datagram = signed_with(b"")
     parsed = stun.parse(reference.set_body_length(datagram, len(datagram) - 16) + b"\0\x25\0\0")
-    assert not parsed.use_candidate and stun.is_genuine(parsed, KEY)
+    assert not parsed.use_candidate and stun.is_genuine(parsed, OURS)
