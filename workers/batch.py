@@ -1,6 +1,6 @@
-"""The hops of many voices, cleaned at once. A voice's work is a generator that asks for one hop after the other.
+"""The hops of many voices, cleaned at once. A voice's work is a generator that asks for some hops after the others.
 
-    work ─► Ask(denoiser, state, block) ─► with all others of that denoiser in one call ─► Cleaned ─► work goes on
+    work ─► Ask(denoiser, state, blocks) ─► with all of that denoiser and length in one call ─► Cleaned ─► work goes on
 
 So a pipeline reads as if it were alone, and whoever drives several of them decides what is cleaned together.
 """
@@ -11,21 +11,25 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from workers.denoiser import Denoiser, Sound, Voice
+from workers.denoiser import BLOCK, Denoiser, Sound, Voice
 
 
 class Ask(NamedTuple):
-    """One hop of one voice."""
+    """One hop of one voice, or as many as its denoiser takes at once."""
 
     denoiser: Denoiser
     voice: Voice
-    noisy: Sound  # float32[480]
+    noisy: Sound  # float32[hops * 480]
+
+    @property
+    def hops(self) -> int:
+        return len(self.noisy) // BLOCK
 
 
 class Cleaned(NamedTuple):
     """The answer. ns: how long the voice had to wait for it, the others' hops included."""
 
-    sound: Sound  # float32[480]
+    sound: Sound  # float32[hops * 480]
     ns: int
 
 
@@ -47,12 +51,12 @@ def alone(work: Work[Done]) -> Done:
 
 
 def cleaned(asks: Sequence[Ask]) -> list[Cleaned | Exception]:
-    """Answer all, in one call for each denoiser; an exception is the answer of the voice that it is about, and of no other."""
+    """Answer all, in one call for each denoiser and length; an exception is the answer of the voice that it is about, and of no other."""
     begin = time.perf_counter_ns()
     found: list[Sound | Exception] = [np.empty(0, np.float32)] * len(asks)
-    groups: dict[int, list[int]] = {}
+    groups: dict[tuple[int, int], list[int]] = {}
     for at, ask in enumerate(asks):
-        groups.setdefault(id(ask.denoiser), []).append(at)
+        groups.setdefault((id(ask.denoiser), len(ask.noisy)), []).append(at)
     for group in groups.values():
         for at, sound in zip(group, _together([asks[at] for at in group]), strict=True):
             found[at] = sound

@@ -35,8 +35,13 @@ class Crossfade:
         self._stage, self._next, self._after = self._after or self._next or self._stage, None, None
         self._stage.forget()
 
+    @property
+    def blocks(self) -> int:
+        """The most that `hop` takes now: one while two stages run."""
+        return self._stage.blocks if self._next is None else 1
+
     def hop(self, noisy: Sound) -> Work[Sound]:
-        """float32[480] -> float32[480]. Raises WorkerFailed("nan")."""
+        """float32[n * 480] -> the same; n up to `blocks`. Raises WorkerFailed("nan")."""
         clean = yield from self._stage.hop(noisy)
         if self._next is None:
             return clean

@@ -22,6 +22,8 @@ class Denoiser(Protocol):
 
     A class may have besides `forkable(options) -> bool`, a class method: False where a process that has loaded it with these
     options cannot be forked (CUDA). The nursery then never loads it; one worker started anew serves all its voices.
+    And `blocks: int`, of its class or of each denoiser: the most blocks of each voice that `clean` takes in one call, where that
+    is cheaper than several calls. It is then called with float32[n, k * block], k from 1 to `blocks`, whatever lies there.
     """
 
     rate_hz: ClassVar[int]  # 48_000
@@ -37,6 +39,11 @@ class Denoiser(Protocol):
 
     def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
         """Denoise one block of each voice: float32[n, block] -> float32[n, block], row i belongs to voices[i]."""
+
+
+def blocks_at_once(denoiser: Denoiser) -> int:
+    """The most blocks of each voice that `clean` may be given: one, where the denoiser does not say."""
+    return max(1, int(getattr(denoiser, "blocks", 1)))
 
 
 def forkable(kind: type[Denoiser], options: Mapping[str, object]) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Net = DeepFilterNet2 | DeepFilterNet3
 
-FORMAT = 3  # of the graph and its description; a new one leaves old cache files unused
+FORMAT = 4  # of the graph and its description; a new one leaves old cache files unused
 DRAFT_S = 86_400.0  # no export takes so long
 LEAST_SNR_DB = 90.0  # of the exported graph against torch, on noise (130 is usual)
 
@@ -100,20 +100,20 @@ def export(family: Family, weights: Path, out: Path) -> None:
 
 
 def write_graph(net: "Net", family: Family, file: Path) -> None:
-    """Export with the voices as a free dimension, and the description that the plugin reads."""
+    """Export with the voices and their hops (1 or 2) as free dimensions, and the description that the plugin reads."""
     import onnx
     import torch
 
     from workers.streaming.frames import Frames
 
-    example = (torch.randn(2, 481, 2), net.state.initial(2))
+    example = (torch.randn(3, 2, 481, 2), net.state.initial(3))
     inputs, outputs = ["spectrum", "state"], ["clean", "after"]
-    voices = {name: {0: "voices"} for name in inputs + outputs}
+    free = {name: {0: "voices"} for name in ("state", "after")} | {name: {0: "voices", 1: "hops"} for name in ("spectrum", "clean")}
     with warnings.catch_warnings(), torch.no_grad():
         # The newer exporter makes loops of GRU steps; this one makes the GRU operator, and torch is pinned.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            Frames(net), example, file, dynamo=False, opset_version=18, input_names=inputs, output_names=outputs, dynamic_axes=voices
+            Frames(net), example, file, dynamo=False, opset_version=18, input_names=inputs, output_names=outputs, dynamic_axes=free
         )  # fmt: skip
     model = onnx.load(file)
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in description(net, family).items()})
@@ -121,35 +121,39 @@ def write_graph(net: "Net", family: Family, file: Path) -> None:
 
 
 def description(net: "Net", family: Family) -> dict[str, Any]:
+    from workers.streaming.layout import HOPS
+
     return {
         "format": FORMAT,
         "denoiser": family.denoiser,
         "latency": net.latency,
         "look_ahead": net.look_ahead,
+        "hops": HOPS,
         "parts": [asdict(part) for part in net.state.parts],
     }
 
 
 def check(net: "Net", file: Path) -> None:
-    """Run the graph beside torch: 50 hops of noise, three voices. Raises RuntimeError where they differ or are not numbers."""
+    """Run the graph beside torch: 75 hops of noise, one or two a call, three voices. Raises RuntimeError where they differ too much."""
     import numpy as np
     import torch
 
     from workers.streaming.graph import open_session
+    from workers.streaming.layout import HOPS
 
     session = open_session(file)
     torch.manual_seed(0)
     ours = theirs = net.state.initial(3)
     signal = noise = 0.0
-    for _ in range(50):
-        spectrum = torch.randn(3, 2, 481) * 1e-3
+    for turn in range(50):
+        spectrum = torch.randn(3, 1 + turn % HOPS, 2, 481) * 1e-3
         with torch.no_grad():
             clean, ours = net(spectrum, ours)
-        frames = np.ascontiguousarray(spectrum.numpy().transpose(0, 2, 1))
+        frames = np.ascontiguousarray(spectrum.numpy().transpose(0, 1, 3, 2))
         graph_clean, after = session.run(None, {"spectrum": frames, "state": theirs.numpy()})
         theirs = torch.from_numpy(after)
         signal += float((clean.double() ** 2).sum())
-        noise += float(((clean.double().transpose(1, 2) - torch.from_numpy(graph_clean)) ** 2).sum())
+        noise += float(((clean.double().transpose(2, 3) - torch.from_numpy(graph_clean)) ** 2).sum())
     if not (np.isfinite(signal) and signal > 0):
         raise RuntimeError("the weights make no sound, or no numbers")
     if not signal > noise * 10 ** (LEAST_SNR_DB / 10):

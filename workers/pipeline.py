@@ -135,9 +135,9 @@ class Pipeline:
         return (yield from self._run())
 
     def _run(self) -> Work[list[Packet]]:
-        while len(self._noisy) >= BLOCK:
-            clean = yield from self._stage.hop(self._noisy.pull(BLOCK))
-            skipped = min(self._skip, BLOCK)
+        while blocks := min(len(self._noisy) // BLOCK, self._stage.blocks):
+            clean = yield from self._stage.hop(self._noisy.pull(blocks * BLOCK))
+            skipped = min(self._skip, len(clean))
             self._skip -= skipped
             self._clean.push(clean[skipped:])
         self._prime()

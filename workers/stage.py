@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from workers.batch import Ask, Work
-from workers.denoiser import BLOCK, Denoiser, Sound
+from workers.denoiser import Denoiser, Sound, blocks_at_once
 from workers.errors import WorkerFailed
 
 NO_LIMIT_DB = 100.0
@@ -28,6 +28,7 @@ class Stage:
     def __init__(self, denoiser: Denoiser, latency: int, hops: Hops) -> None:
         self.denoiser = denoiser
         self.latency = latency
+        self.blocks = blocks_at_once(denoiser)  # that `hop` takes
         self._hops = hops
         self._limit = 0.0  # share of the noisy sound in the output
         self._wanted = 0.0
@@ -46,10 +47,13 @@ class Stage:
         self._step = abs(self._wanted - self._limit) / over if over else 2.0
 
     def hop(self, noisy: Sound) -> Work[Sound]:
-        """float32[480] -> float32[480], `latency` samples later. Raises WorkerFailed("nan") for anything but finite numbers."""
-        clean, ns = yield Ask(self.denoiser, self._voice, noisy)
-        self._hops.ns.append(ns)
-        self._hops.count += 1
+        """float32[n * 480], n up to `blocks` -> the same, `latency` samples later.
+
+        Raises WorkerFailed("nan") for anything but finite numbers.
+        """
+        clean, ns = yield (ask := Ask(self.denoiser, self._voice, noisy))
+        self._hops.ns.extend([ns // ask.hops] * ask.hops)
+        self._hops.count += ask.hops
         if not np.isfinite(clean.sum(dtype=np.float64)):
             self._hops.nan += 1
             raise WorkerFailed(f"no finite numbers in hop {self._hops.count}", reason="nan")
@@ -57,15 +61,15 @@ class Stage:
         noisy = self._noisy.through(noisy)
         if self._limit == self._wanted == 0.0:
             return clean
-        share = self._share()
+        share = self._share(len(noisy))
         return noisy * share + clean * (np.float32(1) - share)
 
-    def _share(self) -> Sound | np.float32:
+    def _share(self, samples: int) -> Sound | np.float32:
         if self._limit == self._wanted:
             return np.float32(self._limit)
         low, high = sorted((self._limit, self._wanted))
         direction = self._step if self._wanted > self._limit else -self._step
-        line = np.clip(self._limit + direction * np.arange(1, BLOCK + 1), low, high)
+        line = np.clip(self._limit + direction * np.arange(1, samples + 1), low, high)
         self._limit = float(line[-1])
         return line.astype(np.float32)
 

@@ -19,7 +19,7 @@ import numpy as np
 from workers.batch import Ask, Cleaned, Work, cleaned
 from workers.carrier import FDS, Carrier, Order, Spent, refuse
 from workers.control import Failed
-from workers.denoiser import BLOCK, Denoiser
+from workers.denoiser import BLOCK, Denoiser, blocks_at_once
 from workers.errors import WorkerFailed
 from workers.ring import Packet
 
@@ -107,11 +107,11 @@ class Process:
     # what is done
 
     def _clean(self) -> None:
-        """One hop of every voice that has work."""
+        """The next hops of every voice that has work: one each, or what its denoiser takes at once."""
         if not self._running:
             return
         running = list(self._running.items())
-        self._hops += len(running)
+        self._hops += sum(ask.hops for _, (_, ask) in running)
         for (carrier, (work, _)), answer in zip(running, cleaned([ask for _, (_, ask) in running]), strict=True):
             self._go_on(carrier, work, partial(work.send, answer) if isinstance(answer, Cleaned) else partial(work.throw, answer))
 
@@ -159,7 +159,7 @@ def serve(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nurs
 
 def warm(denoiser: Denoiser, hops: int = WARM_HOPS) -> None:
     """Run a voice of no consequence, so that the first packet is not the slow one."""
-    voice = denoiser.open()
-    tone = np.sin(np.arange(BLOCK, dtype=np.float32) / 8)[None] * np.float32(0.1)  # silence takes short cuts
+    voice, blocks = denoiser.open(), blocks_at_once(denoiser)
+    tone = np.sin(np.arange(blocks * BLOCK, dtype=np.float32) / 8)[None] * np.float32(0.1)  # silence takes short cuts
     for _ in range(hops):
         denoiser.clean([voice], tone)

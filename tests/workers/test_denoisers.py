@@ -12,7 +12,7 @@ from tests.strangers import install
 from tests.workers.conftest import graph_of
 from tests.workers.speech import lag
 from workers import registry
-from workers.denoiser import BLOCK, RATE_HZ, Denoiser, Sound
+from workers.denoiser import BLOCK, RATE_HZ, Denoiser, Sound, blocks_at_once
 from workers.plugins.chunked import PREFIX, Chunked
 from workers.weights import FAMILIES
 
@@ -96,6 +96,20 @@ def test_batch(denoiser: Denoiser, speech: Sound) -> None:
         clean = denoiser.clean([voices[row] for row in rows], parts[rows, at])
         error = float(np.sum((clean - alone[rows, at]) ** 2))
         assert error <= 1e-10 * float(np.sum(alone[rows, at] ** 2)) + 1e-12
+
+
+def test_blocks_at_once(denoiser: Denoiser, speech: Sound) -> None:
+    """Where it takes several blocks in a call they are what they are one by one, however they come."""
+    most = blocks_at_once(denoiser)
+    assert (most == 2) == (getattr(denoiser, "name", "") in FAMILIES)
+    alone, voices, at = through(denoiser, speech[:130]), [denoiser.open(), denoiser.open()], 0
+    for count in np.random.default_rng(5).integers(1, most + 1, 60):
+        noisy = np.repeat(speech[at : at + count].reshape(1, -1), 2, axis=0)
+        wanted, before = alone[at : at + count].reshape(-1), noisy.copy()
+        clean = denoiser.clean(voices, noisy)
+        assert clean.shape == noisy.shape and clean.dtype == np.float32 and (noisy == before).all()
+        assert float(np.sum((clean - wanted) ** 2)) <= 1e-10 * float(np.sum(wanted**2)) + 1e-12
+        at += count
 
 
 def test_voices_are_apart(denoiser: Denoiser, speech: Sound) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.sound import read_wav
 from tests.workers.conftest import graph_of
-from tests.workers.speech import Broken, Silencer, Slow, decoded, lag, packets, places, voice
+from tests.workers.speech import Broken, Paired, Silencer, Slow, decoded, lag, packets, places, voice
 from workers import registry
 from workers.denoiser import RATE_HZ, Sound
 from workers.errors import WorkerFailed
@@ -306,6 +306,27 @@ def test_strength_changes_smoothly() -> None:
     sound = decoded(out + pipeline.flush())[4800:-4800]
     pipeline.close()
     assert np.abs(np.diff(sound)).max() < 1.5 * np.abs(np.diff(tone)).max()
+
+
+@pytest.mark.parametrize("samples", [120, 480, 960, 2880])
+def test_blocks_at_once(samples: int) -> None:
+    """Who takes two blocks in a call gets them where they lie there, one by one in a cross-fade; what comes out is the same bit for bit."""
+
+    def out_of(first: Slow, then: Slow) -> list[tuple[int, bytes]]:
+        pipeline, out = Pipeline(first), []
+        for packet in packets(voice(1.5), samples):
+            if packet.time == 28_800:
+                pipeline.change(then)
+            out += pipeline.push(packet)
+        out += pipeline.flush()
+        pipeline.close()
+        return [(packet.number, packet.payload) for packet in out]
+
+    paired, both = Paired({}), Paired({})
+    wanted = out_of(Slow({}), Slow({}))
+    assert out_of(paired, both) == wanted == out_of(Paired({}), Slow({})) == out_of(Slow({}), Paired({}))
+    assert set(both.given[:6]) == {1}
+    assert set(both.given[6:-8]) == ({2} if samples >= 960 else {1})
 
 
 def test_change() -> None:

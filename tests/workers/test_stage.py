@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.workers.speech import Broken, Silencer, Slow, lag, voice
+from tests.workers.speech import Broken, Paired, Silencer, Slow, lag, voice
 from workers.batch import alone
 from workers.errors import WorkerFailed
 from workers.fifo import Fifo
@@ -31,6 +31,21 @@ def test_strength_goes_over() -> None:
     assert (line[960:] == 1).all()
     stage.limit(20, over=0)
     assert np.allclose(alone(stage.hop(ones)), 0.1)
+
+
+def test_two_blocks() -> None:
+    """Two blocks in a call, in the middle of a change of strength too, are what two calls give."""
+
+    def heard(hops: int) -> np.ndarray:
+        stage, out = Stage(Paired({}), 1920, Hops()), []
+        for at in range(0, len(sound), hops * 480):
+            if at in (9600, 19_200):
+                stage.limit(10 if at == 9600 else 30, over=1300)
+            out.append(alone(stage.hop(sound[at : at + hops * 480])))
+        return np.concatenate(out)
+
+    sound = voice(1)
+    assert np.allclose(heard(1), heard(2), rtol=0, atol=1e-6)
 
 
 def test_no_numbers() -> None:

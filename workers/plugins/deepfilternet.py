@@ -1,6 +1,6 @@
 """DeepFilterNet, streaming: the STFT around an engine that has the model.
 
-An engine takes one frame's spectrum and a state for each voice and returns both: `streaming.graph` is ONNX Runtime on the
+An engine takes the spectrum of a frame or two and a state for each voice and returns both: `streaming.graph` is ONNX Runtime on the
 CPU, `streaming.eager` torch on CUDA. The STFT is libdf's: a DFT in the graph would cost more than the model's convolutions,
 and numpy's ten times as much. Quirks that die here: libdf forgets between calls unless asked not to, and writes into its input.
 """
@@ -18,7 +18,7 @@ from workers.streaming.graph import Graph
 from workers.weights import FAMILIES
 
 BINS = BLOCK + 1
-Frame = npt.NDArray[np.complex64]
+Frames = npt.NDArray[np.complex64]
 State = Any  # the engine's own
 STFT = {"sr": RATE_HZ, "fft_size": 2 * BLOCK, "hop_size": BLOCK, "nb_bands": 32, "min_nb_erb_freqs": 2}
 
@@ -28,15 +28,16 @@ class Engine(Protocol):
 
     latency: int  # samples
     look_ahead: int  # hops for which a new voice's state is held, and its output silence
+    hops: int  # of each voice that `run` takes at once, at most
 
     def open(self) -> State:
         """The state of a voice that has not heard anything."""
 
     def run(self, frames: Sound, states: Sequence[State]) -> tuple[Sound, Sequence[State]]:
-        """One hop of each voice: float32[n, 481, 2] and n states -> frames that the caller may write to, and new states."""
+        """As many hops of each voice: float32[n, hops, 481, 2] and n states -> frames that the caller may write to, and new states."""
 
     def hold(self, state: State) -> State:
-        """The state after a hop of the look-ahead: convolutions and GRUs have not begun."""
+        """The state after hops of the look-ahead: convolutions and GRUs have not begun."""
 
 
 class Voice:
@@ -61,11 +62,12 @@ class DeepFilterNet3:
     latency_ms: ClassVar[float] = 30.0
     name: ClassVar[str] = "deepfilternet3"
     latency: int
+    blocks: int  # two where the engine is a graph: it then reads most weights once for both
 
     def __init__(self, options: Mapping[str, object]) -> None:
         """options: graph, a file made by `workers.export`; or weights, a folder, and device, "cuda" or "cpu". Raises OptionError."""
         self._engine = _engine(self.name, options)
-        self.latency = self._engine.latency
+        self.latency, self.blocks = self._engine.latency, self._engine.hops
         if self.latency != round(self.latency_ms * RATE_HZ / 1000):
             raise OptionError(f"the model is another denoiser's: its latency is {self.latency} samples")
 
@@ -80,16 +82,19 @@ class DeepFilterNet3:
         return Voice(self._engine.open(), DF(**STFT), self._engine.look_ahead)
 
     def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
-        """Denoise one hop of each voice; the output trails the input by `latency` samples.
+        """Denoise a hop or `blocks` of each voice; the output trails the input by `latency` samples.
 
-        noisy: float32[n, 480] in [-1, 1], mono, 48 kHz, row i belongs to voices[i].   Returns the same shape.   Raises nothing.
+        noisy: float32[n, hops * 480] in [-1, 1], mono, 48 kHz, row i belongs to voices[i].   Returns the same shape.   Raises nothing.
         """
+        hops = noisy.shape[1] // BLOCK
+        if any(0 < voice.ahead < hops for voice in voices):  # its state is held in between
+            return np.concatenate([self.clean(voices, hop) for hop in np.split(noisy, hops, axis=1)], axis=1)
         noisy = np.ascontiguousarray(noisy, np.float32)  # libdf refuses strides
         frames = [voice.stft.analysis(noisy[row : row + 1], reset=False) for row, voice in enumerate(voices)]
-        spectrum = np.concatenate(frames)[:, 0].view(np.float32).reshape(-1, BINS, 2)
+        spectrum = np.concatenate(frames).view(np.float32).reshape(-1, hops, BINS, 2)
         spectrum, after = self._engine.run(spectrum, [voice.state for voice in voices])
         clean = np.empty_like(noisy)
-        bins = spectrum.view(np.complex64).reshape(-1, 1, 1, BINS)
+        bins = spectrum.view(np.complex64).reshape(-1, 1, hops, BINS)
         for row, voice in enumerate(voices):
             voice.state = after[row]
             if voice.ahead:
@@ -97,11 +102,11 @@ class DeepFilterNet3:
             clean[row] = voice.stft.synthesis(bins[row], reset=False)
         return clean
 
-    def _wait(self, voice: Voice, frame: Frame) -> None:
-        """A hop of the look-ahead: nothing to be heard yet, and convolutions and GRUs have not begun."""
-        voice.ahead -= 1
+    def _wait(self, voice: Voice, frames: Frames) -> None:
+        """Hops of the look-ahead: nothing to be heard yet, and convolutions and GRUs have not begun."""
+        voice.ahead -= frames.shape[1]
         voice.state = self._engine.hold(voice.state)
-        frame[:] = 0
+        frames[:] = 0
 
 
 class DeepFilterNet2(DeepFilterNet3):

@@ -1,4 +1,4 @@
-"""DeepFilterNet, one hop at a time: torch modules with explicit state, their export to ONNX, and the engines that run them.
+"""DeepFilterNet, one hop at a time or two: torch modules with explicit state, their export to ONNX, and the engines that run them.
 
     folder ─► upstream.load ─► DfNet (offline) ─► DeepFilterNet3 (streaming) ─► workers.export ─► graph ─► graph.Graph ─► plugin
                                                          └──────────────────────────────────────────► eager.Eager (CUDA) ──┘

@@ -1,6 +1,7 @@
 """What DeepFilterNet2 and 3 have in common: the convolutions around the GRUs, and the deep filter.
 
-Learnt parameters come from upstream's modules of the same purpose. Shapes: B voices; time is always one hop.
+Learnt parameters come from upstream's modules of the same purpose.
+Shapes: B rows, each one hop of a voice, its hops one after the other; where they lie apart, [voices, T hops, ...].
 """
 
 from typing import Any
@@ -9,29 +10,31 @@ import torch
 from torch import Tensor, nn
 
 from workers.streaming import layers
+from workers.streaming.hops import first_and_last, of_hops
 
 BINS, LOW_BINS = 481, 96  # of a frame; of those, the deep filter's, up to 4.8 kHz
 BANDS = 32  # on the ERB scale
 CHANNELS = 64  # of most convolutions
 ORDER = 5  # frames that the deep filter sees
+FRAMES = 3  # that the first convolutions see
 
 
 class FeatureConvolutions(nn.Module):
-    """Features of three frames -> both embeddings [B, 512], the mask's four skip connections, c0 for the coefficients."""
+    """Features of T + 2 frames -> of each hop both embeddings [B, 512], the mask's four skip connections, c0 for the coefficients."""
 
     def __init__(self, enc: Any) -> None:
         super().__init__()
-        self.erb0, self.erb1 = layers.merged(enc.erb_conv0), layers.merged(enc.erb_conv1)
+        self.erb0, self.erb1 = layers.over_channels(layers.merged(enc.erb_conv0)), layers.merged(enc.erb_conv1)
         self.erb2, self.erb3 = layers.merged(enc.erb_conv2), layers.merged(enc.erb_conv3)
-        self.complex0, self.complex1 = layers.merged(enc.df_conv0), layers.Pair(enc.df_conv1)
+        self.complex0, self.complex1 = layers.over_channels(layers.merged(enc.df_conv0)), layers.Pair(enc.df_conv1)
         self.complex_in = layers.GroupedLinear(enc.df_fc_emb[0].weight)
 
     def forward(self, erb: Tensor, complex_: Tensor) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
-        e0 = self.erb0(erb).relu()
+        e0 = self.erb0(windows(erb, FRAMES, 2).reshape(-1, FRAMES, 1, BANDS)).relu()
         e1 = self.erb1(e0).relu()
         e2 = self.erb2(e1).relu()
         e3 = self.erb3(e2).relu()
-        c0 = self.complex0(complex_).relu()
+        c0 = self.complex0(windows(complex_, FRAMES, 2).reshape(-1, 2 * FRAMES, 1, LOW_BINS)).relu()
         c1 = self.complex1(c0).relu()
         return by_bin(e3, 8), self.complex_in(by_bin(c1, 48)).relu(), [e0, e1, e2, e3], c0
 
@@ -64,10 +67,10 @@ class MaskConvolutions(nn.Module):
 
 
 class Coefficients(nn.Module):
-    """GRU output [*, B, 256] and c0 -> coefficients [B, 10, 96]: five real parts, oldest frame first, then five imaginary.
+    """GRU output [B, 256] and c0 -> coefficients [B, 10, 96]: five real parts, oldest frame first, then five imaginary.
 
     The convolution over time of c0 looks some frames back; carried are not those frames of 64 channels but what they will
-    add to the next outputs: waiting [B, self.waiting, 1, 96], the nearest first.
+    add to the next outputs: waiting [voices, self.waiting, 96], the nearest first.
     """
 
     def __init__(self, dec: Any) -> None:
@@ -82,24 +85,32 @@ class Coefficients(nn.Module):
         newest_first = parts_first.flip(2).permute(2, 0, 1, 3).flatten(0, 1)[:, :, None]  # [10 * frames, 64, 1, 1]
         self.pathway = layers.conv(newest_first, torch.cat([bias, bias.new_zeros(self.waiting)]))
 
-    def forward(self, hidden: Tensor, c0: Tensor, waiting: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, hidden: Tensor, c0: Tensor, waiting: Tensor, hops: int) -> tuple[Tensor, Tensor]:
         wide = self.out(hidden).tanh().reshape(-1, LOW_BINS, 2 * ORDER).transpose(1, 2)
-        sums, now = self.pathway(c0), 2 * ORDER
-        ripe = (sums[:, :now] + waiting[:, :now]).relu()
-        waiting = torch.cat([sums[:, now:-now] + waiting[:, now:], sums[:, -now:]], 1)
-        return wide + ripe.reshape(-1, now, LOW_BINS), waiting
+        sums, now = self.pathway(c0).reshape(-1, hops, 2 * ORDER + self.waiting, LOW_BINS), 2 * ORDER
+        ripe, waits = [], []
+        for each in first_and_last(sums):
+            ripe.append(each[:, :now] + waiting[:, :now])
+            waiting = torch.cat([each[:, now:-now] + waiting[:, now:], each[:, -now:]], 1)
+            waits.append(waiting)
+        return wide + of_hops(ripe, hops).relu().reshape(-1, now, LOW_BINS), of_hops(waits, hops)[:, -1]
 
 
 def quartet(low: Tensor) -> Tensor:
-    """A frame's low bins as `filtered` wants them: [B, 2, 96] -> real, -imaginary, imaginary, real [B, 4, 1, 96]."""
-    real, imaginary = low[:, :1, None], low[:, 1:, None]
-    return torch.cat([real, -imaginary, imaginary, real], 1)
+    """Frames' low bins as `filtered` wants them: [B, T, 2, 96] -> real, -imaginary, imaginary, real [B, T, 4, 96]."""
+    real, imaginary = low[:, :, :1], low[:, :, 1:]
+    return torch.cat([real, -imaginary, imaginary, real], 2)
+
+
+def windows(frames: Tensor, length: int, dim: int) -> Tensor:
+    """The last `length` frames of each hop, oldest first: [B, length - 1 + T, ...] -> [B, T, ...] with them stacked at `dim`."""
+    return torch.stack([frames[:, at : at + 1 - length or None] for at in range(length)], dim)
 
 
 def filtered(low: Tensor, coefficients: Tensor) -> Tensor:
     """The deep filter: each bin becomes the complex sum of its last frames times its coefficients: [B, 2, 96].
 
-    low [B, 4, 5, 96] are quartets, oldest frame first; coefficients [B, 10, 96] have all real parts, then all imaginary
+    low [voices, 4 + T, 4, 96] are quartets, oldest frame first; coefficients [B, 10, 96] have all real parts, then all imaginary
     ones: so a row of products sums up to the real, the other to the imaginary part.
     """
-    return (low.reshape(-1, 2, 2 * ORDER, LOW_BINS) * coefficients[:, None]).sum(2)
+    return (windows(low, ORDER, 3).reshape(-1, 2, 2 * ORDER, LOW_BINS) * coefficients[:, None]).sum(2)

@@ -25,6 +25,8 @@ Floats = npt.NDArray[np.float32]
 class Eager:
     """Owns the module on its device. A voice's state is a tensor float32[size] there."""
 
+    hops = 1  # a call: `replay` would need a graph of its own for two
+
     def __init__(self, family: Family, weights: Path, device: str) -> None:
         """weights: a folder with config.ini and checkpoints/.  device: "cpu" or "cuda".  Raises OptionError."""
         if device == "cuda" and not torch.cuda.is_available():
@@ -48,13 +50,13 @@ class Eager:
         return self._initial
 
     def run(self, frames: Floats, states: Sequence[Tensor]) -> tuple[Floats, Sequence[Tensor]]:
-        """One hop of each voice: float32[n, 481, 2] and n states -> frames that the caller may write to, and new states."""
+        """One hop of each voice: float32[n, 1, 481, 2] and n states -> frames that the caller may write to, and new states."""
         with torch.inference_mode():
             clean, after = self._run(torch.from_numpy(frames).to(self._device), torch.stack(list(states)))
             return clean.contiguous().cpu().numpy(), after.unbind()
 
     def hold(self, state: Tensor) -> Tensor:
-        """The state after a hop of the look-ahead: convolutions and GRUs have not begun."""
+        """The state after hops of the look-ahead: convolutions and GRUs have not begun."""
         with torch.inference_mode():
             return torch.where(self._held, self._initial, state)
 

@@ -1,4 +1,4 @@
-"""The two features of a frame and their running norms, carried from hop to hop.
+"""The two features of each frame and their running norms, carried from hop to hop.
 
 libdf has both, but its norms copy the state they are given and cannot stream; offline and here the sums are the same.
 """
@@ -7,14 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from workers.streaming.hops import first_and_last, of_hops
+
 LEAST = 1e-12  # the unit norm decays to zero in 140 s of digital silence where denormals are flushed, and 0/0 is NaN for ever
 
 
 class Features(nn.Module):
-    """ERB levels and unit-normed low bins of one frame.
+    """ERB levels and unit-normed low bins of one frame or two.
 
-    spectrum float32[B, 2, 481] (real, imaginary), levels [B, 32], sizes [B, 96]
-    -> erb [B, 1, 1, 32], low [B, 2, 1, 96], and both norms moved on by one hop.
+    spectrum float32[B, T, 2, 481] (real, imaginary), levels [B, 32], sizes [B, 96]
+    -> erb [B, T, 1, 32], low [B, T, 2, 96], and both norms moved on by T hops.
     """
 
     def __init__(self, filters: Tensor, low_bins: int, alpha: float) -> None:
@@ -27,12 +29,20 @@ class Features(nn.Module):
 
     def forward(self, spectrum: Tensor, levels: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         squares = spectrum * spectrum
-        power = squares[:, 0] + squares[:, 1]
+        power = squares[:, :, 0] + squares[:, :, 1]
         mean = torch.matmul(power, self.filters) + 1e-10
         level = (torch.log(mean.double()) * float(1 / np.log(10))).float() * 10
-        levels = level * self.new + levels * self.old
+        levels = self.running(level, levels)
         erb = (level - levels) / 40
-        sizes = power[:, : self.low_bins].sqrt() * self.new + sizes * self.old
-        sizes = sizes.clamp_min(LEAST)
-        low = spectrum[:, :, : self.low_bins] / sizes.sqrt()[:, None]
-        return erb[:, None, None], low[:, :, None], levels, sizes
+        sizes = self.running(power[:, :, : self.low_bins].sqrt(), sizes, LEAST)
+        low = spectrum[..., : self.low_bins] / sizes.sqrt()[:, :, None]
+        return erb[:, :, None], low, levels[:, -1], sizes[:, -1]
+
+    def running(self, values: Tensor, mean: Tensor, least: float | None = None) -> Tensor:
+        """The mean so far at each hop: values [B, T, N] and the mean before them [B, N] -> [B, T, N]."""
+        means = []
+        for value in first_and_last(values):
+            mean = value * self.new + mean * self.old
+            mean = mean if least is None else mean.clamp_min(least)
+            means.append(mean)
+        return of_hops(means, values.shape[1])

@@ -25,11 +25,11 @@ class Graph:
 
     def _describe(self, properties: Mapping[str, str]) -> None:
         try:
-            known = {key: json.loads(properties[key]) for key in ("latency", "look_ahead", "parts")}
+            known = {key: json.loads(properties[key]) for key in ("latency", "look_ahead", "hops", "parts")}
             parts = [Part(**{**part, "shape": tuple(part["shape"])}) for part in known["parts"]]
         except (KeyError, ValueError, TypeError) as error:
             raise OptionError(f"the graph lacks its description: {error}") from error
-        self.latency, self.look_ahead = int(known["latency"]), int(known["look_ahead"])
+        self.latency, self.look_ahead, self.hops = int(known["latency"]), int(known["look_ahead"]), int(known["hops"])
         self._initial, self._held = initial(parts), held(parts)
 
     def open(self) -> Floats:
@@ -37,12 +37,12 @@ class Graph:
         return self._initial
 
     def run(self, frames: Floats, states: Sequence[Floats]) -> tuple[Floats, Sequence[Floats]]:
-        """One hop of each voice: float32[n, 481, 2] and n states -> frames that the caller may write to, and new states."""
+        """As many hops of each voice: float32[n, hops, 481, 2] and n states -> frames that the caller may write to, and new states."""
         clean, after = self._session.run(None, {"spectrum": frames, "state": np.stack(states)})
         return clean, after
 
     def hold(self, state: Floats) -> Floats:
-        """The state after a hop of the look-ahead: convolutions and GRUs have not begun."""
+        """The state after hops of the look-ahead: convolutions and GRUs have not begun."""
         return np.where(self._held, self._initial, state)
 
 

@@ -2,7 +2,7 @@
 
 All take the learnt parameters of a loaded upstream block, and know their sizes beforehand: a size asked of a tensor would
 become a dozen nodes of the exported graph. Folding is done in float64, so that it costs no accuracy.
-Shapes: B voices, C channels, F bins, G groups, H hidden units; time is always one hop.
+Shapes: B rows, each one hop of a voice (the hops of a voice follow each other), C channels, F bins, G groups, H hidden units.
 """
 
 from collections.abc import Iterable
@@ -52,6 +52,13 @@ def merged(block: Iterable[nn.Module]) -> nn.Conv2d:
     if pointwise is not None:
         kernel = torch.einsum("op,pctf->octf", pointwise, kernel)
     return conv(kernel * scale[:, None, None, None], shift, first.stride[1])
+
+
+def over_channels(convolution: nn.Conv2d) -> nn.Conv2d:
+    """The same for frames that lie beside each other as channels, oldest first: [B, C, T, F] becomes [B, T * C, 1, F]."""
+    assert convolution.bias is not None
+    kernel = convolution.weight.transpose(1, 2).flatten(1, 2)[:, :, None]
+    return conv(kernel, convolution.bias, convolution.stride[1])
 
 
 class Gain(nn.Module):
@@ -114,20 +121,16 @@ class Upsampling(nn.Module):
 
 
 class GroupedLinear(nn.Module):
-    """Upstream's GroupedLinearEinsum for one hop: B * G*I floats -> [*lead, B, G*H].
+    """Upstream's GroupedLinearEinsum: [B, G*I] -> [B, G*H]. Groups go first, so that a batch is one product a group."""
 
-    Groups go first, so that a batch is one product a group. lead: (1,) for what a GRU takes, else none.
-    """
-
-    def __init__(self, weight: Tensor, *lead: int) -> None:
+    def __init__(self, weight: Tensor) -> None:
         super().__init__()
-        self.lead = lead
         self.weight = nn.Parameter(weight.detach().float(), requires_grad=False)  # [G, I, H]
         self.groups, self.width, self.out = weight.shape
 
     def forward(self, x: Tensor) -> Tensor:
         product = torch.matmul(x.reshape(-1, self.groups, self.width).transpose(0, 1), self.weight)
-        return product.transpose(0, 1).reshape(*self.lead, -1, self.groups * self.out)
+        return product.transpose(0, 1).reshape(-1, self.groups * self.out)
 
 
 class SideBySide(nn.Module):
@@ -147,18 +150,19 @@ class SideBySide(nn.Module):
 
 
 class GruStep(nn.Module):
-    """One step of a stack of GRU layers: x [1, B, H], each layer's state [B, H] -> (the last layer's output [1, B, H], new states)."""
+    """T steps of a stack of GRU layers: rows x [B * T, H], each layer's state [B, H] -> (the last layer's rows, new states)."""
 
     def __init__(self, gru: nn.GRU) -> None:
         super().__init__()
+        self.width = gru.input_size
         self.layers = nn.ModuleList(_layer(gru, number) for number in range(gru.num_layers))
 
-    def forward(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        after = []
+    def forward(self, x: Tensor, states: list[Tensor], hops: int) -> tuple[Tensor, list[Tensor]]:
+        after, x = [], x.reshape(-1, hops, self.width).transpose(0, 1)
         for layer, state in zip(self.layers, states, strict=True):
-            _, x = layer(x, state[None])
-            after.append(x.reshape(-1, layer.hidden_size))
-        return x, after
+            x, last = layer(x, state[None])
+            after.append(last.reshape(-1, layer.hidden_size))
+        return x.transpose(0, 1).reshape(-1, layer.hidden_size), after
 
 
 def _layer(gru: nn.GRU, number: int) -> nn.GRU:

@@ -11,6 +11,8 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+HOPS = 2  # that a graph takes of each voice in a call, at most: a packet of 20 ms
+
 
 @dataclass(frozen=True)
 class Part:
