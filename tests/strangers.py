@@ -1,8 +1,9 @@
-"""An installed package that brings the denoisers of tests/workers/speech.py, by the door that strangers use."""
+"""An installed package that brings the denoisers of tests/workers/{speech,strange}.py, by the door that strangers use."""
 
 from pathlib import Path
 
 KINDS = ("Broken", "Raising", "Deadly", "Slow", "Sluggish", "Fussy", "Threaded")
+STRANGE = ("Native", "Costly")
 
 
 def install(folder: Path) -> Path:
@@ -10,6 +11,7 @@ def install(folder: Path) -> Path:
     package = folder / "strangers-1.0.dist-info"
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: strangers\nVersion: 1.0\n")
-    kinds = "\n".join(f"{kind.lower()} = tests.workers.speech:{kind}" for kind in KINDS)
+    places = {**dict.fromkeys(KINDS, "speech"), **dict.fromkeys(STRANGE, "strange")}
+    kinds = "\n".join(f"{kind.lower()} = tests.workers.{place}:{kind}" for kind, place in places.items())
     (package / "entry_points.txt").write_text(f"[hushcast.denoisers]\n{kinds}\npassthrough = nowhere:Nothing\nlost = nowhere:Nothing\n")
     return folder

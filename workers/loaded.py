@@ -4,6 +4,7 @@ import ctypes
 import gc
 import json
 import os
+import sys
 import threading
 from collections.abc import Mapping
 
@@ -12,7 +13,8 @@ from workers.denoiser import Denoiser
 from workers.pages import collapse
 from workers.worker import warm
 
-PARKED = 1  # native threads that one library may leave behind: ONNX Runtime has one that waits for ever and is not missed in a fork
+RUNTIME = "onnxruntime"
+PARKED = 1  # native threads that ONNX Runtime may leave behind when it is imported: it waits for ever, and is not missed in a fork
 
 
 class Loaded:
@@ -41,6 +43,7 @@ class Loaded:
         return self._denoisers[name]
 
     def _load(self, name: str, options: Mapping[str, object]) -> None:
+        had_runtime = RUNTIME in sys.modules
         try:
             denoiser = registry.load(name)(options)
             warm(denoiser)  # touched here, its pages are shared
@@ -49,16 +52,16 @@ class Loaded:
             gc.collect()
             _trim()
             collapse()
-            self._count(name)
+            self._count(name, PARKED if RUNTIME in sys.modules and not had_runtime else 0)
 
-    def _count(self, name: str) -> None:
+    def _count(self, name: str, expected: int) -> None:
         came = native_threads() - self._baseline
         if self._crowd is not None:
             pass
         elif threading.active_count() > 1:
             self._crowd = f"{name} has started the Python thread {threading.enumerate()[-1].name!r}"
-        elif came > PARKED:
-            self._crowd = f"{name} has started {came} native threads"
+        elif came > expected:
+            self._crowd = f"{name} has started {'a native thread' if came == 1 else f'{came} native threads'}"
         self._baseline += came
 
     def why_no_fork(self) -> str | None:

@@ -291,17 +291,19 @@ async def test_only_its_own_descriptors(nursery: Nursery, stretch: float) -> Non
         assert len(psutil.Process(first.worker.pid).threads()) == 1
 
 
-async def test_many_forks(nursery: Nursery, stretch: float) -> None:
-    """Two hundred workers one after the other, each runs, and the nursery keeps nothing of them."""
-    sent = packets(voice(0.2))[:4]
-    await nursery.load("rnnoise", {})
+async def test_many_forks(nursery: Nursery, deepfilternet3_graph: Path, stretch: float) -> None:
+    """Two hundred workers, each denoises to the same bytes, and the nursery keeps nothing of them."""
+    sent, options = packets(voice(0.2))[:4], {"graph": str(deepfilternet3_graph)}
+    await nursery.load("deepfilternet3", options)
     process = psutil.Process(nursery.pid)
+    heard = set()
 
     async def once() -> None:
-        async with Way(nursery, "rnnoise") as way:
+        async with Way(nursery, "deepfilternet3", options) as way:
             for packet in sent:
                 way.put(packet)
-            await way.until(lambda: way.out, 10 * stretch)
+            await way.until(lambda: len(way.out) > 1, 10 * stretch)
+            heard.add(way.out[1].payload)
             way.worker.kill()
 
     for _ in range(5):
@@ -309,6 +311,7 @@ async def test_many_forks(nursery: Nursery, stretch: float) -> None:
     before = (process.num_fds(), process.memory_info().rss)
     for _ in range(40):
         await asyncio.gather(*(once() for _ in range(5)))
+    assert len(heard) == 1
     assert process.num_fds() <= before[0] + 1
     assert process.memory_info().rss < before[1] + 2_000_000
     assert not await dead([child.pid for child in process.children()], 5 * stretch)

@@ -1,0 +1,33 @@
+"""Denoisers with a vice that only their process shows: they are installed as speech.py's are, and for real servers too."""
+
+import ctypes
+import signal
+import time
+from collections.abc import Mapping, Sequence
+
+from workers.denoiser import Sound, Voice
+from workers.plugins.passthrough import Passthrough
+
+COSTLY_S = 0.0042  # of a processor, for each block of 10 ms
+
+
+class Native(Passthrough):
+    """Starts a thread that Python knows nothing of when it is loaded, as a library of C would, and has need of it."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        library, thread = ctypes.CDLL(None), ctypes.c_ulong()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are for the main thread
+        try:
+            assert library.pthread_create(ctypes.byref(thread), None, library.sleep, ctypes.c_void_p(600)) == 0
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Costly(Passthrough):
+    """Takes nearly half a processor for a voice."""
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        end = time.process_time() + COSTLY_S * noisy.size / self.block
+        while time.process_time() < end:
+            pass
+        return noisy.copy()
