@@ -1,5 +1,6 @@
 """Questions about bearer tokens. Only digests come here."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from db.errors import Missing
@@ -23,6 +24,12 @@ def remove(user_id: int, token_id: int) -> None:
     """Revoke a token. Raises Missing where the user has none of that id."""
     if not Token.delete().where((Token.user == user_id) & (Token.id == token_id)).execute():
         raise Missing("not_found")
+
+
+def gone(token_ids: Collection[int]) -> set[int]:
+    """Which of these tokens are no more."""
+    there = Token.select(Token.id).where(Token.id.in_(list(token_ids)))
+    return set(token_ids) - {token.id for token in there}
 
 
 def use(digest: str) -> Token | None:

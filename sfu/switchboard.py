@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -26,11 +27,12 @@ MakePeer = Callable[[sdp.Offer, sdp.Kind, int, str | None, str], Peer]
 
 @dataclass(frozen=True)
 class Resource:
-    """A WHIP or WHEP resource: whose it is, and the peer behind it."""
+    """A WHIP or WHEP resource: whose it is, by what grant (`login:ID`, say), and the peer behind it."""
 
     peer: Peer
     broadcast: Broadcast
     owner: str
+    grant: str
 
 
 class Switchboard:
@@ -55,8 +57,8 @@ class Switchboard:
 
     # publish
 
-    async def publish(self, username: str, owner: str, offer: str, wish: Wish, host: str | None) -> Peer:
-        """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet.
+    async def publish(self, username: str, owner: str, offer: str, wish: Wish, host: str | None, grant: str = "") -> Peer:
+        """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet. grant: what `revoke` may end it by.
 
         Raises BadOffer, NoOpus, UnknownDenoiser, Draining, NotLive where it was ended while it opened.
         """
@@ -69,7 +71,7 @@ class Switchboard:
         broadcast = await self._broadcast_of(username)
         peer = self._make_peer(parsed, "publish", 0, host, owner)
         broadcast.offer(peer, wish)
-        self._resources[peer.id] = Resource(peer, broadcast, owner)
+        self._resources[peer.id] = Resource(peer, broadcast, owner, grant)
         return peer
 
     async def _broadcast_of(self, username: str) -> Broadcast:
@@ -109,9 +111,18 @@ class Switchboard:
     # subscribe
 
     async def subscribe(
-        self, broadcaster: str, owner: str, name: str, offer: str, variant: str, host: str | None, lasts_s: float | None = None
+        self,
+        broadcaster: str,
+        owner: str,
+        name: str,
+        offer: str,
+        variant: str,
+        host: str | None,
+        lasts_s: float | None = None,
+        grant: str = "",
     ) -> Peer:
-        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; lasts_s: how long it may hear.
+        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; lasts_s: how long it may hear;
+        grant: what `revoke` may end it by.
 
         Raises NotLive, BadOffer, NoOpus, Draining.
         """
@@ -123,7 +134,7 @@ class Switchboard:
             raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)
         peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, host, owner)
         broadcast.join(Listener(peer, variant, name=name), lasts_s)
-        self._resources[peer.id] = Resource(peer, broadcast, owner)
+        self._resources[peer.id] = Resource(peer, broadcast, owner, grant)
         return peer
 
     def _on_air(self, username: str) -> Broadcast | None:
@@ -219,6 +230,18 @@ class Switchboard:
         while (broadcast := self._broadcasts.get(username)) is not None:
             await self._end(broadcast)
         await asyncio.gather(*(self.drop_listener(each, username) for each in list(self._broadcasts)))
+
+    @property
+    def grants(self) -> set[str]:
+        """By what is sent and heard now."""
+        return {resource.grant for resource in self._resources.values()}
+
+    async def revoke(self, grants: Collection[str]) -> None:
+        """These are good no longer: end what was begun by them, a broadcast as by its broadcaster's DELETE."""
+        for identity, resource in list(self._resources.items()):
+            if resource.grant in grants:
+                with suppress(NotFound):  # it has gone while another was ended
+                    await self.delete(identity, resource.owner)
 
     # what is told
 

@@ -10,7 +10,7 @@ from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
 from web.secret import digest
-from web.session import current_login, current_user, sign_in, sign_out
+from web.session import current_login, current_user, sign_in, sign_out, signed_out
 
 
 class RegistrationClosed(Refused):
@@ -44,10 +44,10 @@ async def login(request: web.Request) -> web.Response:
 
 
 async def logout(request: web.Request) -> web.Response:
-    """Sign out; the cookie is dead, its sockets close."""
+    """Sign out; the cookie is dead, its sockets close, what it sends and hears ends."""
     ended = await current_login(request)
     await sign_out(request)
-    request.app[PRESENCE].signed_out([ended.id])
+    await signed_out(request.app, [ended.id])
     return nothing()
 
 
@@ -67,7 +67,7 @@ async def change_password(request: web.Request) -> web.Response:
     fields.check()
     await _verified(request, mine.user.username, old)
     await request.app[DB].run(users.set_password, mine.user_id, await request.app[PASSWORDS].hash(new))
-    request.app[PRESENCE].signed_out(await request.app[DB].run(logins.remove_others, mine.user_id, mine.id))
+    await signed_out(request.app, await request.app[DB].run(logins.remove_others, mine.user_id, mine.id))
     return nothing()
 
 
@@ -94,7 +94,7 @@ async def end_session(request: web.Request) -> web.Response:
     """Sign one browser out."""
     mine = await current_login(request)
     await request.app[DB].run(logins.remove, mine.user_id, id_of(request))
-    request.app[PRESENCE].signed_out([id_of(request)])
+    await signed_out(request.app, [id_of(request)])
     return nothing()
 
 

@@ -1,5 +1,6 @@
 """Who is asking: the login behind a cookie, or the token behind an Authorization header."""
 
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,13 +9,14 @@ from aiohttp_session import AbstractStorage, Session, get_session, new_session
 
 from db import friendships, links, logins, tokens, users
 from db.connection import Database
-from db.models import ListenLink, Login, User
+from db.models import ListenLink, Login, Token, User
 from sfu.errors import BadCredentials, NoSuchUser, NotFriends, NotSignedIn, WrongScope
 from web.channel import Channel
-from web.keys import ADDRESSES, DB, PRESENCE
+from web.keys import ADDRESSES, DB, PRESENCE, SWITCHBOARD
 from web.secret import digest, fresh
 
 LOGIN = web.RequestKey("LOGIN", Login)
+TOKEN = web.RequestKey("TOKEN", Token)
 MAX_AGE_S = int(logins.IDLE.total_seconds())
 
 
@@ -60,11 +62,12 @@ async def friend_named(request: web.Request, user: User) -> User:
 
 
 class Hearing(NamedTuple):
-    """Who is heard, by whom (a name, or `link:ID` for the bearer of a listen link), and until when; None: no end."""
+    """Who is heard, by whom (a name, or `link:ID` for the bearer of a listen link), until when (None: no end), and by what grant."""
 
     broadcaster: User
     listener: str
     until: datetime | None
+    grant: str
 
 
 async def hearing(request: web.Request) -> Hearing:
@@ -72,11 +75,30 @@ async def hearing(request: web.Request) -> Hearing:
     link = await link_of(request)
     if link is None:
         listener = await current_user(request, "listen")
-        return Hearing(await friend_named(request, listener), listener.username, None)
+        return Hearing(await friend_named(request, listener), listener.username, None, grant_of(request))
     named = await user_named(request)
     if named.id != link.user_id:
         raise NotFriends("The link is somebody else's.")
-    return Hearing(named, f"link:{link.id}", link.expires_at)
+    return Hearing(named, f"link:{link.id}", link.expires_at, f"link:{link.id}")
+
+
+def grant_of(request: web.Request) -> str:
+    """By what `current_user` has let this request in: `login:ID` or `token:ID`."""
+    token: Token | None = request.get(TOKEN)
+    return login_grant(request[LOGIN].id) if token is None else token_grant(token.id)
+
+
+def login_grant(login_id: int) -> str:
+    return f"login:{login_id}"
+
+
+def token_grant(token_id: int) -> str:
+    return f"token:{token_id}"
+
+
+def ids_in(grants: Iterable[str], kind: str) -> set[int]:
+    """The ids of the logins, or tokens, among these grants."""
+    return {int(identity) for each, _, identity in (grant.partition(":") for grant in grants) if each == kind}
 
 
 async def link_of(request: web.Request) -> ListenLink | None:
@@ -98,11 +120,11 @@ def channel_of(request: web.Request, user: User | None) -> Channel:
 
 
 async def sign_in(request: web.Request, user: User) -> None:
-    """Begin a login with a new cookie; the one that came with the request is dead from here on, and its sockets close."""
+    """Begin a login with a new cookie; the one that came with the request ends."""
     old = await get_session(request)
     if old.identity is not None:
         await request.app[DB].run(logins.remove_digest, old.identity)
-        request.app[PRESENCE].signed_out([request[LOGIN].id])
+        await signed_out(request.app, [request[LOGIN].id])
     session = await new_session(request)
     session["user"], session["password_hash"] = user.id, user.password_hash
 
@@ -112,6 +134,12 @@ async def sign_out(request: web.Request) -> None:
     (await get_session(request)).invalidate()
 
 
+async def signed_out(app: web.Application, login_ids: Collection[int]) -> None:
+    """These logins have ended: so do their sockets, and what they send and hear."""
+    app[PRESENCE].signed_out(login_ids)
+    await app[SWITCHBOARD].revoke({login_grant(each) for each in login_ids})
+
+
 async def _token_user(request: web.Request, scope: str | None) -> User:
     secret = bearer_of(request)
     token = None if secret is None else await request.app[DB].run(tokens.use, digest(secret))
@@ -119,6 +147,7 @@ async def _token_user(request: web.Request, scope: str | None) -> User:
         raise NotSignedIn
     if scope is None or scope not in token.scopes:
         raise WrongScope
+    request[TOKEN] = token
     return token.user
 
 

@@ -5,9 +5,9 @@ from aiohttp import web
 from db import tokens
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
-from web.keys import DB
+from web.keys import DB, SWITCHBOARD
 from web.secret import digest, fresh
-from web.session import current_user
+from web.session import current_user, token_grant
 
 SCOPES = ("publish", "listen", "metrics")
 
@@ -41,7 +41,8 @@ async def listed(request: web.Request) -> web.Response:
 
 
 async def revoke(request: web.Request) -> web.Response:
-    """The token is good for nothing from here on."""
+    """The token is good for nothing from here on; what is sent and heard by it ends."""
     user = await current_user(request)
     await request.app[DB].run(tokens.remove, user.id, id_of(request))
+    await request.app[SWITCHBOARD].revoke({token_grant(id_of(request))})
     return nothing()

@@ -7,7 +7,7 @@ from sfu.parts import Wish
 from web import negotiation
 from web.bodies import is_storable
 from web.keys import SWITCHBOARD
-from web.session import current_user, user_named
+from web.session import current_user, grant_of, user_named
 
 TITLE = 200  # characters, at most
 TRUTH = {"1": True, "true": True, "0": False, "false": False}
@@ -18,7 +18,7 @@ async def publish(request: web.Request) -> web.Response:
     wish, host = wish_of(request), await negotiation.host_of(request)
     offer = await negotiation.offer_of(request)
     username = await _own_name(request)  # again: the body may have taken its time, and the login have ended
-    peer = await request.app[SWITCHBOARD].publish(username, owner(username), offer, wish, host)
+    peer = await request.app[SWITCHBOARD].publish(username, owner(username), offer, wish, host, grant_of(request))
     return negotiation.created(request, peer)
 
 

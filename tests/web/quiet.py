@@ -1,6 +1,6 @@
 """A house without sound: what the doors see where nobody is ever live, so that they can be tested without the media plane."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,11 @@ class Quiet:
 
     async def stop(self, username: str) -> int | None:
         raise NotLive(conflict=True)
+
+    grants: frozenset[str] = frozenset()
+
+    async def revoke(self, grants: Collection[str]) -> None:
+        pass
 
     def people(self) -> set[str]:
         return set()

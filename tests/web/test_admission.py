@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
+import pytest
 from aiortc import RTCCertificate
 
 from tests.conftest import StartServer
@@ -81,6 +82,82 @@ async def test_the_end_of_a_listen_link_ends_the_listening(server: StartServer) 
         await ear.heard(10)
         await ada.until("ada", listeners=0)
         await ada.until("ada", live=True)
+
+
+@asynccontextmanager
+async def elsewhere(person: Person) -> AsyncIterator[Person]:
+    """The same person in another browser."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        other = Person(person.name, person.url, http)
+        await other.call("POST", "/api/login", {"username": person.name, "password": PASSWORD}, status=200)
+        yield other
+
+
+async def token_phone(person: Person, http: aiohttp.ClientSession) -> tuple[Softphone, int]:
+    """A phone that has nothing but a token, and the token's id."""
+    made = await person.call("POST", "/api/tokens", {"name": "obs", "scopes": ["publish", "listen"]}, status=201)
+    return Softphone(http, person.url, {"Authorization": f"Bearer {made['token']}"}), made["id"]
+
+
+@pytest.mark.parametrize("way", ["logout", "other", "password", "command line", "sign in"])
+async def test_the_end_of_a_login_ends_its_broadcast(server: StartServer, way: str) -> None:
+    """However a login ends, what it sends ends with it."""
+    running = await server()
+    async with friends(running.url, "ada", "bob") as (ada, bob), elsewhere(ada) as other, ada.phone() as mic:
+        await mic.publish("ada")
+        async with talking(mic):
+            await bob.until("ada", live=True)
+            match way:
+                case "logout":
+                    await ada.call("POST", "/api/logout", status=204)
+                case "other":
+                    [row] = [each for each in await other.call("GET", "/api/me/sessions") if not each["current"]]
+                    await other.call("DELETE", f"/api/me/sessions/{row['id']}", status=204)
+                case "password":
+                    await other.call("POST", "/api/me/password", {"old": PASSWORD, "new": PASSWORD + "!"}, status=204)
+                case "sign in":
+                    await ada.call("POST", "/api/login", {"username": "ada", "password": PASSWORD}, status=200)
+                case "command line":
+                    command = [
+                        sys.executable,
+                        "-m",
+                        "web.commands",
+                        "--config",
+                        str(running.folder / "config.toml"),
+                        "user",
+                        "passwd",
+                        "ada",
+                    ]
+                    await asyncio.to_thread(subprocess.run, command, cwd=ROOT, input=b"another battery\n", check=True)
+                    await bob.until("ada", live=False)
+            assert not (await bob.status("ada"))["live"]
+
+
+async def test_the_end_of_a_login_or_token_ends_what_it_hears(server: StartServer) -> None:
+    """And nothing that the same person hears otherwise; a token that is revoked no longer sends either."""
+    running = await server()
+    async with friends(running.url, "ada", "bob") as (ada, bob), aiohttp.ClientSession() as http:
+        first, by_first = await token_phone(bob, http)
+        second, by_second = await token_phone(ada, http)
+        async with ada.phone() as mic, bob.phone() as ear, elsewhere(bob) as other, other.phone() as spare, first, second:
+            await mic.publish("ada")
+            async with talking(mic):
+                await ada.until("ada", live=True)
+                for phone in (ear, spare, first):
+                    await phone.listen("ada")
+                    await phone.heard(1)
+                await bob.call("POST", "/api/logout", status=204)
+                assert (await ada.status())["listeners"] == 2
+                await other.call("DELETE", f"/api/tokens/{by_first}", status=204)
+                assert (await ada.status())["listeners"] == 1
+                await second.publish("ada")
+                async with talking(second):
+                    await mic.hang_up()
+                    await ada.until("ada", state="live")
+                    spare.received.clear()
+                    await spare.heard(5)
+                    await ada.call("DELETE", f"/api/tokens/{by_second}", status=204)
+                    assert not (await ada.status())["live"]
 
 
 async def test_an_account_that_is_deleted_from_the_command_line(server: StartServer, stretch: float) -> None:
