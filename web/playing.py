@@ -14,6 +14,7 @@ from web.children import ChildFailed
 from web.failures import problem
 from web.keys import ARCHIVE, TRANSCODING
 from web.recordings import allowed, variant_of
+from web.session import current_user
 from workers import opusfile, wav
 
 logger = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ async def _view(request: web.Request, folder: Path, variant: str, samples: int, 
     if wanted:
         response.set_status(206)
         response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{size}"
-    pieces = request.app[TRANSCODING].view(folder, variant, samples, start, stop)
+    pieces = request.app[TRANSCODING].view((await current_user(request)).id, folder, variant, samples, start, stop)
     async with contextlib.aclosing(pieces):
         if request.method == hdrs.METH_HEAD:
             await response.prepare(request)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from web.children import ChildFailed, run_module
 MADE = "recordings/.made"  # the cache, from storage.path; a file's name begins with the recording's number and a hyphen
 AT_ONCE = 2  # children that decode for streams; another one makes files
 MOST_VIEWS = 24  # streams at once, each of which holds at most LARGEST bytes
+MOST_OF_ONE = 8  # of them one person's: some tabs, each with two variants to compare
 SMALLEST, LARGEST = 512 * 1024, 4 * 1024 * 1024  # bytes that one child decodes: few at first, for a quick start
 CACHE_BYTES = 2_000_000_000
 MOST_MADE = 16  # files being made or waited for at once
@@ -26,7 +28,7 @@ class Transcoding:
         self._cache = cache
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._maker = asyncio.Semaphore(1)
-        self._views = 0
+        self._views: Counter[int] = Counter()  # by whose ear: a user's id
         self._making: dict[Path, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
@@ -42,14 +44,16 @@ class Transcoding:
             task.cancel()
         await asyncio.gather(*making, return_exceptions=True)
 
-    async def view(self, folder: Path, variant: str, samples: int, start: int, stop: int) -> AsyncGenerator[bytes, None]:
-        """Bytes start..stop-1 of the WAV view, piece by piece; no child runs while the taker is slow.
+    async def view(self, ear: int, folder: Path, variant: str, samples: int, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        """Bytes start..stop-1 of the WAV view, piece by piece; no child runs while the taker is slow. ear: the id of who listens.
 
         Raises TooMany before the first piece, ChildFailed.
         """
-        if self._views >= MOST_VIEWS:
+        if self._views[ear] >= MOST_OF_ONE:
+            raise TooMany("You are listening to too many recordings at once.", retry_after_s=5)
+        if self._views.total() >= MOST_VIEWS:
             raise TooMany("Too many recordings are being listened to.", retry_after_s=5)
-        self._views += 1
+        self._views[ear] += 1
         try:
             size = SMALLEST
             while start < stop:
@@ -60,7 +64,8 @@ class Transcoding:
                 yield piece
                 start, size = end, min(LARGEST, 2 * size)
         finally:
-            self._views -= 1
+            self._views[ear] -= 1
+            self._views += Counter()  # which drops who has none
 
     async def made(self, folder: Path, variant: str, form: str, samples: int, name: str) -> Path:
         """The whole recording as flac or opus, from the cache or made now and kept there as `name`. Raises TooMany, ChildFailed.

@@ -17,13 +17,14 @@ from aiohttp import ClientError
 
 from db import recordings
 from sfu.config import Recording
+from sfu.errors import TooMany
 from sfu.recorder import Recorder
 from tests.spoken import packet, packets_of
 from tests.web.conftest import Guest, House, OpenHouse
 from web import transcoding
 from web.children import ChildFailed
-from web.keys import ARCHIVE, CONFIG
-from web.transcoding import SMALLEST
+from web.keys import ARCHIVE, CONFIG, TRANSCODING
+from web.transcoding import MOST_OF_ONE, SMALLEST
 from workers import wav
 
 STARTED = datetime(2026, 3, 1, 20, 15, 30, tzinfo=UTC)
@@ -331,6 +332,28 @@ async def test_a_listener_that_leaves_frees_what_was_decoded_for_it(house: House
             await answer.content.readexactly(10)
             answer.close()
     assert (await sound(alice, recording, "?variant=both"))[0] == 200
+
+
+async def test_one_person_does_not_take_all_streams(house: House) -> None:
+    """Who has as many as one may have gets no more until one of them ends; others do."""
+    alice = await house.user("alice")
+    recording = await tape(house, "alice")
+    await until(alice, recording)
+    streams = []
+
+    async def begin(ear: int) -> int:
+        view = house.app[TRANSCODING].view(ear, folder_of(house, recording), "both", SECONDS * 48_000, 0, 1_000)
+        streams.append(view)
+        return len(await anext(view))
+
+    assert [await begin(1) for _ in range(MOST_OF_ONE)] == [1_000] * MOST_OF_ONE
+    with pytest.raises(TooMany):
+        await begin(1)
+    assert await begin(2) == 1_000
+    await streams[0].aclose()
+    assert await begin(1) == 1_000
+    for view in streams:
+        await view.aclose()
 
 
 async def test_a_stream_is_broken_off_where_it_cannot_go_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
