@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sfu import kept
 from sfu.capacity import Capacity
 from sfu.kept import KeptWorker
 from sfu.nursing import Nursing
@@ -118,6 +119,25 @@ async def test_a_switch_forgives(nursing: Nursing, tmp_path: Path, stretch: floa
         ada.worker.wish(denoiser="passthrough")
         await ada.until(DenoiseState.ACTIVE, 10 * stretch, denoiser="passthrough")
         await ada.heard(5 * stretch)
+
+
+async def test_deaths_now_and_then(nursing: Nursing, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """A worker whose deaths lie far apart is not given up, but the third and each further one is made good only after a while."""
+    monkeypatch.setattr(kept, "WINDOW_S", 0.0)  # none of these is within it
+    monkeypatch.setattr(kept, "BACK_OFF_S", 0.3)
+    async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
+        ada.worker.wish(True)
+        for times in range(5):
+            await ada.until(DenoiseState.ACTIVE, 10 * stretch)
+            await ada.heard(5 * stretch)
+            run = ada.worker.run
+            assert run is not None
+            begin = time.monotonic()
+            run._worker.kill()
+            await ada.until(DenoiseState.STARTING, 10 * stretch)
+            await ada.until(DenoiseState.ACTIVE, 10 * stretch, reason=None)
+            assert times < 2 or time.monotonic() - begin >= 0.3
+        assert DenoiseState.BYPASSED not in [state for state, _ in ada.states]
 
 
 async def test_what_is_off_has_no_trouble(nursing: Nursing, stretch: float) -> None:

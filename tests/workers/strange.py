@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from workers.denoiser import Sound, Voice
 from workers.plugins.passthrough import Passthrough
 
-COSTLY_S = 0.0042  # of a processor, for each block of 10 ms
+COSTLY_S = 0.0044  # of a processor, for each block of 10 ms
+BURST = 4  # blocks
 
 
 class Native(Passthrough):
@@ -24,10 +25,16 @@ class Native(Passthrough):
 
 
 class Costly(Passthrough):
-    """Takes nearly half a processor for a voice."""
+    """Takes nearly half a processor for a voice, in bursts: a median hop is quick, so that nobody calls it slow on a busy machine."""
+
+    def open(self) -> Voice:
+        return [0]
 
     def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
-        end = time.process_time() + COSTLY_S * noisy.size / self.block
-        while time.process_time() < end:
-            pass
+        for voice in voices:
+            voice[0] += 1
+            if voice[0] % BURST == 0:
+                end = time.process_time() + BURST * COSTLY_S
+                while time.process_time() < end:
+                    pass
         return noisy.copy()
