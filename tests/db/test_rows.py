@@ -57,6 +57,16 @@ async def test_a_login_that_is_gone_is_not_brought_back(database: Database, alic
     assert not await database.run(logins.touch, "digest")
 
 
+async def test_which_are_gone(database: Database, alice: User) -> None:
+    """Of some logins and of some tokens those that are no more, or never were."""
+    login = await database.run(logins.add, alice.id, "digest", "", "", "x")
+    token = await database.run(tokens.add, alice.id, "obs", ["publish"], "digest")
+    assert login is not None
+    assert await database.run(logins.gone, {login.id, 77}) == {77} == await database.run(tokens.gone, {token.id, 77})
+    await database.run(tokens.remove, alice.id, token.id)
+    assert await database.run(tokens.gone, {token.id}) == {token.id}
+
+
 async def test_an_invite_is_used_so_often(database: Database, alice: User) -> None:
     """As often as it says, until it expires; a taken name does not use it up."""
     await database.run(invites.add, alice.id, "twice", 2, now() + timedelta(hours=1))
