@@ -54,6 +54,7 @@ class Models:
 class Denoise:
     default: str = "auto"
     device: str = "auto"
+    post_filter: bool = False
     chunk_s: float = 2.0
     overlap_s: float = 0.5
 

@@ -38,8 +38,6 @@ class Fanout:
         base = secrets.randbits(32) if base is None else base
         self.heard: Callable[[Packet, str], None] | None = None  # each packet of `auto`, and its variant: original or denoised
         self.stage_ms = Quantiles()  # a packet is handed in -> the kernel has what goes out for it
-        self.original_ms = Quantiles()  # datagram in -> the kernel has the same packet for the prompt line
-        self.held_ms = Quantiles()  # datagram in that pushed a held packet out -> the kernel has that one
         self.listeners: dict[Listener, None] = {}  # in the order they joined
         self._clock_ns = clock_ns
         self._batch = batch or Batch()
@@ -64,8 +62,6 @@ class Fanout:
         self._reporting.map(packet)
         prompt = self._load(Line.PROMPT, packet, bool(packet.flags & Flag.JUMP))
         self._release(self._hold.original(packet, began_ns), prompt)
-        if prompt:
-            self.original_ms.add((self._clock_ns() - packet.arrival_ns) / 1e6)
         self._settle(began_ns)
 
     def denoised(self, packet: Packet) -> None:
@@ -199,8 +195,6 @@ class Fanout:
             if self.heard is not None and auto is not None:
                 self.heard(auto, "denoised" if auto is release.denoised else "original")
         self._send(loads)
-        if releases and releases[-1].pushed_ns:
-            self.held_ms.add((self._clock_ns() - releases[-1].pushed_ns) / 1e6)
 
     def _send(self, loads: Loads) -> None:
         if loads:

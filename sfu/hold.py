@@ -17,11 +17,10 @@ _NS_PER_SAMPLE = 1_000_000_000 / 48_000
 
 
 class Release(NamedTuple):
-    """One number that goes on: at least one of the two is there. pushed_ns: arrival of the packet that let it go, 0 = a clock."""
+    """One number that goes on: at least one of the two is there."""
 
     original: Packet | None
     denoised: Packet | None
-    pushed_ns: int
 
     @property
     def number(self) -> int:
@@ -58,7 +57,7 @@ class Hold:
         if expected and not self._expected:
             self._expected_from = self._newest.number + 1 if self._newest is not None else 0
         self._expected = expected
-        return self._push(0) + self.tick(now_ns)
+        return self._push() + self.tick(now_ns)
 
     def original(self, packet: Packet, now_ns: int = 0) -> list[Release]:
         """An original came, by `now_ns` in order (0: as it arrived): numbers rise from call to call, time too."""
@@ -69,7 +68,7 @@ class Hold:
         for each in self._held:
             if each.number not in self._ripe_ns and self._came_a_hold_after(each):
                 self._ripe_ns[each.number] = self._newest_ns
-        return self._push(packet.arrival_ns)
+        return self._push()
 
     def denoised(self, packet: Packet) -> list[Release]:
         """A denoised packet came: it goes on with its twin, and the originals before it without theirs."""
@@ -82,24 +81,24 @@ class Hold:
             return []
         out: list[Release] = []
         while self._held and self._held[0].number < number:
-            out.append(self._pop(packet.arrival_ns))
+            out.append(self._pop())
         twin = self._take() if self._held and self._held[0].number == number else None
         self.last = number
-        out.append(Release(twin, packet, packet.arrival_ns))
+        out.append(Release(twin, packet))
         return out
 
     def tick(self, now_ns: int) -> list[Release]:
         """What has waited long enough."""
         out: list[Release] = []
         while self._held and self._due_ns(self._held[0]) <= now_ns:
-            out.append(self._pop(0))
+            out.append(self._pop())
         return out
 
     def flush(self) -> list[Release]:
         """Everything, now: nothing more will come."""
         out: list[Release] = []
         while self._held:
-            out.append(self._pop(0))
+            out.append(self._pop())
         return out
 
     @property
@@ -107,10 +106,10 @@ class Hold:
         """When `tick` has something to do next (time.monotonic_ns)."""
         return self._due_ns(self._held[0]) if self._held else None
 
-    def _pop(self, pushed_ns: int) -> Release:
+    def _pop(self) -> Release:
         packet = self._take()
         self.last = packet.number
-        return Release(packet, None, pushed_ns)
+        return Release(packet, None)
 
     def _take(self) -> Packet:
         packet = self._held.popleft()
@@ -120,11 +119,11 @@ class Hold:
     def _waits(self, packet: Packet) -> bool:
         return self._expected and packet.number >= self._expected_from
 
-    def _push(self, pushed_ns: int) -> list[Release]:
+    def _push(self) -> list[Release]:
         """Let go what the newest original pushes out."""
         out: list[Release] = []
         while self._held and (self._pushed_out(self._held[0]) or len(self._held) > MOST_HELD):
-            out.append(self._pop(pushed_ns))
+            out.append(self._pop())
         return out
 
     def _pushed_out(self, packet: Packet) -> bool:

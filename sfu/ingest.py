@@ -206,6 +206,8 @@ class Ingest:
 
     def _ask(self, now_ns: int) -> None:
         asking = self._audio is not None and self._audio.nack
+        if self._order.deadline_ns(asking) is None:
+            return
         if asking and self._ssrc is not None:
             sequences = self._order.wanted(now_ns)
             if sequences:

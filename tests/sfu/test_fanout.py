@@ -457,14 +457,6 @@ def test_reports_of_listeners(stage: Stage) -> None:
     assert worst() == (0, 0)
 
 
-def test_stages_are_timed(stage: Stage) -> None:
-    """How long a packet took is known for each stage."""
-    stage.listener("original"), stage.listener("auto")
-    stage.o(*range(10))
-    for measured in (stage.fanout.stage_ms, stage.fanout.original_ms, stage.fanout.held_ms):
-        assert 0 <= measured.p50 <= measured.p99
-
-
 # anything
 
 

@@ -122,15 +122,6 @@ def test_held_packets_are_bounded() -> None:
     assert [release.number for release in out] == list(range(10))
 
 
-def test_pushed_by_is_told() -> None:
-    """A release says which arrival pushed it: the packet that came, or 0 for the clock."""
-    held = hold()
-    held.original(packet(0))
-    held.original(packet(1))
-    assert [each.pushed_ns for each in held.original(packet(2, 41))] == [41 * MS]
-    assert [each.pushed_ns for each in held.tick(10_000 * MS)] == [0, 0]
-
-
 @given(
     seed=some.integers(0, 2**32),
     loss=some.floats(0, 0.4),
