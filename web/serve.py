@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import errno
 import fcntl
+import gc
 import logging
 import os
 import resource
@@ -26,6 +27,7 @@ from web.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.app import make_app
 from web.certificate import tls_context
 from web.operations import drain
+from workers.pages import collapse
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
         await runner.setup()
         for each in sockets:
             await web.SockSite(runner, each, ssl_context=context).start()
+        settle()
         say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
         await stop.wait()
         logger.info("closing")
@@ -83,6 +86,16 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
 def runner_of(app: web.Application) -> web.AppRunner:
     """What speaks HTTP for the app. Its `keepalive_timeout` is the one clock that aiohttp has while it waits for a request's head."""
     return web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CONNECTIONS_S, keepalive_timeout=patience.HEAD_S)
+
+
+def settle() -> None:
+    """All is loaded and stays: no collection looks at it any more, and it moves into large pages.
+
+    A full collection held the loop for 30 ms; a packet that comes after 20 ms of nothing finds its pages sooner.
+    """
+    gc.collect()
+    gc.freeze()
+    collapse()
 
 
 async def _closed_in_time(runner: web.AppRunner) -> bool:
