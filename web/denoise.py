@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given += ["--download"] * models.download
     given += [f"--denoiser={denoise.default}", f"--device={denoise.device}"]
     given += [f"--chunk-s={denoise.chunk_s}", f"--overlap-s={denoise.overlap_s}"]
+    given += ["--post-filter"] * denoise.post_filter
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-P", "-m", "workers.denoise", *given, *rest], {**os.environ, **_ONE_THREAD})
 

@@ -43,7 +43,8 @@ def _denoise(asked: argparse.Namespace) -> int:
     with ExitStack() as opened:
         source = opened.enter_context(Source(asked.input, keep_channels=asked.stereo))
         device = device_of(asked.device, has_model(asked.denoiser))
-        settings = Settings(tuple(asked.models), asked.url, asked.download, asked.cache, asked.chunk_s, asked.overlap_s, device)
+        places = (tuple(asked.models), asked.url, asked.download, asked.cache)
+        settings = Settings(*places, asked.chunk_s, asked.overlap_s, device, asked.post_filter)
         name, denoiser = chosen(asked.denoiser, settings, lambda line: _said(f"hushcast: {line}"))
         target = opened.enter_context(Target(asked.output, source.rate_hz, source.layout, source.is_float))
         cleaning, progress = Cleaning(denoiser, source.channels, asked.strength_db), Progress(source.seconds)
@@ -90,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--denoiser", metavar="NAME", default="auto", help="a denoiser, or chunked:NAME (default: %(default)s)")
     parser.add_argument("--device", choices=CHOICES, default="auto", help="where models run; auto: CUDA if there (default: %(default)s)")
     parser.add_argument("--strength-db", metavar="X", type=_decibels, default=NO_LIMIT_DB, help="take out at most X dB, 0-100")
+    parser.add_argument(
+        "--post-filter", action=argparse.BooleanOptionalAction, default=False, help="DeepFilterNets: take more out of what is mostly noise"
+    )
     parser.add_argument("--stereo", action="store_true", help="keep the channels apart, each with a voice of its own; else they are folded")
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help="spectrograms before and after")
     parser.add_argument("--chunk-s", metavar="S", type=float, default=2.0, help="chunked: length of a chunk (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""Weights -> streaming graph: `python -m workers.export NAME --weights FOLDER --out FILE`.
+"""Weights -> streaming graph: `python -m workers.export NAME --weights FOLDER --out FILE [--post-filter]`.
 
 The one process that imports torch and the `deepfilternet` package; it ends when the file is there. FILE is put in its
 place whole, after ONNX Runtime has run it on noise and agreed with torch; beside it stands FILE.sha256. The weights
@@ -35,11 +35,14 @@ DRAFT_S = 86_400.0  # no export takes so long
 LEAST_SNR_DB = 90.0  # of the exported graph against torch, on noise (130 is usual)
 
 
-def graph_name(denoiser: str, weights: Path) -> str:
-    """The file name of the graph made of these weights by the installed libraries. Reads the weights; raises OSError."""
+def graph_name(denoiser: str, weights: Path, post_filter: bool = False) -> str:
+    """The file name of the graph made of these weights by the installed libraries. Reads the weights; raises OSError.
+
+    With the post filter it is a graph of its own: a few products that nobody else pays for.
+    """
     content = sha256(weights / "config.ini", checkpoint(weights))
     libraries = f"torch{version('torch')}-ort{version('onnxruntime')}".replace("+", "_")
-    return f"{denoiser}-{content[:16]}-f{FORMAT}-{libraries}.onnx"
+    return f"{denoiser}-{content[:16]}-f{FORMAT}-{'postfilter-' * post_filter}{libraries}.onnx"
 
 
 def sum_file(graph: Path) -> Path:
@@ -71,23 +74,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", choices=list(FAMILIES))
     parser.add_argument("--weights", type=Path, required=True, help="folder with config.ini and checkpoints/")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--post-filter", action="store_true", help="with upstream's post filter in it")
     wanted = parser.parse_args(arguments)
     leave_with_parent()
     os.nice(10)  # somebody may be talking meanwhile
     try:
-        export(FAMILIES[wanted.name], wanted.weights, wanted.out)
+        export(FAMILIES[wanted.name], wanted.weights, wanted.out, wanted.post_filter)
     except Exception as error:  # noqa: BLE001  this is the process's last word, whatever upstream or torch raised
         print(f"{wanted.name}: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
         return 1
     return 0
 
 
-def export(family: Family, weights: Path, out: Path) -> None:
+def export(family: Family, weights: Path, out: Path, post_filter: bool = False) -> None:
     """Make the graph, check it against torch, put it in its place."""
     from workers.streaming.upstream import load
 
     module, _, name = family.streaming.partition(":")
-    net = getattr(import_module(module), name)(load(weights)).eval()
+    net = getattr(import_module(module), name)(load(weights, post_filter)).eval()
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:
@@ -126,6 +130,7 @@ def description(net: "Net", family: Family) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "denoiser": family.denoiser,
+        "post_filter": net.post_filter,
         "latency": net.latency,
         "look_ahead": net.look_ahead,
         "hops": HOPS,

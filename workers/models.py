@@ -29,7 +29,8 @@ class Models:
 
     paths: folders searched for weights, in order.   url: "upstream" or where a mirror's zips are.   download: whether to fetch.
     cache: where graphs and fetched weights are kept.   changed(): called on the loop whenever a denoiser's state has changed.
-    device: "cpu" runs exported graphs, "cuda" the weights themselves.   retry_s: pauses before a failed fetch is tried again.
+    device: "cpu" runs exported graphs, "cuda" the weights themselves.   post_filter: whether DeepFilterNets get theirs.
+    retry_s: pauses before a failed fetch is tried again.
     """
 
     def __init__(
@@ -41,12 +42,13 @@ class Models:
         changed: Callable[[], None],
         *,
         device: str = "cpu",
+        post_filter: bool = False,
         retry_s: Sequence[float] = RETRY_S,
     ) -> None:
         self._paths, self._cache = [path.absolute() for path in paths], cache.absolute()
         self._url, self._download = url, download
-        self._changed, self._device, self._retry_s = changed, device, retry_s
-        self._options: dict[str, dict[str, str]] = {}
+        self._changed, self._device, self._post_filter, self._retry_s = changed, device, post_filter, retry_s
+        self._options: dict[str, dict[str, object]] = {}
         self._settled = asyncio.Event()
         self._reasons: dict[str, str] = dict.fromkeys(FAMILIES, "weights are being looked for")
         self._task: asyncio.Task[None] | None = None
@@ -67,9 +69,9 @@ class Models:
     def graph(self, denoiser: str) -> Path | None:
         """The exported graph, ready to be loaded; None where there is none yet, or none is needed."""
         graph = self._options.get(denoiser, {}).get("graph")
-        return None if graph is None else Path(graph)
+        return None if graph is None else Path(str(graph))
 
-    def options(self, denoiser: str) -> Mapping[str, str]:
+    def options(self, denoiser: str) -> Mapping[str, object]:
         """What its class is to be given; nothing where it needs nothing, or cannot run yet."""
         return self._options.get(denoiser, {})
 
@@ -103,19 +105,22 @@ class Models:
         if weights is None:
             return
         if self._device == "cpu":
-            graph = self._cache / await asyncio.to_thread(export.graph_name, family.denoiser, weights)
+            graph = self._cache / await asyncio.to_thread(export.graph_name, family.denoiser, weights, self._post_filter)
             if not await asyncio.to_thread(_usable, graph) and not await self._exported(family, weights, graph):
                 return
             self._options[family.denoiser] = {"graph": str(graph)}
         else:
             self._options[family.denoiser] = {"weights": str(weights), "device": self._device}
+            if self._post_filter:
+                self._options[family.denoiser]["post_filter"] = True
         del self._reasons[family.denoiser]
         logger.info("%s is ready: weights in %s", family.denoiser, weights)
         self._changed()
 
     async def _exported(self, family: Family, weights: Path, graph: Path) -> bool:
         self._say(family, "being prepared")
-        status, words = await self._child("workers.export", family.denoiser, "--weights", str(weights), "--out", str(graph))
+        flags = ["--post-filter"] * self._post_filter
+        status, words = await self._child("workers.export", family.denoiser, "--weights", str(weights), "--out", str(graph), *flags)
         if status:
             self._failed(family, words)
         return not status

@@ -11,12 +11,13 @@ from workers import export
 from workers.weights import FAMILIES
 
 
-def graph_of(denoiser: str, models: Path) -> Path:
+def graph_of(denoiser: str, models: Path, post_filter: bool = False) -> Path:
     """The denoiser's graph, exported now if the cache has none."""
     weights = models / FAMILIES[denoiser].folder
-    graph = ROOT / "var" / "cache" / export.graph_name(denoiser, weights)
+    graph = ROOT / "var" / "cache" / export.graph_name(denoiser, weights, post_filter)
     if not export.is_whole(graph):
         command = [sys.executable, "-m", "workers.export", denoiser, "--weights", weights, "--out", graph]
+        command += ["--post-filter"] * post_filter
         subprocess.run(command, check=True, cwd=ROOT, timeout=120)
     return graph
 

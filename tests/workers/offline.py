@@ -1,4 +1,4 @@
-"""What upstream makes of whole sounds: `python -m tests.workers.offline FOLDER OUT.npz WAV...`, in a process of its own."""
+"""What upstream makes of whole sounds, in a process of its own: `python -m tests.workers.offline FOLDER plain|postfilter OUT.npz WAV...`"""
 
 import subprocess
 import sys
@@ -17,9 +17,10 @@ def padded(sound: Sound) -> Sound:
     return np.concatenate([sound, np.zeros(SILENCE - len(sound) % 480, np.float32)])
 
 
-def enhanced(weights: Path, wavs: list[Path], out: Path) -> dict[str, Sound]:
+def enhanced(weights: Path, wavs: list[Path], out: Path, post_filter: bool = False) -> dict[str, Sound]:
     """Name of each file -> what offline `enhance()` makes of it, padded; it trails the input by 480 samples."""
-    subprocess.run([sys.executable, "-m", "tests.workers.offline", weights, out, *wavs], check=True, cwd=ROOT, timeout=120)
+    command = [sys.executable, "-m", "tests.workers.offline", weights, "postfilter" if post_filter else "plain", out, *wavs]
+    subprocess.run(command, check=True, cwd=ROOT, timeout=120)
     with np.load(out) as kept:
         return dict(kept)
 
@@ -27,5 +28,5 @@ def enhanced(weights: Path, wavs: list[Path], out: Path) -> dict[str, Sound]:
 if __name__ == "__main__":
     from workers.streaming.upstream import load
 
-    model = load(Path(sys.argv[1]))
-    np.savez(sys.argv[2], **{Path(wav).name: model.enhance(padded(read_wav(Path(wav)))) for wav in sys.argv[3:]})
+    model = load(Path(sys.argv[1]), sys.argv[2] == "postfilter")
+    np.savez(sys.argv[3], **{Path(wav).name: model.enhance(padded(read_wav(Path(wav)))) for wav in sys.argv[4:]})

@@ -72,6 +72,22 @@ def test_exact(loaded: tuple[str, Denoiser], models_folder: Path, audio_folder: 
     assert min(found.values()) >= LEAST_DB, found
 
 
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_post_filter(name: str, engine: str, models_folder: Path, audio_folder: Path, tmp_path: Path) -> None:
+    """With the post filter it is what offline makes with its own, to 100 dB, and not what it makes without."""
+    weights, wav = models_folder / FAMILIES[name].folder, audio_folder / "noisy_snr0.wav"
+    options: dict[str, object] = {"weights": str(weights), "device": "cpu", "post_filter": True}
+    model = registry.load(name)(options if engine == "torch" else {"graph": graph_of(name, models_folder, post_filter=True)})
+    late, sound = model.latency - OFFLINE_LATENCY, padded(read_wav(wav))
+    heard = through(model, sound[None], (1, 2, 2) if engine == "onnx" else (1,))[0][late:]
+    offline = enhanced(weights, [wav], tmp_path / "offline.npz", post_filter=True)[wav.name][: len(heard)]
+    assert snr(offline, heard) >= LEAST_DB
+    plain = through(registry.load(name)({"graph": graph_of(name, models_folder)}), sound[None], (2,))[0][late:]
+    assert snr(plain, heard) < 60
+    assert np.sum(heard**2) < np.sum(plain**2)
+
+
 def test_batch(loaded: tuple[str, Denoiser], sounds: dict[str, Sound]) -> None:
     """A voice in a batch, whose others came earlier or later, is cleaned as if it were alone."""
     _, denoiser = loaded

@@ -118,17 +118,18 @@ def test_strength(denoise: Denoise, audio_folder: Path) -> None:
     assert (read(denoise(wav, ".wav", "--strength-db=100", denoiser="rnnoise"))[0] == clean).all()
 
 
-@pytest.mark.parametrize("denoiser", list(FAMILIES))
-def test_exact(denoiser: str, denoise: Denoise, models_folder: Path, audio_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("denoiser", "post_filter"), [*((name, False) for name in FAMILIES), ("deepfilternet3", True)])
+def test_exact(denoiser: str, post_filter: bool, denoise: Denoise, models_folder: Path, audio_folder: Path, tmp_path: Path) -> None:
     """A file through the streaming model is what upstream's offline `enhance()` makes of the whole of it, to the last sample."""
-    graph_of(denoiser, models_folder)
+    graph_of(denoiser, models_folder, post_filter)
     sound = read_wav(audio_folder / "noisy_snr0.wav")[None, 12_345:400_000]  # ends amid a word, and a hop
     whole = write(tmp_path / "whole.wav", sound, 48_000)
     floats = write(tmp_path / "floats.wav", sound, 48_000, "pcm_f32le", "flt")
-    offline = enhanced(models_folder / FAMILIES[denoiser].folder, [whole], tmp_path / "offline.npz")[whole.name]
+    offline = enhanced(models_folder / FAMILIES[denoiser].folder, [whole], tmp_path / "offline.npz", post_filter)[whole.name]
     wanted = offline[480:][: sound.shape[1]]
     for noisy in whole, floats:
-        heard = read(denoise(noisy, ".wav", f"--models={models_folder}", f"--cache={ROOT / 'var' / 'cache'}", denoiser=denoiser))[0][0]
+        more = [f"--models={models_folder}", f"--cache={ROOT / 'var' / 'cache'}", *["--post-filter"] * post_filter]
+        heard = read(denoise(noisy, ".wav", *more, denoiser=denoiser))[0][0]
         assert len(heard) == len(wanted) and snr(wanted, heard) >= LEAST_DB
 
 

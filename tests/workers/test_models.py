@@ -197,6 +197,20 @@ async def test_cuda(one_model: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "cache").exists() and models.options("rnnoise") == {}
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+async def test_post_filter(device: str, one_model: Path, tmp_path: Path) -> None:
+    """With the post filter the graph is another file beside the plain one; weights are given the option."""
+    async with Models([one_model], "upstream", False, tmp_path, lambda: None, device=device, post_filter=True) as models:
+        await models.settled()
+    weights = one_model / "DeepFilterNet3"
+    graph = tmp_path / export.graph_name(NAME, weights, post_filter=True)
+    assert graph.name != export.graph_name(NAME, weights) and export.is_whole(graph) == (device == "cpu")
+    if device == "cpu":
+        assert models.options(NAME) == {"graph": str(graph)}
+    else:
+        assert models.options(NAME) == {"weights": str(weights), "device": "cuda", "post_filter": True}
+
+
 @pytest.mark.parametrize("vice", ["sum", "garbage", "half"])
 async def test_bad_archive(vice: str, upstream: tuple[Upstream, str], cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An archive that is not what it should be is not used: one line in the log, no weights, nothing left of it."""

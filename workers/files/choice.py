@@ -30,6 +30,7 @@ class Settings:
     chunk_s: float = 2.0
     overlap_s: float = 0.5
     device: str = "cpu"  # "cpu" runs exported graphs, "cuda" the weights themselves
+    post_filter: bool = False  # of the DeepFilterNets
 
 
 def names() -> list[str]:
@@ -59,11 +60,12 @@ def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
         raise UnknownDenoiser(name, names())
     inner = name.removeprefix(PREFIX)
     family = FAMILIES.get(inner)
+    filtered = {"post_filter": True} if settings.post_filter else {}
     if family and not name.startswith(PREFIX) and settings.device == "cuda":
-        return {"weights": str(_weights(family, settings, say)), "device": "cuda"}
+        return {"weights": str(_weights(family, settings, say)), "device": "cuda", **filtered}
     if not name.startswith(PREFIX):
         return {"graph": str(_graph(family, settings, say))} if family else {}
-    weights = {"weights": str(_weights(family, settings, say))} if family else {}
+    weights = {"weights": str(_weights(family, settings, say)), **filtered} if family else {}
     return {"denoiser": inner, "chunk_s": settings.chunk_s, "overlap_s": settings.overlap_s, **weights}
 
 
@@ -88,7 +90,7 @@ def _weights(family: Family, settings: Settings, say: Say) -> Path:
 def _graph(family: Family, settings: Settings, say: Say) -> Path:
     weights = _weights(family, settings, say)
     try:
-        graph = settings.cache / export.graph_name(family.denoiser, weights)
+        graph = settings.cache / export.graph_name(family.denoiser, weights, settings.post_filter)
         if export.is_whole(graph):
             return graph
         if graph.exists():
@@ -98,6 +100,7 @@ def _graph(family: Family, settings: Settings, say: Say) -> Path:
         raise WorkerFailed(f"{family.denoiser}: {error}") from error
     say(f"{family.denoiser}: being prepared, once")
     command = ["-P", "-m", "workers.export", family.denoiser, "--weights", str(weights.absolute()), "--out", str(graph.absolute())]
+    command += ["--post-filter"] * settings.post_filter
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     made = subprocess.run(
         [sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

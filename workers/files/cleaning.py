@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workers.denoiser import BLOCK, RATE_HZ, Denoiser, Sound
+from workers.denoiser import BLOCK, RATE_HZ, Denoiser, Sound, blocks_at_once
 from workers.files.errors import FileError
 from workers.stage import NO_LIMIT_DB
 
@@ -17,6 +17,7 @@ class Cleaning:
         self._noisy_share = np.float32(0 if strength_db >= NO_LIMIT_DB else 10 ** (-strength_db / 20))
         self._pending = self._late = np.zeros((channels, 0), np.float32)  # not denoised yet; not heard out of the denoiser yet
         self._skip = denoiser.latency
+        self._step = blocks_at_once(denoiser) * BLOCK  # of a call
         self._hops = 0
 
     def write(self, noisy: Sound) -> Sound:
@@ -24,7 +25,7 @@ class Cleaning:
         pending = np.concatenate((self._pending, noisy), axis=1)
         whole = pending.shape[1] // BLOCK * BLOCK
         self._pending = pending[:, whole:]
-        hops = [self._hop(pending[:, at : at + BLOCK]) for at in range(0, whole, BLOCK)]
+        hops = [self._hop(pending[:, at : min(at + self._step, whole)]) for at in range(0, whole, self._step)]
         clean = np.concatenate((np.zeros_like(noisy[:, :0]), *hops), axis=1)
         skipped = min(self._skip, clean.shape[1])
         self._skip -= skipped
@@ -38,7 +39,7 @@ class Cleaning:
 
     def _hop(self, noisy: Sound) -> Sound:
         clean = self._denoiser.clean(self._voices, np.ascontiguousarray(noisy))
-        self._hops += 1
+        self._hops += noisy.shape[1] // BLOCK
         if not np.isfinite(clean.sum(dtype=np.float64)):
             raise FileError(f"the denoiser gave no finite numbers after {self._hops * BLOCK / RATE_HZ:.2f} s")
         return clean

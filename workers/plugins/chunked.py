@@ -36,13 +36,13 @@ class Chunked:
     latency: int
 
     def __init__(self, options: Mapping[str, object]) -> None:
-        """options: denoiser, a name; weights, its folder, for DeepFilterNet; chunk_s (2), overlap_s (0.5). Raises OptionError."""
+        """options: denoiser, a name; chunk_s (2), overlap_s (0.5); of DeepFilterNet weights, a folder; post_filter. Raises OptionError."""
         self._chunk, self._overlap = (_blocks(options, key, default) for key, default in (("chunk_s", 2.0), ("overlap_s", 0.5)))
         if not BLOCK <= self._overlap < self._chunk:
             raise OptionError("the overlap has to be shorter than the chunk, and 10 ms at least")
         self.latency = self._chunk - BLOCK
         self._fade = (np.arange(self._overlap, dtype=np.float32) + np.float32(0.5)) / np.float32(self._overlap)
-        self._offline = _upstream(options["weights"]) if "weights" in options else _afresh(str(options.get("denoiser")))
+        self._offline = _upstream(options) if "weights" in options else _afresh(str(options.get("denoiser")))
 
     def open(self) -> _Voice:
         return _Voice(self.latency)
@@ -71,12 +71,12 @@ def _blocks(options: Mapping[str, object], key: str, default: float) -> int:
     return round(value * RATE_HZ / BLOCK) * BLOCK
 
 
-def _upstream(weights: object) -> Offline:
+def _upstream(options: Mapping[str, object]) -> Offline:
     """Upstream's `enhance`. Needs torch, and is the one model family of its process."""
     from workers.streaming.upstream import load
 
     try:
-        model = load(Path(str(weights)))
+        model = load(Path(str(options["weights"])), options.get("post_filter") is True)
     except (OSError, RuntimeError) as error:
         raise OptionError(f"these weights cannot be loaded: {error}") from error
 

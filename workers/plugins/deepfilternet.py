@@ -65,7 +65,10 @@ class DeepFilterNet3:
     blocks: int  # two where the engine is a graph: it then reads most weights once for both
 
     def __init__(self, options: Mapping[str, object]) -> None:
-        """options: graph, a file made by `workers.export`; or weights, a folder, and device, "cuda" or "cpu". Raises OptionError."""
+        """options: graph, a file made by `workers.export`; or weights, a folder, device, "cuda" or "cpu", and post_filter, if wanted true.
+
+        Raises OptionError.
+        """
         self._engine = _engine(self.name, options)
         self.latency, self.blocks = self._engine.latency, self._engine.hops
         if self.latency != round(self.latency_ms * RATE_HZ / 1000):
@@ -136,4 +139,4 @@ def _engine(name: str, options: Mapping[str, object]) -> Engine:
         raise OptionError(f"device has to be cpu or cuda, with weights a folder: {device}, {place}")
     from workers.streaming.eager import Eager  # torch, a second of start and 200 MB
 
-    return Eager(FAMILIES[name], Path(place), str(device))
+    return Eager(FAMILIES[name], Path(place), str(device), options.get("post_filter") is True)

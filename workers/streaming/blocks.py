@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from workers.streaming import layers
 from workers.streaming.hops import first_and_last, of_hops
+from workers.streaming.postfilter import bent
 
 BINS, LOW_BINS = 481, 96  # of a frame; of those, the deep filter's, up to 4.8 kHz
 BANDS = 32  # on the ERB scale
@@ -47,8 +48,9 @@ def by_bin(x: Tensor, bins: int) -> Tensor:
 class MaskConvolutions(nn.Module):
     """Embedding [B, 512] and skips -> a gain in [0, 1] for each bin from `first` on: [B, 481 - first]."""
 
-    def __init__(self, dec: Any, bands_to_bins: Tensor, first: int) -> None:
+    def __init__(self, dec: Any, bands_to_bins: Tensor, first: int, post_filter: bool = False) -> None:
         super().__init__()
+        self.post_filter = post_filter
         self.skip3, self.skip2 = layers.Gain(dec.conv3p), layers.Gain(dec.conv2p)
         self.skip1, self.skip0 = layers.Gain(dec.conv1p), layers.Gain(dec.conv0p)
         self.up3, self.up2, self.up1 = layers.merged(dec.convt3), layers.Upsampling(dec.convt2), layers.Upsampling(dec.convt1)
@@ -63,6 +65,7 @@ class MaskConvolutions(nn.Module):
         d2 = self.up2(self.skip2(e2).relu() + d3, 8).relu()
         d1 = self.up1(self.skip1(e1).relu() + d2, 16).relu()
         gains = self.out(self.skip0(e0).relu() + d1).sigmoid()
+        gains = bent(gains) if self.post_filter else gains
         return torch.matmul(gains.reshape(-1, BANDS), self.bands_to_bins)
 
 

@@ -32,11 +32,12 @@ class DeepFilterNet2(nn.Module):
         self.look_ahead, self.wait = int(net.lookahead), int(net.df_lookahead)
         self.latency = 480 * (1 + self.look_ahead + self.wait)
         self.features = Features(net.erb_fb, LOW_BINS, norm_alpha())
+        self.post_filter = bool(net.mask.post_filter)
         self.convolved = FeatureConvolutions(net.enc)
         self.encoder_in, self.encoder = layers.GroupedLinear(enc.linear_in[0].weight), layers.GruStep(enc.gru)
         self.fan = layers.SideBySide(to_mask.linear_in[0].weight, to_filter.linear_in[0].weight)
         self.mask, self.mask_out = layers.GruStep(to_mask.gru), layers.GroupedLinear(to_mask.linear_out[0].weight)
-        self.gains = MaskConvolutions(net.erb_dec, net.mask.erb_inv_fb, 0)
+        self.gains = MaskConvolutions(net.erb_dec, net.mask.erb_inv_fb, 0, self.post_filter)
         self.filter, self.coefficients = layers.GruStep(to_filter.gru), Coefficients(net.df_dec)
         ahead, wait = self.look_ahead, self.wait
         parts = (

@@ -13,6 +13,7 @@ from workers.streaming import layers
 from workers.streaming.blocks import BANDS, BINS, LOW_BINS, ORDER, Coefficients, FeatureConvolutions, MaskConvolutions, filtered, quartet
 from workers.streaming.features import Features
 from workers.streaming.layout import Part
+from workers.streaming.postfilter import weakened
 from workers.streaming.state import State
 from workers.streaming.upstream import Upstream, norm_alpha
 
@@ -34,6 +35,7 @@ class DeepFilterNet3(nn.Module):
         enc, to_mask, to_filter = net.enc.emb_gru, net.erb_dec.emb_gru, net.df_dec.df_gru
         assert (*net.erb_fb.shape, net.nb_df, net.df_order, net.df_lookahead) == (BINS, BANDS, LOW_BINS, ORDER, self.look_ahead)
         self.features = Features(net.erb_fb, LOW_BINS, norm_alpha())
+        self.post_filter, self.beta = bool(net.post_filter), float(net.post_filter_beta)
         self.convolved = FeatureConvolutions(net.enc)
         self.encoder_in = layers.GroupedLinear(enc.linear_in[0].weight)
         self.encoder, self.encoder_out = layers.GruStep(enc.gru), layers.GroupedLinear(enc.linear_out[0].weight)
@@ -70,7 +72,10 @@ class DeepFilterNet3(nn.Module):
         hidden, of_filter = self.filter(to_filter.relu(), [filter0, filter1], hops)
         coefficients, waiting = self.coefficients(hidden + beside, c0, waiting, hops)
         above = high[:, : -self.look_ahead].reshape(-1, 2, BINS - LOW_BINS) * gains[:, None]
-        clean = torch.cat([filtered(low, coefficients), above], 2)
+        clean = torch.cat([filtered(low, coefficients), above], 2).reshape(-1, hops, 2, BINS)
+        if self.post_filter:
+            noisy = torch.cat([low[:, self.look_ahead : -self.look_ahead, ::2], high[:, : -self.look_ahead]], 3)
+            clean = weakened(clean, noisy, self.beta)
 
         rings = [low[:, 1 - ORDER :], high[:, -self.look_ahead :], erb[:, -2:], complex_[:, -2:]]
-        return clean.reshape(-1, hops, 2, BINS), self.state.join([levels, sizes, *rings, *of_encoder, *of_mask, *of_filter, waiting])
+        return clean, self.state.join([levels, sizes, *rings, *of_encoder, *of_mask, *of_filter, waiting])

@@ -27,13 +27,13 @@ class Eager:
 
     hops = 1  # a call: `replay` would need a graph of its own for two
 
-    def __init__(self, family: Family, weights: Path, device: str) -> None:
+    def __init__(self, family: Family, weights: Path, device: str, post_filter: bool = False) -> None:
         """weights: a folder with config.ini and checkpoints/.  device: "cpu" or "cuda".  Raises OptionError."""
         if device == "cuda" and not torch.cuda.is_available():
             raise OptionError("torch finds no CUDA on this machine")
         _settle(device)
         try:
-            net = _net(family, weights)
+            net = _net(family, weights, post_filter)
             self._frames = Frames(net).to(device, memory_format=torch.channels_last).eval()  # 3x faster small convolutions
         except Exception as error:
             raise OptionError(f"{family.denoiser}: these weights cannot be loaded: {' '.join(str(error).split())}") from error
@@ -69,9 +69,9 @@ def _settle(device: str) -> None:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # 10 bits of mantissa are 60 dB
 
 
-def _net(family: Family, weights: Path) -> Any:
+def _net(family: Family, weights: Path, post_filter: bool) -> Any:
     module, _, name = family.streaming.partition(":")
-    return getattr(import_module(module), name)(load(weights)).eval()
+    return getattr(import_module(module), name)(load(weights, post_filter)).eval()
 
 
 def _transpose(net: nn.Module) -> None:

@@ -33,7 +33,7 @@ class Upstream:
         return np.asarray(enhance(self.net, self.analysis, noisy, pad=False)[0].numpy(), np.float32)
 
 
-def load(folder: Path) -> Upstream:
+def load(folder: Path, post_filter: bool = False) -> Upstream:
     """The model of a folder with config.ini and checkpoints/. Raises OSError or RuntimeError where the files are no such model."""
     _stand_in_for_torchaudio()
     from df.enhance import init_df
@@ -41,7 +41,7 @@ def load(folder: Path) -> Upstream:
     if not (folder / "config.ini").is_file():
         raise FileNotFoundError(f"no config.ini in {folder}")
     try:
-        net, analysis, _ = init_df(str(folder), log_level="none", log_file=None)
+        net, analysis, _ = init_df(str(folder), post_filter, log_level="none", log_file=None)
     except SystemExit as stop:  # upstream leaves the process when it finds no checkpoint
         raise FileNotFoundError(f"no checkpoint in {folder}") from stop
     return Upstream(net.eval(), analysis)

@@ -1,0 +1,30 @@
+"""Upstream's post filter: what has been taken down is taken down a little more, by a curve that leaves what was left alone.
+
+A gain of 0.5 becomes 0.49, one of 0.1 becomes 0.056. DeepFilterNet2 bends the mask's gains, DeepFilterNet3 what came of a bin in all.
+Source: Valin et al., A Perceptually-Motivated Approach for Low-Complexity, Real-Time Enhancement of Fullband Speech, 2020.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+EPS = 1e-12
+BETA = 0.02  # of DeepFilterNet2, whose code has it as a default; DeepFilterNet3's is in its config.ini
+
+
+def bent(gains: Tensor) -> Tensor:
+    """The gains of a mask, in [0, 1], bent as DeepFilterNet2 does: the same shape."""
+    sines = gains * torch.sin(gains * (math.pi / 2))
+    return (1 + BETA) * gains / (1 + BETA * (gains / sines.clamp_min(EPS)).square())
+
+
+def weakened(clean: Tensor, noisy: Tensor, beta: float) -> Tensor:
+    """Frames float32[..., 2, F], and the noisy ones that they were made of, as DeepFilterNet3 does: the same shape."""
+    gains = (_size(clean) / (_size(noisy) + EPS)).clamp(EPS, 1)
+    sines = gains * torch.sin(gains * (math.pi / 2)).clamp_min(EPS)
+    return clean * ((1 + beta) / (1 + beta * (gains / sines).square()))
+
+
+def _size(frames: Tensor) -> Tensor:
+    return frames.square().sum(-2, keepdim=True).sqrt()
