@@ -27,7 +27,7 @@ KEYS = {
 
 def bench(*arguments: str, stretch: float, wants: int = 0) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "tests.bench", "workers", *arguments]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200 * stretch)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300 * stretch)
     assert ended.returncode == wants, ended.stderr
     return ended
 
