@@ -50,10 +50,10 @@ class Process:
         try:
             carrier = Carrier(order, self._loaded, fds, self._spent)
         except Exception as error:  # noqa: BLE001  it is that voice's
+            self._one_less()
             refuse(fds[-1], getattr(error, "reason", "crashed"), str(error))
             for fd in fds[:-1]:
                 os.close(fd)
-            self._one_less()
             return
         for each in (carrier.bell, carrier.line):
             self._carriers[each.fileno()] = carrier
@@ -135,8 +135,8 @@ class Process:
         for each in (carrier.bell, carrier.line):
             del self._carriers[each.fileno()]
             self._waiting.unregister(each)
+        self._one_less()  # before the server sees the end: who then asks for a voice finds the room
         carrier.close()
-        self._one_less()
 
     def _one_less(self) -> None:
         if self._nursery is not None:
