@@ -81,6 +81,7 @@ class Peer:
         ssrc: int | None,
         over: Sequence[sdp.Protocol] = ("udp",),
         owner: str = "",
+        packet_ms: int | None = None,
     ) -> None:
         self.id = secrets.token_urlsafe(18)
         self.owner = owner
@@ -100,6 +101,7 @@ class Peer:
         self._candidates = candidates
         self._ssrc = ssrc
         self._over = over
+        self._packet_ms = packet_ms
         self._session = secrets.randbits(62)
         self._fingerprint = sdp.Fingerprint(*fingerprint_of(certificate))
         self._ice = ice.IceLite(offer.ufrag)
@@ -368,7 +370,9 @@ class Peer:
 
     def _local(self) -> sdp.Local:
         ufrag, password = self._ice.credentials
-        return sdp.Local(self._session, ufrag, password, self._fingerprint, self._candidates, self._ssrc, over=self._over)
+        return sdp.Local(
+            self._session, ufrag, password, self._fingerprint, self._candidates, self._ssrc, over=self._over, packet_ms=self._packet_ms
+        )
 
     def _send(self, datagram: bytes) -> None:
         if self._path is not None:
@@ -393,11 +397,13 @@ def make_peer(
     ssrc: int | None = None,
     over: Sequence[sdp.Protocol] | None = None,
     owner: str = "",
+    packet_ms: int | None = None,
 ) -> Peer:
     """Answer an offer; ICE and DTLS go on by themselves. Sync and fast; needs a running loop.
 
     announce: further addresses of ours, as text; extra: the one that the client used, offered first; ssrc: what a listener
-    will be sent; over: which candidates to offer, by default all that there are; owner: whose share of the pending peers it is in.
+    will be sent; over: which candidates to offer, by default all that there are; owner: whose share of the pending peers it is in;
+    packet_ms: how much sound a broadcaster is asked to put into a packet.
     Names and addresses of a family that no socket has are left out.
     """
     peer = Peer(
@@ -409,6 +415,7 @@ def make_peer(
         ssrc if kind == "subscribe" else None,
         sockets.protocols if over is None else over,
         owner,
+        packet_ms if kind == "publish" else None,
     )
     sockets.admit(peer)
     return peer

@@ -16,10 +16,10 @@ async def phone(page: Page, *arguments: object) -> Any:
 
 
 async def test_chromium_publishes(stage: Stage, visit, elsewhere: str) -> None:
-    """What a listener decodes follows the wave that the microphone gave; the answer asks for Opus that can."""
+    """What a listener decodes follows the wave that the microphone gave, in packets of 10 ms: the answer asks for Opus that can."""
     page = await visit(elsewhere)
     saying = asyncio.create_task(phone(page, "publish", stage.whip, stage.publish, TALK_S))
-    heard = decode(await stage.heard(HEAR_S))
+    heard = decode(await stage.heard(HEAR_S, 480))
     said = recorded((await saying)["sound"])
     assert len(said) > TALK_S * RATE_HZ * 0.8
     assert max(segment_si_sdr(heard, said, search=len(said)), default=0.0) > 10

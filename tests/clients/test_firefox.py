@@ -14,7 +14,7 @@ async def test_firefox_publishes_and_listens(stage: Stage, elsewhere: str, tmp_p
     async with firefox(tmp_path) as page:
         await page.goto(elsewhere)
         saying = asyncio.create_task(page.call(PHONE, "publish", stage.whip, stage.publish, TALK_S))
-        heard = measured(await stage.heard())
+        heard = measured(await stage.heard(samples=480))
         said = tone_in(recorded((await saying)["sound"]))
         assert_tone(heard)
         assert abs(heard.level_dbfs - said.level_dbfs) < 1, said

@@ -31,6 +31,20 @@ def test_room() -> None:
     assert capacity.taken == pytest.approx(UNKNOWN_COST)
 
 
+def test_roomy_until_it_is_not() -> None:
+    """Two fifths of the cores may be spoken for before anybody has to save."""
+    capacity = Capacity(cores=2.0)
+    assert capacity.roomy
+    for voice in range(2):
+        capacity.let_in(voice, "model")
+        capacity.measured("model", cpu_s=0.4, hops=100)
+        assert capacity.roomy is (voice == 0 or capacity.taken <= 0.8)
+    capacity.let_in("third", "model")
+    assert not capacity.roomy
+    capacity.let_go("third")
+    assert capacity.roomy
+
+
 def test_the_first_gets_in() -> None:
     """However slow the machine, one voice is tried."""
     capacity = Capacity(cores=0.1)

@@ -128,6 +128,13 @@ def test_the_answer_takes_the_voice_and_refuses_the_rest() -> None:
     assert [each.rtp.muxId for each in parsed.media] == ["0", "1", "2"]
 
 
+def test_brief_packets_are_asked_for() -> None:
+    """By ptime, and only where somebody wants it."""
+    offer = sdp.parse_offer(CHROMIUM, "publish")
+    assert "a=ptime:10\r\n" in sdp.build_answer(offer, "publish", local(packet_ms=sdp.BRIEF_MS))
+    assert "a=ptime" not in sdp.build_answer(offer, "publish", local())
+
+
 def test_a_listener_is_told_what_it_will_hear() -> None:
     """sendonly, with the SSRC and a stream for it."""
     text = CHROMIUM.replace("a=sendonly", "a=recvonly")
