@@ -50,7 +50,8 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         certificate = new_certificate()
 
         def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, host: str | None, owner: str) -> Peer:
-            return make_peer(sockets, certificate, offer, kind, announce=announced, extra=host, ssrc=ssrc, owner=owner)
+            brief = sdp.BRIEF_MS if parts.capacity.roomy else None
+            return make_peer(sockets, certificate, offer, kind, announce=announced, extra=host, ssrc=ssrc, owner=owner, packet_ms=brief)
 
         def checkup(offer: sdp.Offer, host: str | None, protocol: sdp.Protocol) -> Peer:
             return make_peer(sockets, certificate, offer, "subscribe", announce=announced, extra=host, over=(protocol,))

@@ -186,15 +186,17 @@ async def from_broadcaster(
         await asyncio.sleep(seconds)
         after, at_last = {name: await page.evaluate("name => loss.counts(name)", name) for name in names}, await person.status()
         lost = {key: at_last["loss"][key] - at_first["loss"][key] for key in at_last["loss"]}
-        sent = (time.monotonic() - began) * 50
+        passed_s = time.monotonic() - began
+        first, last = (each["mic"]["packetsSent"] - each["mic"].get("retransmittedPacketsSent", 0) for each in (before, after))
+        sent = last - first
         return {
-            "packets": round(sent),
+            "packets": sent,
             "worker_concealed_pct": round(100 * lost["concealed"] / sent, 3),
             "not_repaired_pct": round(100 * lost["lost"] / sent, 3),
             "retransmitted": after["mic"].get("retransmittedPacketsSent", 0) - before["mic"].get("retransmittedPacketsSent", 0),
             "nacks": after["mic"].get("nackCount", 0) - before["mic"].get("nackCount", 0),
             "reported_loss": after["mic"].get("reported_loss"),
-            "bytes_a_second": round((after["mic"]["bytesSent"] - before["mic"]["bytesSent"]) / (sent / 50)),
+            "bytes_a_second": round((after["mic"]["bytesSent"] - before["mic"]["bytesSent"]) / passed_s),
             "auto": heard(before["auto"], after["auto"]),
             "original": heard(before["original"], after["original"]),
             "latency_ms": at_last["latency_ms"],

@@ -162,4 +162,3 @@ def _has(python: Path, pinned: str) -> bool:
     ask = f"from importlib.metadata import version; print(version({name!r}).split('+')[0])"
     asked = subprocess.run([str(python), "-c", ask], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     return asked.stdout.decode().strip() == version
-
