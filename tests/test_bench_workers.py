@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from tests.bench import feeder
+from tests.bench.contenders import Found, Options
 from tests.bench.crowd import Crowd, Window
 from tests.bench.histograms import Strip, histograms
 from tests.bench.search import Search
+from tests.bench.workers_report import report
 from tests.running import ROOT
 from workers.errors import WorkerFailed
 
@@ -135,6 +137,39 @@ def test_a_lost_packet_is_late() -> None:
     """A window in which packets are missing is not within the limit."""
     assert Window(100, np.full(98, 5.0), 0.0, 50.0).quantile(0.99) == np.inf
     assert Window(1000, np.full(999, 5.0), 0.0, 50.0).quantile(0.99) == 5.0
+
+
+def test_every_figure_of_a_worker_is_a_ratio_too(tmp_path: Path) -> None:
+    """Packets, processor, memory, start and voices stand beside torch eager's of the same model; what fed them late is said."""
+    quality = dict.fromkeys(("si_sdr_gain_db", "pesq", "stoi"), 1.0)
+
+    def found(name: str, much: float, streams: dict[str, int | None]) -> Found:
+        memory = {"first": 50 * much, "further": 10 * much}
+        rounds = [[much], [much]]
+        return Found(name, 0, rounds, rounds, [], [], rounds, [much, much], memory, 4 * much, quality, streams, late_ms=5 * much)
+
+    every = [
+        found("rnnoise", 1.0, {"1": 40, "8": 50}),
+        found("first", 2.0, {"1": 20, "8": 30}),
+        found("second", 4.0, {"1": 10, "8": 15}),
+        found("torch eager first", 4.0, {"1": 5, "8": None}),
+        found("torch eager second", 5.0, {"1": 4, "8": None}),
+    ]
+    made = report(every, [each.as_json() for each in every], Options(tmp_path, tmp_path, [], (1, 8)))
+    cells = {each.name: [column.cell(row) for column in made.columns] for each, row in zip(every, made.rows, strict=True)}
+    heads = [column.head for column in made.columns]
+
+    def ratio(name: str, head: str) -> str:
+        at = next(at for at, each in enumerate(heads) if each.startswith(head))
+        assert heads[at + 1] == "x"
+        return cells[name][at + 1]
+
+    for head in ("packet", "CPU", "start"):
+        assert [ratio(name, head) for name in ("rnnoise", "first", "second", "torch eager first")] == ["0.25x", "0.50x", "0.80x", "1.00x"]
+    assert ratio("first", "PSS") == "0.50x / 0.50x"
+    assert ratio("first", "voices") == "4.00x / 6.00x" and ratio("torch eager second", "voices") == "1.00x / -"
+    [warning] = made.warnings
+    assert "second by 20 ms" in warning and "rnnoise" not in warning
 
 
 def test_histograms() -> None:

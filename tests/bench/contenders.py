@@ -39,6 +39,7 @@ class Found:
     start_ms: float | None = None
     quality: dict[str, float] = field(default_factory=dict)
     streams: dict[str, int | None] | None = None
+    late_ms: float = 0.0  # what fed it, at worst
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -26,7 +26,7 @@ class Search:
         most: int,
         tell: Callable[[str], None],
     ) -> None:
-        self.windows = 0  # that it took
+        self.windows, self.late_ms = 0, 0.0  # that it took; how late the feeder was at worst
         self._gather, self._seconds, self._rounds, self._limit, self._tell = gather, seconds, rounds, most, tell
         self._busy_pct = FULL_PCT  # of the core, in the window before
 
@@ -77,6 +77,7 @@ class Search:
                     window = await crowd.window(seconds, LIMIT_MS)
                     self.windows, self._busy_pct = self.windows + 1, window.cpu_pct
                     good, bad = (good + 1, bad) if within(window) else (good, bad + 1)
+                    self.late_ms = max(self.late_ms, window.late_ms)
                     way = "proved" if proof else "probed"
                     self._tell(f"{voices} {way}: p99 {window.quantile(0.99):.1f} ms, core {window.cpu_pct:.0f} %")
         except WorkerFailed as failure:  # so many do not even start in time

@@ -1,7 +1,7 @@
 """bench workers, stage by stage: hops and quality in an engine of its own, then memory, packets and voices in real workers."""
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -75,6 +75,7 @@ async def packets(
                 window = await each.window(asked.seconds / 3)
                 found[name].packet.append([*window.ms, *[1e3] * (window.expected - len(window.ms))])
                 found[name].cpu_pct.append(window.cpu_pct)
+                found[name].late_ms = max(found[name].late_ms, window.late_ms)
             progress.done(f"packets, round {number + 1} of {asked.rounds}")
 
 
@@ -89,15 +90,13 @@ async def voices(one: Found, work: Denoising, asked: Options, cores: meters.Core
         what = f"voices on a core, {one.name}, share {share}"
         # what is cleaned one by one anyway gains only processes by sharing: one whole window says it
         proof = replace(asked, rounds=1) if share > 1 and work.denoiser not in FAMILIES else asked
-        begin_with, windows = await _most(replace(work, share=share), begin_with, proof, cores, partial(_tell, progress, what))
-        one.streams[str(share)] = begin_with
-        progress.done(f"{what}: {begin_with}, found in {windows} windows")
-
-
-async def _most(work: Denoising, guess: int, asked: Options, cores: meters.Cores, tell: Callable[[str], None]) -> tuple[int, int]:
-    async with crowd.nursery(cores, work) as made:
-        search = Search(partial(crowd.crowd, made, cores, work), asked.seconds, asked.rounds, asked.most, tell)
-        return await search.most(guess), search.windows
+        shared = replace(work, share=share)
+        async with crowd.nursery(cores, shared) as made:
+            tell = partial(_tell, progress, what)
+            search = Search(partial(crowd.crowd, made, cores, shared), proof.seconds, proof.rounds, proof.most, tell)
+            begin_with = one.streams[str(share)] = await search.most(begin_with)
+        one.late_ms = max(one.late_ms, search.late_ms)
+        progress.done(f"{what}: {begin_with}, found in {search.windows} windows")
 
 
 def _tell(progress: Progress, what: str, text: str) -> None:

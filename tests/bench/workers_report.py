@@ -20,6 +20,7 @@ NOTES = (
     "voices: paced voices, Opus both ways, that one core holds with 99 % of the packets from ring to ring in 20 ms, so many in a process. "
     "torch eager: one in a process, and that is what the others' are compared with.",
 )
+LATE_MS = 10.0  # of the feeder: half of what a packet may take
 ALONE = "1"  # the share of torch eager
 
 
@@ -87,7 +88,14 @@ def report(found: Sequence[Found], rows: Sequence[Row], asked: Options) -> Repor
         Column("x", lambda row: against.each(row, "streams")),
     ]
     title = f"Denoise workers: medians of {asked.rounds} interleaved rounds, voices in windows of {asked.seconds:g} s"
-    return Report(title, list(rows), columns, _charts(found, asked), list(NOTES))
+    return Report(title, list(rows), columns, _charts(found, asked), list(NOTES), _warnings(found))
+
+
+def _warnings(found: Iterable[Found]) -> list[str]:
+    late = [f"{each.name} by {each.late_ms:.0f} ms" for each in found if each.late_ms > LATE_MS]
+    return [f"Packets were put late, {', '.join(late)}: the machine did other work too, and more voices may fit than were found."] * bool(
+        late
+    )
 
 
 def _several(values: dict[str, float | None] | None, digits: int = 2) -> str:
