@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Net = DeepFilterNet2 | DeepFilterNet3
 
-FORMAT = 4  # of the graph and its description; a new one leaves old cache files unused
+FORMAT = 5  # of the graph and its description; a new one leaves old cache files unused
 DRAFT_S = 86_400.0  # no export takes so long
 LEAST_SNR_DB = 90.0  # of the exported graph against torch, on noise (130 is usual)
 

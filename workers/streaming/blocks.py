@@ -70,7 +70,7 @@ class MaskConvolutions(nn.Module):
 
 
 class Coefficients(nn.Module):
-    """GRU output [B, 256] and c0 -> coefficients [B, 10, 96]: five real parts, oldest frame first, then five imaginary.
+    """GRU output [B, 256] and c0 -> coefficients [B, 10, 96]: real and imaginary part of each frame's, oldest frame first.
 
     The convolution over time of c0 looks some frames back; carried are not those frames of 64 channels but what they will
     add to the next outputs: waiting [voices, self.waiting, 96], the nearest first.
@@ -78,42 +78,40 @@ class Coefficients(nn.Module):
 
     def __init__(self, dec: Any) -> None:
         super().__init__()
-        out = dec.df_out[0].weight.unflatten(2, (-1, ORDER, 2))  # [groups, 256 / groups, bins, taps, (real, imaginary)]
-        self.out = layers.GroupedLinear(out.transpose(3, 4).flatten(2))
+        self.out = layers.GroupedLinear(dec.df_out[0].weight)  # [groups, 256 / groups, bins * taps * (real, imaginary)]
         pathway = layers.merged(dec.df_convp)  # [10, 64, frames, 1]
         assert pathway.bias is not None
         self.waiting = 2 * ORDER * (pathway.weight.shape[2] - 1)
-        parts_first = pathway.weight.double().unflatten(0, (ORDER, 2)).transpose(0, 1).flatten(0, 1)
-        bias = pathway.bias.double().unflatten(0, (ORDER, 2)).T.flatten()
-        newest_first = parts_first.flip(2).permute(2, 0, 1, 3).flatten(0, 1)[:, :, None]  # [10 * frames, 64, 1, 1]
+        bias = pathway.bias.double()
+        newest_first = pathway.weight.double().flip(2).permute(2, 0, 1, 3).flatten(0, 1)[:, :, None]  # [10 * frames, 64, 1, 1]
         self.pathway = layers.conv(newest_first, torch.cat([bias, bias.new_zeros(self.waiting)]))
 
     def forward(self, hidden: Tensor, c0: Tensor, waiting: Tensor, hops: int) -> tuple[Tensor, Tensor]:
         wide = self.out(hidden).tanh().reshape(-1, LOW_BINS, 2 * ORDER).transpose(1, 2)
         sums, now = self.pathway(c0).reshape(-1, hops, 2 * ORDER + self.waiting, LOW_BINS), 2 * ORDER
-        ripe, waits = [], []
+        steps, waiting = [], waiting[:, None]
         for each in first_and_last(sums):
-            ripe.append(each[:, :now] + waiting[:, :now])
-            waiting = torch.cat([each[:, now:-now] + waiting[:, now:], each[:, -now:]], 1)
-            waits.append(waiting)
-        return wide + of_hops(ripe, hops).relu().reshape(-1, now, LOW_BINS), of_hops(waits, hops)[:, -1]
+            steps.append(each + nn.functional.pad(waiting, (0, 0, 0, now)))
+            waiting = steps[-1][:, :, now:]
+        sums = of_hops(steps, hops)
+        return wide + sums[:, :, :now].relu().reshape(-1, now, LOW_BINS), sums[:, -1, now:]
 
 
-def quartet(low: Tensor) -> Tensor:
-    """Frames' low bins as `filtered` wants them: [B, T, 2, 96] -> real, -imaginary, imaginary, real [B, T, 4, 96]."""
+def quartet(low: Tensor, hops: int) -> Tensor:
+    """Frames' low bins as `filtered` wants them: [B, T, 2, 96] -> (real, -imaginary), (imaginary, real) [B, T, 2, 2, 96]."""
     real, imaginary = low[:, :, :1], low[:, :, 1:]
-    return torch.cat([real, -imaginary, imaginary, real], 2)
+    return torch.cat([real, -imaginary, imaginary, real], 2).reshape(-1, hops, 2, 2, LOW_BINS)
 
 
 def windows(frames: Tensor, length: int, dim: int) -> Tensor:
-    """The last `length` frames of each hop, oldest first: [B, length - 1 + T, ...] -> [B, T, ...] with them stacked at `dim`."""
-    return torch.stack([frames[:, at : at + 1 - length or None] for at in range(length)], dim)
+    """The last `length` frames of each hop, oldest first: [B, length - 1 + T, ...] -> [B, T, ...], one after the other at `dim`."""
+    return torch.cat([frames[:, at : at + 1 - length or None] for at in range(length)], dim)
 
 
 def filtered(low: Tensor, coefficients: Tensor) -> Tensor:
     """The deep filter: each bin becomes the complex sum of its last frames times its coefficients: [B, 2, 96].
 
-    low [voices, 4 + T, 4, 96] are quartets, oldest frame first; coefficients [B, 10, 96] have all real parts, then all imaginary
-    ones: so a row of products sums up to the real, the other to the imaginary part.
+    low [voices, 4 + T, 2, 2, 96] are quartets, oldest frame first; coefficients [B, 10, 96] the real and the imaginary part for each
+    of five frames: so one row of products sums up to the real, the other to the imaginary part.
     """
     return (windows(low, ORDER, 3).reshape(-1, 2, 2 * ORDER, LOW_BINS) * coefficients[:, None]).sum(2)

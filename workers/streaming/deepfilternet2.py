@@ -44,7 +44,7 @@ class DeepFilterNet2(nn.Module):
             Part("levels", (BANDS,), -60, -90, warm=True),
             Part("sizes", (LOW_BINS,), 1e-3, 1e-4, warm=True),
             Part("noisy", (ahead, 2, BINS), warm=True),  # frames that wait for their mask
-            Part("low", (ORDER - 1, 4, LOW_BINS)),  # the last 4 masked frames up to 4.8 kHz, as quartets
+            Part("low", (ORDER - 1, 2, 2, LOW_BINS)),  # the last 4 masked frames up to 4.8 kHz, as quartets
             Part("high", (wait, 2, BINS - LOW_BINS)),  # masked frames above that wait for those below
             Part("coefficients", (wait, 2 * ORDER, LOW_BINS)),
             Part("erb", (2, 1, BANDS)),
@@ -71,7 +71,7 @@ class DeepFilterNet2(nn.Module):
         coefficients, now["waiting"] = self.coefficients(hidden + to_filter, c0, was["waiting"], hops)
 
         masked = delayed("noisy", spectrum, was, now) * gains.reshape(-1, hops, 1, BINS)
-        low = torch.cat([was["low"], quartet(masked[..., :LOW_BINS])], 1)
+        low = torch.cat([was["low"], quartet(masked[..., :LOW_BINS], hops)], 1)
         now["low"] = low[:, 1 - ORDER :]
         high = delayed("high", masked[..., LOW_BINS:], was, now).reshape(-1, 2, BINS - LOW_BINS)
         coefficients = delayed("coefficients", coefficients.reshape(-1, hops, 2 * ORDER, LOW_BINS), was, now)

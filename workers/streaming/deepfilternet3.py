@@ -47,7 +47,7 @@ class DeepFilterNet3(nn.Module):
             (
                 Part("levels", (BANDS,), -60, -90, warm=True),
                 Part("sizes", (LOW_BINS,), 1e-3, 1e-4, warm=True),
-                Part("low", (ORDER - 1, 4, LOW_BINS), warm=True),  # the last 4 frames up to 4.8 kHz, as quartets
+                Part("low", (ORDER - 1, 2, 2, LOW_BINS), warm=True),  # the last 4 frames up to 4.8 kHz, as quartets
                 Part("high", (self.look_ahead, 2, BINS - LOW_BINS), warm=True),  # the last 2 frames above
                 Part("erb", (2, 1, BANDS)),
                 Part("complex", (2, 2, LOW_BINS)),
@@ -61,7 +61,7 @@ class DeepFilterNet3(nn.Module):
         hops = spectrum.shape[1]
         erb_now, complex_now, levels, sizes = self.features(spectrum, levels, sizes)
         erb, complex_ = torch.cat([erb, erb_now], 1), torch.cat([complex_, complex_now], 1)
-        low = torch.cat([low, quartet(spectrum[..., :LOW_BINS])], 1)
+        low = torch.cat([low, quartet(spectrum[..., :LOW_BINS], hops)], 1)
         high = torch.cat([high, spectrum[..., LOW_BINS:]], 1)
 
         emb, complex_emb, skips, c0 = self.convolved(erb, complex_)
@@ -74,7 +74,7 @@ class DeepFilterNet3(nn.Module):
         above = high[:, : -self.look_ahead].reshape(-1, 2, BINS - LOW_BINS) * gains[:, None]
         clean = torch.cat([filtered(low, coefficients), above], 2).reshape(-1, hops, 2, BINS)
         if self.post_filter:
-            noisy = torch.cat([low[:, self.look_ahead : -self.look_ahead, ::2], high[:, : -self.look_ahead]], 3)
+            noisy = torch.cat([low[:, self.look_ahead : -self.look_ahead, :, 0], high[:, : -self.look_ahead]], 3)
             clean = weakened(clean, noisy, self.beta)
 
         rings = [low[:, 1 - ORDER :], high[:, -self.look_ahead :], erb[:, -2:], complex_[:, -2:]]

@@ -40,7 +40,7 @@ class Features(nn.Module):
 
     def running(self, values: Tensor, mean: Tensor, least: float | None = None) -> Tensor:
         """The mean so far at each hop: values [B, T, N] and the mean before them [B, N] -> [B, T, N]."""
-        means = []
+        means, mean = [], mean[:, None]
         for value in first_and_last(values):
             mean = value * self.new + mean * self.old
             mean = mean if least is None else mean.clamp_min(least)

@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 def first_and_last(values: Tensor) -> tuple[Tensor, Tensor]:
-    """float32[B, T, ...] -> its first and its last hop, the same one where T is 1."""
-    return values[:, 0], values[:, -1]
+    """float32[B, T, ...] -> its first and its last hop [B, 1, ...], the same one where T is 1."""
+    return values[:, :1], values[:, -1:]
 
 
 def of_hops(steps: Sequence[Tensor], hops: int) -> Tensor:
-    """What the steps of `first_and_last` gave, of as many as there are hops: [B, ...] each -> [B, T, ...]."""
-    return torch.stack(list(steps), 1)[:, :hops]
+    """What the steps of `first_and_last` gave, of as many as there are hops: [B, 1, ...] each -> [B, T, ...]."""
+    return torch.cat(list(steps), 1)[:, :hops]

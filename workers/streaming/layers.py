@@ -6,6 +6,7 @@ Shapes: B rows, each one hop of a voice (the hops of a voice follow each other),
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -116,8 +117,20 @@ class Upsampling(nn.Module):
         self.out = len(kernel)
 
     def forward(self, x: Tensor, bins: int) -> Tensor:
-        both = self.conv(nn.functional.pad(x, (0, 1)))
+        both: Tensor = _Ahead.apply(x, self.conv.weight, self.conv.bias)
         return both.reshape(-1, self.out, 2, bins).transpose(2, 3).reshape(-1, self.out, 1, 2 * bins)
+
+
+class _Ahead(torch.autograd.Function):
+    """A convolution of each bin and the one above it; above the last there is silence. In ONNX one node, for which torch has no word."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return nn.functional.conv2d(nn.functional.pad(x, (0, 1)), weight, bias)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any, weight: Any, bias: Any) -> Any:
+        return g.op("Conv", x, weight, bias, kernel_shape_i=(1, 2), pads_i=(0, 0, 0, 1))
 
 
 class GroupedLinear(nn.Module):
