@@ -39,6 +39,7 @@ CONTRACT = {
     "ogg",
     "opusfile",
     "finalise",
+    "pages",
     "peaks",
     "transcode",
     "wav",
