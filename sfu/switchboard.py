@@ -25,9 +25,9 @@ VARIANTS = ("auto", "denoised", "original")
 MakePeer = Callable[[sdp.Offer, sdp.Kind, int, str | None, str], Peer]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Resource:
-    """A WHIP or WHEP resource: whose it is, by what grant (`login:ID`, say), and the peer behind it."""
+    """A WHIP or WHEP resource: whose it is, by what grant (`login:ID`, say; it may change hands), and the peer behind it."""
 
     peer: Peer
     broadcast: Broadcast
@@ -235,6 +235,12 @@ class Switchboard:
     def grants(self) -> set[str]:
         """By what is sent and heard now."""
         return {resource.grant for resource in self._resources.values()}
+
+    def hand_over(self, grant: str, successor: str) -> None:
+        """What was begun by one grant is another's from now on."""
+        for resource in self._resources.values():
+            if resource.grant == grant:
+                resource.grant = successor
 
     async def revoke(self, grants: Collection[str]) -> None:
         """These are good no longer: end what was begun by them, a broadcast as by its broadcaster's DELETE."""

@@ -120,11 +120,8 @@ def channel_of(request: web.Request, user: User | None) -> Channel:
 
 
 async def sign_in(request: web.Request, user: User) -> None:
-    """Begin a login with a new cookie; the one that came with the request ends."""
-    old = await get_session(request)
-    if old.identity is not None:
-        await request.app[DB].run(logins.remove_digest, old.identity)
-        await signed_out(request.app, [request[LOGIN].id])
+    """Begin a login with a new cookie; the one that came with the request ends when the new one is there."""
+    await get_session(request)  # which reads the old cookie
     session = await new_session(request)
     session["user"], session["password_hash"] = user.id, user.password_hash
 
@@ -138,6 +135,14 @@ async def signed_out(app: web.Application, login_ids: Collection[int]) -> None:
     """These logins have ended: so do their sockets, and what they send and hear."""
     app[PRESENCE].signed_out(login_ids)
     await app[SWITCHBOARD].revoke({login_grant(each) for each in login_ids})
+
+
+async def _replaced(app: web.Application, old: Login, new: Login) -> None:
+    """Somebody signed in where somebody was signed in. The same person's voice goes on, under the new login."""
+    if old.user_id == new.user_id:
+        app[SWITCHBOARD].hand_over(login_grant(old.id), login_grant(new.id))
+    await app[DB].run(logins.remove_digest, old.digest)
+    await signed_out(app, [old.id])
 
 
 async def _token_user(request: web.Request, scope: str | None) -> User:
@@ -179,8 +184,11 @@ class LoginStorage(AbstractStorage):
             agent = request.headers.get(hdrs.USER_AGENT, "")[:200].encode("utf-8", "replace").decode()
             address = request.app[ADDRESSES].client(request)
             row = (session["user"], digest(secret), address, agent, session["password_hash"])
-            if await _database(request).run(logins.add, *row) is None:
+            login = await _database(request).run(logins.add, *row)
+            if login is None:
                 raise BadCredentials("The password has just been changed.")
+            if LOGIN in request:
+                await _replaced(request.app, request[LOGIN], login)
             self._remember(response, secret)
         elif await _database(request).run(logins.touch, str(session.identity)):
             self._remember(response, self.load_cookie(request) or "")

@@ -36,6 +36,9 @@ class Quiet:
             "recording": {"id": None, "failed": None},
         }
 
+    def hand_over(self, grant: str, successor: str) -> None:
+        pass
+
     async def stop(self, username: str) -> int | None:
         raise NotLive(conflict=True)
 

@@ -99,7 +99,7 @@ async def token_phone(person: Person, http: aiohttp.ClientSession) -> tuple[Soft
     return Softphone(http, person.url, {"Authorization": f"Bearer {made['token']}"}), made["id"]
 
 
-@pytest.mark.parametrize("way", ["logout", "other", "password", "command line", "sign in"])
+@pytest.mark.parametrize("way", ["logout", "other", "password", "command line"])
 async def test_the_end_of_a_login_ends_its_broadcast(server: StartServer, way: str) -> None:
     """However a login ends, what it sends ends with it."""
     running = await server()
@@ -115,8 +115,6 @@ async def test_the_end_of_a_login_ends_its_broadcast(server: StartServer, way: s
                     await other.call("DELETE", f"/api/me/sessions/{row['id']}", status=204)
                 case "password":
                     await other.call("POST", "/api/me/password", {"old": PASSWORD, "new": PASSWORD + "!"}, status=204)
-                case "sign in":
-                    await ada.call("POST", "/api/login", {"username": "ada", "password": PASSWORD}, status=200)
                 case "command line":
                     command = [
                         sys.executable,
@@ -130,6 +128,23 @@ async def test_the_end_of_a_login_ends_its_broadcast(server: StartServer, way: s
                     ]
                     await asyncio.to_thread(subprocess.run, command, cwd=ROOT, input=b"another battery\n", check=True)
                     await bob.until("ada", live=False)
+            assert not (await bob.status("ada"))["live"]
+
+
+@pytest.mark.parametrize("then", ["logout", "another"])
+async def test_signing_in_again_interrupts_nobody(server: StartServer, then: str) -> None:
+    """The same person's voice goes on under the new login, and ends with it; for another person it ends."""
+    running = await server()
+    async with friends(running.url, "ada", "bob") as (ada, bob), ada.phone() as mic:
+        await mic.publish("ada")
+        async with talking(mic):
+            await bob.until("ada", live=True)
+            await ada.call("POST", "/api/login", {"username": "ada", "password": PASSWORD}, status=200)
+            assert (await bob.status("ada"))["live"]
+            if then == "logout":
+                await ada.call("POST", "/api/logout", status=204)
+            else:
+                await ada.call("POST", "/api/login", {"username": "bob", "password": PASSWORD}, status=200)
             assert not (await bob.status("ada"))["live"]
 
 
