@@ -11,7 +11,7 @@ class Cancellable(Protocol):
 
 CallAt = Callable[[float, Callable[[], None]], Cancellable]
 
-_LATE_S = 1e-6  # a nanosecond deadline as a float of seconds may come out early, and would ring twice
+_STEP_NS = 1_000_000  # uvloop counts whole milliseconds and rounds to the nearest: a deadline between two would ring early, again and again
 
 
 class Alarm:
@@ -19,7 +19,8 @@ class Alarm:
 
     Most deadlines of sound pass unused, because the packet comes first. So the timer moves with them: to move it costs a few
     microseconds, to wake up for nothing many times that.
-    call_at: `loop.call_at` of the running loop unless a test brings its own; its seconds are those of time.monotonic().
+    It rings up to a millisecond late. call_at: `loop.call_at` of the running loop unless a test brings its own; its seconds are
+    those of time.monotonic(), in whole milliseconds.
     Owned by whoever rings; `close` cancels.
     """
 
@@ -39,7 +40,7 @@ class Alarm:
         if self._call_at is None:
             self._call_at = asyncio.get_running_loop().call_at
         self._at_ns = deadline_ns
-        self._timer = self._call_at(deadline_ns / 1e9 + _LATE_S, self._fire)
+        self._timer = self._call_at(-(-deadline_ns // _STEP_NS) / 1e3, self._fire)
 
     def close(self) -> None:
         """Never rings again."""

@@ -22,27 +22,30 @@ class Tally(NamedTuple):
 
 
 class Slot:
-    """One listener's place: in at most one crew. After `give_back` it is inert, and its tally stays as it was."""
+    """One listener's place: in at most one crew. After `give_back` it is inert, and its tally stays as it was.
 
-    __slots__ = ("_batch", "_crew", "_dropped", "_octets", "_row", "_tried")
+    Its crew keeps the books: while the slot is in the crew's deck, what the crew counts for all comes on top of its own numbers.
+    """
+
+    __slots__ = ("_batch", "crew", "octets", "refused", "row", "tried")
 
     def __init__(self, batch: "Batch") -> None:
         self._batch: Batch | None = batch
-        self._crew: Crew | None = None
-        self._row: Row | None = None
-        self._tried = self._dropped = self._octets = 0  # while in a deck, without what the crew has counted so far
+        self.crew: Crew | None = None
+        self.row: Row | None = None  # None: it is not known where to send to, or with which keys
+        self.tried = self.refused = self.octets = 0
 
     @property
     def ready(self) -> bool:
         """Is it known where to send to, and with which keys?"""
-        return self._row is not None
+        return self.row is not None
 
     @property
     def tally(self) -> Tally:
-        tried, octets = self._tried, self._octets
-        if self._crew is not None and self._crew.counts(self):
-            tried, octets = tried + self._crew.packets, octets + self._crew.octets
-        return Tally(tried - self._dropped, self._dropped, octets)
+        tried, octets = self.tried, self.octets
+        if self.crew is not None and self.crew.counts(self):
+            tried, octets = tried + self.crew.packets, octets + self.crew.octets
+        return Tally(tried - self.refused, self.refused, octets)
 
     def aim(self, fd: int, address: Address | None, tx: object, carrier: Carrier | None = None) -> None:
         """Send over that socket to that address from now on. tx: a raw srtp_t; `give_back` has to come before it is freed.
@@ -51,27 +54,28 @@ class Slot:
         """
         if self._batch is None:
             return
-        reachable = address is not None and tx is not None and (fd >= 0 or carrier is not None)
-        self._row = Row(fd, address, sockaddr(address), tx, carrier) if reachable and address is not None else None
-        if self._crew is not None:
-            self._crew.change()
+        reachable = tx is not None and (fd >= 0 or carrier is not None)
+        self.row = Row(fd, address, sockaddr(address), tx, carrier) if address is not None and reachable else None
+        if self.crew is not None:
+            self.crew.settle()
 
     def give_back(self) -> None:
         """It is nobody's any more. Idempotent."""
         if self._batch is not None:
-            if self._crew is not None:
-                self._crew.remove(self)
+            if self.crew is not None:
+                self.crew.remove(self)
             self._batch.used -= 1
-            self._batch = self._row = None
+            self._batch = self.row = None
 
 
 class Crew:
-    """Slots that get the same packet. Laid out in a deck, anew after a change only."""
+    """Slots that get the same packet. Laid out in a deck, anew after a change only; an empty crew has none."""
 
     def __init__(self, batch: "Batch") -> None:
         self.packets = self.octets = 0  # tried for everybody in the deck
+        self._sendmmsg = batch.sendmmsg
         self._members: dict[Slot, None] = {}  # in the order they came
-        self._deck = Deck(batch.sendmmsg)
+        self._deck: Deck | None = None
         self._laid: dict[Slot, None] = {}  # those in the deck, by row
         self._changed = False
 
@@ -85,29 +89,37 @@ class Crew:
         return list(self._laid)
 
     def counts(self, slot: Slot) -> bool:
-        """Does `packets` count for that slot too?"""
+        """Do `packets` and `octets` count for that slot too?"""
         return slot in self._laid
 
     def add(self, slot: Slot) -> None:
         self._members[slot] = None
-        slot._crew = self
+        slot.crew = self
         self._changed = True
 
     def remove(self, slot: Slot) -> None:
         """Nothing here points at it or its keys any more. Idempotent."""
         if slot in self._members:
-            self._clear()
+            self.settle()
             del self._members[slot]
-            slot._crew = None
+            slot.crew = None
+            if not self._members:
+                self._deck = None
 
-    def change(self) -> None:
-        """Somebody is elsewhere now, or has other keys."""
-        self._clear()
+    def settle(self) -> None:
+        """Somebody comes, goes or moves: everybody gets what was counted, and nobody is in the deck until the next packet."""
+        self._changed = True
+        for slot in self._laid:
+            slot.tried += self.packets
+            slot.octets += self.octets
+        if self._laid and self._deck is not None:
+            self._laid = {}
+            self._deck.lay(())
 
     def send(self, plain: bytes) -> None:
         """Encrypt and send a packet of 12 to `deck.LARGEST_PLAIN` bytes to everybody who is ready."""
         self._lay()
-        if not self._laid:
+        if not self._laid or self._deck is None:
             return
         self.packets += 1
         self.octets += len(plain) - RTP_HEADER
@@ -116,30 +128,22 @@ class Crew:
         if unprotected or unsent:
             slots = list(self._laid)
             for row in (*unprotected, *unsent):
-                slots[row]._dropped += 1
+                slots[row].refused += 1
 
     def _lay(self) -> None:
         if not self._changed:
             return
-        self._clear()
-        ready = [(slot, slot._row) for slot in self._members if slot._row is not None]
+        self.settle()
+        ready = [(slot, slot.row) for slot in self._members if slot.row is not None]
         ready.sort(key=lambda each: each[1].fd)
-        self._deck.lay([row for _, row in ready])
+        if ready:
+            self._deck = self._deck or Deck(self._sendmmsg)
+            self._deck.lay([row for _, row in ready])
         self._laid = {slot: None for slot, _ in ready}
-        for slot in self._laid:
-            slot._tried -= self.packets
-            slot._octets -= self.octets
+        for slot in self._laid:  # what was counted before it came is not its own; less than nothing until it is settled
+            slot.tried -= self.packets
+            slot.octets -= self.octets
         self._changed = False
-
-    def _clear(self) -> None:
-        """Settle with everybody in the deck, and take them out."""
-        self._changed = True
-        if self._laid:
-            for slot in self._laid:
-                slot._tried += self.packets
-                slot._octets += self.octets
-            self._laid = {}
-            self._deck.lay(())
 
 
 class Batch:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 FULL = 0.85  # of the cores: the rest is the kernel's, and for bursts
-ROOMY = 0.4  # below, nobody has to save yet
+ROOMY = 0.4  # of the cores, and of the one that the server's loop has: up to there nobody has to save yet
 UNKNOWN_COST = 0.05  # cores that one voice takes, until its denoiser has been measured; DeepFilterNet3 was seen at 0.03 to 0.12
 LEAST_COST = 0.005
 HOP_S = 0.01
@@ -47,7 +47,7 @@ class Capacity:
     @property
     def roomy(self) -> bool:
         """Is so much free that a voice may come in brief packets? They are twice as many, and a worker has less of each at once."""
-        return self.taken <= ROOMY * self.cores
+        return self._server <= ROOMY and self.taken <= ROOMY * self.cores
 
     def admits(self, voice: object, denoiser: str) -> bool:
         """Is there room for one more? Who is in already stays in; the first one always gets in, for the guard watches it."""

@@ -1,8 +1,8 @@
 """Datagrams side by side in memory: one plaintext copied into every row, encrypted in place, and handed to the kernel.
 
-The memory is made beforehand and laid out anew only when somebody comes, goes or moves. Of what is done for a packet, little
-is Python and little is numpy: between two packets the processor forgets both, and each new thing that is touched costs ten
-times what it costs in a loop.
+A deck has a row for each listener of a header group. Its memory is made beforehand and laid out anew only when somebody comes,
+goes or moves. Of what is done for a packet, little is Python and little is numpy: the processor forgets both between two packets,
+and what it has to find again costs ten times what it costs in a loop.
 """
 
 import sys
@@ -84,10 +84,11 @@ class Deck:
     def transmit(self, without: Sequence[int] = ()) -> list[int]:
         """Send every row but those; returns the rows that nobody took."""
         refused: list[int] = []
+        skipped = set(without)
         for fd, first, end in self._runs:
-            rows = range(first, end)
-            if without:
-                rows = [row for row in rows if row not in without]  # type: ignore[assignment]
+            rows: Sequence[int] = range(first, end)
+            if skipped:
+                rows = [row for row in rows if row not in skipped]
             refused += [rows[at] for at in self._sent(fd, rows, whole=not without)]
         return refused
 
@@ -110,17 +111,18 @@ class Deck:
         return memoryview(self._buffers[row])[: int(self._lengths[row])], self._rows[row].address
 
     def _grow(self, capacity: int) -> None:
-        """Make all memory anew; what was in it is of no use any more."""
-        self._all = np.zeros((capacity, ROW_BYTES), np.uint8)
-        self._names = np.zeros((capacity, SOCKADDR_BYTES), np.uint8)
-        self._iovecs = np.zeros(capacity, IOVEC)
-        self._messages = np.zeros(capacity, MESSAGE)
-        self._iovecs["base"] = _addresses(self._all)
-        self._messages["iov"], self._messages["iov_length"] = _addresses(self._iovecs), 1
-        self._messages["name"] = _addresses(self._names)
-        self._start = self._messages.ctypes.data
-        self._all_pointers = [_cast("void *", address) for address in _addresses(self._all).tolist()]
-        self._all_length_pointers = [_cast("int *", address + _LENGTH_AT) for address in _addresses(self._iovecs).tolist()]
+        """Make all memory anew; what was in it is of no use any more. All of it or, where there is not so much, nothing."""
+        buffers = np.zeros((capacity, ROW_BYTES), np.uint8)
+        names = np.zeros((capacity, SOCKADDR_BYTES), np.uint8)
+        iovecs = np.zeros(capacity, IOVEC)
+        messages = np.zeros(capacity, MESSAGE)
+        iovecs["base"] = _addresses(buffers)
+        messages["iov"], messages["iov_length"], messages["name"] = _addresses(iovecs), 1, _addresses(names)
+        pointers = [_cast("void *", address) for address in _addresses(buffers).tolist()]
+        length_pointers = [_cast("int *", address + _LENGTH_AT) for address in _addresses(iovecs).tolist()]
+        self._all, self._names, self._iovecs, self._messages = buffers, names, iovecs, messages
+        self._all_pointers, self._all_length_pointers = pointers, length_pointers
+        self._start = messages.ctypes.data
 
 
 def _addresses(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.uint64]:

@@ -244,10 +244,12 @@ class Switchboard:
 
     async def revoke(self, grants: Collection[str]) -> None:
         """These are good no longer: end what was begun by them, a broadcast as by its broadcaster's DELETE."""
-        for identity, resource in list(self._resources.items()):
-            if resource.grant in grants:
-                with suppress(NotFound):  # it has gone while another was ended
-                    await self.delete(identity, resource.owner)
+        gone = [(identity, each.owner) for identity, each in self._resources.items() if each.grant in grants]
+        await asyncio.gather(*(self._delete_if_there(*each) for each in gone))
+
+    async def _delete_if_there(self, identity: str, owner: str) -> None:
+        with suppress(NotFound):  # it may have gone with another
+            await self.delete(identity, owner)
 
     # what is told
 

@@ -21,6 +21,7 @@ from sfu.tcp import Doors
 
 BURST = 64  # datagrams read in one go, then the others have their turn
 CROWD_NS = 1_000_000  # datagrams that follow each other faster are a crowd
+LONELY = 8  # reads of one datagram in a row; then it is looked whether more wait, however slowly the loop turns
 LARGEST_DATAGRAM = 2048  # more than any path lets through in one piece
 MOST_PENDING = 256  # peers between their answer and the end of their handshake
 SWEEP_S = 1.0
@@ -29,7 +30,7 @@ SWEEP_S = 1.0
 class Port:
     """One bound socket and who is reached over it. Owned by MediaSockets."""
 
-    __slots__ = ("address", "dropped", "fd", "peers", "read_ns", "socket")
+    __slots__ = ("address", "dropped", "fd", "lonely", "peers", "read_ns", "socket")
     alive = True
 
     def __init__(self, bound: socket.socket, dropped: Dropped) -> None:
@@ -39,6 +40,7 @@ class Port:
         self.peers: dict[Address, Receiver] = {}
         self.dropped = dropped
         self.read_ns = 0  # when it was last read from
+        self.lonely = 0  # how often since then more were not looked for; LONELY: there were more
 
     def send(self, datagram: bytes, address: Address) -> bool:
         """Now or never: False, and counted, when the kernel does not take it."""
@@ -148,14 +150,18 @@ class MediaSockets:
         One that comes alone is the rule, and to be told that there is no second costs more than to take it.
         """
         now_ns = self.clock_ns()
-        most, port.read_ns = BURST if now_ns - port.read_ns < CROWD_NS else 1, now_ns
+        crowd = now_ns - port.read_ns < CROWD_NS or port.lonely >= LONELY
+        port.read_ns, port.lonely = now_ns, port.lonely + 1
         receive, take = port.socket.recvfrom, self._take
-        for _ in range(most):
+        for count in range(BURST if crowd else 1):
             try:
                 datagram, address = receive(LARGEST_DATAGRAM)
             except OSError:  # there are no more; or an ICMP error that found its way to us: nothing to read
+                port.lonely = LONELY if count > 1 else 0
                 return
             take(port, datagram, address)
+        if crowd:
+            port.lonely = LONELY
 
     def _take(self, way: Way, datagram: bytes, address: Address) -> None:
         """One datagram, over whatever way it came, to its receiver. Per packet: keep it lean."""

@@ -47,6 +47,7 @@ async def logout(request: web.Request) -> web.Response:
     """Sign out; the cookie is dead, its sockets close, what it sends and hears ends."""
     ended = await current_login(request)
     await sign_out(request)
+    await request.app[DB].run(logins.remove_digest, ended.digest)  # before what it does is ended: nothing may begin anew by it
     await signed_out(request.app, [ended.id])
     return nothing()
 

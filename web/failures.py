@@ -60,7 +60,7 @@ def _refusal(refused: Refused) -> web.Response:
     headers = {} if wait is None else {"Retry-After": str(max(1, math.ceil(wait)))}
     response = problem(refused.status, refused.code, refused.detail, headers=headers, fields=refused.fields)
     if refused.status == HTTPStatus.REQUEST_TIMEOUT:
-        response.force_close()  # the rest of the body would be taken for the next request
+        response.force_close()  # whose body did not come in time has no claim to another request
     return response
 
 

@@ -84,7 +84,7 @@ def socket_samples(sockets: MediaSockets) -> Iterable[Sample]:
 
 def air_samples(switchboard: Switchboard) -> Iterable[Sample]:
     """Who sends and hears."""
-    yield Sample("hushcast_listeners", "gauge", "Listeners with a slot.", switchboard.listeners)
+    yield Sample("hushcast_listeners", "gauge", "Who hears something or is about to.", switchboard.listeners)
     yield Sample("hushcast_resources", "gauge", "WHIP and WHEP resources.", switchboard.resources)
 
 

@@ -1,4 +1,4 @@
-"""How long a client may take to say what it wants. An answer may take as long as it likes: who listens to a recording stops at times."""
+"""How long a client may take to say what it wants, and how long it may leave an answer lying."""
 
 import asyncio
 
@@ -6,8 +6,9 @@ from aiohttp import web
 
 from sfu.errors import Refused
 
-HEAD_S = 150.0  # from one answer, or the connection, to the next request's whole head; more than proxies keep an idle connection
+HEAD_S = 150.0  # from one answer, or the connection, to the next request's whole head; aiohttp's own hour invites collectors
 BODY_S = 20.0  # for a body, which has at most 64 KiB
+STALLED_S = 180.0  # for a piece of a recording, of 4 MB at most; then its place is another's, and a player that goes on asks for the rest
 
 
 class TooSlow(Refused):

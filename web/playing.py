@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from db.models import Recording
 from sfu.errors import BadRequest, NotFound
+from web import patience
 from web.children import ChildFailed
 from web.failures import problem
 from web.keys import ARCHIVE, TRANSCODING
@@ -97,16 +98,22 @@ async def _view(request: web.Request, folder: Path, variant: str, samples: int, 
         first = await anext(pieces)  # what can be refused is refused before the headers have gone
         await response.prepare(request)
         try:
-            await response.write(first)
+            await written(response, first)
             async for piece in pieces:
-                await response.write(piece)
-        except ChildFailed as failure:  # deleted meanwhile, say: an answer that has begun can only be broken off
-            logger.warning("a recording is broken off: %s", failure)
+                await written(response, piece)
+        except (ChildFailed, TimeoutError) as failure:  # deleted meanwhile, say: an answer that has begun can only be broken off
+            logger.warning("a recording is broken off: %s", failure or "nobody takes it")
             if request.transport is not None:
                 request.transport.abort()
             return response
     await response.write_eof()
     return response
+
+
+async def written(response: web.StreamResponse, piece: bytes) -> None:
+    """Raises TimeoutError where the client takes nothing."""
+    async with asyncio.timeout(patience.STALLED_S):
+        await response.write(piece)
 
 
 def _range(request: web.Request, size: int, tag: str) -> tuple[int, int] | None:

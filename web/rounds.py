@@ -13,6 +13,7 @@ from web.session import ids_in, signed_out, token_grant
 logger = logging.getLogger(__name__)
 
 EVERY_S = 5.0
+LOOK_S = 60.0  # for one round: where the end of one broadcast hangs on a dead disk, others must still be looked after
 
 
 async def rounds(app: web.Application) -> AsyncIterator[None]:
@@ -27,7 +28,8 @@ async def _for_ever(app: web.Application) -> None:
     while True:
         await asyncio.sleep(EVERY_S)
         try:
-            await look_round(app)
+            async with asyncio.timeout(LOOK_S):
+                await look_round(app)
         except Exception:
             logger.exception("nobody was looked after; again in %s s", EVERY_S)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from uvloop import new_event_loop  # asyncio's loop in C: less to be found again at each wake-up, and those cost more than packets
 
 from sfu.config import Config, Http
 from sfu.errors import ConfigError
@@ -28,11 +29,6 @@ from web.app import make_app
 from web.certificate import tls_context
 from web.operations import drain
 from workers.pages import collapse
-
-try:  # the same loop in C: what has to be touched at each wake-up is a third, and wake-ups are half of what a small crowd costs
-    from uvloop import new_event_loop
-except ImportError:  # not on Windows
-    from asyncio import new_event_loop  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +72,9 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
     runner = runner_of(make_app(config))
     try:
         await runner.setup()
+        settle()
         for each in sockets:
             await web.SockSite(runner, each, ssl_context=context).start()
-        settle()
         say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
         await stop.wait()
         logger.info("closing")

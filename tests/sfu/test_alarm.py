@@ -4,11 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as some
 
 from sfu.alarm import Alarm
 from sfu.quantiles import Quantiles
+
+uvloop.new_event_loop().close()  # the first one opens a pipe that stays as long as the process
 
 
 class Clock:
@@ -59,6 +62,27 @@ async def test_rings_on_the_loop() -> None:
     alarm.set(deadline_ns)
     assert await rung >= deadline_ns
     alarm.close()
+
+
+def test_a_deadline_rings_once_on_the_loop_that_serves() -> None:
+    """Wherever between two of its milliseconds the deadline lies."""
+
+    async def rings(wait_ns: int) -> int:
+        deadline_ns, count, over = time.monotonic_ns() + wait_ns, 0, asyncio.Event()
+
+        def ring() -> None:
+            nonlocal count
+            count += 1
+            over.set() if time.monotonic_ns() >= deadline_ns else alarm.set(deadline_ns)
+
+        alarm = Alarm(ring)
+        alarm.set(deadline_ns)
+        await over.wait()
+        alarm.close()
+        return count
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert [runner.run(rings(3_000_000 + 170_000 * step)) for step in range(12)] == [1] * 12
 
 
 @given(some.lists(some.floats(0, 1000), max_size=60))

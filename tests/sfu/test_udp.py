@@ -101,6 +101,34 @@ async def test_a_burst_leaves_room_for_others(sockets: MediaSockets) -> None:
         assert sockets.dropped.strange == udp.BURST * 2
 
 
+async def test_a_crowd_is_noticed_however_slowly_the_loop_turns() -> None:
+    """With other work between any two reads, what waits is soon read by the burst, and one that comes alone by itself again."""
+    now_ns = 0
+
+    def clock_ns() -> int:
+        nonlocal now_ns
+        now_ns += 10 * udp.CROWD_NS
+        return now_ns
+
+    async with MediaSockets(["127.0.0.1"], 0, clock_ns=clock_ns) as sockets:
+        port = sockets.ports[0]
+        asyncio.get_running_loop().remove_reader(port.fd)
+        with client(sockets) as there:
+            for _ in range(udp.LONELY + 2 * udp.BURST):
+                there.send(b"\xff")
+            for turn_ in range(udp.LONELY):
+                sockets._read(port)
+                assert sockets.dropped.strange == turn_ + 1
+            for turn_ in (1, 2):
+                sockets._read(port)
+                assert sockets.dropped.strange == udp.LONELY + turn_ * udp.BURST
+            sockets._read(port)
+            for _ in range(2):
+                there.send(b"\xff")
+            sockets._read(port)
+            assert sockets.dropped.strange == udp.LONELY + 2 * udp.BURST + 1
+
+
 async def test_what_the_kernel_refuses_is_counted(sockets: MediaSockets) -> None:
     """A datagram that is too long for UDP is lost, not an error."""
     assert not sockets.ports[0].send(bytes(70_000), ("127.0.0.1", 9))

@@ -10,6 +10,7 @@ from aiohttp import web
 from tests.web.conftest import House
 from web import patience
 from web.operations import healthz
+from web.playing import written
 from web.serve import runner_of
 
 TRICKLE_S = 0.02
@@ -76,3 +77,38 @@ async def test_a_body_that_never_ends_is_refused(house: House, monkeypatch: pyte
         async with connected("127.0.0.1", port) as (reader, writer):
             said = await trickled(reader, writer, head.encode(), b'"too_slow"')
         assert said.startswith(b"HTTP/1.1 408") and b"Connection: close" in said
+
+
+async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces go out as long as they are read; then the place is another's."""
+    monkeypatch.setattr(patience, "STALLED_S", 0.3)
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response, pieces = web.StreamResponse(), 0
+        await response.prepare(request)
+        try:
+            while True:
+                await written(response, bytes(1 << 20))
+                pieces += 1
+        except TimeoutError:
+            ended.set_result(pieces)
+            assert request.transport is not None
+            request.transport.abort()
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", endless)
+    runner = runner_of(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with connected(*runner.addresses[0][:2]) as (reader, writer):
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            for _ in range(12):
+                await reader.readexactly(1 << 20)
+            assert not ended.done()
+            async with asyncio.timeout(20):
+                assert await ended >= 12
+    finally:
+        await runner.cleanup()
