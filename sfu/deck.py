@@ -17,8 +17,8 @@ from cffi import FFI  # type: ignore[import-untyped]
 from sfu.dtls import TRAILER, protect
 from sfu.sending import IOVEC, MESSAGE, SOCKADDR_BYTES, Address, send_each, send_many
 
-ROW_BYTES = 2048
-LARGEST_PLAIN = ROW_BYTES - TRAILER
+FIRST_ROW_BYTES, MOST_ROW_BYTES = 512, 2048  # the fewer pages a packet's copies lie in, the sooner they are found
+LARGEST_PLAIN = MOST_ROW_BYTES - TRAILER
 FIRST_ROWS = 16  # doubled as needed
 # libsrtp's `int *length` points right into the iovec's size_t, at the half that holds small numbers
 _LENGTH_AT = int(IOVEC.fields["length"][1]) + (0 if sys.byteorder == "little" else 4)  # type: ignore[index]
@@ -54,13 +54,13 @@ class Deck:
         self._rows: Sequence[Row] = ()
         self._runs: list[_Run] = []
         self._sessions: list[object] = []
-        self._grow(FIRST_ROWS)
+        self._grow(FIRST_ROWS, FIRST_ROW_BYTES)
 
     def lay(self, rows: Sequence[Row]) -> None:
         """These are there from now on; those of one socket next to each other."""
         count = len(rows)
         if count > len(self._all):
-            self._grow(max(count, 2 * len(self._all)))
+            self._grow(max(count, 2 * len(self._all)), self._all.shape[1])
         self._rows = rows
         self._sessions = [row.tx for row in rows]
         self._pointers, self._length_pointers = self._all_pointers[:count], self._all_length_pointers[:count]
@@ -74,6 +74,9 @@ class Deck:
     def fill(self, plain: bytes) -> list[int]:
         """Encrypt a packet of 12 to LARGEST_PLAIN bytes for every row; returns the rows where libsrtp refused."""
         length = len(plain)
+        if length + TRAILER > self._all.shape[1]:
+            self._grow(len(self._all), MOST_ROW_BYTES)
+            self.lay(self._rows)
         self._buffers[:, :length] = np.frombuffer(plain, np.uint8)
         self._lengths.fill(length)
         if not sum(map(protect, self._sessions, self._pointers, self._length_pointers)):
@@ -110,9 +113,9 @@ class Deck:
     def _datagram(self, row: int) -> tuple[memoryview, Address]:
         return memoryview(self._buffers[row])[: int(self._lengths[row])], self._rows[row].address
 
-    def _grow(self, capacity: int) -> None:
+    def _grow(self, capacity: int, row_bytes: int) -> None:
         """Make all memory anew; what was in it is of no use any more. All of it or, where there is not so much, nothing."""
-        buffers = np.zeros((capacity, ROW_BYTES), np.uint8)
+        buffers = np.zeros((capacity, row_bytes), np.uint8)
         names = np.zeros((capacity, SOCKADDR_BYTES), np.uint8)
         iovecs = np.zeros(capacity, IOVEC)
         messages = np.zeros(capacity, MESSAGE)

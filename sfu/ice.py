@@ -66,6 +66,7 @@ class IceLite:
     def __init__(self, remote_ufrag: str) -> None:
         self.credentials = new_credentials()  # of the newest generation
         self._generations: dict[str, _Generation] = {}  # by our ufrag
+        self._repeated: tuple[Address, stun.Repeated] | None = None  # the last one that was answered
         self._add(remote_ufrag)
 
     def _add(self, remote_ufrag: str) -> None:
@@ -104,8 +105,16 @@ class IceLite:
             return Reply(stun.build_error(message, stun.UNKNOWN_ATTRIBUTE, key, message.unknown), accepted=False)
         if message.controlled:  # a lite end never takes control: the other has to
             return Reply(stun.build_error(message, stun.ROLE_CONFLICT, key), accepted=False)
-        datagram = stun.build_response(message, source[0].partition("%")[0], source[1], key)
+        host, port = source[0].partition("%")[0], source[1]
+        self._repeated = source, stun.Repeated(message, host, port, key)
+        datagram = stun.build_response(message, host, port, key)
         return Reply(datagram, True, message.use_candidate, self._retire(request.ufrag))
+
+    def again(self, datagram: bytes, source: Address) -> bytes | None:
+        """The answer to a request that differs from the last one only by its transaction; None: it has to be read."""
+        if self._repeated is None or self._repeated[0] != source:
+            return None
+        return self._repeated[1].answer(datagram)
 
     def _retire(self, used: str) -> tuple[str, ...]:
         if used != self.credentials.ufrag or len(self._generations) == 1:

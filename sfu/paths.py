@@ -47,6 +47,9 @@ class Receiver(Protocol):
 
     def receive_stun(self, request: ice.Request, path: Path, arrival_ns: int) -> None: ...
 
+    def receive_consent(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> bool:
+        """Answer a Binding request that is like the last one; False: it is to be read."""
+
     def receive_dtls(self, datagram: bytes) -> None: ...
 
     def receive_srtp(self, datagram: bytes, arrival_ns: int) -> None: ...

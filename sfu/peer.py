@@ -11,7 +11,7 @@ from sfu.candidates import candidates
 from sfu.dtls import SHORTEST_PACKET, Certificate, Dtls, Srtp, fingerprint_of
 from sfu.errors import BadOffer
 from sfu.ice import Address
-from sfu.paths import Path
+from sfu.paths import Path, Way
 from sfu.udp import MediaSockets
 
 logger = logging.getLogger(__name__)
@@ -291,6 +291,18 @@ class Peer:
         self._listen_to(path)
         if self._path is None or not self._path.port.alive or (reply.nominated and path != self._path):
             self._send_to(path, arrival_ns)
+
+    def receive_consent(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> bool:
+        """A Binding request on the path in use, like the last one there. False, and nothing has happened: it has to be read."""
+        path = self._path
+        if path is None or path.port is not way or path.address != address or self._state in (State.GONE, State.CLOSED):
+            return False
+        answer = self._ice.again(datagram, address)
+        if answer is None:
+            return False
+        way.send(answer, address)
+        self.last_heard_ns = arrival_ns
+        return True
 
     def receive_dtls(self, datagram: bytes) -> None:
         self._dtls.receive(datagram)

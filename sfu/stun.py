@@ -125,12 +125,15 @@ def is_genuine(request: Binding, key: Key) -> bool:
 
 def build_response(request: Binding, host: str, port: int, key: Key) -> bytes:
     """Success, with the numeric address that the request came from."""
+    return _signed(BINDING_RESPONSE, request.transaction, _mapped(request.transaction, host, port), key)
+
+
+def _mapped(transaction: bytes, host: str, port: int) -> bytes:
     family, protocol = (2, socket.AF_INET6) if ":" in host else (1, socket.AF_INET)
     packed = socket.inet_pton(protocol, host)
-    mask = (_WORD.pack(MAGIC_COOKIE) + request.transaction)[: len(packed)]
+    mask = (_WORD.pack(MAGIC_COOKIE) + transaction)[: len(packed)]
     masked = (int.from_bytes(packed) ^ int.from_bytes(mask)).to_bytes(len(packed))
-    value = _ATTRIBUTE.pack(family, port ^ MAGIC_COOKIE >> 16) + masked
-    return _signed(BINDING_RESPONSE, request, _attribute(_MAPPED, value), key)
+    return _attribute(_MAPPED, _ATTRIBUTE.pack(family, port ^ MAGIC_COOKIE >> 16) + masked)
 
 
 def build_error(request: Binding, error: tuple[int, bytes], key: Key, unknown: Iterable[int] = ()) -> bytes:
@@ -138,16 +141,48 @@ def build_error(request: Binding, error: tuple[int, bytes], key: Key, unknown: I
     code, reason = error
     body = _attribute(_ERROR_CODE, bytes((0, 0, *divmod(code, 100))) + reason)
     listed = b"".join(map(_LENGTH.pack, unknown))
-    return _signed(BINDING_ERROR, request, body + _attribute(_UNKNOWN_ATTRIBUTES, listed) if listed else body, key)
+    return _signed(BINDING_ERROR, request.transaction, body + _attribute(_UNKNOWN_ATTRIBUTES, listed) if listed else body, key)
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(kind, len(value)) + value + bytes(-len(value) % 4)
 
 
-def _signed(kind: int, request: Binding, body: bytes, key: Key) -> bytes:
+def _signed(kind: int, transaction: bytes, body: bytes, key: Key) -> bytes:
     """With MESSAGE-INTEGRITY and FINGERPRINT. Each covers a header whose length ends with itself."""
     length = len(body) + _SIGNATURE_BYTES
-    body += _ATTRIBUTE.pack(_INTEGRITY, 20) + key.sign(_HEADER.pack(kind, length, MAGIC_COOKIE, request.transaction) + body)
-    plain = _HEADER.pack(kind, length + _FINGERPRINT_BYTES, MAGIC_COOKIE, request.transaction) + body
+    body += _ATTRIBUTE.pack(_INTEGRITY, 20) + key.sign(_HEADER.pack(kind, length, MAGIC_COOKIE, transaction) + body)
+    plain = _HEADER.pack(kind, length + _FINGERPRINT_BYTES, MAGIC_COOKIE, transaction) + body
     return plain + _FINGERPRINTED.pack(_FINGERPRINT, 4, crc32(plain) ^ _FINGERPRINT_XOR)
+
+
+class Repeated:
+    """A genuine request that was answered with success, kept so that the next one like it need not be read again.
+
+    A client asks for consent with the same bytes every time, but for the transaction and what is computed over it: those are
+    checked as ever, the rest is compared.
+    """
+
+    __slots__ = ("_at", "_covered", "_fingerprint", "_head", "_host", "_key", "_length", "_middle", "_port")
+
+    def __init__(self, request: Binding, host: str, port: int, key: Key) -> None:
+        datagram, at = request.datagram, request.signed
+        self._host, self._port, self._key = host, port, key
+        self._at, self._length = at, len(datagram)
+        self._head, self._middle = datagram[:8], datagram[HEADER_LENGTH : at + 4]
+        self._covered = datagram[:2] + _LENGTH.pack(at + _SIGNATURE_BYTES - HEADER_LENGTH) + datagram[4:8]
+        self._fingerprint = at + _SIGNATURE_BYTES
+        if datagram[self._fingerprint :][:4] != _ATTRIBUTE.pack(_FINGERPRINT, 4):
+            self._length = -1  # nothing that comes is as long: without FINGERPRINT, or with more, every one is read
+
+    def answer(self, datagram: bytes) -> bytes | None:
+        """The response to one that is alike and genuine; None: read it."""
+        at, mark = self._at, self._fingerprint
+        if len(datagram) != self._length or datagram[HEADER_LENGTH : at + 4] != self._middle or datagram[:8] != self._head:
+            return None
+        if datagram[mark:] != _FINGERPRINTED.pack(_FINGERPRINT, 4, crc32(datagram[:mark]) ^ _FINGERPRINT_XOR):
+            return None
+        if not compare_digest(self._key.sign(self._covered + datagram[8:at]), datagram[at + 4 : mark]):
+            return None
+        transaction = datagram[8:HEADER_LENGTH]
+        return _signed(BINDING_RESPONSE, transaction, _mapped(transaction, self._host, self._port), self._key)

@@ -173,7 +173,9 @@ class MediaSockets:
             else:
                 self.dropped.unknown_address += 1
         elif first < 4:
-            self._take_stun(datagram, Path(way, address))
+            peer = way.peers.get(address)
+            if peer is None or not peer.receive_consent(datagram, way, address, self.clock_ns()):
+                self._take_stun(datagram, Path(way, address))
         elif 19 < first < 64:
             peer = way.peers.get(address)
             if peer is not None:

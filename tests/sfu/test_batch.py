@@ -66,8 +66,10 @@ def test_largest_packet_fits(sender: socket.socket) -> None:
     crew = Crew(batch)
     with Ear(sender) as ear:
         slot = seat(batch, crew, ear)
-        batch.send([(crew, plain(0, bytes(1500)))])
-        assert ear.hear()[0][0].payload == bytes(1500)
+        for n, octets in enumerate((10, 1500, 10)):
+            batch.send([(crew, plain(n, bytes(octets)))])
+        assert [packet.payload for packet in ear.hear()[0]] == [bytes(10), bytes(1500), bytes(10)]
+        assert slot.tally == (3, 0, 1520)
         leave(crew, slot)
 
 

@@ -125,3 +125,48 @@ def test_what_follows_the_signature_is_not_believed() -> None:
     datagram = signed_with(b"")
     parsed = stun.parse(reference.set_body_length(datagram, len(datagram) - 16) + b"\0\x25\0\0")
     assert not parsed.use_candidate and stun.is_genuine(parsed, OURS)
+
+
+def consent(lite: ice.IceLite, transaction: bytes, fingerprint: bool = True) -> bytes:
+    """What a client asks every few seconds."""
+    message = request({"USERNAME": f"{lite.credentials.ufrag}:them", "PRIORITY": 7}, lite.credentials.password.encode(), transaction)
+    if not fingerprint:
+        del message.attributes["FINGERPRINT"]
+    return bytes(message)
+
+
+@given(st.binary(min_size=12, max_size=12), st.booleans(), st.sampled_from([("192.0.2.7", 40000), ("2001:db8::5", 1, 0, 0)]))
+def test_a_repeated_request_is_answered_as_if_it_were_read(transaction: bytes, fingerprint: bool, source: ice.Address) -> None:
+    """Byte for byte; without FINGERPRINT, or from elsewhere, it is read."""
+    lite = ice.IceLite("them")
+    assert lite.again(consent(lite, bytes(12)), source) is None
+    lite.answer(ice.parse_request(consent(lite, bytes(12), fingerprint)), source)
+    asked = consent(lite, transaction, fingerprint)
+    reply = lite.answer(ice.parse_request(asked), source)
+    assert reply is not None
+    assert lite.again(asked, source) == (reply.datagram if fingerprint else None)
+    assert lite.again(asked, ("192.0.2.8", 40000)) is None
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255), st.binary(max_size=8))
+def test_nothing_else_passes_for_a_repeated_request(at: int, bits: int, more: bytes) -> None:
+    """A byte that is another, anywhere, or bytes behind it: it is not answered unread."""
+    lite, source = ice.IceLite("them"), ("192.0.2.7", 40000)
+    known = consent(lite, bytes(12))
+    lite.answer(ice.parse_request(known), source)
+    forged = bytearray(known)
+    forged[at % len(forged)] ^= bits
+    assert lite.again(bytes(forged), source) is None
+    assert (lite.again(known + more, source) is None) is bool(more)
+    assert lite.again(known[: at % len(known)], source) is None
+
+
+def test_a_restart_retires_what_was_repeated() -> None:
+    """After the first request of the new generation the old one's are no longer answered."""
+    lite, source = ice.IceLite("them"), ("192.0.2.7", 40000)
+    old = consent(lite, bytes(12))
+    lite.answer(ice.parse_request(old), source)
+    lite.restart("them")
+    assert lite.again(old, source) is not None
+    lite.answer(ice.parse_request(consent(lite, bytes(12))), source)
+    assert lite.again(old, source) is None

@@ -9,7 +9,8 @@ from aioice import stun
 
 from sfu import ice, udp
 from sfu.errors import ConfigError
-from sfu.paths import Path
+from sfu.ice import Address
+from sfu.paths import Path, Way
 from sfu.udp import MediaSockets
 
 
@@ -28,6 +29,9 @@ class Ear:
     def receive_stun(self, request: ice.Request, path: Path, arrival_ns: int) -> None:
         self.stun.append(request)
         self.paths.append(path)
+
+    def receive_consent(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> bool:
+        return False
 
     def receive_dtls(self, datagram: bytes) -> None:
         self.dtls.append(datagram)
