@@ -136,7 +136,7 @@ class _Wire:
 
     role = "controlled"
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    def __init__(self, send: Callable[[bytes], object]) -> None:
         self._out = send
         self._incoming: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
         self.dropped = 0
@@ -170,7 +170,7 @@ class Dtls:
     """One association, from the first datagram to close_notify. Owns aiortc's transport and its reading task."""
 
     def __init__(
-        self, certificate: Certificate, fingerprints: Iterable[tuple[str, str]], *, active: bool, send: Callable[[bytes], None]
+        self, certificate: Certificate, fingerprints: Iterable[tuple[str, str]], *, active: bool, send: Callable[[bytes], object]
     ) -> None:
         self._wire = _Wire(send)
         self._transport = RTCDtlsTransport(self._wire, [certificate])  # type: ignore[arg-type]

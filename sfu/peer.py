@@ -12,6 +12,7 @@ from sfu.dtls import SHORTEST_PACKET, Certificate, Dtls, Srtp, fingerprint_of
 from sfu.errors import BadOffer
 from sfu.ice import Address
 from sfu.paths import Path, Way
+from sfu.reach import Asked, Reach
 from sfu.udp import MediaSockets
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,6 @@ CHECK_S = 10.0  # from the answer to the first Binding request
 HANDSHAKE_S = 10.0  # from there to keys
 SILENT_S = 15.0  # without a genuine datagram (RFC 7675 says 30 at most)
 MOST_EARLY = 16  # packets that may come before the keys
-MOST_PATHS = 8  # addresses of one peer that we listen to; the oldest unused one goes
 
 _SECOND_NS = 1_000_000_000
 
@@ -85,7 +85,6 @@ class Peer:
     ) -> None:
         self.id = secrets.token_urlsafe(18)
         self.owner = owner
-        self.etag = ""
         self.kind = kind
         self.audio = offer.audio
         self.counters = Counters()
@@ -104,14 +103,11 @@ class Peer:
         self._packet_ms = packet_ms
         self._session = secrets.randbits(62)
         self._fingerprint = sdp.Fingerprint(*fingerprint_of(certificate))
-        self._ice = ice.IceLite(offer.ufrag)
-        self._paths: dict[Path, None] = {}  # listened to, the one least recently confirmed first
-        self._path: Path | None = None  # sent to
+        self._reach = Reach(sockets, self, offer.ufrag)
         self._reachable = asyncio.Event()
         self._srtp: Srtp | None = None
-        self._dtls = Dtls(certificate, offer.fingerprints, active=offer.setup == "active", send=self._send)
+        self._dtls = Dtls(certificate, offer.fingerprints, active=offer.setup == "active", send=self._reach.send)
         self._began_ns = self.last_heard_ns = sockets.clock_ns()
-        self._renew()
         self.answer = sdp.build_answer(offer, kind, self._local())
         self._early: list[tuple[bytes, int]] = []
         self._closing: asyncio.Task[None] | None = None
@@ -123,6 +119,11 @@ class Peer:
     def label(self) -> str:
         """What logs call it: too little of `id` to be of use to anyone."""
         return self.id[:6]
+
+    @property
+    def etag(self) -> str:
+        """Of the newest ICE credentials."""
+        return self._reach.etag
 
     @property
     def up(self) -> bool:
@@ -137,17 +138,20 @@ class Peer:
     @property
     def address(self) -> Address | None:
         """Where it is sent to; None before its first genuine Binding request."""
-        return self._path.address if self._path else None
+        path = self._reach.path
+        return path.address if path else None
 
     @property
     def fd(self) -> int:
         """The socket that it is reached by; -1 before there is an address, and for a TCP connection."""
-        return self._path.port.fd if self._path else -1
+        path = self._reach.path
+        return path.port.fd if path else -1
 
     @property
     def carrier(self) -> Callable[[bytes, Address], bool] | None:
         """How to send to it where that is not by `fd`: over its connection, which wants whole frames."""
-        return self._path.port.send if self._path and self._path.port.fd < 0 else None
+        path = self._reach.path
+        return path.port.send if path and path.port.fd < 0 else None
 
     @property
     def tx(self) -> object | None:
@@ -175,7 +179,7 @@ class Peer:
     def is_restart(self, fragment: str) -> bool:
         """Does the fragment bring new ICE credentials? Raises BadOffer when it is none."""
         parsed = sdp.parse_fragment(fragment)
-        return parsed.ufrag is not None and parsed.password is not None and not self._ice.is_current(parsed.ufrag)
+        return parsed.ufrag is not None and parsed.password is not None and not self._reach.is_current(parsed.ufrag)
 
     def trickle(self, fragment: str) -> None:
         """Candidates are of no use to an ICE-lite end: this only checks the form. Raises BadOffer."""
@@ -186,9 +190,7 @@ class Peer:
         parsed = sdp.parse_fragment(fragment)
         if parsed.ufrag is None or parsed.password is None:
             raise BadOffer("a restart needs ice-ufrag and ice-pwd")
-        for ufrag in self._ice.restart(parsed.ufrag):
-            self._sockets.unregister(ufrag)
-        self._renew()
+        self._reach.restart(parsed.ufrag)
         return sdp.build_fragment(self._offer, self._local())
 
     async def close(self) -> None:
@@ -229,11 +231,9 @@ class Peer:
         self._stop_living()
         await asyncio.wait({self._life})
         self._sockets.dismiss(self)
-        for ufrag in self._ice.ufrags():
-            self._sockets.unregister(ufrag)
+        self._reach.stop_answering()  # but for DTLS, which says goodbye
         await self._dtls.close()
-        for path in tuple(self._paths):
-            self._unlisten(path)
+        self._reach.close()
         got = self.counters
         logger.info(
             "peer %s closed: %d packets in, %d out, %d replayed, %d forged, %d malformed, %d unsent",
@@ -278,29 +278,21 @@ class Peer:
         """A Binding request that names us. Only a genuine one is answered, or changes anything."""
         if self._state in (State.GONE, State.CLOSED):
             return
-        reply = self._ice.answer(request, path.address)
-        if reply is None:
+        asked = self._reach.asked(request, path)
+        if asked is Asked.FORGED:
             self.counters.forged_stun += 1
-            return
-        path.port.send(reply.datagram, path.address)
-        if not reply.accepted:
-            return
-        self.last_heard_ns = arrival_ns
-        for ufrag in reply.retired:
-            self._sockets.unregister(ufrag)
-        self._listen_to(path)
-        if self._path is None or not self._path.port.alive or (reply.nominated and path != self._path):
-            self._send_to(path, arrival_ns)
+        elif asked is not Asked.REFUSED:
+            self.last_heard_ns = arrival_ns
+            if asked is Asked.FIRST:
+                self._began_ns = arrival_ns
+                self._reachable.set()
+            elif asked is Asked.MOVED:
+                self.on_moved()
 
     def receive_consent(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> bool:
         """A Binding request on the path in use, like the last one there. False, and nothing has happened: it has to be read."""
-        path = self._path
-        if path is None or path.port is not way or path.address != address or self._state in (State.GONE, State.CLOSED):
+        if self._state in (State.GONE, State.CLOSED) or not self._reach.repeated(datagram, way, address):
             return False
-        answer = self._ice.again(datagram, address)
-        if answer is None:
-            return False
-        way.send(answer, address)
         self.last_heard_ns = arrival_ns
         return True
 
@@ -351,47 +343,16 @@ class Peer:
         if packets:
             self.on_rtcp(packets)
 
-    # paths and credentials
-
-    def _listen_to(self, path: Path) -> None:
-        """That address is ours now; at most MOST_PATHS are kept."""
-        self._paths.pop(path, None)
-        self._paths[path] = None
-        path.port.peers[path.address] = self
-        if len(self._paths) > MOST_PATHS:
-            self._unlisten(next(each for each in self._paths if each != self._path))
-
-    def _unlisten(self, path: Path) -> None:
-        del self._paths[path]
-        path.port.release(path.address, self)
-
-    def _send_to(self, path: Path, now_ns: int) -> None:
-        if path == self._path:
-            return
-        first, self._path = self._path is None, path
-        if first:
-            self._began_ns = now_ns
-            self._reachable.set()
-        else:
-            self.on_moved()
-
-    def _renew(self) -> None:
-        """A new generation of credentials is in force."""
-        self.etag = secrets.token_hex(8)
-        self._sockets.register(self._ice.credentials.ufrag, self)
+    # below
 
     def _local(self) -> sdp.Local:
-        ufrag, password = self._ice.credentials
+        ufrag, password = self._reach.credentials
         return sdp.Local(
             self._session, ufrag, password, self._fingerprint, self._candidates, self._ssrc, over=self._over, packet_ms=self._packet_ms
         )
 
-    def _send(self, datagram: bytes) -> None:
-        if self._path is not None:
-            self._path.port.send(datagram, self._path.address)
-
     def _send_protected(self, datagram: bytes | None) -> None:
-        if datagram is not None and self._path is not None and self._path.port.send(datagram, self._path.address):
+        if datagram is not None and self._reach.send(datagram):
             self.counters.sent += 1
             self.counters.octets_sent += len(datagram)
         else:
