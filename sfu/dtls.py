@@ -20,6 +20,7 @@ QUEUE = 32  # DTLS datagrams waiting for the handshake; one that does not fit is
 MOST_DATAGRAMS = 512  # an association's whole life; a handshake with every flight lost twice takes some 30
 LARGEST_PACKET = 2048
 TRAILER = 148  # SRTP_MAX_SRTCP_TRAILER_LEN, the longest of libsrtp's
+MOST_SOURCES = 64  # SSRCs of one peer: one at a time, and a new one after each change of its microphone
 SHORTEST_PACKET = 12  # anything shorter is neither RTP nor SRTCP
 
 _OK, _REPLAYED, _TOO_OLD = 0, 9, 10  # srtp_err_status_t
@@ -73,9 +74,10 @@ def fingerprint_of(certificate: Certificate) -> tuple[str, str]:
 
 class Srtp:
     """The two libsrtp sessions of one association. `tx` is a raw pointer: it dies with `close`, and whoever kept a copy
-    has to have dropped it by then. Counters: `forged` packets failed their check, `replayed` ones had been here before."""
+    has to have dropped it by then. Counters: `forged` packets failed their check, `replayed` ones had been here before, `strange`
+    ones are of one SSRC too many: libsrtp keeps a stream for each that was ever authentic, and looks through all of them."""
 
-    __slots__ = ("_buffer", "_length", "_room", "_rx", "_sessions", "forged", "replayed", "tx")
+    __slots__ = ("_buffer", "_length", "_room", "_rx", "_sessions", "_sources", "forged", "replayed", "strange", "tx")
 
     def __init__(self, received: Session, sent: Session) -> None:
         self._sessions: tuple[Session, ...] = (received, sent)
@@ -84,22 +86,29 @@ class Srtp:
         self._buffer = ffi.new("unsigned char[]", LARGEST_PACKET + TRAILER)
         self._room = ffi.buffer(self._buffer)
         self._length = ffi.new("int *")
-        self.forged = self.replayed = 0
+        self._sources: set[bytes] = set()  # SSRCs that were authentic
+        self.forged = self.replayed = self.strange = 0
 
     def unprotect(self, packet: bytes) -> bytes | None:
-        """The RTP packet, or None: forged, replayed or too old, and counted. packet: 12 to 2048 bytes."""
-        return self._opened(lib.srtp_unprotect, packet)
+        """The RTP packet, or None: forged, replayed, too old or strange, and counted. packet: 12 to 2048 bytes."""
+        return self._opened(lib.srtp_unprotect, packet, packet[8:12])
 
     def unprotect_rtcp(self, packet: bytes) -> bytes | None:
         """As `unprotect`, for SRTCP."""
-        return self._opened(lib.srtp_unprotect_rtcp, packet)
+        return self._opened(lib.srtp_unprotect_rtcp, packet, packet[4:8])
 
-    def _opened(self, open_it: Callable[[object, object, object], int], packet: bytes) -> bytes | None:
+    def _opened(self, open_it: Callable[[object, object, object], int], packet: bytes, source: bytes) -> bytes | None:
+        known = source in self._sources
+        if not known and len(self._sources) >= MOST_SOURCES:
+            self.strange += 1
+            return None
         length = len(packet)
         self._room[0:length] = packet
         self._length[0] = length
         status = open_it(self._rx, self._buffer, self._length)
         if status == _OK:
+            if not known:
+                self._sources.add(source)
             return self._room[0 : self._length[0]]  # type: ignore[no-any-return]
         if status in (_REPLAYED, _TOO_OLD):
             self.replayed += 1

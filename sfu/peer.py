@@ -164,6 +164,11 @@ class Peer:
         return self._srtp.replayed if self._srtp else 0
 
     @property
+    def strange(self) -> int:
+        """SRTP packets of one SSRC too many."""
+        return self._srtp.strange if self._srtp else 0
+
+    @property
     def forged(self) -> int:
         """SRTP packets that failed their check."""
         return self._srtp.forged if self._srtp else 0
@@ -236,8 +241,8 @@ class Peer:
         self._reach.close()
         got = self.counters
         logger.info(
-            "peer %s closed: %d packets in, %d out, %d replayed, %d forged, %d malformed, %d unsent",
-            *(self.label, got.received, got.sent, self.replayed, self.forged, got.malformed, got.unsent),
+            "peer %s closed: %d packets in, %d out, %d replayed, %d forged, %d strange, %d malformed, %d unsent",
+            *(self.label, got.received, got.sent, self.replayed, self.forged, self.strange, got.malformed, got.unsent),
         )
         if self._srtp is not None:
             self._srtp.close()

@@ -79,6 +79,8 @@ class Reach:
         before = self.path
         if before is not None and before.port.alive and (path == before or not reply.nominated):
             return Asked.CONSENT
+        if before is not None and before in self._paths:  # requests like the last one there did not make it any newer
+            self._paths[before] = self._paths.pop(before)
         self.path = path
         return Asked.FIRST if before is None else Asked.CONSENT if path == before else Asked.MOVED
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sfu import dtls, rtcp, rtp, sdp
+from sfu.dtls import MOST_SOURCES
 from sfu.errors import BadOffer
 from sfu.peer import Peer, make_peer
 from sfu.udp import MediaSockets
@@ -430,6 +431,19 @@ async def test_forged_and_replayed_packets_are_dropped_and_counted(sockets: Medi
         await until(lambda: len(heard) == 2 and peer.counters.malformed == 3)
         assert heard == [b"once", b"\x00"]
         assert peer.replayed == 1 and peer.forged == 3
+
+
+async def test_one_ssrc_too_many_is_dropped(sockets: MediaSockets) -> None:
+    """However many a peer makes up, so many are decrypted; those that were known before go on."""
+    async with call(sockets, "publish") as (peer, phone):
+        heard: list[int] = []
+        peer.on_rtp = lambda packet, arrival_ns: heard.append(packet.ssrc)
+        for ssrc in range(MOST_SOURCES + 5):
+            phone.raw(phone.protected(rtp.build(softphone.OPUS, 1, 1, ssrc, b"voice")))
+            await until(lambda sent=ssrc + 1: len(heard) + peer.strange == sent)  # type: ignore[misc]
+        phone.raw(phone.protected(rtp.build(softphone.OPUS, 2, 2, 0, b"voice")))
+        await until(lambda: len(heard) == MOST_SOURCES + 1)
+        assert heard == [*range(MOST_SOURCES), 0] and peer.strange == 5
 
 
 async def test_a_flood_of_half_open_peers_is_bounded(clock: Clock) -> None:
