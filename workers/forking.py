@@ -4,9 +4,10 @@
 
 One thread, no asyncio, no lock: what is forked must be in one piece. It serves one SOCK_SEQPACKET socket; a question is one
 message of JSON ({"ask", "do": "load" or "spawn", "denoiser", "options"}; a spawn also "delay", "share" and five descriptors),
-an answer another ({"ask", "pid"} with a pidfd where there are some, or {"ask", "error", "reason"}). When the socket ends it
-kills its children and leaves; when it is killed itself, the kernel does. A load keeps everybody who wants a worker waiting
-(a fraction of a second for a model; those that serve by default are loaded at start), those that have one hear nothing of it.
+an answer another ({"ask"}, for a spawn with "pid", "shared" (whether other voices may be in that process) and a pidfd where
+there are some; or {"ask", "error", "reason"}). When the socket ends it kills its children and leaves; when it is killed itself,
+the kernel does. A load keeps everybody who wants a worker waiting (a fraction of a second for a model; those that serve by
+default are loaded at start), those that have one hear nothing of it.
 """
 
 import json
@@ -85,8 +86,9 @@ class Forking:
             if may_fork:
                 self._loaded.get(question["denoiser"], question["options"])
             if question["do"] == "spawn":
-                pid = self._place(question, may_fork, fds)
-                answer["pid"] = pid
+                share = question["share"] if may_fork else UNLIMITED
+                pid = self._place(question, self._loaded if may_fork else None, share, fds)
+                answer.update(pid=pid, shared=share > 1)
                 pidfds = [os.pidfd_open(pid)] if hasattr(os, "pidfd_open") else []
         except WorkerFailed as failure:
             answer.update(error=str(failure), reason=failure.reason)
@@ -99,11 +101,10 @@ class Forking:
             for fd in pidfds:
                 os.close(fd)
 
-    def _place(self, question: Mapping[str, Any], may_fork: bool, fds: Sequence[int]) -> int:
+    def _place(self, question: Mapping[str, Any], loaded: Loaded | None, share: int, fds: Sequence[int]) -> int:
         if len(fds) != FDS:
             raise WorkerFailed(f"a worker needs {FDS} descriptors, not {len(fds)}")
         order = Order(question["denoiser"], question["delay"])
-        loaded, share = (self._loaded, question["share"]) if may_fork else (None, UNLIMITED)
         return self._children.place(order, question["options"], loaded, share, fds)
 
 

@@ -32,8 +32,9 @@ class Nursery:
     """A process that has denoisers loaded. Owns the process and its socket; when it dies, `gone` tells, and it stays dead."""
 
     def __init__(self, share: int = 1, refused: Collection[str] = (), patience_s: float = ANSWER_S) -> None:
-        """share: the most voices that one worker process serves. refused: denoisers that are not to be loaded, for they kill.
+        """share: the most voices that one worker process serves; one that cannot be forked serves all.
 
+        refused: denoisers that are not to be loaded, for they kill.
         patience_s: a nursery that has not answered for so long hangs, and is killed.
         """
         self.last_asked: str | None = None  # the denoiser that it was busy with when it died, if any
@@ -115,7 +116,7 @@ class Nursery:
             raise
         finally:
             far.close()
-        return Worker(answer["pid"], pidfds[0] if pidfds else None, near, shared=self._share > 1)
+        return Worker(answer["pid"], pidfds[0] if pidfds else None, near, shared=answer["shared"])
 
     async def _ask(
         self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = (), **more: object

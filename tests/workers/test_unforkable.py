@@ -11,9 +11,10 @@ from workers.nursery import Nursery
 
 
 async def test_one_process_for_all(models_folder: Path, stretch: float) -> None:
-    """It is never in the nursery; one process that has it serves all its voices whatever the share, and ends with the last one."""
+    """It is never in the nursery; one process that has it serves all whatever the share, and ends with the last, no sooner."""
     options = {"weights": str(models_folder / "DeepFilterNet3"), "device": "cpu"}
-    sent = packets(voice(0.3))
+    both = packets(voice(0.6))
+    sent, later = both[:12], both[12:]
     async with Nursery(share=1) as nursery:
         await nursery.load("deepfilternet3", options)
         before = psutil.Process(nursery.pid).memory_info().rss
@@ -33,5 +34,12 @@ async def test_one_process_for_all(models_folder: Path, stretch: float) -> None:
                 await forked.worker.ready(10 * stretch)
                 assert forked.worker.pid != first.worker.pid
             pid = first.worker.pid
+            await first.worker.close()
+            assert psutil.pid_exists(pid) and not second.ended.is_set()
+            for packet in later:
+                second.put(packet)
+                await asyncio.sleep(0.01)
+            await second.until(lambda: len(second.out) == len(both), 20 * stretch)
+            assert places(second.out) == places(both) and not second.ended.is_set()
         assert not await dead([pid], 5 * stretch)
         assert psutil.Process(nursery.pid).memory_info().rss < before + 100_000_000  # no torch
