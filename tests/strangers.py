@@ -3,7 +3,7 @@
 from pathlib import Path
 
 KINDS = ("Broken", "Raising", "Deadly", "Slow", "Sluggish", "Fussy", "Threaded")
-STRANGE = ("Native", "Costly")
+STRANGE = ("Native", "Runtime", "Costly")
 
 
 def install(folder: Path) -> Path:

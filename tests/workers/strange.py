@@ -1,6 +1,7 @@
 """Denoisers with a vice that only their process shows: they are installed as speech.py's are, and for real servers too."""
 
 import ctypes
+import importlib
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,14 @@ class Native(Passthrough):
             assert library.pthread_create(ctypes.byref(thread), None, library.sleep, ctypes.c_void_p(600)) == 0
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Runtime(Native):
+    """Brings ONNX Runtime besides, which may have a thread of its own."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        importlib.import_module("onnxruntime")
+        super().__init__(options)
 
 
 class Costly(Passthrough):

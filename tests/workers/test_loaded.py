@@ -34,15 +34,16 @@ def test_every_fork_hears_the_same(telemetry: str, deepfilternet3_graph: Path, s
     assert found["kb"][1] < found["kb"][0] + 2_000
 
 
+@pytest.mark.parametrize("threaded", ["native", "runtime"])
 async def test_a_native_thread_is_not_forked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float, capfd: pytest.CaptureFixture[str]
+    threaded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With a plugin that starts a thread behind Python's back workers are executed anew, also those of others; one line says why."""
     monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
     sent = packets(voice(0.3))
     async with Nursery() as nursery, AsyncExitStack() as stack:
         before = await stack.enter_async_context(Way(nursery, "passthrough"))
-        ways = [await stack.enter_async_context(Way(nursery, denoiser)) for denoiser in ("native", "passthrough", "native")]
+        ways = [await stack.enter_async_context(Way(nursery, denoiser)) for denoiser in (threaded, "passthrough", threaded)]
         for way in (before, *ways):
             await way.worker.ready(20 * stretch)
             for packet in sent:
@@ -52,7 +53,7 @@ async def test_a_native_thread_is_not_forked(
         kinds = [psutil.Process(way.worker.pid).cmdline()[2] for way in (before, *ways)]
     assert kinds == ["workers.forking", *["workers.fresh"] * 3]
     [line] = [line for line in capfd.readouterr().err.splitlines() if "not forked" in line]
-    assert "native has started a native thread" in line
+    assert f"{threaded} has started a native thread" in line
 
 
 async def test_what_was_loaded_goes_with_new_options(deepfilternet3_graph: Path) -> None:
