@@ -1,4 +1,4 @@
-"""The hops of many voices, cleaned at once. A voice's work is a generator that asks for some hops after the others.
+"""The hops of many voices, cleaned at once. A voice's work is a generator that asks for its hops, one or a few at a time.
 
     work ─► Ask(denoiser, state, blocks) ─► with all of that denoiser and length in one call ─► Cleaned ─► work goes on
 
@@ -27,10 +27,10 @@ class Ask(NamedTuple):
 
 
 class Cleaned(NamedTuple):
-    """The answer. ns: how long the voice had to wait for it, the others' hops included."""
+    """The answer. hop_ns: what 10 ms of everybody's sound took; of a call that did more, its part."""
 
     sound: Sound  # float32[hops * 480]
-    ns: int
+    hop_ns: int
 
 
 Done = TypeVar("Done")
@@ -44,7 +44,7 @@ def alone(work: Work[Done]) -> Done:
         while True:
             begin = time.perf_counter_ns()
             sound = ask.denoiser.clean([ask.voice], ask.noisy[None])[0]
-            ask = work.send(Cleaned(sound, time.perf_counter_ns() - begin))
+            ask = work.send(Cleaned(sound, (time.perf_counter_ns() - begin) // ask.hops))
     except StopIteration as end:
         done: Done = end.value
         return done
@@ -52,16 +52,17 @@ def alone(work: Work[Done]) -> Done:
 
 def cleaned(asks: Sequence[Ask]) -> list[Cleaned | Exception]:
     """Answer all, in one call for each denoiser and length; an exception is the answer of the voice that it is about, and of no other."""
-    begin = time.perf_counter_ns()
     found: list[Sound | Exception] = [np.empty(0, np.float32)] * len(asks)
     groups: dict[tuple[int, int], list[int]] = {}
     for at, ask in enumerate(asks):
         groups.setdefault((id(ask.denoiser), len(ask.noisy)), []).append(at)
+    hop_ns = 0
     for group in groups.values():
+        begin = time.perf_counter_ns()
         for at, sound in zip(group, _together([asks[at] for at in group]), strict=True):
             found[at] = sound
-    took_ns = time.perf_counter_ns() - begin
-    return [each if isinstance(each, Exception) else Cleaned(each, took_ns) for each in found]
+        hop_ns += (time.perf_counter_ns() - begin) // asks[group[0]].hops
+    return [each if isinstance(each, Exception) else Cleaned(each, hop_ns) for each in found]
 
 
 def _together(asks: Sequence[Ask]) -> Sequence[Sound | Exception]:

@@ -51,8 +51,9 @@ class Stage:
 
         Raises WorkerFailed("nan") for anything but finite numbers.
         """
-        clean, ns = yield (ask := Ask(self.denoiser, self._voice, noisy))
-        self._hops.ns.extend([ns // ask.hops] * ask.hops)
+        ask = Ask(self.denoiser, self._voice, noisy)
+        clean, hop_ns = yield ask
+        self._hops.ns.extend([hop_ns] * ask.hops)
         self._hops.count += ask.hops
         if not np.isfinite(clean.sum(dtype=np.float64)):
             self._hops.nan += 1

@@ -25,8 +25,8 @@ from workers.ring import Packet
 
 MAX_MESSAGE = 4096
 LEFT = b"-"  # what the nursery is told for each voice that is gone
-WARM_HOPS = 6  # beyond the start-up of a model that looks ahead, until memory and caches are as they will be
-_FORKED_HOPS = 2  # a fork has them warm, and needs its own pages only
+WARM_CALLS = 6  # beyond the start-up of a model that looks ahead, until memory and caches are as they will be
+_FORKED_CALLS = 2  # a fork has them warm, and needs its own pages only: one of each length
 
 Running = tuple[Work[list[Packet]], Ask]
 
@@ -151,15 +151,15 @@ class Process:
 
 def serve(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nursery: socket.socket | None = None) -> None:
     """The whole life of a worker process, begun with one voice. fds: see `Carrier`. nursery: where more voices may come from."""
-    warm(loaded[order.denoiser], _FORKED_HOPS)
+    warm(loaded[order.denoiser], _FORKED_CALLS)
     process = Process(loaded, nursery)
     process.take_in(order, fds)
     process.run()
 
 
-def warm(denoiser: Denoiser, hops: int = WARM_HOPS) -> None:
-    """Run a voice of no consequence, so that the first packet is not the slow one."""
+def warm(denoiser: Denoiser, calls: int = WARM_CALLS) -> None:
+    """Run a voice of no consequence, so that the first packet is not the slow one, nor the first flush or packet of 10 ms."""
     voice, blocks = denoiser.open(), blocks_at_once(denoiser)
     tone = np.sin(np.arange(blocks * BLOCK, dtype=np.float32) / 8)[None] * np.float32(0.1)  # silence takes short cuts
-    for _ in range(hops):
-        denoiser.clean([voice], tone)
+    for call in range(calls):
+        denoiser.clean([voice], tone if call % 2 == 0 else tone[:, :BLOCK])

@@ -5,6 +5,7 @@ import gc
 import os
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,22 @@ import pytest
 
 from tests.sound import read_wav
 from tests.strangers import install
-from tests.workers.speech import packets, places, voice
+from tests.workers.speech import Paired, packets, places, voice
 from tests.workers.test_nursery import Way, dead
 from workers.batch import Ask, Cleaned, Work, alone, cleaned
 from workers.bell import Bell
 from workers.carrier import Order
 from workers.control import Failed, parse
-from workers.denoiser import BLOCK, Denoiser
+from workers.denoiser import BLOCK, Denoiser, Sound, Voice
 from workers.nursery import Nursery
 from workers.pipeline import Pipeline
 from workers.plugins.deepfilternet import DeepFilterNet3
 from workers.plugins.rnnoise import RNNoise
 from workers.ring import Packet, Ring
 from workers.stage import Hops, Stage
-from workers.worker import Process
+from workers.worker import WARM_CALLS, Process, warm
+
+SLEEP_S = 0.05
 
 
 @pytest.fixture
@@ -112,6 +115,33 @@ def test_a_batch_is_its_voices(deepfilternet3_graph: Path, audio_folder: Path) -
     together = in_step([whole(each, hops) for each, hops in zip(voices, (1, 2, 2, 1, 2), strict=True)])
     for single, batched in zip([alone(whole(each)) for each in voices], together, strict=True):
         assert 10 * np.log10(np.sum(single**2) / np.sum((single - batched) ** 2)) > 100
+
+
+class Sleepy(Paired):
+    """Takes its time where it is given two blocks."""
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        time.sleep(SLEEP_S if noisy.shape[1] > BLOCK else 0)
+        return super().clean(voices, noisy)
+
+
+def test_a_hop_costs_its_part() -> None:
+    """A voice with packets of 10 ms beside one with 20 is charged half of the call that did two hops of that one, and its own call."""
+    kind, block = Sleepy({}), np.zeros(BLOCK, np.float32)
+    begin = time.perf_counter_ns()
+    answers = cleaned([Ask(kind, kind.open(), block), Ask(kind, kind.open(), np.tile(block, 2))])
+    took_ns = time.perf_counter_ns() - begin
+    short, long = [answer for answer in answers if isinstance(answer, Cleaned)]
+    assert sorted(kind.given) == [1, 2] and (len(short.sound), len(long.sound)) == (BLOCK, 2 * BLOCK)
+    assert SLEEP_S / 2 * 1e9 <= short.hop_ns == long.hop_ns < 0.75 * took_ns
+
+
+@pytest.mark.parametrize("calls", [2, WARM_CALLS])
+def test_warm(calls: int) -> None:
+    """Both lengths that a denoiser is given are warm, also after two calls."""
+    kind = Paired({})
+    warm(kind, calls)
+    assert kind.given == [2, 1] * (calls // 2)
 
 
 def loud(gain: float) -> list[Packet]:
