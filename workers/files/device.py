@@ -12,6 +12,7 @@ def device_of(wanted: str, has_model: bool) -> str:
     """ "cpu" or "cuda", where `wanted` is one of CHOICES. Ask before torch is imported. Raises WorkerFailed for CUDA that is not there.
 
     has_model: whether there is something that CUDA could run; where not, "auto" need not ask torch.
+    "cpu" hides the cards from all of this process and from its children: it sets CUDA_VISIBLE_DEVICES.
     """
     if wanted == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # upstream's offline model takes a card unasked
