@@ -1,7 +1,7 @@
 """The denoise process: one thread that waits on bells and lines, and takes packets from ring to ring for one voice or several.
 
-Whenever it wakes, it cleans the hops that wait, of all its voices, in one call, and never waits for more. A voice that fails,
-ends or floods is its own affair: it gets one packet done before the others get theirs, and no more.
+Whenever it wakes, it cleans the hops that wait, of all its voices, in one call for each denoiser and length, and never waits for
+more. A voice that fails, ends or floods is its own affair: it gets one packet done before the others get theirs, and no more.
 With no voice left it ends; where the nursery can hand it more of them, it does when the nursery says so.
 """
 
