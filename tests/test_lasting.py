@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from tests.bench.lasting import BOUNDS, Options, Sample, _row, report
+import numpy as np
+
+from tests.bench.lasting import BOUNDS, EDGE, Options, Sample, Tally, _row, report
 
 
 async def test_nothing_grows(audio_folder: Path, models_folder: Path) -> None:
@@ -31,3 +33,18 @@ def test_growth_is_found() -> None:
     assert row("server_pss", 0.05) == (False, 12.0)
     assert row("descriptors", 1.0)[0] and not row("descriptors", -1.0)[0]
     assert row("delivered_auto", -0.1)[0] and not row("delivered_auto", 0.1)[0]
+
+
+def test_what_is_lost_between_two_windows_is_counted() -> None:
+    """Numbers go on from the window before, round the circle too; only what is on its way at the end is left to the next window."""
+
+    def counted(*windows: range) -> list[int]:
+        tally = Tally()
+        return [tally.expected((np.array(window, np.int64) % 65_536).astype(np.uint16), 750) for window in windows]
+
+    assert counted(range(750), range(750, 1500)) == [750, 750]
+    assert counted(range(748), range(748, 1500), range(1500, 2249)) == [748, 752, 749]
+    assert counted(range(65_000, 65_750), range(65_775, 66_500)) == [750, 750]
+    assert counted(range(730), range(750, 1480), range(1500, 2250)) == [730, 750, 770]
+    assert counted(range(750), range(750, 1000), range(1000, 1000), range(2250, 3000)) == [750, 750 - EDGE, 750 - EDGE, 750 + 2 * EDGE]
+    assert counted(range(0), range(900, 1500)) == [750 - EDGE, 750 - EDGE]

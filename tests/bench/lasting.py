@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tests.bench import matching
 from tests.bench.holdings import holdings
@@ -34,7 +35,7 @@ from tests.sound import encode, read_wav
 SPEAKER = "speaker"
 VARIANTS = ("auto", "original")
 WARMING_S = 10.0  # from the last join to the first sample, at most a quarter of the whole
-EDGE = 25  # packets that may lie between a listener's window and the voice's
+EDGE = 25  # packets that may be on their way when a window ends; they are counted in the next one
 
 
 class Bound(NamedTuple):
@@ -156,37 +157,61 @@ async def _on_air(speaker: Person, audio: Path) -> AsyncIterator[Voice]:
         await speaker.call("POST", "/api/stream/stop", {})
 
 
+class Tally:
+    """How far one listener has been counted."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+
+    def expected(self, sequences: npt.NDArray[np.uint16], by_time: int) -> int:
+        """How many packets a window should have brought, each counted in one window: what is missing at its end, in the next.
+
+        by_time: how many were sent in it, about. Only what came before the first window's first packet is never asked for.
+        """
+        numbers = sequences.astype(np.int64)
+        if self._last is None:
+            if not len(numbers):
+                return max(by_time - EDGE, 0)
+            self._last = int(np.unwrap(numbers, period=matching.CIRCLE).min()) - 1
+        numbers = np.unwrap(np.concatenate(([self._last], numbers)), period=matching.CIRCLE)
+        count = max(int(numbers.max()) - self._last, by_time - EDGE)
+        self._last += count
+        return count
+
+
 class Watch:
     """Looks at a server again and again. Owns nothing."""
 
     def __init__(self, speaker: Person, pid: int, voice: Voice, load: Load, folder: Path) -> None:
         self._speaker, self._pid, self._voice, self._load, self._folder = speaker, pid, voice, load, folder
         self._counted: dict[str, float] = {}
+        self._tallies: dict[tuple[str, int], Tally] = {}
 
     async def watch(self, whole_s: float, every_s: float) -> list[Sample]:
         start, samples = time.monotonic(), []
         self._since(await self._counters())
+        await self._load.ask(do="begin")
+        began = time.monotonic()
         for at in range(1, round(whole_s / every_s) + 1):
-            began = time.monotonic()
-            await self._load.ask(do="begin")
             await asyncio.sleep(max(0.0, start + at * every_s - time.monotonic()))
-            delivered = await self._delivered(time.monotonic() - began)
+            began, before = time.monotonic(), began
+            delivered = await self._delivered(began - before)
             held = await holdings(self._speaker, self._pid)
             samples.append(Sample(time.monotonic() - start, held | delivered | self._since(await self._counters())))
         return [Sample(sample.at_s - samples[0].at_s, sample.figures) for sample in samples]
 
     async def _delivered(self, seconds: float) -> dict[str, float]:
-        """In percent: of the numbers between a listener's first and last packet, and of the time it heard nothing at all."""
-        await self._load.ask(do="end", folder=str(self._folder))
+        """In percent: of the numbers since a listener's last one of the window before, and of the time it heard nothing at all."""
+        await self._load.ask(do="end", folder=str(self._folder), again=True)
         shares = {}
         for variant in VARIANTS:
             window = matching.load([self._folder / f"{variant}.npz"])
             came = expected = 0
             for listener in range(len(window.samples)):
-                numbers = np.unwrap(window.sequences[window.listener == listener].astype(np.int64), period=matching.CIRCLE)
-                span = int(numbers.max() - numbers.min()) + 1 if len(numbers) else 0
-                came += len(np.unique(numbers))
-                expected += max(span, round(seconds / PACKET_S) - EDGE)
+                tally = self._tallies.setdefault((variant, listener), Tally())
+                sequences = window.sequences[window.listener == listener]
+                expected += tally.expected(sequences, round(seconds / PACKET_S))
+                came += len(np.unique(sequences))
             shares[f"delivered_{variant}"] = 100 * came / max(expected, 1)
         return shares
 

@@ -1,7 +1,8 @@
 """A process full of listeners, told what to do by JSON lines on stdin. `python -m tests.bench.load`, started by `Loads`.
 
 {"do": "join", "server", "count", "route", "red"} → {"join_ms": [...]}; {"do": "begin"} → {}; {"do": "end", "folder"} → {"late_s",
-"unreadable"}, after which each server's folder/NAME.npz holds what its listeners heard. The end of stdin ends it.
+"unreadable"}, after which each server's folder/NAME.npz holds what its listeners heard; with "again": true the next window
+has begun. The end of stdin ends it.
 """
 
 import asyncio
@@ -60,12 +61,15 @@ class Audience:
 
     def begin(self) -> dict[str, Any]:
         self.fetching.fetch()
+        self._forget()
+        return {}
+
+    def _forget(self) -> None:
         self.fetching.late_s = 0.0
         for listener in self._everybody():
             listener.forget()
-        return {}
 
-    def end(self, folder: str) -> dict[str, Any]:
+    def end(self, folder: str, again: bool = False) -> dict[str, Any]:
         self.fetching.fetch()
         for server, listeners in self.listeners.items():
             heard = [listener.taken for listener in listeners]
@@ -76,7 +80,10 @@ class Audience:
             samples = [[[one.sequence, one.payload.hex()] for one in listener.samples[:2]] for listener in listeners]
             np.savez(Path(folder) / f"{server}.npz", listener=np.concatenate(whose), samples=json.dumps(samples), **arrays)  # type: ignore[arg-type]
         unreadable = sum(listener.unreadable for listener in self._everybody())
-        return {"late_s": self.fetching.late_s, "unreadable": unreadable}
+        said = {"late_s": self.fetching.late_s, "unreadable": unreadable}
+        if again:
+            self._forget()  # nothing has been fetched since: no packet lies between the windows
+        return said
 
     def _everybody(self) -> list[Lean]:
         return [listener for listeners in self.listeners.values() for listener in listeners]
