@@ -15,10 +15,13 @@ import pytest
 from tests.bench import feeder
 from tests.bench.contenders import Found, Options
 from tests.bench.crowd import Crowd, Window
+from tests.bench.engines import Streaming, timed
 from tests.bench.histograms import Strip, histograms
 from tests.bench.search import Search
 from tests.bench.workers_report import report
 from tests.running import ROOT
+from tests.workers.speech import Paired
+from workers.denoiser import BLOCK
 from workers.errors import WorkerFailed
 
 KEYS = {
@@ -71,8 +74,9 @@ def test_wrong_arguments(stretch: float, tmp_path: Path) -> None:
 class _Core:
     """A core that holds so many voices: at one more, packets are late. It says how full it is, or always the same."""
 
-    def __init__(self, holds: int, starts: int = 1000, says_pct: float | None = None) -> None:
-        self.holds, self.starts, self.says_pct, self.asked = holds, starts, says_pct, 0
+    def __init__(self, holds: int, starts: int = 1000, says_pct: float | None = None, lucky: int = 0) -> None:
+        """lucky: so many more voices are held by short windows."""
+        self.holds, self.starts, self.says_pct, self.lucky, self.asked = holds, starts, says_pct, lucky, 0
 
     @asynccontextmanager
     async def gather(self, voices: int) -> AsyncIterator[Crowd]:
@@ -84,7 +88,8 @@ class _Core:
         class _Voices:
             async def window(self, seconds: float, limit_ms: float | None = None) -> Window:
                 busy = core.says_pct or min(100.0, 92.0 * voices / (core.holds + 0.5))
-                return Window(100, np.full(100, 5.0 if voices <= core.holds else 50.0), 0.0, busy)
+                holds = core.holds + (core.lucky if seconds < 30 else 0)
+                return Window(100, np.full(100, 5.0 if voices <= holds else 50.0), 0.0, busy)
 
         yield cast(Crowd, _Voices())
 
@@ -98,6 +103,14 @@ async def test_search(holds: int, guess: int, says_pct: float | None) -> None:
     found = await Search(core.gather, 30, 5, 100, lambda text: None).most(guess)
     assert found <= min(holds, 100) < found + max(1, found // 32) or found == holds
     assert core.asked < (32 if says_pct else 15)
+
+
+@pytest.mark.parametrize("holds", [0, 1, 62, 63, 64, 95, 130])
+@pytest.mark.parametrize("lucky", [1, 2, 3, 9])
+async def test_search_where_short_windows_say_too_much(holds: int, lucky: int) -> None:
+    """What whole windows do not prove is left, as finely as it was found: up to 63 voices by one at a time."""
+    found = await Search(_Core(holds, lucky=lucky).gather, 30, 5, 200, lambda text: None).most(60)
+    assert found <= holds < found + max(1, found // 32)
 
 
 async def test_search_where_workers_do_not_start() -> None:
@@ -143,16 +156,17 @@ def test_every_figure_of_a_worker_is_a_ratio_too(tmp_path: Path) -> None:
     """Packets, processor, memory, start and voices stand beside torch eager's of the same model; what fed them late is said."""
     quality = dict.fromkeys(("si_sdr_gain_db", "pesq", "stoi"), 1.0)
 
-    def found(name: str, much: float, streams: dict[str, int | None]) -> Found:
+    def found(name: str, much: float, streams: dict[str, int | None], hiccups: int = 2) -> Found:
         memory = {"first": 50 * much, "further": 10 * much}
         rounds = [[much], [much]]
-        return Found(name, 0, rounds, rounds, [], [], rounds, [much, much], memory, 4 * much, quality, streams, late_ms=5 * much)
+        late_ms = [0.0] * 10 + [5 * much] * hiccups
+        return Found(name, 0, rounds, rounds, [], [], rounds, [much, much], memory, 4 * much, quality, streams, late_ms)
 
     every = [
-        found("rnnoise", 1.0, {"1": 40, "8": 50}),
+        found("rnnoise", 1.0, {"1": 200, "8": 50}),
         found("first", 2.0, {"1": 20, "8": 30}),
         found("second", 4.0, {"1": 10, "8": 15}),
-        found("torch eager first", 4.0, {"1": 5, "8": None}),
+        found("torch eager first", 4.0, {"1": 5, "8": None}, hiccups=1),
         found("torch eager second", 5.0, {"1": 4, "8": None}),
     ]
     made = report(every, [each.as_json() for each in every], Options(tmp_path, tmp_path, [], (1, 8)))
@@ -168,8 +182,25 @@ def test_every_figure_of_a_worker_is_a_ratio_too(tmp_path: Path) -> None:
         assert [ratio(name, head) for name in ("rnnoise", "first", "second", "torch eager first")] == ["0.25x", "0.50x", "0.80x", "1.00x"]
     assert ratio("first", "PSS") == "0.50x / 0.50x"
     assert ratio("first", "voices") == "4.00x / 6.00x" and ratio("torch eager second", "voices") == "1.00x / -"
+    assert "≥ 200 / 50" in cells["rnnoise"] and ratio("rnnoise", "voices") == "≥ 40.00x / 10.00x"
+    assert made.rows[0]["streams_per_core"] == {"1": 200, "8": 50}
     [warning] = made.warnings
-    assert "second by 20 ms" in warning and "rnnoise" not in warning
+    assert "second in 2 of 12 windows, by up to 20 ms" in warning
+    assert "rnnoise" not in warning and "eager first" not in warning
+
+
+def test_hops_are_called_as_workers_call_them() -> None:
+    """Two at once where the denoiser takes two, also where many are timed as one; a call's time is spread over its hops."""
+    for hops, calls in ((None, 1), (150, 75)):
+        denoiser = Paired({})
+        engine = Streaming(denoiser, hops)
+        assert engine.hops == 2 * calls
+        engine.caller(3)(np.zeros((3, engine.hops * BLOCK), np.float32))
+        assert denoiser.given == [2] * calls
+    engine = Streaming(denoiser)
+    denoiser.given.clear()
+    found = timed(engine, np.zeros(48_000, np.float32), 1, 0.1, paced=True)
+    assert 1 <= len(found) <= 6 and len(denoiser.given) == 10 + len(found)
 
 
 def test_histograms() -> None:

@@ -39,7 +39,7 @@ class Found:
     start_ms: float | None = None
     quality: dict[str, float] = field(default_factory=dict)
     streams: dict[str, int | None] | None = None
-    late_ms: float = 0.0  # what fed it, at worst
+    late_ms: list[float] = field(default_factory=list)  # what fed it, at worst, in each window of packets or voices
 
     def as_json(self) -> dict[str, Any]:
         return {

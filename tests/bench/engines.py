@@ -20,7 +20,7 @@ import numpy as np
 from tests.running import ROOT
 from tests.sound import Sound, read_wav, si_sdr
 from workers import registry
-from workers.denoiser import BLOCK, RATE_HZ, Denoiser
+from workers.denoiser import BLOCK, RATE_HZ, Denoiser, blocks_at_once
 from workers.files.choice import Settings, options
 from workers.files.cleaning import Cleaning
 from workers.pages import collapse
@@ -43,17 +43,21 @@ class Engine(Protocol):
 
 
 class Streaming:
-    """A denoiser, hop by hop; `hops` of them are timed as one where their times are unlike on purpose."""
+    """A denoiser, called as workers do: with as many hops as it takes at once.
 
-    def __init__(self, denoiser: Denoiser, hops: int = 1) -> None:
-        self._denoiser, self.hops, self.latency = denoiser, hops, denoiser.latency
+    hops: so many are timed as one, in several calls, where their times are unlike on purpose.
+    """
+
+    def __init__(self, denoiser: Denoiser, hops: int | None = None) -> None:
+        blocks = blocks_at_once(denoiser)
+        self._denoiser, self._step, self.hops, self.latency = denoiser, blocks * BLOCK, hops or blocks, denoiser.latency
 
     def caller(self, voices: int) -> Callable[[Sound], Any]:
         states = [self._denoiser.open() for _ in range(voices)]
 
         def call(noisy: Sound) -> None:
-            for at in range(0, noisy.shape[1], BLOCK):
-                self._denoiser.clean(states, noisy[:, at : at + BLOCK])
+            for at in range(0, noisy.shape[1], self._step):
+                self._denoiser.clean(states, noisy[:, at : at + self._step])
 
         return call
 

@@ -26,7 +26,7 @@ class Search:
         most: int,
         tell: Callable[[str], None],
     ) -> None:
-        self.windows, self.late_ms = 0, 0.0  # that it took; how late the feeder was at worst
+        self.late_ms: list[float] = []  # of each window that it took: how late the feeder was at worst
         self._gather, self._seconds, self._rounds, self._limit, self._tell = gather, seconds, rounds, most, tell
         self._busy_pct = FULL_PCT  # of the core, in the window before
 
@@ -55,12 +55,11 @@ class Search:
 
     async def _proved(self, low: int) -> int:
         """From what short windows found to what whole ones say."""
-        step = _step(low)
         if low and not await self._holds(low, proof=True):
-            while low and not await self._holds(low := max(0, low - step), proof=True):
+            while low and not await self._holds(low := _below(low), proof=True):
                 pass
             return low
-        while low < self._limit and await self._holds(more := min(low + step, self._limit), proof=True):
+        while low < self._limit and await self._holds(more := min(low + _step(low), self._limit), proof=True):
             low = more
         return low
 
@@ -75,9 +74,9 @@ class Search:
             async with self._gather(voices) as crowd:
                 while good < needed and bad <= windows - needed:
                     window = await crowd.window(seconds, LIMIT_MS)
-                    self.windows, self._busy_pct = self.windows + 1, window.cpu_pct
+                    self._busy_pct = window.cpu_pct
                     good, bad = (good + 1, bad) if within(window) else (good, bad + 1)
-                    self.late_ms = max(self.late_ms, window.late_ms)
+                    self.late_ms.append(window.late_ms)
                     way = "proved" if proof else "probed"
                     self._tell(f"{voices} {way}: p99 {window.quantile(0.99):.1f} ms, core {window.cpu_pct:.0f} %")
         except WorkerFailed as failure:  # so many do not even start in time
@@ -89,5 +88,15 @@ def within(window: Window) -> bool:
     return window.quantile(0.99) < LIMIT_MS
 
 
+def told(voices: int, most: int) -> str:
+    """For people: where the search ended before the core was full, more may be held."""
+    return f"≥ {voices}" if voices >= most else str(voices)
+
+
 def _step(held: int) -> int:
     return max(1, held // 32)
+
+
+def _below(held: int) -> int:
+    """The least number a step above which is not below this one."""
+    return held - _step(held - _step(held))

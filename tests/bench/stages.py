@@ -11,7 +11,7 @@ from tests.bench.children import Child
 from tests.bench.contenders import Found, Options
 from tests.bench.crowd import Denoising
 from tests.bench.progress import Progress
-from tests.bench.search import FULL_PCT, Search
+from tests.bench.search import FULL_PCT, Search, told
 from workers.weights import FAMILIES
 
 BATCH = 16
@@ -75,7 +75,7 @@ async def packets(
                 window = await each.window(asked.seconds / 3)
                 found[name].packet.append([*window.ms, *[1e3] * (window.expected - len(window.ms))])
                 found[name].cpu_pct.append(window.cpu_pct)
-                found[name].late_ms = max(found[name].late_ms, window.late_ms)
+                found[name].late_ms.append(window.late_ms)
             progress.done(f"packets, round {number + 1} of {asked.rounds}")
 
 
@@ -95,8 +95,8 @@ async def voices(one: Found, work: Denoising, asked: Options, cores: meters.Core
             tell = partial(_tell, progress, what)
             search = Search(partial(crowd.crowd, made, cores, shared), proof.seconds, proof.rounds, proof.most, tell)
             begin_with = one.streams[str(share)] = await search.most(begin_with)
-        one.late_ms = max(one.late_ms, search.late_ms)
-        progress.done(f"{what}: {begin_with}, found in {search.windows} windows")
+        one.late_ms += search.late_ms
+        progress.done(f"{what}: {told(begin_with, proof.most)}, found in {len(search.late_ms)} windows")
 
 
 def _tell(progress: Progress, what: str, text: str) -> None:
