@@ -263,7 +263,7 @@ class Switchboard:
 
     @property
     def listeners(self) -> int:
-        """How many hear something or are about to, each with a slot of its broadcast's."""
+        """How many hear something or are about to."""
         return sum(len(broadcast.listeners) for broadcast in self._broadcasts.values())
 
     @property
