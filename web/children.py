@@ -1,6 +1,7 @@
 """Child processes that do one piece of work on recordings: each is waited for, and killed when nobody waits any more."""
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
@@ -26,7 +27,8 @@ async def run_module(module: str, *arguments: object) -> bytes:
     try:
         said, complained = await child.communicate()
     except asyncio.CancelledError:
-        child.kill()
+        with contextlib.suppress(ProcessLookupError):  # gone already, and only its last words are not read yet
+            child.kill()
         await child.communicate()
         raise
     if child.returncode:
