@@ -7,12 +7,14 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from sfu import ice, rtcp, rtp, sdp
+from sfu.answer import build_answer
 from sfu.candidates import candidates
 from sfu.dtls import SHORTEST_PACKET, Certificate, Dtls, Srtp, fingerprint_of
 from sfu.errors import BadOffer
 from sfu.ice import Address
 from sfu.paths import Path, Way
 from sfu.reach import Asked, Reach
+from sfu.trickle import build_fragment, parse_fragment
 from sfu.udp import MediaSockets
 
 logger = logging.getLogger(__name__)
@@ -108,7 +110,7 @@ class Peer:
         self._srtp: Srtp | None = None
         self._dtls = Dtls(certificate, offer.fingerprints, active=offer.setup == "active", send=self._reach.send)
         self._began_ns = self.last_heard_ns = sockets.clock_ns()
-        self.answer = sdp.build_answer(offer, kind, self._local())
+        self.answer = build_answer(offer, kind, self._local())
         self._early: list[tuple[bytes, int]] = []
         self._closing: asyncio.Task[None] | None = None
         self._life = asyncio.get_running_loop().create_task(self._live(), name=f"peer {self.label}")
@@ -183,20 +185,20 @@ class Peer:
 
     def is_restart(self, fragment: str) -> bool:
         """Does the fragment bring new ICE credentials? Raises BadOffer when it is none."""
-        parsed = sdp.parse_fragment(fragment)
+        parsed = parse_fragment(fragment)
         return parsed.ufrag is not None and parsed.password is not None and not self._reach.is_current(parsed.ufrag)
 
     def trickle(self, fragment: str) -> None:
         """Candidates are of no use to an ICE-lite end: this only checks the form. Raises BadOffer."""
-        sdp.parse_fragment(fragment)
+        parse_fragment(fragment)
 
     def restart(self, fragment: str) -> str:
         """New credentials, new `etag`, the answer's fragment; media goes on meanwhile. Raises BadOffer without new credentials."""
-        parsed = sdp.parse_fragment(fragment)
+        parsed = parse_fragment(fragment)
         if parsed.ufrag is None or parsed.password is None:
             raise BadOffer("a restart needs ice-ufrag and ice-pwd")
         self._reach.restart(parsed.ufrag)
-        return sdp.build_fragment(self._offer, self._local())
+        return build_fragment(self._offer, self._local())
 
     async def close(self) -> None:
         """Idempotent; returns when all is given back. close_notify is sent if there is anyone to hear it."""

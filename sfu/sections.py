@@ -10,6 +10,8 @@ MOST_MEDIA = 64  # each costs a part of the answer
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MEDIA = re.compile(r"(audio|video|application|text|message|image) (\d{1,5})(?:/\d+)? ([!-~]+) ([!-~]+(?: [!-~]+)*)", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{1,64}")
+_UFRAG = re.compile(r"[A-Za-z0-9+/=_-]{4,256}")  # `=_-` are not in RFC 8839, but clients send them
+_PASSWORD = re.compile(r"[A-Za-z0-9+/=_-]{22,256}")
 
 
 class Section:
@@ -65,3 +67,9 @@ def lines_of(text: str) -> list[str]:
     if any(len(line) < 2 or line[1] != "=" for line in lines):
         raise BadOffer("a line is not of the form x=…")
     return lines
+
+
+def check_credentials(ufrag: str | None, password: str | None) -> None:
+    """Values of ice-ufrag and ice-pwd, None where there is none. Raises BadOffer where one is not well-formed."""
+    if (ufrag is not None and not _UFRAG.fullmatch(ufrag)) or (password is not None and not _PASSWORD.fullmatch(password)):
+        raise BadOffer("ice-ufrag or ice-pwd is not well-formed")

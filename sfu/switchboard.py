@@ -13,6 +13,7 @@ from sfu import sdp
 from sfu.broadcast import Broadcast
 from sfu.errors import Draining, NotFound, NotLive, PreconditionFailed, UnknownDenoiser
 from sfu.listener import Listener
+from sfu.offer import parse_offer
 from sfu.parts import Parts, Wish
 from sfu.peer import Peer
 from sfu.status import status_of
@@ -67,7 +68,7 @@ class Switchboard:
         known = self._parts.catalogue.names()
         if wish.denoiser is not None and wish.denoiser not in known:
             raise UnknownDenoiser(f"no denoiser {wish.denoiser!r}", known=known)
-        parsed = sdp.parse_offer(offer, "publish", red=True)
+        parsed = parse_offer(offer, "publish", red=True)
         broadcast = await self._broadcast_of(username)
         peer = self._make_peer(parsed, "publish", 0, host, owner)
         broadcast.offer(peer, wish)
@@ -128,7 +129,7 @@ class Switchboard:
         """
         if self._draining:
             raise Draining()
-        parsed = sdp.parse_offer(offer, "subscribe", red=True)
+        parsed = parse_offer(offer, "subscribe", red=True)
         broadcast = self._on_air(broadcaster)
         if broadcast is None:
             raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from sfu import sdp
 from sfu.errors import BadRequest, NotFound, TooMany
+from sfu.offer import parse_offer
 from sfu.peer import Peer
 from sfu.sdp import Protocol
 from web.answers import ok
@@ -73,7 +74,7 @@ async def begin(request: web.Request) -> web.Response:
     if over not in get_args(Protocol):
         raise BadRequest({"over": f"one of {', '.join(get_args(Protocol))}"})
     protocol: Protocol = "tcp" if over == "tcp" else "udp"
-    offer, host = sdp.parse_offer(await offer_of(request), "subscribe"), await host_of(request)
+    offer, host = parse_offer(await offer_of(request), "subscribe"), await host_of(request)
     return web.Response(text=request.app[CHECKUPS].begin(user.username, offer, host, protocol), content_type=SDP)
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from aiohttp import web
 
 from sfu import sdp
+from sfu.answer import BRIEF_MS
 from sfu.config import Config
 from sfu.dtls import new_certificate
 from sfu.errors import ConfigError
@@ -50,7 +51,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         certificate = new_certificate()
 
         def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, host: str | None, owner: str) -> Peer:
-            brief = sdp.BRIEF_MS if parts.capacity.roomy else None
+            brief = BRIEF_MS if parts.capacity.roomy else None
             return make_peer(sockets, certificate, offer, kind, announce=announced, extra=host, ssrc=ssrc, owner=owner, packet_ms=brief)
 
         def checkup(offer: sdp.Offer, host: str | None, protocol: sdp.Protocol) -> Peer:

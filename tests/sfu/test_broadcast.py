@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from sfu import config as config_of
-from sfu import sdp
 from sfu.broadcast import CANDIDATES, Broadcast
 from sfu.config import Config, Recording
 from sfu.dtls import new_certificate
 from sfu.listener import Listener
+from sfu.offer import parse_offer
 from sfu.parts import Parts, Wish
 from sfu.peer import Peer, make_peer
 from sfu.recorder import Totals
@@ -72,7 +72,7 @@ def broadcast_of(name: str, places: int = 16) -> Broadcast:
 def peer_on(sockets: MediaSockets) -> Peer:
     certificate = new_certificate()
     text = offer(certificate, "sendonly", 7, ufrag=os.urandom(3).hex(), password=os.urandom(12).hex())
-    return make_peer(sockets, certificate, sdp.parse_offer(text, "publish"), "publish")
+    return make_peer(sockets, certificate, parse_offer(text, "publish"), "publish")
 
 
 async def test_who_speaks_first_at_the_end_is_closed_too(sockets: MediaSockets) -> None:

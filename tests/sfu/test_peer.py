@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sfu import dtls, rtcp, rtp, sdp
 from sfu.dtls import MOST_SOURCES
 from sfu.errors import BadOffer
+from sfu.offer import parse_offer
 from sfu.peer import Peer, make_peer
 from sfu.udp import MediaSockets
 from tests import softphone
@@ -113,7 +114,7 @@ class Phone(Softphone):
 
 
 def answer(sockets: MediaSockets, phone: Phone, kind: sdp.Kind, setup: str = "actpass", owner: str = "") -> Peer:
-    peer = make_peer(sockets, CERTIFICATE, sdp.parse_offer(phone.offer(kind, setup), kind), kind, ssrc=SSRC, owner=owner)
+    peer = make_peer(sockets, CERTIFICATE, parse_offer(phone.offer(kind, setup), kind), kind, ssrc=SSRC, owner=owner)
     phone.answer = peer.answer
     return peer
 
@@ -164,7 +165,7 @@ async def test_aiortc_publishes(sockets: MediaSockets) -> None:
     caller = RTCPeerConnection()
     caller.addTrack(Tone())
     await caller.setLocalDescription(await caller.createOffer())
-    offer = sdp.parse_offer(caller.localDescription.sdp, "publish")
+    offer = parse_offer(caller.localDescription.sdp, "publish")
     peer = make_peer(sockets, CERTIFICATE, offer, "publish")
     packets: list[rtp.RtpPacket] = []
     reports: list[rtcp.Rtcp] = []
@@ -194,7 +195,7 @@ async def test_aiortc_listens(sockets: MediaSockets) -> None:
     tracks: list[MediaStreamTrack] = []
     caller.on("track", tracks.append)
     await caller.setLocalDescription(await caller.createOffer())
-    peer = make_peer(sockets, CERTIFICATE, sdp.parse_offer(caller.localDescription.sdp, "subscribe"), "subscribe", ssrc=SSRC)
+    peer = make_peer(sockets, CERTIFICATE, parse_offer(caller.localDescription.sdp, "subscribe"), "subscribe", ssrc=SSRC)
     try:
         await caller.setRemoteDescription(RTCSessionDescription(peer.answer, "answer"))
         await until(lambda: peer.up)

@@ -6,8 +6,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sfu import sdp
+from sfu.answer import BRIEF_MS, build_answer
 from sfu.candidates import candidates
 from sfu.errors import BadOffer, NoOpus
+from sfu.offer import parse_offer
+from sfu.trickle import Fragment, build_fragment, parse_fragment
 
 DIGEST = ":".join(["AB"] * 32)
 
@@ -91,16 +94,16 @@ def local(**changes: object) -> sdp.Local:
 
 def test_what_chromium_offers_is_understood() -> None:
     """Opus, levels, mid and nack; RED only where it is wanted; its .local candidates do not matter."""
-    offer = sdp.parse_offer(CHROMIUM, "publish")
+    offer = parse_offer(CHROMIUM, "publish")
     assert offer.audio == sdp.Audio("0", 111, nack=True, level_id=1, mid_id=4)
     assert offer.ufrag == "wLpZ" and offer.setup == "passive" and offer.bundled
     assert offer.fingerprints == (sdp.Fingerprint("sha-256", DIGEST),)
-    assert sdp.parse_offer(CHROMIUM, "publish", red=True).audio.red_pt == 63
+    assert parse_offer(CHROMIUM, "publish", red=True).audio.red_pt == 63
 
 
 def test_the_answer_takes_the_voice_and_refuses_the_rest() -> None:
     """ice-lite, one bundle, rtcp-mux, Opus with FEC, the two extensions, and port 0 for video and data."""
-    answer = sdp.build_answer(sdp.parse_offer(CHROMIUM, "publish"), "publish", local())
+    answer = build_answer(parse_offer(CHROMIUM, "publish"), "publish", local())
     assert answer.endswith("\r\n") and "\n" not in answer.replace("\r\n", "")
     lines = answer.split("\r\n")
     for line in (
@@ -130,38 +133,38 @@ def test_the_answer_takes_the_voice_and_refuses_the_rest() -> None:
 
 def test_brief_packets_are_asked_for() -> None:
     """By ptime, and only where somebody wants it."""
-    offer = sdp.parse_offer(CHROMIUM, "publish")
-    assert "a=ptime:10\r\n" in sdp.build_answer(offer, "publish", local(packet_ms=sdp.BRIEF_MS))
-    assert "a=ptime" not in sdp.build_answer(offer, "publish", local())
+    offer = parse_offer(CHROMIUM, "publish")
+    assert "a=ptime:10\r\n" in build_answer(offer, "publish", local(packet_ms=BRIEF_MS))
+    assert "a=ptime" not in build_answer(offer, "publish", local())
 
 
 def test_a_listener_is_told_what_it_will_hear() -> None:
     """sendonly, with the SSRC and a stream for it."""
     text = CHROMIUM.replace("a=sendonly", "a=recvonly")
-    answer = sdp.build_answer(sdp.parse_offer(text, "subscribe"), "subscribe", local(ssrc=77))
+    answer = build_answer(parse_offer(text, "subscribe"), "subscribe", local(ssrc=77))
     assert "a=sendonly" in answer and "a=ssrc:77 cname:hushcast" in answer and "a=msid:hushcast voice" in answer
 
 
 def test_red_stays_where_the_offer_put_it() -> None:
     """Before Opus it asks the broadcaster to send RED, after it, it only may come."""
-    after = sdp.build_answer(sdp.parse_offer(CHROMIUM, "publish", red=True), "publish", local())
+    after = build_answer(parse_offer(CHROMIUM, "publish", red=True), "publish", local())
     assert "SAVPF 111 63\r\n" in after and "a=fmtp:63 111/111\r\n" in after
-    before = sdp.build_answer(sdp.parse_offer(CHROMIUM.replace("111 63", "63 111"), "publish", red=True), "publish", local())
+    before = build_answer(parse_offer(CHROMIUM.replace("111 63", "63 111"), "publish", red=True), "publish", local())
     assert "SAVPF 63 111\r\n" in before
 
 
 def test_a_terse_client_is_understood() -> None:
     """Transport at session level, bare line feeds, upper-case OPUS, setup:passive, sha-384, `*` feedback, an orphaned fmtp."""
-    offer = sdp.parse_offer(PLAIN, "publish")
+    offer = parse_offer(PLAIN, "publish")
     assert offer.audio == sdp.Audio("0", 96, nack=True, stereo=True, dtx=True)
     assert offer.setup == "active" and offer.fingerprints[0].algorithm == "sha-384"
-    assert "a=setup:active" in sdp.build_answer(offer, "publish", local())
+    assert "a=setup:active" in build_answer(offer, "publish", local())
 
 
 def test_no_mid_and_no_bundle_is_answered_alike() -> None:
     """A client of one section may leave both out."""
     text = "".join(line + "\n" for line in PLAIN.splitlines() if not line.startswith(("a=group", "a=mid")))
-    answer = sdp.build_answer(sdp.parse_offer(text, "publish"), "publish", local())
+    answer = build_answer(parse_offer(text, "publish"), "publish", local())
     assert "BUNDLE" not in answer and "a=mid" not in answer
 
 
@@ -181,7 +184,7 @@ a=mid:a
 a=bundle-only
 a=rtpmap:7 opus/48000/2
 """
-    assert sdp.parse_offer(text, "publish").audio.opus_pt == 7
+    assert parse_offer(text, "publish").audio.opus_pt == 7
 
 
 @pytest.mark.parametrize(
@@ -197,7 +200,7 @@ a=rtpmap:7 opus/48000/2
 def test_without_opus_there_is_nothing_to_talk_about(text: str) -> None:
     """Another codec, another format, a refused section, no section: 406."""
     with pytest.raises(NoOpus):
-        sdp.parse_offer(text, "publish")
+        parse_offer(text, "publish")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +230,7 @@ def test_without_opus_there_is_nothing_to_talk_about(text: str) -> None:
 def test_a_bad_offer_says_so(text: str) -> None:
     """Each of the things that an offer must have, missing or broken: 422."""
     with pytest.raises(BadOffer):
-        sdp.parse_offer(text, "publish")
+        parse_offer(text, "publish")
 
 
 @given(st.text(max_size=300), st.integers(0, len(CHROMIUM)), st.integers(0, 60))
@@ -237,24 +240,24 @@ def test_rubbish_in_an_offer_is_a_bad_offer(rubbish: str, at: int, cut: int) -> 
     """No text at all leads to another exception, nor to an answer of torn lines."""
     for text in (rubbish, "v=0\r\n" + rubbish, CHROMIUM[:at] + rubbish + CHROMIUM[at + cut :]):
         try:
-            answer = sdp.build_answer(sdp.parse_offer(text, "publish", red=True), "publish", local())
+            answer = build_answer(parse_offer(text, "publish", red=True), "publish", local())
             assert all(line[1] == "=" for line in answer.split("\r\n")[:-1])
             assert answer.count("\r") == answer.count("\n") == answer.count("\r\n")
         except (BadOffer, NoOpus):
             pass
         try:
-            sdp.parse_fragment(text)
+            parse_fragment(text)
         except BadOffer:
             pass
 
 
 def test_fragments_tell_a_restart_from_a_candidate() -> None:
     """Credentials at session or at media level; candidates of any kind are skipped."""
-    assert sdp.parse_fragment("a=candidate:what ever\r\n") == sdp.Fragment(None, None)
-    restart = sdp.parse_fragment("m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n")
-    assert restart == sdp.Fragment("EsAw", "P2uYro0UCOQ4zxjKXaWCBui1")
-    text = sdp.build_fragment(sdp.parse_offer(CHROMIUM, "publish"), local())
-    assert sdp.parse_fragment(text) == sdp.Fragment("ours", "p" * 24) and "a=mid:0" in text and "a=candidate:1 " in text
+    assert parse_fragment("a=candidate:what ever\r\n") == Fragment(None, None)
+    restart = parse_fragment("m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n")
+    assert restart == Fragment("EsAw", "P2uYro0UCOQ4zxjKXaWCBui1")
+    text = build_fragment(parse_offer(CHROMIUM, "publish"), local())
+    assert parse_fragment(text) == Fragment("ours", "p" * 24) and "a=mid:0" in text and "a=candidate:1 " in text
 
 
 @pytest.mark.parametrize(
