@@ -143,7 +143,10 @@ class Ingest:
         self._ssrc = None
 
     def _adopt(self, packet: RtpPacket, now_ns: int) -> bool:
-        """Another SSRC takes over, unless it is the one that has just been replaced."""
+        """Another SSRC takes over, unless it is the one that has just been replaced, or no voice: some send the video we refused."""
+        assert self._audio is not None
+        if packet.payload_type not in (self._audio.opus_pt, self._audio.red_pt):
+            return False
         if self._ssrc is not None:
             if self._retired is not None and packet.ssrc == self._retired[0] and now_ns < self._retired[1]:
                 return False
