@@ -1,6 +1,7 @@
 """An answer out (RFC 8829, 8843, 9725): the voice is taken, everything else refused. Text only, no I/O."""
 
 from sfu.candidates import candidate_lines
+from sfu.ice import Credentials
 from sfu.sdp import LEVEL_URI, MID_URI, Kind, Local, Offer
 
 BRIEF_MS = 10  # the shortest packets that browsers send: a voice comes 10 ms sooner than in the usual 20
@@ -12,7 +13,7 @@ OPUS_FMTP = "minptime=10;useinbandfec=1"
 SPOKEN_FMTP = "stereo=1;maxaveragebitrate=96000"
 
 
-def build_answer(offer: Offer, kind: Kind, local: Local) -> str:
+def build_answer(offer: Offer, kind: Kind, local: Local, credentials: Credentials) -> str:
     """The whole answer, every line ended by CR LF."""
     audio = offer.audio
     head = ["v=0", f"o=- {local.session} 1 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=ice-lite"]
@@ -20,7 +21,7 @@ def build_answer(offer: Offer, kind: Kind, local: Local) -> str:
         head.append(f"a=group:BUNDLE {audio.mid}")
     head.append("a=msid-semantic: WMS *")
     for at, section in enumerate(offer.sections):
-        head += _accept(offer, kind, local) if at == offer.audio_at else _reject(section)
+        head += _accept(offer, kind, local, credentials) if at == offer.audio_at else _reject(section)
     return "\r\n".join(head) + "\r\n"
 
 
@@ -30,7 +31,7 @@ def _reject(section: tuple[str, str, str, str | None]) -> list[str]:
     return lines if mid is None else [*lines, f"a=mid:{mid}"]
 
 
-def _accept(offer: Offer, kind: Kind, local: Local) -> list[str]:
+def _accept(offer: Offer, kind: Kind, local: Local, credentials: Credentials) -> list[str]:
     audio, protocol = offer.audio, offer.sections[offer.audio_at][1]
     formats = [audio.opus_pt]
     if audio.red_pt is not None:
@@ -42,8 +43,8 @@ def _accept(offer: Offer, kind: Kind, local: Local) -> list[str]:
         *([] if audio.mid is None else [f"a=mid:{audio.mid}"]),
         "a=recvonly" if kind == "publish" else "a=sendonly",
         "a=rtcp-mux",
-        f"a=ice-ufrag:{local.ufrag}",
-        f"a=ice-pwd:{local.password}",
+        f"a=ice-ufrag:{credentials.ufrag}",
+        f"a=ice-pwd:{credentials.password}",
         f"a=fingerprint:{local.fingerprint.algorithm} {local.fingerprint.value}",
         f"a=setup:{offer.setup}",
         f"a=rtpmap:{audio.opus_pt} opus/48000/2",

@@ -35,15 +35,7 @@ class Path(NamedTuple):
 
 
 class Receiver(Protocol):
-    """What a peer is to the sockets. None of these may raise or wait."""
-
-    @property
-    def owner(self) -> str:
-        """Who asked for it."""
-
-    @property
-    def pending(self) -> bool:
-        """Is it still on the way up?"""
+    """Where the sockets take a peer's datagrams. None of these may raise or wait."""
 
     def receive_stun(self, request: ice.Request, path: Path, arrival_ns: int) -> None: ...
 
@@ -53,6 +45,18 @@ class Receiver(Protocol):
     def receive_dtls(self, datagram: bytes) -> None: ...
 
     def receive_srtp(self, datagram: bytes, arrival_ns: int) -> None: ...
+
+
+class Member(Protocol):
+    """A peer as one of those that the sockets have room for. None of these may raise or wait."""
+
+    @property
+    def owner(self) -> str:
+        """Who asked for it."""
+
+    @property
+    def pending(self) -> bool:
+        """Is it still on the way up?"""
 
     def sweep(self, now_ns: int) -> None:
         """Called every second: look at the clock."""

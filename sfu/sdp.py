@@ -50,12 +50,13 @@ class Offer:
 
 @dataclass(frozen=True)
 class Local:
-    """Our side of the answer. candidates: (address, port), the best first; ssrc: what a listener is sent, None for publish;
-    over: what the candidates are to be had over; packet_ms: how much sound a broadcaster is asked to put into a packet."""
+    """Our side of it, but for the ICE credentials, which a restart renews.
+
+    candidates: (address, port), the best first; over: what they are to be had over; ssrc: what a listener is sent, None for
+    publish; packet_ms: how much sound a broadcaster is asked to put into a packet.
+    """
 
     session: int
-    ufrag: str
-    password: str
     fingerprint: Fingerprint
     candidates: Sequence[tuple[str, int]]
     ssrc: int | None = None

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from sfu.candidates import candidate_lines
+from sfu.ice import Credentials
 from sfu.sdp import Local, Offer
 from sfu.sections import Section, check_credentials, lines_of
 
@@ -22,13 +23,13 @@ def parse_fragment(text: str) -> Fragment:
     return Fragment(ufrag, password)
 
 
-def build_fragment(offer: Offer, local: Local) -> str:
+def build_fragment(offer: Offer, local: Local, credentials: Credentials) -> str:
     """The answer to a restart: new credentials, the same candidates."""
     mid = offer.audio.mid
     lines = [
         "a=ice-lite",
-        f"a=ice-ufrag:{local.ufrag}",
-        f"a=ice-pwd:{local.password}",
+        f"a=ice-ufrag:{credentials.ufrag}",
+        f"a=ice-pwd:{credentials.password}",
         f"m=audio 9 {offer.sections[offer.audio_at][1]} 0",
         *([] if mid is None else [f"a=mid:{mid}"]),
         *candidate_lines(local.candidates, local.over),

@@ -15,7 +15,7 @@ from types import TracebackType
 from sfu import ice
 from sfu.bind import bind_all
 from sfu.ice import Address
-from sfu.paths import Dropped, Path, Receiver, Way
+from sfu.paths import Dropped, Member, Path, Receiver, Way
 from sfu.sdp import Protocol
 from sfu.tcp import Doors
 
@@ -77,7 +77,7 @@ class MediaSockets:
         self._hosts = hosts
         self._most_pending = most_pending
         self._users: dict[str, Receiver] = {}
-        self._members: dict[Receiver, None] = {}  # a set that keeps its order: oldest first
+        self._members: dict[Member, None] = {}  # a set that keeps its order: oldest first
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> "MediaSockets":
@@ -116,16 +116,16 @@ class MediaSockets:
         """What every address is listened on by."""
         return ("udp", "tcp") if len(self.tcp_addresses) == len(self.ports) else ("udp",)
 
-    def admit(self, receiver: Receiver) -> None:
+    def admit(self, newcomer: Member) -> None:
         """Sweep it from now on; where too many are still on the way up, whoever has most of them loses the oldest."""
         pending = [member for member in self._members if member.pending]
-        self._members[receiver] = None
+        self._members[newcomer] = None
         if len(pending) >= self._most_pending:
-            [(crowd, _)] = Counter(member.owner for member in (*pending, receiver)).most_common(1)
+            [(crowd, _)] = Counter(member.owner for member in (*pending, newcomer)).most_common(1)
             next(member for member in pending if member.owner == crowd).give_up()
 
-    def dismiss(self, receiver: Receiver) -> None:
-        self._members.pop(receiver, None)
+    def dismiss(self, member: Member) -> None:
+        self._members.pop(member, None)
 
     def register(self, ufrag: str, receiver: Receiver) -> None:
         """Binding requests for that ufrag are this receiver's."""

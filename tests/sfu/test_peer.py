@@ -179,7 +179,7 @@ async def test_aiortc_publishes(sockets: MediaSockets) -> None:
         assert {rtp.opus_samples(packet.payload) for packet in packets} == {960}
         assert [packet.sequence for packet in packets[1:]] == [packet.sequence + 1 & 0xFFFF for packet in packets[:-1]]
         assert {packet.payload_type for packet in packets} == {peer.audio.opus_pt}
-        assert peer.counters.malformed == peer.forged == peer.replayed == 0
+        assert peer.counters.malformed == peer.transport.forged == peer.transport.replayed == 0
         await caller.close()
         await until(lambda: gone)
         assert gone == ["closed"]
@@ -300,7 +300,7 @@ async def test_a_silent_peer_is_reaped(sockets: MediaSockets, clock: Clock) -> N
         sockets.sweep()
         assert not gone
         phone.raw(b"\x80\x6f" + os.urandom(50))
-        await until(lambda: peer.forged == 1)
+        await until(lambda: peer.transport.forged == 1)
         clock.ahead_s += 2.0
         sockets.sweep()
         sockets.sweep()
@@ -431,7 +431,7 @@ async def test_forged_and_replayed_packets_are_dropped_and_counted(sockets: Medi
         phone.raw(phone.protected_rtcp(b"\x80\xc8\x00\x02" + bytes(8)))
         await until(lambda: len(heard) == 2 and peer.counters.malformed == 3)
         assert heard == [b"once", b"\x00"]
-        assert peer.replayed == 1 and peer.forged == 3
+        assert peer.transport.replayed == 1 and peer.transport.forged == 3
 
 
 async def test_one_ssrc_too_many_is_dropped(sockets: MediaSockets) -> None:
@@ -441,10 +441,10 @@ async def test_one_ssrc_too_many_is_dropped(sockets: MediaSockets) -> None:
         peer.on_rtp = lambda packet, arrival_ns: heard.append(packet.ssrc)
         for ssrc in range(MOST_SOURCES + 5):
             phone.raw(phone.protected(rtp.build(softphone.OPUS, 1, 1, ssrc, b"voice")))
-            await until(lambda sent=ssrc + 1: len(heard) + peer.strange == sent)  # type: ignore[misc]
+            await until(lambda sent=ssrc + 1: len(heard) + peer.transport.strange == sent)  # type: ignore[misc]
         phone.raw(phone.protected(rtp.build(softphone.OPUS, 2, 2, 0, b"voice")))
         await until(lambda: len(heard) == MOST_SOURCES + 1)
-        assert heard == [*range(MOST_SOURCES), 0] and peer.strange == 5
+        assert heard == [*range(MOST_SOURCES), 0] and peer.transport.strange == 5
 
 
 async def test_a_flood_of_half_open_peers_is_bounded(clock: Clock) -> None:
@@ -531,7 +531,7 @@ async def test_a_peer_can_be_closed_amid_the_handshake(sockets: MediaSockets, tu
         phone.deaf = lambda datagram: 19 < datagram[0] < 64 and not seen.append(datagram)  # type: ignore[func-returns-value]
         connecting = asyncio.create_task(phone.connect(phone.certificate))
         await until(lambda: seen)  # our first flight is out, and the answer to it will never come
-        peer.receive_dtls(b"\x16 something else")
+        peer.transport.receive_dtls(b"\x16 something else")
         for _ in range(turns):
             await asyncio.sleep(0)
         async with asyncio.timeout(5):

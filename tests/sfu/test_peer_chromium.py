@@ -114,4 +114,6 @@ async def test_chromium_talks_to_chromium(
     assert all(-127 <= packet.level_dbfs <= 0 for packet in made.packets)
     cipher, received = await page.evaluate(LISTEN)
     assert cipher == "SRTP_AEAD_AES_256_GCM" and received > 20
-    assert [(peer.forged, peer.replayed, peer.counters.malformed, peer.counters.early) for peer in made.peers] == [(0, 0, 0, 0)] * 2
+    assert [(peer.transport.forged, peer.transport.replayed, peer.counters.malformed, peer.counters.early) for peer in made.peers] == [
+        (0, 0, 0, 0)
+    ] * 2

@@ -9,10 +9,12 @@ from sfu import sdp
 from sfu.answer import BRIEF_MS, build_answer
 from sfu.candidates import candidates
 from sfu.errors import BadOffer, NoOpus
+from sfu.ice import Credentials
 from sfu.offer import parse_offer
 from sfu.trickle import Fragment, build_fragment, parse_fragment
 
 DIGEST = ":".join(["AB"] * 32)
+OURS = Credentials("ours", "p" * 24)
 
 CHROMIUM = f"""v=0
 o=- 4403220176603961839 2 IN IP4 127.0.0.1
@@ -84,8 +86,6 @@ a=fmtp:18 annexb=no
 def local(**changes: object) -> sdp.Local:
     settings: dict[str, object] = {
         "session": 5,
-        "ufrag": "ours",
-        "password": "p" * 24,
         "fingerprint": sdp.Fingerprint("sha-256", DIGEST),
         "candidates": [("192.0.2.1", 8081), ("2001:db8::1", 8081)],
     }
@@ -103,7 +103,7 @@ def test_what_chromium_offers_is_understood() -> None:
 
 def test_the_answer_takes_the_voice_and_refuses_the_rest() -> None:
     """ice-lite, one bundle, rtcp-mux, Opus with FEC, the two extensions, and port 0 for video and data."""
-    answer = build_answer(parse_offer(CHROMIUM, "publish"), "publish", local())
+    answer = build_answer(parse_offer(CHROMIUM, "publish"), "publish", local(), OURS)
     assert answer.endswith("\r\n") and "\n" not in answer.replace("\r\n", "")
     lines = answer.split("\r\n")
     for line in (
@@ -134,22 +134,22 @@ def test_the_answer_takes_the_voice_and_refuses_the_rest() -> None:
 def test_brief_packets_are_asked_for() -> None:
     """By ptime, and only where somebody wants it."""
     offer = parse_offer(CHROMIUM, "publish")
-    assert "a=ptime:10\r\n" in build_answer(offer, "publish", local(packet_ms=BRIEF_MS))
-    assert "a=ptime" not in build_answer(offer, "publish", local())
+    assert "a=ptime:10\r\n" in build_answer(offer, "publish", local(packet_ms=BRIEF_MS), OURS)
+    assert "a=ptime" not in build_answer(offer, "publish", local(), OURS)
 
 
 def test_a_listener_is_told_what_it_will_hear() -> None:
     """sendonly, with the SSRC and a stream for it."""
     text = CHROMIUM.replace("a=sendonly", "a=recvonly")
-    answer = build_answer(parse_offer(text, "subscribe"), "subscribe", local(ssrc=77))
+    answer = build_answer(parse_offer(text, "subscribe"), "subscribe", local(ssrc=77), OURS)
     assert "a=sendonly" in answer and "a=ssrc:77 cname:hushcast" in answer and "a=msid:hushcast voice" in answer
 
 
 def test_red_stays_where_the_offer_put_it() -> None:
     """Before Opus it asks the broadcaster to send RED, after it, it only may come."""
-    after = build_answer(parse_offer(CHROMIUM, "publish", red=True), "publish", local())
+    after = build_answer(parse_offer(CHROMIUM, "publish", red=True), "publish", local(), OURS)
     assert "SAVPF 111 63\r\n" in after and "a=fmtp:63 111/111\r\n" in after
-    before = build_answer(parse_offer(CHROMIUM.replace("111 63", "63 111"), "publish", red=True), "publish", local())
+    before = build_answer(parse_offer(CHROMIUM.replace("111 63", "63 111"), "publish", red=True), "publish", local(), OURS)
     assert "SAVPF 63 111\r\n" in before
 
 
@@ -158,13 +158,13 @@ def test_a_terse_client_is_understood() -> None:
     offer = parse_offer(PLAIN, "publish")
     assert offer.audio == sdp.Audio("0", 96, nack=True, stereo=True, dtx=True)
     assert offer.setup == "active" and offer.fingerprints[0].algorithm == "sha-384"
-    assert "a=setup:active" in build_answer(offer, "publish", local())
+    assert "a=setup:active" in build_answer(offer, "publish", local(), OURS)
 
 
 def test_no_mid_and_no_bundle_is_answered_alike() -> None:
     """A client of one section may leave both out."""
     text = "".join(line + "\n" for line in PLAIN.splitlines() if not line.startswith(("a=group", "a=mid")))
-    answer = build_answer(parse_offer(text, "publish"), "publish", local())
+    answer = build_answer(parse_offer(text, "publish"), "publish", local(), OURS)
     assert "BUNDLE" not in answer and "a=mid" not in answer
 
 
@@ -240,7 +240,7 @@ def test_rubbish_in_an_offer_is_a_bad_offer(rubbish: str, at: int, cut: int) -> 
     """No text at all leads to another exception, nor to an answer of torn lines."""
     for text in (rubbish, "v=0\r\n" + rubbish, CHROMIUM[:at] + rubbish + CHROMIUM[at + cut :]):
         try:
-            answer = build_answer(parse_offer(text, "publish", red=True), "publish", local())
+            answer = build_answer(parse_offer(text, "publish", red=True), "publish", local(), OURS)
             assert all(line[1] == "=" for line in answer.split("\r\n")[:-1])
             assert answer.count("\r") == answer.count("\n") == answer.count("\r\n")
         except (BadOffer, NoOpus):
@@ -256,8 +256,8 @@ def test_fragments_tell_a_restart_from_a_candidate() -> None:
     assert parse_fragment("a=candidate:what ever\r\n") == Fragment(None, None)
     restart = parse_fragment("m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n")
     assert restart == Fragment("EsAw", "P2uYro0UCOQ4zxjKXaWCBui1")
-    text = build_fragment(parse_offer(CHROMIUM, "publish"), local())
-    assert parse_fragment(text) == Fragment("ours", "p" * 24) and "a=mid:0" in text and "a=candidate:1 " in text
+    text = build_fragment(parse_offer(CHROMIUM, "publish"), local(), OURS)
+    assert parse_fragment(text) == Fragment(*OURS) and "a=mid:0" in text and "a=candidate:1 " in text
 
 
 @pytest.mark.parametrize(
