@@ -242,24 +242,25 @@ async def test_bearers(house: Server) -> None:
             assert said.status == 401
 
 
-class Obs(Softphone):
-    """Offers as OBS does: video first, DTLS passive, so that the server has to call."""
+class Encoder(Softphone):
+    """Offers video first, what the two have in common in the session's part (as OBS 30 does), and DTLS passive: the server has to call."""
 
     def _offer(self, certificate: RTCCertificate, direction: str, red: bool) -> str:
         made = super()._offer(certificate, direction, red).replace("setup:actpass", "setup:passive").replace("BUNDLE 0", "BUNDLE v 0")
         session, _, audio = made.partition("m=audio")
-        transport = [line for line in audio.split("\r\n") if line.startswith(("a=ice", "a=finger", "a=setup", "a=rtcp-mux"))]
-        lines = ["m=video 9 UDP/TLS/RTP/SAVPF 96 97", "c=IN IP4 0.0.0.0", "a=mid:v", "a=sendonly", "a=rtpmap:96 H264/90000", *transport]
-        return session + "\r\n".join(lines) + "\r\nm=audio" + audio
+        common = [line for line in audio.split("\r\n") if line.startswith(("a=ice", "a=finger", "a=setup"))]
+        own = [line for line in audio.split("\r\n") if line not in common]
+        video = ["m=video 9 UDP/TLS/RTP/SAVPF 96 97", "c=IN IP4 0.0.0.0", "a=mid:v", "a=sendonly", "a=rtcp-mux", "a=rtpmap:96 H264/90000"]
+        return session + "\r\n".join([*common, *video]) + "\r\nm=audio" + "\r\n".join(own)
 
 
-async def test_an_offer_like_that_of_obs(house: Server) -> None:
+async def test_an_encoder_that_offers_video_first(house: Server) -> None:
     """Its video is refused with port 0 in its place, the server takes the active part, and the voice is heard; stereo of any frame size."""
     async with friends(house.url, "ada", "ben") as (ada, ben):
         for frame_ms in (60, 2.5):
             packets = packets_of(2.0, frame_ms, channels=2)
             samples = int(frame_ms * 48)
-            async with Obs(ada.http, house.url) as mic, ben.phone() as ear:
+            async with Encoder(ada.http, house.url) as mic, ben.phone() as ear:
                 await mic.publish("ada", "?denoise=0&record=0")
                 lines = mic.answer.split("\r\n")
                 assert [line.split()[:2] for line in lines if line.startswith("m=")] == [["m=video", "0"], ["m=audio", lines_port(lines)]]

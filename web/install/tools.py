@@ -26,7 +26,7 @@ GSTREAMER = (
     "python3-gi",
 )
 PROGRAMS = (("node", "nodejs"), ("npm", "npm"), ("firefox-esr", "firefox-esr"), ("turnserver", "coturn"))
-NPM_CLIENTS = ("werift@0.25.2", "@eyevinn/whip-web-client@1.1.7")
+NPM_CLIENTS = ("werift@0.25.2", "@eyevinn/whip-web-client@1.1.7", "node-datachannel@0.33.4")
 
 
 def ensure_tools() -> None:
@@ -83,7 +83,7 @@ def _npm() -> None:
     if _quiet(["npm", "install", *options, *packages]):
         marker.write_text(" ".join(packages))
     else:
-        say("npm could not; the types of the page are not checked, and two foreign clients are missing")
+        say("npm could not; the types of the page are not checked, and three foreign clients are missing")
 
 
 def _quiet(command: Sequence[str]) -> bool:
