@@ -27,18 +27,13 @@ class Slot:
     Its crew keeps the books: while the slot is in the crew's deck, what the crew counts for all comes on top of its own numbers.
     """
 
-    __slots__ = ("_batch", "crew", "octets", "refused", "row", "tried")
+    __slots__ = ("_lent", "crew", "octets", "refused", "row", "tried")
 
-    def __init__(self, batch: "Batch") -> None:
-        self._batch: Batch | None = batch
+    def __init__(self) -> None:
+        self._lent = True
         self.crew: Crew | None = None
         self.row: Row | None = None  # None: it is not known where to send to, or with which keys
         self.tried = self.refused = self.octets = 0
-
-    @property
-    def ready(self) -> bool:
-        """Is it known where to send to, and with which keys?"""
-        return self.row is not None
 
     @property
     def tally(self) -> Tally:
@@ -52,7 +47,7 @@ class Slot:
 
         carrier: what takes the datagram instead, where a system call for many cannot (fd is -1 then).
         """
-        if self._batch is None:
+        if not self._lent:
             return
         reachable = tx is not None and (fd >= 0 or carrier is not None)
         self.row = Row(fd, address, sockaddr(address), tx, carrier) if address is not None and reachable else None
@@ -61,11 +56,9 @@ class Slot:
 
     def give_back(self) -> None:
         """It is nobody's any more. Idempotent."""
-        if self._batch is not None:
-            if self.crew is not None:
-                self.crew.remove(self)
-            self._batch.used -= 1
-            self._batch = self.row = None
+        if self.crew is not None:
+            self.crew.remove(self)
+        self._lent, self.row = False, None
 
 
 class Crew:
@@ -81,12 +74,6 @@ class Crew:
 
     def __len__(self) -> int:
         return len(self._members)
-
-    @property
-    def slots(self) -> list[Slot]:
-        """Of those that are sent to, in their order in the deck."""
-        self._lay()
-        return list(self._laid)
 
     def counts(self, slot: Slot) -> bool:
         """Do `packets` and `octets` count for that slot too?"""
@@ -151,12 +138,10 @@ class Batch:
 
     def __init__(self, sendmmsg: bool = HAVE_SENDMMSG) -> None:
         self.sendmmsg = sendmmsg
-        self.used = 0  # slots that were taken and not given back
 
     def take(self) -> Slot:
         """A slot with its tally at zero; whoever takes it gives it back."""
-        self.used += 1
-        return Slot(self)
+        return Slot()
 
     def send(self, loads: Sequence[tuple[Crew, bytes]]) -> None:
         """Send each crew its packet. Never waits and never raises for one listener's sake: what cannot be encrypted or sent

@@ -33,14 +33,13 @@ class Fanout:
         *,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         call_at: CallAt | None = None,
-        batch: Batch | None = None,
     ) -> None:
         base = secrets.randbits(32) if base is None else base
         self.heard: Callable[[Packet, str], None] | None = None  # each packet of `auto`, and its variant: original or denoised
         self.stage_ms = Quantiles()  # a packet is handed in -> the kernel has what goes out for it
         self.listeners: dict[Listener, None] = {}  # in the order they joined
         self._clock_ns = clock_ns
-        self._batch = batch or Batch()
+        self._batch = Batch()
         self._groups = Groups(ssrc, base, self._batch)
         self._hold = Hold()
         self._alarm = Alarm(self._rung, call_at)

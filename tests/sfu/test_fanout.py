@@ -2,7 +2,7 @@
 
 import random
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import cast
@@ -13,7 +13,6 @@ from hypothesis import strategies as some
 
 from sfu import red, rtcp, rtp
 from sfu.alarm import Cancellable
-from sfu.batch import Batch, Crew, Slot
 from sfu.fanout import Fanout
 from sfu.listener import RESENDS_A_SECOND, Listener
 from sfu.peer import Peer
@@ -300,9 +299,8 @@ def test_large_packets_go_alone(stage: Stage) -> None:
 
 
 def test_leaving_frees_everything(stage: Stage) -> None:
-    """A thousand joins and leaves in the middle of sound leave one slot in use, no group and nobody due for a report."""
+    """A thousand joins and leaves in the middle of sound leave one listener, one group and nobody else due for a report."""
     stay = stage.listener("auto")
-    batch = stage.fanout._batch
     for n in range(1000):
         one = stage.listener(("auto", "original", "denoised")[n % 3])
         stage.o(n)
@@ -311,12 +309,12 @@ def test_leaving_frees_everything(stage: Stage) -> None:
         assert one.listener.sent == (n % 3 == 1 or n >= 2)
         one.ear.close()  # says so first, which is what takes it out
         assert one.listener.slot is None
-    assert batch.used == 1 and len(stage.fanout.listeners) == 1
+    assert list(stage.fanout.listeners) == [stay.listener]
     assert len(stage.fanout._groups) == 1 and len(stage.fanout._reporting._due) == 1 and not stage.fanout._stepping
     assert stay.listener.sent == 998 and stay.listener.dropped == 0
     stage.fanout.close()
     stage.fanout.close()
-    assert batch.used == 0
+    assert stay.listener.slot is None
 
 
 def test_moved_listener_is_sent_to_its_new_address(stage: Stage) -> None:
@@ -460,33 +458,23 @@ def test_reports_of_listeners(stage: Stage) -> None:
 # anything
 
 
-class Kept(Batch):
-    """A batch that keeps what it is asked to send."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: list[tuple[Slot, rtp.RtpPacket]] = []
-
-    def send(self, loads: Sequence[tuple[Crew, bytes]]) -> None:
-        self.kept += [(slot, rtp.parse(plain)) for crew, plain in loads for slot in crew.slots]
-
-
 @given(seed=some.integers(0, 2**32), loss=some.floats(0, 0.3), slow_ms=some.integers(0, 60), chances=some.floats(0, 0.2))
 def test_any_evening(seed: int, loss: float, slow_ms: int, chances: float) -> None:
     """Toggles, deaths of workers and own choices at any time: every listener hears each number at most once, in order,
     with one time stamp a number, and `auto` misses only what was lost and not concealed."""
     dice = random.Random(seed)
     now_ns, on, alive = 0, True, True
-    batch = Kept()
-    fanout = Fanout(SSRC, 0, clock_ns=lambda: now_ns, call_at=lambda at_s, ring: Timer(), batch=batch)
+    fanout = Fanout(SSRC, 0, clock_ns=lambda: now_ns, call_at=lambda at_s, ring: Timer())
     fanout.hold(HOLD)
     fanout.follow(on, alive)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, Ear(sender) as ear:
-        listeners = [Listener(cast(Peer, ear), variant) for variant in ("auto", "auto", "denoised", "original")]
-        heard: dict[Listener, list[int]] = {listener: [] for listener in listeners}
+    with ExitStack() as opened:
+        sender = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        ears = [opened.enter_context(Ear(sender)) for _ in range(4)]
+        listeners = [
+            Listener(cast(Peer, ear), variant) for ear, variant in zip(ears, ("auto", "auto", "denoised", "original"), strict=True)
+        ]
         for listener in listeners:
             fanout.join(listener)
-        seats = {listener.slot: listener for listener in listeners if listener.slot is not None}
         events = [(20.0 * n, "o", n) for n in range(80) if n == 0 or dice.random() >= loss]
         sent = [n for _, _, n in events]
         events += [(20 * n + 50 + dice.random() * slow_ms, "d", n) for n in range(77) if dice.random() < 0.95]
@@ -501,9 +489,12 @@ def test_any_evening(seed: int, loss: float, slow_ms: int, chances: float) -> No
             packet = Packet(n, 960 * n, 960, now_ns, what.encode())
             fanout.original(packet) if what == "o" else fanout.denoised(packet)
         fanout.flush()
-        for slot, rtp_packet in batch.kept:
-            assert rtp_packet.timestamp == 960 * rtp_packet.sequence
-            heard[seats[slot]].append(rtp_packet.sequence)
+        heard: dict[Listener, list[int]] = {}
+        for ear, listener in zip(ears, listeners, strict=True):
+            packets, _ = ear.hear()
+            assert all(packet.timestamp == 960 * packet.sequence for packet in packets)
+            heard[listener] = [packet.sequence for packet in packets]
+            assert (listener.sent, listener.dropped, ear.refused) == (len(packets), 0, 0)
         fanout.close()
     for numbers in heard.values():
         assert numbers == sorted(set(numbers))
