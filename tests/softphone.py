@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Protocol
 
@@ -164,14 +164,28 @@ class Softphone(asyncio.DatagramProtocol):
     def send_rtcp(self, packet: bytes) -> None:
         self._out(self._dtls._tx_srtp.protect_rtcp(packet))
 
-    async def talk(self, packets: Sequence[bytes], *, first: int = 0, samples: int = 960, skip: frozenset[int] = frozenset()) -> None:
-        """Send Opus packets at their pace; `skip`: indices that are lost. Sequence and time stamp start at `first` packets."""
-        loop, start = asyncio.get_running_loop(), time.monotonic()
+    async def talk(
+        self,
+        packets: Iterable[bytes],
+        *,
+        first: int = 0,
+        samples: int = 960,
+        skip: frozenset[int] = frozenset(),
+        until: asyncio.Event | None = None,
+    ) -> int:
+        """Send Opus packets at their pace, all or `until` it is set; how many those were. `skip`: indices that are lost.
+
+        Sequence and time stamp start at `first` packets.
+        """
+        loop, start, index = asyncio.get_running_loop(), time.monotonic(), -1
         for index, payload in enumerate(packets):
             await asyncio.sleep(max(0.0, start + index * samples / 48_000 - time.monotonic()))
+            if until is not None and until.is_set():
+                return index
             if index not in skip and loop.is_running():
                 number = first + index
                 self.send(number & 0xFFFF, number * samples & 0xFFFFFFFF, payload)
+        return index + 1
 
     async def heard(self, count: int, timeout_s: float = 10.0) -> None:
         """Wait until `count` packets have been received."""

@@ -34,14 +34,17 @@ def jump(sound: Sound) -> float:
 
 
 async def talk_and_change(ada: Person, mic: Softphone, ears: list[Softphone], noisy: list[bytes], changes: list[dict[str, object]]) -> None:
-    """Talk it all, with a change every half second."""
-    talking = asyncio.create_task(mic.talk(noisy[1:], first=1))
+    """Talk, with a change every 20 packets, until all have been heard as long."""
+    enough = asyncio.Event()
+    talking = asyncio.create_task(mic.talk(cycle(noisy), first=1, until=enough))
     for change in changes:
-        await asyncio.sleep(0.5)
+        await ears[0].heard(len(ears[0].received) + 20)
         said = await set_to(ada, **change)
         assert all(said[key] == value for key, value in change.items()), (said, change)
-    await talking
-    await asyncio.gather(*(ear.heard(len(noisy) - 1) for ear in ears))
+    await ears[0].heard(len(ears[0].received) + 20)
+    enough.set()
+    sent = await talking
+    await asyncio.gather(*(ear.heard(sent) for ear in ears))
     for ear in ears:
         assert_whole([packet for _, packet in ear.received])
 
@@ -70,7 +73,7 @@ async def test_changes_are_not_heard_themselves(server, noisy: list[bytes]) -> N
 
 async def test_another_worker_takes_over(server, noisy: list[bytes]) -> None:
     """A denoiser not loaded in the worker, or too late for the delay in force, comes in a worker of its own, without a gap."""
-    house = await server({"denoise.default": "passthrough"})
+    house, enough = await server({"denoise.default": "passthrough"}), asyncio.Event()
     async with friends(house.url, "ada", "ben") as (ada, ben):
         await denoised_by(ada, "deepfilternet3")
         async with ada.phone() as mic, ben.phone() as ear:
@@ -79,7 +82,7 @@ async def test_another_worker_takes_over(server, noisy: list[bytes]) -> None:
             status = await ada.until("ada", live=True, denoise_state="active")
             assert status["latency_ms"]["algorithmic"] == 20
             await ear.listen("ada")
-            talking = asyncio.create_task(mic.talk(noisy[1:300], first=1))
+            talking = asyncio.create_task(mic.talk(cycle(noisy), first=1, until=enough))
             before = await workers_of(house.pid)
             said = await set_to(ada, denoiser="deepfilternet3", strength_db=9)
             assert said == {"enabled": True, "denoiser": "passthrough", "state": "active", "reason": None, "strength_db": 9}
@@ -90,8 +93,9 @@ async def test_another_worker_takes_over(server, noisy: list[bytes]) -> None:
                     await asyncio.sleep(0.02)
             assert (await set_to(ada, denoiser="passthrough"))["denoiser"] == "passthrough"  # this one has both
             assert await workers_of(house.pid) == after
-            await talking
-            await ear.heard(299)
+            await ear.heard(len(ear.received) + 20)
+            enough.set()
+            await ear.heard(await talking)
             status = await ada.status()
         assert_whole([packet for _, packet in ear.received])
         assert status["denoise"]["strength_db"] == 9 and status["latency_ms"]["algorithmic"] == 40
