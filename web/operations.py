@@ -28,6 +28,7 @@ class Readiness:
     def __init__(self) -> None:
         self.phase = Phase.STARTING
         self.started = time.monotonic()
+        self.asked = False  # /readyz has been: somebody is sent here by it
 
 
 class Sample(NamedTuple):
@@ -50,6 +51,7 @@ async def healthz(request: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """Whether new guests are welcome. Raises Draining."""
+    request.app[READINESS].asked = True
     if request.app[READINESS].phase is not Phase.READY:
         raise Draining(f"The server is {request.app[READINESS].phase.value}.", retry_after_s=1)
     return web.Response(text="ready\n")

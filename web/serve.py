@@ -27,6 +27,7 @@ from web import patience
 from web.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.app import make_app
 from web.certificate import tls_context
+from web.keys import READINESS
 from web.operations import drain
 from workers.pages import collapse
 
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 CONFIG_FILE = Path(__file__).parents[1] / "config.toml"
 CONNECTIONS_S = 3.0  # how long open requests may go on after the signal
-DRAIN_S = 0.3  # /readyz says 503 for so long before the door closes, so that a balancer's next request sees it
+DRAIN_S = 0.3  # /readyz says 503 for so long before the door closes, so that the next request of a balancer that asks sees it
 END_S = 9.0  # everything closed; a service supervisor waits 10
 
 
@@ -79,7 +80,8 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
         await stop.wait()
         logger.info("closing")
         await drain(runner.app)
-        await asyncio.sleep(DRAIN_S)
+        if runner.app[READINESS].asked:
+            await asyncio.sleep(DRAIN_S)
     finally:
         ended = await _closed_in_time(runner)
     return 0 if ended else 1
