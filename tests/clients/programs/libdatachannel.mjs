@@ -72,8 +72,8 @@ if (mode === 'listen') {
     let at = 0, shown = 0;
     for await (const line of createInterface({input: process.stdin})) {
         await pause(Math.max(0, start + at * 20 - Date.now()));
-        if (at % 2 === 0 && show(3600, FRAME)) shown += 1;
         say(960, Buffer.from(line, 'base64'));
+        if (at % 2 === 0 && show(3600, FRAME)) shown += 1;
         at += 1;
     }
     console.log(JSON.stringify(shown));
