@@ -255,7 +255,7 @@ class Broadcast:
 
     def strengthen(self, strength_db: float | None) -> None:
         """Limit the attenuation, 0 to 100 dB; None: no limit."""
-        self.worker.strengthen(strength_db)
+        self.worker.tuning.strengthen(strength_db)
         self._changed()
 
     # the way of a packet
@@ -370,7 +370,7 @@ class Broadcast:
     def _look_at_losses(self, now_ns: int) -> None:
         self.ingest.listener_loss = self.fanout.worst_loss(denoised=False)
         if self._foreseen.hear(self.fanout.worst_loss(denoised=True), now_ns):
-            self.worker.foresee(self._foreseen.percent)
+            self.worker.tuning.foresee(self._foreseen.percent)
 
     def _heard_levels(self) -> tuple[float, float]:
         original, denoised = self._levels

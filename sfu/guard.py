@@ -29,6 +29,11 @@ class Step(IntEnum):
 
 
 COMPLEXITY = {Step.NONE: 10, Step.PLAIN: 5, Step.BYPASS: 5}
+WORDS = {
+    Step.NONE: "the worker keeps up, with all care again",
+    Step.PLAIN: "the worker is at its limit: Opus complexity 5",
+    Step.BYPASS: "the worker is too slow: bypassed",
+}
 
 
 class Guard:

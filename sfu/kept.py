@@ -1,8 +1,8 @@
 """The wish for a denoised voice, and the worker that is kept for it: when it starts, dies, is tried again, or is given up.
 
-Rules (design, "When things go wrong"): two restarts at once; the third failure within 60 s gives `bypassed`,
-`worker_failed`, until the switch is toggled; a worker that nobody wants any more is let go after 30 s. Another denoiser is
-taken by the worker itself where it can, else by another worker beside it; where that one fails thrice, the first one stays.
+Rules (design, "When things go wrong"): one that fails is started again, and where that is too often (`sfu.retries`) it is
+`bypassed`, `worker_failed`, until the switch is toggled; one that nobody wants any more is let go after 30 s. Another denoiser
+is taken by the worker itself where it can, else by another worker beside it; where that one fails thrice, the first one stays.
 A worker that is too slow (`sfu.guard`) is no longer fed: `bypassed`, `too_slow`; one that the machine has no room for
 (`sfu.capacity`) is not started: `bypassed`, `server_busy`. Both end by themselves.
 """
@@ -10,29 +10,24 @@ A worker that is too slow (`sfu.guard`) is no longer fed: `bypassed`, `too_slow`
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 
 from sfu.catalogue import Catalogue
 from sfu.denoise import Denoise, Nurse
 from sfu.errors import WorkerError
-from sfu.guard import COMPLEXITY, Step
+from sfu.guard import COMPLEXITY, WORDS, Step
+from sfu.retries import Retries
 from sfu.states import DENOISE_NEXT, DenoiseEvent, DenoiseState
 from sfu.succession import Succession
 from sfu.tasks import ended, lasting
+from sfu.tuning import Tuning
 from sfu.watch import Watch
-from workers.control import Adjust
 from workers.ring import Packet
 
 logger = logging.getLogger(__name__)
 
 LINGER_S = 30.0  # how long an unwanted worker waits for somebody to change their mind
-FAILURES = 3
-WINDOW_S = 60.0
-NO_LIMIT_DB = 100.0
-BACK_OFF_S = 5.0  # before a restart, once two have failed
 BUSY_S = 2.0  # between two looks whether there is room now
 TOO_SLOW, SERVER_BUSY = "too_slow", "server_busy"  # reasons
 
@@ -59,15 +54,14 @@ class KeptWorker:
         self._watch = watch
         self._step = Step.NONE
         self._changed = changed
-        self._settings = Adjust(strength_db=NO_LIMIT_DB)
         self._state = DenoiseState.OFF
         self._trouble: str | None = None  # with the worker: a reason
-        self._failures: deque[float] = deque(maxlen=FAILURES)
+        self._retries = Retries()
         self._refused: str | None = None  # failed too often while another one serves
-        self._not_before = 0.0
         self._unwanted_since: float | None = None
         self._news = asyncio.Event()
         self._runs = Succession(self._run, packet, self._runs_changed)
+        self.tuning = Tuning(self._runs.tell)
         self._known: Denoise | None = None  # who served when it was last told
         self._task: asyncio.Task[None] | None = None
 
@@ -92,7 +86,7 @@ class KeptWorker:
     @property
     def denoiser(self) -> str:
         """The name that serves now, or would serve."""
-        return self.run.denoiser if self.run is not None else self._catalogue.chosen(self.wanted)[0]
+        return self.run.denoiser if self.run is not None else self._meant
 
     @property
     def state(self) -> DenoiseState:
@@ -110,12 +104,6 @@ class KeptWorker:
         return self._state is DenoiseState.ACTIVE
 
     @property
-    def strength_db(self) -> float | None:
-        """The limit of the attenuation; None: no limit."""
-        strength = self._settings.strength_db
-        return None if strength is None or strength >= NO_LIMIT_DB else strength
-
-    @property
     def concealed(self) -> int:
         """Packets that the workers have made up."""
         stats = self.run.stats if self.run is not None else None
@@ -131,29 +119,13 @@ class KeptWorker:
             self.wanted = denoiser
         if enabled is not None:
             self.enabled = enabled
-        self._failures.clear()
-        self._trouble, self._refused, self._not_before = None, None, 0.0
+        self._retries.forgive()
+        self._trouble = self._refused = None
         self._watch.forgive()
         if self._state is DenoiseState.BYPASSED:
             self._move(DenoiseEvent.OFF)
         self._change_in_place()
         self.look()
-
-    def strengthen(self, strength_db: float | None) -> None:
-        """Limit the attenuation in dB; None: no limit. Heard within 100 ms, and kept for every worker to come."""
-        self.tell(strength_db=NO_LIMIT_DB if strength_db is None else strength_db)
-
-    def foresee(self, loss_percent: int) -> None:
-        """What the listeners of the denoised voice lose, 0 to 100: above 0 its packets carry FEC."""
-        self.tell(loss_percent=loss_percent)
-
-    def tell(self, strength_db: float | None = None, complexity: int | None = None, loss_percent: int | None = None) -> None:
-        """Settings for this worker and those that come after it; None leaves one as it is."""
-        given = {"strength_db": strength_db, "complexity": complexity, "loss_percent": loss_percent}
-        settings = replace(self._settings, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-        if settings != self._settings:
-            self._settings = settings
-            self._runs.tell(settings)
 
     def look(self) -> None:
         """Something outside changed (a listener, the weights): compare wish and worker again."""
@@ -172,8 +144,8 @@ class KeptWorker:
         step = self._watch.look(self.run, now_ns)
         if step is not self._step:
             self._step = step
-            logger.warning("%s: %s", self._label, _NEWS[step])
-            self.tell(complexity=COMPLEXITY[step])
+            logger.warning("%s: %s", self._label, WORDS[step])
+            self.tuning.take_care(COMPLEXITY[step])
         if step is Step.BYPASS and self._state is DenoiseState.ACTIVE:
             self._trouble = TOO_SLOW
             self._move(DenoiseEvent.TOO_SLOW)
@@ -183,8 +155,14 @@ class KeptWorker:
 
     # below: keeping
 
+    @property
     def _needed(self) -> bool:
         return self.enabled or self.listened
+
+    @property
+    def _meant(self) -> str:
+        """The denoiser that the wish comes down to."""
+        return self._catalogue.chosen(self.wanted)[0]
 
     def _run(self, denoiser: str, packet: Callable[[Packet], None]) -> Denoise:
         return Denoise(self._nurse, denoiser, self._catalogue.options(denoiser), packet, self.held_samples)
@@ -203,13 +181,13 @@ class KeptWorker:
         for error in await self._runs.settle():
             self._failed(error)
         self._follow_runs()
-        if not self._needed():
+        if not self._needed:
             return await self._linger()
         self._unwanted_since = None
         if self._state is DenoiseState.BYPASSED:
             if self._trouble != SERVER_BUSY:
                 return None
-            if not self._watch.admits(self._catalogue.chosen(self.wanted)[0]):
+            if not self._watch.admits(self._meant):
                 return BUSY_S
             self._trouble = None
             self._move(DenoiseEvent.WANTED if self.run is None else DenoiseEvent.READY)
@@ -234,7 +212,7 @@ class KeptWorker:
 
     async def _pursue(self) -> float | None:
         """See to it that the denoiser that is wanted serves, or will."""
-        wanted = self._catalogue.chosen(self.wanted)[0]
+        wanted = self._meant
         if self._refused is None:
             self._trouble = None
         if self._runs.coming not in (None, wanted):
@@ -243,9 +221,9 @@ class KeptWorker:
             self._move(DenoiseEvent.READY)
         if self._change_in_place() or wanted in (self._refused, self._runs.coming):
             return None
-        left_s = self._not_before - time.monotonic()
-        if left_s > 0:
-            return left_s
+        wait_s = self._retries.wait_s(time.monotonic())
+        if wait_s > 0:
+            return wait_s
         if self.run is None and not self._watch.admits(wanted):
             logger.warning("%s: the machine has no room for one more voice with %s", self._label, wanted)
             self._trouble = SERVER_BUSY
@@ -257,7 +235,7 @@ class KeptWorker:
 
     def _change_in_place(self) -> bool:
         """Have the worker that serves take the denoiser that is wanted, at once; False where it cannot."""
-        wanted, run = self._catalogue.chosen(self.wanted)[0], self.run
+        wanted, run = self._meant, self.run
         if run is None or (run.denoiser != wanted and wanted not in run.takes):
             return False
         if run.denoiser != wanted:
@@ -287,18 +265,13 @@ class KeptWorker:
             self._changed()
 
     def _failed(self, error: WorkerError) -> None:
-        now = time.monotonic()
-        self._failures.append(now)
-        third = len(self._failures) == FAILURES
-        often = third and now - self._failures[0] < WINDOW_S
+        often = self._retries.failed(time.monotonic())
         self._trouble = error.reason
         if often and self.run is not None:
-            self._refused = self._catalogue.chosen(self.wanted)[0]
+            self._refused = self._meant
         logger.warning("%s: %s (%s)", self._label, error, self._cure(often))
         if self.run is None and self._state not in (DenoiseState.OFF, DenoiseState.BYPASSED):
             self._move(DenoiseEvent.GAVE_UP if often else DenoiseEvent.DIED)
-        if third and not often:
-            self._not_before = now + BACK_OFF_S
 
     def _cure(self, often: bool) -> str:
         if not often:
@@ -312,10 +285,3 @@ class KeptWorker:
         elif self.run is not None:
             self._watch.take_room(self.run.denoiser)
         self._changed()
-
-
-_NEWS = {
-    Step.NONE: "the worker keeps up, with all care again",
-    Step.PLAIN: "the worker is at its limit: Opus complexity 5",
-    Step.BYPASS: "the worker is too slow: bypassed",
-}

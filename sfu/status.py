@@ -31,7 +31,7 @@ def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, 
             "denoiser": worker.denoiser,
             "state": worker.state.value,
             "reason": worker.reason,
-            "strength_db": worker.strength_db,
+            "strength_db": worker.tuning.strength_db,
         },
         "latency_ms": {
             "algorithmic": broadcast.fanout.held_samples * 1000 / RATE_HZ,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sfu import kept
+from sfu import retries
 from sfu.capacity import Capacity
 from sfu.kept import KeptWorker
 from sfu.nursing import Nursing
@@ -123,8 +123,8 @@ async def test_a_switch_forgives(nursing: Nursing, tmp_path: Path, stretch: floa
 
 async def test_deaths_now_and_then(nursing: Nursing, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """A worker whose deaths lie far apart is not given up, but the third and each further one is made good only after a while."""
-    monkeypatch.setattr(kept, "WINDOW_S", 0.0)  # none of these is within it
-    monkeypatch.setattr(kept, "BACK_OFF_S", 0.3)
+    monkeypatch.setattr(retries, "WINDOW_S", 0.0)  # none of these is within it
+    monkeypatch.setattr(retries, "BACK_OFF_S", 0.3)
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
         ada.worker.wish(True)
         for times in range(5):

@@ -1,0 +1,30 @@
+"""Settings of a voice's workers: told when they change, and all of them at once."""
+
+from sfu.tuning import NO_LIMIT_DB, Tuning
+from workers.control import Adjust
+
+
+def test_each_change_is_told_once_and_whole() -> None:
+    """What was set before goes along; what changes nothing is not told."""
+    told: list[Adjust] = []
+    tuning = Tuning(told.append)
+    tuning.strengthen(12.0)
+    tuning.strengthen(12.0)
+    tuning.foresee(5)
+    tuning.take_care(5)
+    assert told == [
+        Adjust(strength_db=12.0),
+        Adjust(strength_db=12.0, loss_percent=5),
+        Adjust(strength_db=12.0, loss_percent=5, complexity=5),
+    ]
+
+
+def test_no_limit_is_none() -> None:
+    """At first, after None, and from 100 dB up."""
+    tuning = Tuning(lambda settings: None)
+    assert tuning.strength_db is None
+    tuning.strengthen(0.0)
+    assert tuning.strength_db == 0.0
+    for strength_db in (None, NO_LIMIT_DB):
+        tuning.strengthen(strength_db)
+        assert tuning.strength_db is None
