@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 
+from sfu.brevity import Brevity
 from sfu.errors import UnknownDenoiser
 from sfu.fanout import Fanout
 from sfu.foreseen import Foreseen
@@ -29,7 +30,7 @@ from workers.ring import Packet
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.1
-LOSS_TICKS = 5  # between two looks at what all listeners lost: they report about once a second
+SLOW_TICKS = 5  # between two looks at what changes slowly: what all listeners lost (they report about once a second), the room
 UNHEARD_S = 6.0  # the broadcaster's last valid datagram is older: parked
 NO_MEDIA_S = 10.0  # a reservation without media is freed
 CANDIDATES = 4  # offers of one broadcaster that wait for their first packet; the oldest makes room
@@ -73,6 +74,7 @@ class Broadcast:
         self._waiting_since = time.monotonic()
         self._levels = (math.nan, math.nan)
         self._foreseen = Foreseen()
+        self._brevity = Brevity(parts.capacity)
         self._closers: set[asyncio.Task[None]] = set()
         self._closing = AsyncExitStack()
 
@@ -198,6 +200,7 @@ class Broadcast:
         _, wish, _ = self._candidates.pop(peer.id)
         old, self._source = self._source, peer
         self.ingest.attach(peer.audio, peer.send_rtcp)
+        self._brevity.begin()
         peer.on_rtp = self._media
         peer.on_rtcp = self.ingest.rtcp
         if old is not None:
@@ -350,8 +353,9 @@ class Broadcast:
     def _tick(self, now_ns: int) -> None:
         now = now_ns / 1e9
         self.worker.check(now_ns)
-        if self._ticks % LOSS_TICKS == 0:
+        if self._ticks % SLOW_TICKS == 0:
             self._look_at_losses(now_ns)
+            self._look_at_room(now)
         self._ticks += 1
         if self.state is State.LIVE:
             if self._source is not None and (now_ns - self._source.last_heard_ns) / 1e9 > UNHEARD_S:
@@ -371,6 +375,12 @@ class Broadcast:
         self.ingest.listener_loss = self.fanout.worst_loss(denoised=False)
         if self._foreseen.hear(self.fanout.worst_loss(denoised=True), now_ns):
             self.worker.tuning.foresee(self._foreseen.percent)
+
+    def _look_at_room(self, now_s: float) -> None:
+        packet_ms = self._brevity.look(now_s, self.ingest.samples) if self.state is State.LIVE else None
+        if packet_ms is not None:
+            logger.info("%s: to come in packets of %d ms", self.id, packet_ms)
+            self._parts.news.on_brevity(self.username, packet_ms)
 
     def _heard_levels(self) -> tuple[float, float]:
         original, denoised = self._levels

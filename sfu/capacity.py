@@ -8,6 +8,8 @@ from pathlib import Path
 
 FULL = 0.85  # of the cores: the rest is the kernel's, and for bursts
 ROOMY = 0.4  # of the cores, and of the one that the server's loop has: up to there nobody has to save yet
+CROWDED = 0.5  # of the same: from there on everybody has to
+_BRIEF = 2  # what all would cost at most, in proportion, if it came in brief packets
 UNKNOWN_COST = 0.05  # cores that one voice takes, until its denoiser has been measured; DeepFilterNet3 was seen at 0.03 to 0.12
 LEAST_COST = 0.005
 HOP_S = 0.01
@@ -47,7 +49,20 @@ class Capacity:
     @property
     def roomy(self) -> bool:
         """Is so much free that a voice may come in brief packets? They are twice as many, and a worker has less of each at once."""
-        return self._server <= ROOMY and self.taken <= ROOMY * self.cores
+        return self._within(ROOMY)
+
+    @property
+    def crowded(self) -> bool:
+        """Is so much taken that voices in brief packets have to go over to usual ones?"""
+        return not self._within(CROWDED)
+
+    @property
+    def spacious(self) -> bool:
+        """Would it be roomy even if all voices came in brief packets?"""
+        return self._within(ROOMY / _BRIEF)
+
+    def _within(self, share: float) -> bool:
+        return self._server <= share and self.taken <= share * self.cores
 
     def admits(self, voice: object, denoiser: str) -> bool:
         """Is there room for one more? Who is in already stays in; the first one always gets in, for the guard watches it."""

@@ -79,6 +79,11 @@ class Ingest:
     def duplicates(self) -> int:
         return self._order.duplicates
 
+    @property
+    def samples(self) -> int:
+        """In the newest packet that went on; 0 before the first."""
+        return self._timeline.samples
+
     def attach(self, audio: Audio, send_rtcp: Callable[[bytes], None]) -> None:
         """A (new) peer is the source now: what the last one still owed is given up, numbers and time go on."""
         self._audio, self._send_rtcp = audio, send_rtcp

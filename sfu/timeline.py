@@ -29,6 +29,11 @@ class Timeline:
         self._last_ns = 0
         self.end = 0  # of the packet last placed
 
+    @property
+    def samples(self) -> int:
+        """In the packet last placed; 0 before the first."""
+        return self.end - self._last_time
+
     def remap(self) -> None:
         """The next packet comes from another clock."""
         self._mapped = False

@@ -94,6 +94,12 @@ class Presence:
             for channel in self._ears.at(username):
                 channel.send_spare(text)
 
+    def on_brevity(self, username: str, packet_ms: int) -> None:
+        """The broadcaster's page is to put so much sound into a packet; nobody else hears of it."""
+        for channel in self._ears.at(username):
+            if channel.username == username:
+                channel.send("packet", {"ms": packet_ms})
+
     def cue(self, username: str, at_s: float, kind: str, text: str) -> None:
         """A mark in the broadcast, for its listeners."""
         self._tell(self._ears, username, "cue", {"at_s": at_s, "kind": kind, "text": text})

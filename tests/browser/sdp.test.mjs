@@ -1,7 +1,7 @@
 /** What is changed in, and read from, session descriptions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { iceServers, mediaPort, restartFragment, withCredentials, withFormat, withRepair } from "../../web/client/js/sdp.js";
+import { iceServers, mediaPort, restartFragment, withCredentials, withFormat, withPacketTime, withRepair } from "../../web/client/js/sdp.js";
 
 const OFFER = ["v=0", "m=audio 9 UDP/TLS/RTP/SAVPF 111 63", "a=ice-ufrag:abcd", "a=ice-pwd:secretsecretsecretsecret", "a=mid:0", "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
   "a=rtpmap:111 opus/48000/2", "a=rtcp-fb:111 transport-cc", "a=fmtp:111 minptime=10;useinbandfec=1", "a=rtpmap:63 red/48000/2", ""].join("\r\n");
@@ -46,4 +46,13 @@ test("TURN servers come out of the Link header with their credentials", () => {
   const header = '<turn:turn.example?transport=udp>; rel="ice-server"; username="u"; credential="p"; credential-type="password", <stun:stun.example>; rel="ice-server", </x>; rel="next"';
   assert.deepEqual(iceServers(header), [{ urls: "turn:turn.example?transport=udp", username: "u", credential: "p" }, { urls: "stun:stun.example" }]);
   assert.deepEqual(iceServers(null), []);
+});
+
+test("the answer asks for other packets, once, whatever it asked for before", () => {
+  const brief = withPacketTime(ANSWER, 10);
+  assert.match(brief, /^a=rtpmap:111 opus\/48000\/2\r\na=ptime:10\r$/m);
+  assert.deepEqual(withPacketTime(brief, 20).match(/^a=ptime:.*$/gm), ["a=ptime:20"]);
+  assert.equal(withPacketTime(withPacketTime(brief, 20), 10), brief);
+  const other = OFFER.replace("opus", "pcmu");
+  assert.equal(withPacketTime(other, 10), other);
 });

@@ -114,6 +114,23 @@ async def test_a_stream_is_told(house: House) -> None:
         await socket.close()
 
 
+async def test_only_the_broadcaster_hears_how_long_packets_shall_be(house: House) -> None:
+    """On each of one's own pages that look at one's own stream; nobody else's."""
+    alice, bob = await house.friends("alice", "bob")
+    own = [await alice.socket("/ws/stream/alice") for _ in range(2)]
+    others = [await bob.socket("/ws/stream/alice"), await alice.socket("/ws/stream/bob")]
+    for socket in (*own, *others):
+        await heard(socket, "stream_state")
+    house.app[PRESENCE].on_brevity("alice", 20)
+    for socket in (*own, *others):
+        await socket.send_json({"type": "ping", "data": {"timestamp": 1}})
+    for socket in own:
+        assert await heard(socket, "packet") == {"ms": 20}
+    for socket in (*own, *others):
+        assert await heard(socket, "pong") == {"timestamp": 1}
+        await socket.close()
+
+
 async def test_the_end_of_what_allowed_it_ends_the_socket(house: House) -> None:
     """Unfriended or blocked: 4403 at the other's stream. Signed out: 4401 everywhere."""
     alice, bob = await house.friends("alice", "bob")

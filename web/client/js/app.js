@@ -75,6 +75,7 @@ export class App {
     });
     this.streams.addEventListener("state", (event) => this.#status(told(event).name, told(event).value));
     this.streams.addEventListener("ended", (event) => this.#ended(told(event).name, told(event).value.recording ?? null));
+    this.streams.addEventListener("packet", (event) => void this.broadcaster.pack(told(event).value.ms)); // the server tells the broadcaster alone
   }
 
   /** Who is it? Then the page can be shown. */

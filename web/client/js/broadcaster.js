@@ -2,6 +2,7 @@
 
 import { api, asProblem, Problem } from "./api.js";
 import { Line } from "./line.js";
+import { passed } from "./meter.js";
 import { Microphone } from "./microphone.js";
 
 /** @typedef {import("./types.js").Air} Air */
@@ -10,6 +11,12 @@ import { Microphone } from "./microphone.js";
 /** Taking noise down by more than this eats instruments. */
 const MUSIC_STRENGTH_DB = 12;
 const MEASURE_EVERY_MS = 2000;
+/** A pause in speech is waited for at most so long; it is one where it was quiet at so many looks, so far apart. */
+const PAUSE_WITHIN_MS = 8000;
+const PAUSE_LOOKS = 5;
+const LOOK_EVERY_MS = 30;
+/** Two of the longest packets: one may have been begun, and the other has nothing but silence in it. */
+const HUSH_MS = 50;
 
 /** @returns {Air} */
 export function silentAir() {
@@ -35,6 +42,8 @@ export class Broadcaster extends EventTarget {
     /** @type {Line | null} */
     this.line = null;
     this.title = "";
+    /** For a moment nothing is let through. */
+    this.hushed = false;
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.measuring = undefined;
     this.microphone.addEventListener("change", () => this.#set({ devices: this.microphone.devices, silent: this.microphone.silent, steady: this.microphone.steady }));
@@ -102,8 +111,8 @@ export class Broadcaster extends EventTarget {
 
   /** @param {boolean} muted */
   mute(muted) {
-    if (this.microphone.track) this.microphone.track.enabled = !muted;
     this.#set({ muted });
+    this.#open();
   }
 
   /** Another microphone or other processing, also while live. @param {Partial<Pick<Air, "device" | "echo" | "profile">>} wish */
@@ -111,9 +120,48 @@ export class Broadcaster extends EventTarget {
     this.#set(wish);
     if (!this.microphone.stream || !("device" in wish || "echo" in wish)) return;
     if ((await this.#listenIn()) && this.microphone.track) {
-      this.microphone.track.enabled = !this.air.muted;
+      this.#open();
       await this.line?.peer?.replace(this.microphone.track);
     }
+  }
+
+  /**
+   * Longer or shorter packets, from the next pause in speech on. For them the browser takes another encoder, which knows nothing of
+   * what the listeners' decoders remember: only after silence on both sides do they agree without a click. No pause: no change.
+   * @param {number} ms
+   */
+  async pack(ms) {
+    const { line } = this;
+    if (!(ms > 0) || this.hushed || !(await this.#pause()) || this.hushed || !line || line !== this.line) return;
+    this.#hush(true);
+    try {
+      await passed(HUSH_MS);
+      await line.peer?.pack(ms);
+      await passed(HUSH_MS);
+    } finally {
+      this.#hush(false);
+    }
+  }
+
+  /** @returns {Promise<boolean>} whether there is one now */
+  async #pause() {
+    let looks = 0;
+    for (let waited = 0; looks < PAUSE_LOOKS && waited < PAUSE_WITHIN_MS; waited += LOOK_EVERY_MS) {
+      await passed(LOOK_EVERY_MS);
+      looks = this.microphone.pausing ? looks + 1 : 0;
+    }
+    return looks === PAUSE_LOOKS;
+  }
+
+  /** @param {boolean} hushed */
+  #hush(hushed) {
+    this.hushed = hushed;
+    this.#open();
+  }
+
+  /** Let sound through the track, or none. */
+  #open() {
+    if (this.microphone.track) this.microphone.track.enabled = !this.air.muted && !this.hushed;
   }
 
   /** @param {string} username @param {{forgotten: boolean} | null} again @returns {Promise<import("./peer.js").Plan>} */

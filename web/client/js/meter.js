@@ -3,6 +3,9 @@
 /** Below this nothing can be told from silence. */
 export const FLOOR_DBFS = -100;
 
+/** So long the clock of the sound may stand before nobody waits for it any more. */
+const LATE_MS = 1000;
+
 /** @param {ArrayLike<number>} samples in [-1, 1] @returns {number} RMS in dBFS, FLOOR_DBFS for digital silence */
 export function dbfs(samples) {
   let sum = 0;
@@ -36,6 +39,25 @@ export class Meter {
   close() {
     this.source.disconnect();
   }
+}
+
+/** Wait, by the clock of the sound where it runs: in a tab that nobody looks at, timers are late by up to a second. @param {number} ms @returns {Promise<void>} */
+export function passed(ms) {
+  const context = audioContext();
+  return new Promise((resolve) => {
+    if (context.state !== "running") return void setTimeout(resolve, ms);
+    const nothing = new ConstantSourceNode(context, { offset: 0 });
+    const over = () => {
+      clearTimeout(late);
+      nothing.disconnect();
+      resolve();
+    };
+    const late = setTimeout(over, ms + LATE_MS); // it may have been stopped meanwhile
+    nothing.connect(context.destination); // else nobody asks it whether it is over
+    nothing.onended = over;
+    nothing.start();
+    nothing.stop(context.currentTime + ms / 1000);
+  });
 }
 
 /** @type {AudioContext | null} */

@@ -8,6 +8,8 @@ const STEADY_DBFS = -58;
 const STEADY_STAYS_DB = 8;
 /** Below this there is not even a room. */
 const SILENT_DBFS = -75;
+/** Nearer than this to the noise floor nobody speaks. */
+const PAUSE_DB = 6;
 const LOOK_EVERY_MS = 100;
 const MEMORY = 50;
 
@@ -49,6 +51,12 @@ export class Microphone extends EventTarget {
 
   get track() {
     return this.stream?.getAudioTracks()[0] ?? null;
+  }
+
+  /** Does nobody speak at this moment, as far as can be told? */
+  get pausing() {
+    if (!this.meter || !this.track?.enabled || audioContext().state !== "running") return true;
+    return this.meter.read() <= noiseFloor(this.levels) + PAUSE_DB;
   }
 
   /** May it be opened without a question to the person? @returns {Promise<boolean>} */

@@ -1,7 +1,7 @@
 /** One WebRTC connection to the server with its WHIP or WHEP resource. Runs once; Line decides about another. */
 
 import { Problem, request } from "./api.js";
-import { iceServers, mediaPort, restartFragment, withCredentials, withRepair } from "./sdp.js";
+import { iceServers, mediaPort, restartFragment, withCredentials, withPacketTime, withRepair } from "./sdp.js";
 
 /** Nothing came back over the media port for so long: it is not open. */
 const UP_WITHIN_MS = 7000;
@@ -29,6 +29,8 @@ export class Peer extends EventTarget {
     this.location = null;
     this.answer = "";
     this.closed = false;
+    /** A restart or another packing that is under way: one pair of offer and answer at a time. @type {Promise<unknown>} */
+    this.negotiating = Promise.resolve();
     /** The server has ended it (DTLS close_notify): a restart would be in vain. */
     this.dismissed = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -68,14 +70,52 @@ export class Peer extends EventTarget {
   /** ICE restart on the same resource: a new network, the same session. Throws Problem (404: the server has forgotten us). */
   async restart() {
     if (!this.location) throw new Problem(404, "not_found", "");
+    await this.#inTurn(() => this.#restart(/** @type {string} */ (this.location)));
+    await this.#upWithin(UP_WITHIN_MS);
+  }
+
+  /** @param {string} resource */
+  async #restart(resource) {
     const offer = await this.connection.createOffer({ iceRestart: true });
     await this.connection.setLocalDescription({ type: offer.type, sdp: withRepair(offer.sdp ?? "") });
-    const response = await request(this.location, {
+    const response = await request(resource, {
       method: "PATCH", body: restartFragment(offer.sdp ?? ""), headers: { ...this.#headers("application/trickle-ice-sdpfrag"), "If-Match": "*" },
     });
     this.answer = withCredentials(this.answer, await response.text());
     await this.connection.setRemoteDescription({ type: "answer", sdp: this.answer });
-    await this.#upWithin(UP_WITHIN_MS);
+  }
+
+  /**
+   * Send packets of so many ms from now on. Nobody else is asked: the same offer again, and the server's answer with another
+   * `ptime`. Connection, keys, numbering and clock go on. Where the browser will not, all stays as it was.
+   * @param {number} ms
+   */
+  async pack(ms) {
+    await this.#inTurn(async () => {
+      const { connection } = this;
+      if (!this.#isSettled()) return;
+      const answer = withPacketTime(this.answer, ms);
+      const offer = await connection.createOffer();
+      try {
+        await connection.setLocalDescription({ type: offer.type, sdp: withRepair(offer.sdp ?? "") });
+        await connection.setRemoteDescription({ type: "answer", sdp: answer });
+        this.answer = answer; // a later restart shall not change it back
+      } catch (error) {
+        if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" });
+        console.warn("the packets stay as long as they are:", error);
+      }
+    });
+  }
+
+  #isSettled() {
+    return !this.closed && this.connection.signalingState === "stable" && this.connection.connectionState === "connected";
+  }
+
+  /** @param {() => Promise<void>} negotiate @returns {Promise<void>} */
+  #inTurn(negotiate) {
+    const turn = this.negotiating.then(negotiate);
+    this.negotiating = turn.catch(() => undefined); // who asked for it hears of it
+    return turn;
   }
 
   /** @param {"auto" | "original" | "denoised"} variant */

@@ -62,6 +62,13 @@ export function withCredentials(answer, fragment) {
   return renewed;
 }
 
+/** The answer asking for other packets. @param {string} answer @param {number} ms how much sound is in one */
+export function withPacketTime(answer, ms) {
+  const type = opusType(answer);
+  const other = answer.replace(/^a=ptime:.*\r?\n/gm, "");
+  return type === null ? answer : after(other, new RegExp(`^a=rtpmap:${type} .*$`, "m"), `a=ptime:${ms}`);
+}
+
 /** ICE servers out of a `Link` header (RFC 9725 §4.6). @param {string | null} header @returns {RTCIceServer[]} */
 export function iceServers(header) {
   return (header ?? "").split(/,(?=\s*<)/).filter((part) => /rel="?ice-server"?/.test(part)).map((part) => {

@@ -8,7 +8,7 @@ const STALE_MS = 400;
 /** Levels come ten times a second; between two of them we glide. */
 const GLIDE_MS = 100;
 
-/** Events: `state`, `ended`, `cue` (detail: {name, value}). */
+/** Events: `state`, `ended`, `cue`, `packet` (detail: {name, value}). */
 export class Streams extends EventTarget {
   constructor() {
     super();
@@ -59,6 +59,7 @@ export class Streams extends EventTarget {
     this.#pass(socket, name, "stream_state", "state");
     this.#pass(socket, name, "ended", "ended");
     this.#pass(socket, name, "cue", "cue");
+    this.#pass(socket, name, "packet", "packet");
     socket.addEventListener("refused", () => {
       if (this.watched.get(name) === there) this.watched.delete(name); // whoever may look later asks again
     });
