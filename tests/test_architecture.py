@@ -46,6 +46,8 @@ CONTRACT = {
 }
 PARTS = ("ingest", "denoise", "fanout", "recorder")  # of one broadcast; they do not know each other
 PRIVATE = {"dtls.py", "batch.py"}  # where pylibsrtp's internals may be known
+TEXT = ("sdp", "sections", "offer", "answer", "trickle", "candidates", "rtp", "rtcp", "red")
+RULES = ("ice", "retries", "guard", "foreseen")
 
 
 def modules() -> Iterator[Path]:
@@ -102,6 +104,12 @@ def test_the_parts_of_a_broadcast_do_not_know_each_other() -> None:
         file = ROOT / "sfu" / f"{part}.py"
         others = {f"sfu.{other}" for other in PARTS if other != part}
         assert not others & imported(file), file
+
+
+@pytest.mark.parametrize("name", [*TEXT, *RULES])
+def test_who_reads_or_decides_does_no_more(name: str) -> None:
+    """Descriptions, packets and rules are read, written and applied without a loop, a socket or a clock."""
+    assert not {"asyncio", "socket", "time", "logging", "sfu.udp", "sfu.tcp"} & imported(ROOT / "sfu" / f"{name}.py")
 
 
 def test_internals_of_libraries_are_known_in_one_place() -> None:
