@@ -18,7 +18,7 @@ from workers.ring import Packet, Ring
 logger = logging.getLogger(__name__)
 
 START_S = 5.0  # a worker says READY within this; it is forked, so milliseconds are the rule
-COLD_START_S = 60.0  # unless it runs on a device: then it has to load torch and the model first
+COLD_START_S = 60.0  # unless it could not be forked: then it has to load, torch maybe, and the model first
 HUNG_NS = 1_000_000_000  # input without output for this long: it hangs
 SLOTS = 256  # packets a ring holds: five seconds at 20 ms
 
@@ -72,7 +72,7 @@ class Denoise:
         opening.push_async_callback(worker.close)
         worker.on_message(self._told)
         worker.on_end(self._died)
-        ready: Ready = await worker.ready(COLD_START_S if "device" in self._options else START_S)
+        ready: Ready = await worker.ready(COLD_START_S if worker.loading else START_S)
         self.delay_samples, self.takes = ready.delay, ready.takes
         return worker
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 KINDS = ("Broken", "Raising", "Deadly", "Slow", "Sluggish", "Fussy", "Threaded")
-STRANGE = ("Native", "Runtime", "Costly")
+STRANGE = ("Native", "Runtime", "Ponderous", "Costly")
 
 
 def install(folder: Path) -> Path:

@@ -1,26 +1,23 @@
 """The nursery's workers: forked, or where that is not to be had executed anew; handed one more voice while they have room."""
 
-import gc
 import json
 import os
 import select
 import signal
 import socket
 import sys
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NoReturn
 
+from workers.birth import executed, forked
 from workers.carrier import Order
-from workers.denoiser import Denoiser
+from workers.control import ControlError, Failed, parse
 from workers.loaded import Loaded
-from workers.parent import leave_with_parent
-from workers.worker import serve
+from workers.waiting import Waiting, send
+from workers.worker import LEFT, LOADED
 
-_NICE = 2  # behind the server: its loop carries everybody's sound, a worker one
-_ROOT = Path(__file__).parents[1]
+_MAX_MESSAGE = 65_536
 
 
 @dataclass
@@ -29,60 +26,64 @@ class Child:
 
     pid: int
     kind: str  # denoiser and options: who wants the same may come along
-    hand: socket.socket | None  # over which it is handed more voices; None: it serves one
+    hand: socket.socket | None  # over which it is handed voices; None: it was born with the only one
+    waiting: Waiting  # the voices for which it loads
+    loading: bool = False
     voices: int = 1
+
+    def take(self, order: Order, fds: Sequence[int]) -> bool:
+        """One voice more, now or once it has loaded; False where it does not listen."""
+        if self.loading:
+            self.waiting.add(order, fds)
+        elif self.hand is None or not send(self.hand, order, fds):
+            return False
+        self.voices += 1
+        return True
 
 
 class Children:
-    """Owns the processes and the sockets over which they get voices. `waiting` is told of those sockets."""
+    """Owns the processes and the sockets over which they get voices. `poll` is told of those sockets."""
 
-    def __init__(self, waiting: select.poll) -> None:
-        self._waiting = waiting
+    def __init__(self, poll: select.poll) -> None:
+        self._poll = poll
         self._living: dict[int, Child] = {}
         self._hands: dict[int, Child] = {}  # by the descriptor of the hand
         self._said: str | None = None
 
-    def place(self, order: Order, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]) -> int:
-        """Have a voice carried, by a worker that has room or by a new one; the worker's pid.
+    def place(self, order: Order, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]) -> Child:
+        """Have a voice carried, by a worker that has room or by a new one.
 
-        loaded: None where the denoiser is not to be forked.
+        loaded: None where the denoiser is not to be forked. fds: they stay the caller's.
         """
         kind = json.dumps([order.denoiser, options], sort_keys=True, default=str)
-        return self._handed_over(kind, order, share, fds) or self._new(kind, order, options, loaded, share, fds)
-
-    def _handed_over(self, kind: str, order: Order, share: int, fds: Sequence[int]) -> int | None:
         for child in sorted(self._hands.values(), key=lambda child: -child.voices):
-            if child.hand is not None and child.kind == kind and child.voices < share:
-                try:
-                    socket.send_fds(child.hand, [json.dumps(order._asdict()).encode()], fds)
-                except OSError:  # dead, or it has not listened for long
-                    continue
-                child.voices += 1
-                return child.pid
-        return None
+            if child.kind == kind and child.voices < share and child.take(order, fds):
+                return child
+        return self._new(kind, order, options, loaded, share, fds)
 
-    def _new(self, kind: str, order: Order, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]) -> int:
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if share > 1 else (None, None)
+    def _new(self, kind: str, order: Order, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]) -> Child:
+        objection = f"{order.denoiser} cannot be forked with these options" if loaded is None else loaded.why_no_fork()
+        waiting = Waiting(self._poll)
+        if loaded is not None and objection is None:
+            if share == 1:
+                return self._kept(Child(forked(order, loaded.denoisers, fds, None), kind, None, waiting))
+            with _pair() as (near, far):
+                return self._kept(Child(forked(order, loaded.denoisers, fds, far), kind, near, waiting))
+        self._say(str(objection))
+        waiting.add(order, fds)
         try:
-            objection = f"{order.denoiser} cannot be forked with these options" if loaded is None else loaded.why_no_fork()
-            if loaded is not None and objection is None:
-                pid = _forked(order, loaded.denoisers, fds, far)
-            else:
-                self._say(str(objection))
-                pid = _executed(order, options, fds, far)
+            with _pair() as (near, far):
+                return self._kept(Child(executed(order.denoiser, options, far), kind, near, waiting, loading=True))
         except BaseException:
-            if near is not None:
-                near.close()
+            waiting.close()
             raise
-        finally:
-            if far is not None:
-                far.close()
-        child = self._living[pid] = Child(pid, kind, near)
-        if near is not None:
-            near.setblocking(False)
-            self._hands[near.fileno()] = child
-            self._waiting.register(near, select.POLLIN)
-        return pid
+
+    def _kept(self, child: Child) -> Child:
+        self._living[child.pid] = child
+        if child.hand is not None:
+            self._hands[child.hand.fileno()] = child
+            self._poll.register(child.hand, select.POLLIN)
+        return child
 
     def _say(self, objection: str) -> None:
         if objection != self._said:
@@ -90,21 +91,37 @@ class Children:
             print(f"nursery: workers are not forked but started anew: {objection}", file=sys.stderr, flush=True)
 
     def hear(self, fd: int) -> None:
-        """A worker says how many voices have left it; with the last one it may go."""
-        child = self._hands[fd]
-        assert child.hand is not None
-        try:
-            left = len(child.hand.recv(64))
-        except OSError:
-            left = 0
-        child.voices -= left
-        if not left or child.voices <= 0:
+        """A worker says something on its hand, or a voice that waits for one to load leaves."""
+        if (child := self._hands.get(fd)) is not None:
+            self._told(child, _message(child.hand))
+        elif (child := next((each for each in self._living.values() if fd in each.waiting), None)) is not None:
+            child.waiting.leave(fd)
+            self._less(child)
+            if child.hand is None:
+                os.kill(child.pid, signal.SIGKILL)  # it loads for nobody
+
+    def _told(self, child: Child, message: bytes) -> None:
+        if message == LEFT:
+            self._less(child)
+        elif message == LOADED:
+            child.loading = False
+            child.voices = child.waiting.hand_to(child.hand) if child.hand is not None else 0
+            self._let_go(child) if not child.voices else None
+        else:
+            child.waiting.refuse(_failure(message)) if message else None
+            self._let_go(child)
+
+    def _less(self, child: Child) -> None:
+        """With its last voice it may go."""
+        child.voices -= 1
+        if not child.voices:
             self._let_go(child)
 
     def _let_go(self, child: Child) -> None:
+        child.waiting.close()
         if child.hand is not None:
             del self._hands[child.hand.fileno()]
-            self._waiting.unregister(child.hand)
+            self._poll.unregister(child.hand)
             child.hand.close()
             child.hand = None
 
@@ -126,50 +143,31 @@ class Children:
         self._living.clear()
 
 
-def _forked(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nursery: socket.socket | None) -> int:
-    gc.freeze()  # what is loaded is never collected, so the children share its pages
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        _be_worker(parent, order, loaded, fds, nursery)
-    return pid
-
-
-def _be_worker(parent: int, order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nursery: socket.socket | None) -> NoReturn:
-    """What the forked child does instead of returning into the nursery's loop."""
-    code = 1
+@contextmanager
+def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The nursery's end of a hand, which stays open, and the worker's, which goes with it."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    near.setblocking(False)
     try:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        leave_with_parent(parent)
-        _close_all_but([*fds, *([nursery.fileno()] if nursery is not None else [])])
-        os.nice(_NICE)
-        serve(order, loaded, fds, nursery)
-        code = 0
-    except BaseException:  # noqa: BLE001  nothing may return into the nursery's loop
-        traceback.print_exc()
+        yield near, far
+    except BaseException:
+        near.close()
+        raise
     finally:
-        os._exit(code)
+        far.close()
 
 
-def _executed(order: Order, options: Mapping[str, object], fds: Sequence[int], nursery: socket.socket | None) -> int:
-    """A worker that loads its denoiser by itself: slower to start, and its memory is its own."""
-    handed = [*fds, *([nursery.fileno()] if nursery is not None else [])]
-    for fd in handed:
-        os.set_inheritable(fd, True)
-    what = json.dumps({"parent": os.getpid(), "order": order._asdict(), "options": dict(options), "fds": handed}, default=str)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))}
-    return os.posix_spawn(sys.executable, [sys.executable, "-m", "workers.fresh", what], environment)
-
-
-def _close_all_but(kept: Sequence[int]) -> None:
-    """Close every descriptor above 2 that is not in `kept`: a stranger's pipe held open here would hide its end."""
+def _message(hand: socket.socket | None) -> bytes:
+    """What a worker says; nothing where it is at its end."""
     try:
-        highest = max(map(int, os.listdir("/proc/self/fd")))
+        return hand.recv(_MAX_MESSAGE) if hand is not None else b""
     except OSError:
-        highest = int(os.sysconf("SC_OPEN_MAX"))
-    edges = sorted({2, *kept})
-    for low, high in zip(edges, [*edges[1:], highest + 1], strict=True):
-        os.closerange(low + 1, high)
+        return b""
+
+
+def _failure(message: bytes) -> Failed:
+    try:
+        told = parse(message)
+    except ControlError:
+        told = None
+    return told if isinstance(told, Failed) else Failed("crashed")

@@ -4,10 +4,10 @@
 
 One thread, no asyncio, no lock: what is forked must be in one piece. It serves one SOCK_SEQPACKET socket; a question is one
 message of JSON ({"ask", "do": "load" or "spawn", "denoiser", "options"}; a spawn also "delay", "share" and five descriptors),
-an answer another ({"ask"}, for a spawn with "pid", "shared" (whether other voices may be in that process) and a pidfd where
-there are some; or {"ask", "error", "reason"}). When the socket ends it kills its children and leaves; when it is killed itself,
-the kernel does. A load keeps everybody who wants a worker waiting (a fraction of a second for a model; those that serve by
-default are loaded at start), those that have one hear nothing of it.
+an answer another ({"ask"}, for a spawn with "pid", "shared" (whether other voices may be in that process), "loading" (whether
+it has its denoiser still to load) and a pidfd where there are some; or {"ask", "error", "reason"}). When the socket ends it
+kills its children and leaves; when it is killed itself, the kernel does. A load keeps everybody who wants a worker waiting (a
+fraction of a second for a model; those that serve by default are loaded at start), those that have one hear nothing of it.
 """
 
 import json
@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from workers import registry
 from workers.carrier import FDS, Order
-from workers.children import Children
+from workers.children import Child, Children
 from workers.denoiser import forkable
 from workers.errors import WorkerFailed
 from workers.loaded import Loaded
@@ -69,6 +69,8 @@ class Forking:
             return False
         if not message:
             return False
+        for fd in fds:  # a worker that is executed would hold another's line open
+            os.set_inheritable(fd, False)
         try:
             self._answer(json.loads(message), fds)
         except ConnectionError:  # the server left while a model was loading
@@ -87,9 +89,9 @@ class Forking:
                 self._loaded.get(question["denoiser"], question["options"])
             if question["do"] == "spawn":
                 share = question["share"] if may_fork else UNLIMITED
-                pid = self._place(question, self._loaded if may_fork else None, share, fds)
-                answer.update(pid=pid, shared=share > 1)
-                pidfds = [os.pidfd_open(pid)] if hasattr(os, "pidfd_open") else []
+                child = self._place(question, self._loaded if may_fork else None, share, fds)
+                answer.update(pid=child.pid, shared=share > 1, loading=child.loading)
+                pidfds = [os.pidfd_open(child.pid)] if hasattr(os, "pidfd_open") else []
         except WorkerFailed as failure:
             answer.update(error=str(failure), reason=failure.reason)
         except Exception as error:  # noqa: BLE001  whatever a plugin raises harms its own broadcast only
@@ -101,7 +103,7 @@ class Forking:
             for fd in pidfds:
                 os.close(fd)
 
-    def _place(self, question: Mapping[str, Any], loaded: Loaded | None, share: int, fds: Sequence[int]) -> int:
+    def _place(self, question: Mapping[str, Any], loaded: Loaded | None, share: int, fds: Sequence[int]) -> Child:
         if len(fds) != FDS:
             raise WorkerFailed(f"a worker needs {FDS} descriptors, not {len(fds)}")
         order = Order(question["denoiser"], question["delay"])
@@ -131,6 +133,7 @@ def main() -> None:
         library()  # so that the children have it mapped already
     except WorkerFailed:
         pass  # each spawn will say so
+    os.set_inheritable(fd, False)
     Forking(socket.socket(fileno=fd)).run()
     os._exit(0)
 

@@ -1,6 +1,8 @@
 """A worker that was not forked: it loads its denoiser by itself. For systems and plugins with which a fork is not to be had.
 
-python -m workers.fresh '{"parent": PID, "order": {...}, "options": {...}, "fds": [5 or 6 of them]}'
+python -m workers.fresh '{"parent": PID, "denoiser": NAME, "options": {...}, "nursery": FD}'
+
+It has no voice while it loads. Then it says so to the nursery, or why it cannot, and is handed those that wait for it.
 """
 
 import json
@@ -10,11 +12,13 @@ import socket
 import sys
 
 from workers import registry
-from workers.carrier import FDS, Order, refuse
+from workers.control import Failed, dump
+from workers.denoiser import Denoiser
 from workers.parent import leave_with_parent
-from workers.worker import serve
+from workers.worker import LOADED, Process, warm
 
 _NICE = 2
+_MOST_WORDS = 1000  # of what a plugin raises
 
 
 def main() -> None:
@@ -22,14 +26,21 @@ def main() -> None:
     leave_with_parent(what["parent"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICE)
-    order, fds = Order(**what["order"]), what["fds"]
-    nursery = socket.socket(fileno=fds[FDS]) if len(fds) > FDS else None
+    nursery = socket.socket(fileno=what["nursery"])
+    nursery.set_inheritable(False)
     try:
-        loaded = {order.denoiser: registry.load(order.denoiser)(what["options"])}
+        denoiser = _loaded(what["denoiser"], what["options"])
     except Exception as error:  # noqa: BLE001  whatever a plugin raises is told in words
-        refuse(fds[FDS - 1], getattr(error, "reason", "load"), str(error))
+        nursery.send(dump(Failed(getattr(error, "reason", "load"), str(error)[:_MOST_WORDS])))
         return
-    serve(order, loaded, fds[:FDS], nursery)
+    nursery.send(LOADED)
+    Process({what["denoiser"]: denoiser}, nursery).run()
+
+
+def _loaded(name: str, options: dict[str, object]) -> Denoiser:
+    denoiser = registry.load(name)(options)
+    warm(denoiser)
+    return denoiser
 
 
 if __name__ == "__main__":

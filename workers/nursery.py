@@ -22,6 +22,7 @@ from workers.ring import Ring
 __all__ = ["Nursery", "Worker"]
 
 ANSWER_S = 60.0  # several models may be loaded before it is this one's turn
+LEAVE_S = 2.0  # one that is loading a model does not hear that it shall go
 _MAX_MESSAGE = 65_536
 _ROOT = Path(__file__).parents[1]
 # No library in the nursery may start a thread, for a fork would lose it; ONNX Runtime's one thread phones home besides.
@@ -72,13 +73,17 @@ class Nursery:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Let it go: the end of its socket, then SIGKILL. Its workers go with it."""
+        """Let it go: the end of its socket, then SIGKILL, which comes at once to who is cancelled. Its workers go with it."""
         self._end()
         try:
-            await asyncio.wait_for(self._process.wait(), 2)
+            async with asyncio.timeout(LEAVE_S):
+                await self._process.wait()
         except TimeoutError:
-            self._process.kill()
+            self._kill()
             await self._process.wait()
+        except asyncio.CancelledError:
+            self._kill()
+            raise
 
     @property
     def pid(self) -> int:
@@ -116,7 +121,7 @@ class Nursery:
             raise
         finally:
             far.close()
-        return Worker(answer["pid"], pidfds[0] if pidfds else None, near, shared=answer["shared"])
+        return Worker(answer["pid"], pidfds[0] if pidfds else None, near, shared=answer["shared"], loading=answer["loading"])
 
     async def _ask(
         self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = (), **more: object
@@ -149,7 +154,7 @@ class Nursery:
     def _kill(self) -> None:
         """It hangs: it is gone for everybody who asks, and so are its workers."""
         self._end()
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # it may have gone by itself just now
             self._process.kill()
 
     def _hear(self) -> None:

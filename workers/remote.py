@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from workers.control import ControlError, Failed, Lines, Message, Ready, dump, parse
 from workers.errors import WorkerFailed
@@ -13,6 +13,11 @@ from workers.errors import WorkerFailed
 _LEAVE_S = 0.3  # for each way of asking: Stop is answered within a second also where the worker hangs
 _HUNG_S = 1.0  # a shared one that has not given up a voice by then serves nobody
 _DEAD_S = 5.0  # after SIGKILL: only the kernel can be slow now
+# How long a process has for its end, and what it gets if it has not ended by then.
+_Ways = tuple[tuple[float, signal.Signals | None], ...]
+_ALONE: _Ways = ((_LEAVE_S, signal.SIGTERM), (_LEAVE_S, signal.SIGKILL), (_DEAD_S, None))
+_SHARED: _Ways = ((_HUNG_S, signal.SIGKILL), (_DEAD_S, None))  # the others in it pay only where it hangs
+_NOT_YET: _Ways = ((_HUNG_S, None),)  # it loads, or the nursery has its hands full: others wait for it, and it owes nobody anything
 
 
 class Worker:
@@ -22,8 +27,10 @@ class Worker:
     Nothing here blocks the loop.
     """
 
-    def __init__(self, pid: int, pidfd: int | None, line: socket.socket, shared: bool = False) -> None:
+    def __init__(self, pid: int, pidfd: int | None, line: socket.socket, *, shared: bool = False, loading: bool = False) -> None:
+        """shared: other voices may be in that process. loading: it has its denoiser still to load, which may take long."""
         self.pid = pid
+        self.loading = loading
         self._shared = shared
         self.gone = asyncio.Event()
         self._pidfd = pidfd
@@ -48,11 +55,17 @@ class Worker:
             self._loop.call_soon(callback)
 
     async def ready(self, timeout_s: float) -> Ready:
-        """What the worker said when it was ready. Raises WorkerFailed when it fails, ends or says nothing for so long."""
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._ready), timeout_s)
-        except TimeoutError:
-            raise WorkerFailed(f"worker {self.pid} was not ready within {timeout_s} s", reason="not_ready") from None
+        """What the worker said when it was ready. Raises WorkerFailed when it fails, ends or says nothing for so long.
+
+        One that loads for longer is killed, with all who wait for it: they might relieve each other before it for ever.
+        """
+        await asyncio.wait({self._ready}, timeout=timeout_s)
+        if not self._ready.done():
+            self._fail(f"worker {self.pid} was not ready within {timeout_s} s", "not_ready")
+            if self.loading:
+                self.kill()
+        self.loading = False
+        return self._ready.result()
 
     def send(self, message: Message) -> None:
         """Tell the worker something; lost when it is gone, or has not listened for thousands of messages."""
@@ -66,6 +79,7 @@ class Worker:
     async def close(self) -> None:
         """Have it leave, by the end of its line, then SIGTERM, then SIGKILL; returns when it is dead. Idempotent.
 
+        Where it is shared and was not ready yet it is left to the others who wait for it, and to the nursery where there are none.
         Cancelled, it is killed at once, for nobody would ask it again; but not where others are served by it.
         """
         if self._closed:
@@ -88,18 +102,28 @@ class Worker:
             self._finish()
 
     async def _dead(self) -> None:
-        dead = self._loop.create_task(self.gone.wait() if self._pidfd is None or self._shared else _readable(self._pidfd))
-        alone = ((_LEAVE_S, signal.SIGTERM), (_LEAVE_S, signal.SIGKILL), (_DEAD_S, None))
-        shared = ((_HUNG_S, signal.SIGKILL), (_DEAD_S, None))  # the others in it pay only where it hangs
-        try:
-            for patience_s, then in shared if self._shared else alone:
-                if await asyncio.wait({dead}, timeout=patience_s) and dead.done():
+        ways = _ALONE if not self._shared else _SHARED if self._ready.done() else _NOT_YET
+        with self._death() as dead:
+            for patience_s, then in ways:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(patience_s):
+                        await dead.wait()
                     return
                 if then is not None:
                     self._signal(then)
+
+    @contextmanager
+    def _death(self) -> Iterator[asyncio.Event]:
+        """Set when the process is dead; where it is shared, when it gives this voice up."""
+        if self._pidfd is None or self._shared:
+            yield self.gone
+            return
+        dead, pidfd = asyncio.Event(), self._pidfd
+        self._loop.add_reader(pidfd, dead.set)
+        try:
+            yield dead
         finally:
-            dead.cancel()
-            await asyncio.wait({dead})
+            self._loop.remove_reader(pidfd)  # here and now: a moment later its number may be another's
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -142,13 +166,3 @@ class Worker:
     def _fail(self, text: str, reason: str) -> None:
         self._ready.set_exception(WorkerFailed(text, reason))
         self._ready.exception()  # seen, so that asyncio does not report it where nobody waits
-
-
-async def _readable(fd: int) -> None:
-    loop = asyncio.get_running_loop()
-    told: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, told.cancel)
-    try:
-        await asyncio.wait({told})
-    finally:
-        loop.remove_reader(fd)

@@ -25,6 +25,7 @@ from workers.ring import Packet
 
 MAX_MESSAGE = 4096
 LEFT = b"-"  # what the nursery is told for each voice that is gone
+LOADED = b"+"  # and by a worker that was not forked, once it can be handed voices
 WARM_CALLS = 6  # beyond the start-up of a model that looks ahead, until memory and caches are as they will be
 _FORKED_CALLS = 2  # a fork has them warm, and needs its own pages only: one of each length
 
@@ -150,7 +151,7 @@ class Process:
 
 
 def serve(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nursery: socket.socket | None = None) -> None:
-    """The whole life of a worker process, begun with one voice. fds: see `Carrier`. nursery: where more voices may come from."""
+    """The whole life of a forked worker, begun with one voice. fds: see `Carrier`. nursery: where more voices may come from."""
     warm(loaded[order.denoiser], _FORKED_CALLS)
     process = Process(loaded, nursery)
     process.take_in(order, fds)

@@ -2,13 +2,16 @@
 
 import asyncio
 import gc
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from sfu import denoise as rules
 from sfu.denoise import Denoise
 from sfu.errors import DidNotStart
 from sfu.nursing import Nursing
+from tests.strangers import install
 from workers.nursery import Nursery, Worker
 
 
@@ -41,3 +44,18 @@ async def test_a_worker_that_dies_before_it_is_ready() -> None:
         del run
         gc.collect()
     assert not reported
+
+
+async def test_what_is_not_forked_has_time_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """Also without a device: a worker that loads its denoiser by itself may take longer than a fork does."""
+    monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
+    monkeypatch.setattr(rules, "START_S", 0.01)
+    loads_while = tmp_path / "loads"
+    loads_while.touch()
+    async with Nursing() as nursing:
+        run = Denoise(nursing.nursery, "ponderous", {"while": str(loads_while)}, lambda _: None)
+        starting = asyncio.ensure_future(run.__aenter__())
+        await asyncio.wait({starting}, timeout=0.5 * stretch)
+        loads_while.unlink()
+        await asyncio.wait_for(starting, 20 * stretch)
+        await run.__aexit__(None, None, None)

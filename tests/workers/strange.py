@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib
+import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,20 @@ class Runtime(Native):
     def __init__(self, options: Mapping[str, object]) -> None:
         importlib.import_module("onnxruntime")
         super().__init__(options)
+
+
+class Ponderous(Passthrough):
+    """Cannot be forked, and loads for as long as the file `while` is there; then it raises what `raises` says, if anything."""
+
+    @classmethod
+    def forkable(cls, options: Mapping[str, object]) -> bool:
+        return False
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        while os.path.exists(str(options["while"])):
+            time.sleep(0.01)
+        if "raises" in options:
+            raise RuntimeError(options["raises"])
 
 
 class Costly(Passthrough):

@@ -6,21 +6,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from tests.running import ROOT
 from tests.strangers import install
 from tests.workers.speech import decoded, lag, packets, places, voice
+from workers import nursery as nurseries
 from workers.bell import Bell
 from workers.control import Adjust, Failed, Message, Stats
 from workers.errors import WorkerFailed
 from workers.nursery import Nursery, Worker
 from workers.ring import Packet, Ring
+
+uvloop.new_event_loop().close()  # libuv's own pipe for signals, made once for the process and kept
 
 
 class Way:
@@ -63,6 +67,12 @@ class Way:
                 self.came.clear()
                 await self.came.wait()
 
+    async def whole(self, sent: Sequence[Packet], timeout_s: float) -> None:
+        """Wait until all that was put in has come out in its place, but for what a worker that got no processor has passed over."""
+        await self.until(lambda: len(self.out) + self.noisy.skipped == len(sent), timeout_s)
+        came, whole = places(self.out), places(sent)
+        assert came == (whole if not self.noisy.skipped else [place for place in whole if place in came])
+
     def _take(self) -> None:
         self.out += self.clean.take_all(self.clean_bell)
         self.came.set()
@@ -95,9 +105,8 @@ async def test_through(nursery: Nursery, stretch: float) -> None:
         for packet in sent:
             way.put(packet)
             await asyncio.sleep(0.001)
-        await way.until(lambda: len(way.out) == len(sent), 10 * stretch)
-        assert places(way.out) == places(sent)
-        assert lag(decoded(sent), decoded(way.out)) == 0
+        await way.whole(sent, 10 * stretch)
+        assert way.noisy.skipped or lag(decoded(sent), decoded(way.out)) == 0
 
 
 async def test_words(nursery: Nursery, stretch: float) -> None:
@@ -253,6 +262,32 @@ async def test_children_end_with_the_nursery(stretch: float) -> None:
         assert not await dead(pids, stretch)
 
 
+def test_let_go_as_it_dies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A nursery that has ended just when it is to be killed has ended; uvloop would say that there is no such process."""
+    monkeypatch.setattr(nurseries, "LEAVE_S", 0.0)
+
+    async def let_go() -> None:
+        nursery = await Nursery().__aenter__()
+        os.kill(nursery.pid, signal.SIGKILL)
+        await nursery._process.wait()
+        await nursery.__aexit__(None, None, None)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(let_go())
+
+
+async def test_cancelled_letting_go(stretch: float) -> None:
+    """Who stops waiting for the end of a nursery that hangs leaves none behind."""
+    nursery = await Nursery().__aenter__()
+    os.kill(nursery.pid, signal.SIGSTOP)
+    closing = asyncio.ensure_future(nursery.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert not await dead([nursery.pid], stretch)
+
+
 SERVER = """
 import asyncio, sys
 from tests.workers.test_nursery import Nursery, Way
@@ -300,10 +335,12 @@ async def test_many_forks(nursery: Nursery, deepfilternet3_graph: Path, stretch:
 
     async def once() -> None:
         async with Way(nursery, "deepfilternet3", options) as way:
+            await way.worker.ready(10 * stretch)
             for packet in sent:
                 way.put(packet)
-            await way.until(lambda: len(way.out) > 1, 10 * stretch)
-            heard.add(way.out[1].payload)
+            await way.until(lambda: len(way.out) > 1 or way.noisy.skipped, 10 * stretch)
+            if not way.noisy.skipped:  # as by a worker that got no processor for a while
+                heard.add(way.out[1].payload)
             way.worker.kill()
 
     for _ in range(5):
