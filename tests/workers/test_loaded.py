@@ -12,7 +12,7 @@ import pytest
 
 from tests.running import ROOT
 from tests.strangers import install
-from tests.workers.speech import packets, places, voice
+from tests.workers.speech import packets, voice
 from tests.workers.test_nursery import Way
 from workers.nursery import Nursery
 
@@ -48,8 +48,7 @@ async def test_a_native_thread_is_not_forked(
             await way.worker.ready(20 * stretch)
             for packet in sent:
                 way.put(packet)
-            await way.until(lambda way=way: len(way.out) == len(sent), 10 * stretch)
-            assert places(way.out) == places(sent)
+            await way.whole(sent, 10 * stretch)
         kinds = [psutil.Process(way.worker.pid).cmdline()[2] for way in (before, *ways)]
     assert kinds == ["workers.forking", *["workers.fresh"] * 3]
     [line] = [line for line in capfd.readouterr().err.splitlines() if "not forked" in line]

@@ -16,7 +16,7 @@ import pytest
 
 from tests.sound import read_wav
 from tests.strangers import install
-from tests.workers.speech import Paired, packets, places, voice
+from tests.workers.speech import Paired, packets, voice
 from tests.workers.test_nursery import Way, dead
 from workers.batch import Ask, Cleaned, Work, alone, cleaned
 from workers.bell import Bell
@@ -59,8 +59,7 @@ async def test_voices_share_processes(stretch: float) -> None:
                     way.put(packet)
                 await asyncio.sleep(0.01 * stretch)  # less, and on a busy machine some would be passed over
             for way, each in zip(ways, sent, strict=True):
-                await way.until(lambda way=way, each=each: len(way.out) == len(each), 10 * stretch)
-                assert places(way.out) == places(each)
+                await way.whole(each, 10 * stretch)
             await ways[0].worker.close()
             assert psutil.pid_exists(pids[0])
             [seventh] = await opened(stack, nursery, "rnnoise", 1, stretch)
@@ -165,8 +164,8 @@ async def test_one_fails_alone(gain: float, reason: str, stretch: float) -> None
         await asyncio.wait_for(ways[1].ended.wait(), 5 * stretch)
         assert [message.reason for message in ways[1].messages if isinstance(message, Failed)] == [reason]
         for way in (ways[0], ways[2]):
-            await way.until(lambda way=way: len(way.out) == len(good), 10 * stretch)
-            assert places(way.out) == places(good) and not way.ended.is_set()
+            await way.whole(good, 10 * stretch)
+            assert not way.ended.is_set()
 
 
 def test_a_voice_that_cannot_begin() -> None:
@@ -221,7 +220,7 @@ async def test_no_fork_with_threads(stretch: float, capfd: pytest.CaptureFixture
         for way in ways:
             for packet in sent:
                 way.put(packet)
-            await way.until(lambda way=way: len(way.out) == len(sent), 10 * stretch)
+            await way.whole(sent, 10 * stretch)
     said = capfd.readouterr().err
     assert said.count("not forked") == 1 and "'a stray'" in said
 

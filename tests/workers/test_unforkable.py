@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.workers.speech import packets, places, voice
+from tests.workers.speech import packets, voice
 from tests.workers.test_nursery import Way, dead
 from workers.nursery import Nursery
 
@@ -28,8 +28,7 @@ async def test_one_process_for_all(models_folder: Path, stretch: float) -> None:
                 second.put(packet)
                 await asyncio.sleep(0.01)
             for way in (first, second):
-                await way.until(lambda way=way: len(way.out) == len(sent), 20 * stretch)
-                assert places(way.out) == places(sent)
+                await way.whole(sent, 20 * stretch)
             async with Way(nursery, "rnnoise") as forked:
                 await forked.worker.ready(10 * stretch)
                 assert forked.worker.pid != first.worker.pid
@@ -39,7 +38,7 @@ async def test_one_process_for_all(models_folder: Path, stretch: float) -> None:
             for packet in later:
                 second.put(packet)
                 await asyncio.sleep(0.01)
-            await second.until(lambda: len(second.out) == len(both), 20 * stretch)
-            assert places(second.out) == places(both) and not second.ended.is_set()
+            await second.whole(both, 20 * stretch)
+            assert not second.ended.is_set()
         assert not await dead([pid], 5 * stretch)
         assert psutil.Process(nursery.pid).memory_info().rss < before + 100_000_000  # no torch
