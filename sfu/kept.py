@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from sfu.catalogue import Catalogue
@@ -171,10 +172,9 @@ class KeptWorker:
         while True:
             self._news.clear()
             patience_s = await self._turn()
-            try:
-                await asyncio.wait_for(self._news.wait(), patience_s)
-            except TimeoutError:
-                pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):  # wait_for of Python 3.11 would lose a cancellation to news of the same moment
+                    await self._news.wait()
 
     async def _turn(self) -> float | None:
         """Do what is to be done now; seconds after which to look again though nothing happens."""

@@ -105,9 +105,9 @@ class Succession:
         if self._coming is not None:
             self._leave(self._coming)
         if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait({self._starting})  # it is known until it is over: who is cancelled here closes next
             starting, self._starting = self._starting, None
-            starting.cancel()
-            await asyncio.wait({starting})
             if not starting.cancelled() and starting.exception() is None:
                 self._leaving.append(starting.result())
         await self._bury()

@@ -209,3 +209,19 @@ async def test_a_deadly_denoiser_is_found_out(nursing: Nursing, stretch: float) 
         await ben.until(DenoiseState.BYPASSED, 20 * stretch, reason="worker_failed")
         assert await nursing.nursery() is nursery and nursery.alive
         await ada.heard(5 * stretch)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_closed_as_there_is_news(nursing: Nursing, turns: int, stretch: float) -> None:
+    """It closes also where something happens just then, while an unwanted worker waits for somebody to change their mind."""
+    async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
+        ada.worker.wish(True)
+        await ada.until(DenoiseState.ACTIVE, 10 * stretch)
+        ada.worker.wish(False)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        ada.worker.look()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10 * stretch):
+            await ada.worker.__aexit__(None, None, None)
