@@ -1,0 +1,103 @@
+"""Packets that get longer and shorter in mid-stream go through the whole server, denoised and as they are, without a slip."""
+
+import asyncio
+import time
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from sfu.rtp import RtpPacket, opus_samples
+from tests.people import friends
+from tests.softphone import Softphone
+from tests.sound import Sound, decode, delay_of, read_wav, si_sdr
+from tests.test_mic_to_ear import denoised_by
+from workers.opus import Encoder
+
+RATE_HZ = 48_000
+LOOKAHEAD = 312  # samples by which the encoder trails
+
+
+class Said(NamedTuple):
+    """One packet of a broadcaster; time: of its first sample."""
+
+    number: int
+    time: int
+    samples: int
+    payload: bytes
+
+
+def packed(sound: Sound, lengths: tuple[int, ...], hole: int) -> list[Said]:
+    """The sound in two seconds of packets of each length, of one encoder. hole: samples left out where they get shorter."""
+    said: list[Said] = []
+    at = number = 0
+    with closing(Encoder()) as encoder:
+        for before, samples in zip((0, *lengths), lengths, strict=False):
+            at += hole if samples < before else 0
+            for _ in range(2 * RATE_HZ // samples):
+                said.append(Said(number, at, samples, encoder.encode(sound[at : at + samples])))
+                at, number = at + samples, number + 1
+    return said
+
+
+async def say(mic: Softphone, said: list[Said]) -> None:
+    """At its pace."""
+    began = time.monotonic() - said[0].time / RATE_HZ
+    for packet in said:
+        await asyncio.sleep(max(0.0, began + packet.time / RATE_HZ - time.monotonic()))
+        mic.send(packet.number, packet.time, packet.payload)
+
+
+def heard_by(ear: Softphone, said: list[Said]) -> dict[int, RtpPacket]:
+    """What was heard, by the number that it was said under; each once, at its time, and as long as it was."""
+    packets = sorted((packet for _, packet in ear.received), key=lambda packet: packet.timestamp)
+    first = len(said) - len(packets)
+    assert all((later.sequence - earlier.sequence) & 0xFFFF == 1 for earlier, later in pairwise(packets))
+    for packet, spoken in zip(packets, said[first:], strict=True):
+        assert (packet.timestamp - packets[0].timestamp) & 0xFFFFFFFF == spoken.time - said[first].time
+        assert opus_samples(packet.payload) == spoken.samples
+    return dict(enumerate(packets, first))
+
+
+def laid_out(heard: dict[int, RtpPacket], said: list[Said]) -> Sound:
+    """Each packet's sound at the time at which it was said."""
+    sound, at = decode([heard[number].payload for number in sorted(heard)]), 0
+    line = np.zeros(said[-1].time + said[-1].samples, np.float32)
+    for number in sorted(heard):
+        begin, samples = said[number].time, said[number].samples
+        line[begin : begin + samples] = sound[at : at + samples]
+        at += samples
+    return line
+
+
+@pytest.mark.parametrize("hole", [0, 480])
+async def test_packets_change_their_length(server, audio_folder: Path, hole: int) -> None:
+    """10, 20, 10 and 20 ms: what is denoised lies where the original lies, is as clean as ever, and all of it is recorded."""
+    noisy, voice = read_wav(audio_folder / "noisy_snr0.wav"), read_wav(audio_folder / "clean_freesound_33711.wav")
+    said = packed(noisy, (480, 960, 480, 960), hole)
+    house = await server()
+    async with friends(house.url, "ada", "ben", "cem") as (ada, ben, cem):
+        await denoised_by(ada, "deepfilternet3")
+        async with ada.phone() as mic, ben.phone() as clean, cem.phone() as raw:
+            await mic.publish("ada")
+            mic.send(*said[0][:2], said[0].payload)
+            await ada.until("ada", live=True, denoise_state="active")
+            await asyncio.gather(clean.listen("ada"), raw.listen("ada", "?variant=original"))
+            await say(mic, said[1:])
+            await asyncio.gather(clean.heard(len(said) - 1), raw.heard(len(said) - 1))
+            status = await ada.status()
+            recording = (await ada.call("POST", "/api/stream/stop"))["recording"]
+        [row] = [each for each in await ada.call("GET", "/api/recordings") if each["id"] == recording]
+    assert (status["latency_ms"]["algorithmic"], status["loss"]["lost"], status["loss"]["concealed"]) == (40, 0, 0)
+    assert row["duration_s"] == pytest.approx((said[-1].time + said[-1].samples) / RATE_HZ, abs=0.001)
+    denoised, original = (laid_out(heard_by(ear, said), said) for ear in (clean, raw))
+    gains = []
+    for begin in range(RATE_HZ // 2, 7 * RATE_HZ, RATE_HZ):  # in the midst of each second one there is a change
+        piece, later = slice(begin, begin + RATE_HZ), slice(begin + LOOKAHEAD, begin + LOOKAHEAD + RATE_HZ)
+        assert abs(delay_of(denoised[piece], original[piece])) <= 1, begin
+        assert np.abs(np.diff(denoised[piece])).max() <= np.abs(np.diff(noisy)).max()
+        gains.append(si_sdr(voice[piece], denoised[later]) - si_sdr(voice[piece], original[later]))
+    assert np.median(gains) >= 6, gains
