@@ -7,7 +7,7 @@ import pytest
 
 from tests.sound import read_wav
 from tests.workers.files import snr
-from tests.workers.offline import enhanced
+from tests.workers.offline import Offline
 from tests.workers.speech import voice
 from workers import registry
 from workers.denoiser import Sound
@@ -65,12 +65,12 @@ def test_no_weights(tmp_path: Path) -> None:
     assert chosen("auto", settings, said.append)[0] == "rnnoise" and "no weights" in said[0]
 
 
-def test_deepfilternet(models_folder: Path, audio_folder: Path, tmp_path: Path) -> None:
+def test_deepfilternet(models_folder: Path, audio_folder: Path, offline: Offline) -> None:
     """Of DeepFilterNet3, a chunk longer than the sound is upstream's own `enhance()` of it."""
     wav = audio_folder / "noisy_snr0.wav"
     weights = models_folder / FAMILIES["deepfilternet3"].folder
-    offline = enhanced(weights, [wav], tmp_path / "offline.npz")[wav.name][480:]
+    wanted = offline.enhanced("deepfilternet3", wav.name)[480:]
     sound = read_wav(wav)
     heard = through(Chunked({"weights": str(weights), "chunk_s": 12.0, "overlap_s": 1.0}), sound)
     end = len(heard) - 4_800
-    assert snr(offline[:end], heard[:end]) > 90
+    assert snr(wanted[:end], heard[:end]) > 90

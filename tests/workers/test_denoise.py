@@ -10,9 +10,9 @@ import pytest
 from tests.running import ROOT
 from tests.sound import read_wav
 from tests.strangers import install
-from tests.workers.conftest import graph_of
+from tests.workers.conftest import CUT, graph_of
 from tests.workers.files import KINDS, read, snr, tone, write
-from tests.workers.offline import enhanced
+from tests.workers.offline import Offline
 from workers import registry
 from workers.denoise import main
 from workers.weights import FAMILIES
@@ -119,14 +119,15 @@ def test_strength(denoise: Denoise, audio_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("denoiser", "post_filter"), [*((name, False) for name in FAMILIES), ("deepfilternet3", True)])
-def test_exact(denoiser: str, post_filter: bool, denoise: Denoise, models_folder: Path, audio_folder: Path, tmp_path: Path) -> None:
+def test_exact(
+    denoiser: str, post_filter: bool, denoise: Denoise, offline: Offline, models_folder: Path, audio_folder: Path, tmp_path: Path
+) -> None:
     """A file through the streaming model is what upstream's offline `enhance()` makes of the whole of it, to the last sample."""
     graph_of(denoiser, models_folder, post_filter)
-    sound = read_wav(audio_folder / "noisy_snr0.wav")[None, 12_345:400_000]  # ends amid a word, and a hop
+    sound = read_wav(audio_folder / "noisy_snr0.wav")[None, CUT]
     whole = write(tmp_path / "whole.wav", sound, 48_000)
     floats = write(tmp_path / "floats.wav", sound, 48_000, "pcm_f32le", "flt")
-    offline = enhanced(models_folder / FAMILIES[denoiser].folder, [whole], tmp_path / "offline.npz", post_filter)[whole.name]
-    wanted = offline[480:][: sound.shape[1]]
+    wanted = offline.enhanced(denoiser, "noisy_cut.wav", post_filter)[480:][: sound.shape[1]]
     for noisy in whole, floats:
         more = [f"--models={models_folder}", f"--cache={ROOT / 'var' / 'cache'}", *["--post-filter"] * post_filter]
         heard = read(denoise(noisy, ".wav", *more, denoiser=denoiser))[0][0]
