@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from sfu.errors import Draining, NotSignedIn
 from web.addresses import is_loopback
-from web.keys import METRICS, PRESENCE, READINESS
+from web.keys import METRICS, PRESENCE, READINESS, TRANSCODING
 from web.openapi import document
 from web.session import current_user
 
@@ -89,7 +89,8 @@ def own_samples(app: web.Application) -> Samples:
 
     def samples() -> Iterable[Sample]:
         yield Sample("hushcast_up_seconds", "gauge", "Time since the start.", time.monotonic() - app[READINESS].started)
-        yield Sample("hushcast_sockets", "gauge", "Open WebSockets.", app[PRESENCE].sockets)
+        yield from app[PRESENCE].samples()
+        yield from app[TRANSCODING].samples()
         yield Sample("hushcast_tasks", "gauge", "Tasks of the event loop.", len(asyncio.all_tasks()))
         yield Sample("process_cpu_seconds_total", "counter", "CPU time of the server process.", sum(os.times()[:2]))
 

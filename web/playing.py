@@ -37,12 +37,14 @@ async def audio(request: web.Request) -> web.StreamResponse:
     samples, ready = await asyncio.to_thread(_look, folder, recording, variant, form)
     if not samples:
         raise NotFound("There is no sound in this recording.")
+    ear = (await current_user(request)).id
     try:
-        if ready is None and form == "wav":
-            return await _view(request, folder, variant, samples, f"{recording.id}-{variant}-{samples}", headers)
-        if ready is None:
-            name = f"{recording.id}-{variant}-{samples}.{form}"
-            ready = await request.app[TRANSCODING].made(folder, variant, form, samples, name)
+        async with patience.while_there(request):
+            if ready is None and form == "wav":
+                return await _view(request, ear, folder, variant, samples, f"{recording.id}-{variant}-{samples}", headers)
+            if ready is None:
+                name = f"{recording.id}-{variant}-{samples}.{form}"
+                ready = await request.app[TRANSCODING].made(ear, folder, variant, form, samples, name)
     except ChildFailed:
         if await asyncio.to_thread(folder.exists):
             raise
@@ -77,7 +79,9 @@ def _look(folder: Path, recording: Recording, variant: str, form: str) -> tuple[
     return samples, ready if ready.exists() else None
 
 
-async def _view(request: web.Request, folder: Path, variant: str, samples: int, tag: str, headers: dict[str, str]) -> web.StreamResponse:
+async def _view(
+    request: web.Request, ear: int, folder: Path, variant: str, samples: int, tag: str, headers: dict[str, str]
+) -> web.StreamResponse:
     """A WAV that is nowhere: its length is known, its bytes are decoded as they are sent."""
     size = wav.size(samples, 2 if variant == "both" else 1)
     headers |= {hdrs.ACCEPT_RANGES: "bytes", hdrs.ETAG: f'"{tag}"'}
@@ -90,7 +94,7 @@ async def _view(request: web.Request, folder: Path, variant: str, samples: int, 
     if wanted:
         response.set_status(206)
         response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{size}"
-    pieces = request.app[TRANSCODING].view((await current_user(request)).id, folder, variant, samples, start, stop)
+    pieces = request.app[TRANSCODING].view(ear, lambda: patience.hang_up(request), folder, variant, samples, start, stop)
     async with contextlib.aclosing(pieces):
         if request.method == hdrs.METH_HEAD:
             await response.prepare(request)
@@ -103,8 +107,7 @@ async def _view(request: web.Request, folder: Path, variant: str, samples: int, 
                 await written(response, piece)
         except (ChildFailed, TimeoutError) as failure:  # deleted meanwhile, say: an answer that has begun can only be broken off
             logger.warning("a recording is broken off: %s", failure or "nobody takes it")
-            if request.transport is not None:
-                request.transport.abort()
+            patience.hang_up(request)
             return response
     await response.write_eof()
     return response

@@ -6,28 +6,34 @@ Everything here is in memory and on the loop; nothing waits. Names are as the ac
 import asyncio
 import math
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
 
+from sfu.errors import TooMany
 from web.answers import stamp
 from web.channel import GOING_AWAY, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel, message
 from web.keys import Air
+from web.operations import Sample
+from web.shares import Shares, Words, connections
 
-MOST_OF_ONE = 256  # sockets of one user at once, all tabs and devices together; the next one is closed with 4429
+PART = 3 / 4  # of the connections at the front doors may be sockets, so that there is always room for a request
+MOST_OF_ONE = 256  # of one user, all tabs and devices together; the next one is closed with 4429
+SOCKETS = Words("sockets", "open WebSockets", "You have too many sockets open.", "Too many sockets are open.")
 STATUS_S = 0.02  # changes of a status within this are told as one
 
 
 class Presence:
     """Knows every open socket; implements the media plane's News. The sockets are owned by their handlers."""
 
-    def __init__(self, air: Air) -> None:
+    def __init__(self, air: Air, most: int | None = None) -> None:
+        """most: sockets at once, of all users together."""
         self._air = air
+        self._shares = Shares(most or int(PART * connections()), MOST_OF_ONE, SOCKETS)
         self._own = Places()  # user -> presence sockets of that user
         self._watching = Places()  # user -> presence sockets of that user's friends
         self._ears = Places()  # broadcaster -> stream sockets
         self._open: set[Channel] = set()
-        self._of = Places()  # user -> all sockets of that user
         self._due: dict[str, asyncio.TimerHandle] = {}
 
     # --- sockets come and go
@@ -47,17 +53,22 @@ class Presence:
 
     @contextmanager
     def kept(self, channel: Channel) -> Iterator[Channel]:
-        """Any socket, from before it is accepted: it ends with its login and with the server, and at once where its user has enough."""
-        if channel.username and len(self._of.at(channel.username)) >= MOST_OF_ONE:
-            channel.end(TOO_MANY)
-        self._open.add(channel)
-        self._of.add(channel.username, channel)
-        try:
-            yield channel
-        finally:
-            self._open.discard(channel)
-            for places in (self._of, self._own, self._watching, self._ears):
-                places.leave(channel)
+        """Any socket, from before it is accepted: it ends with its login and with the server, and at once where its user has enough.
+
+        Where all have too many, the oldest of whoever has most ends (a guest is bounded by the pairing, and counts as one person here).
+        """
+        with ExitStack() as place:
+            try:
+                place.enter_context(self._shares.place(channel.username or channel, lambda: channel.end(TOO_MANY)))
+            except TooMany:
+                channel.end(TOO_MANY)
+            self._open.add(channel)
+            try:
+                yield channel
+            finally:
+                self._open.discard(channel)
+                for places in (self._own, self._watching, self._ears):
+                    places.leave(channel)
 
     def friend(self, username: str) -> dict[str, Any]:
         """A friend as the lists show one."""
@@ -68,6 +79,10 @@ class Presence:
     def sockets(self) -> int:
         """How many are open."""
         return len(self._open)
+
+    def samples(self) -> Iterable[Sample]:
+        """For /metrics."""
+        yield from self._shares.samples()
 
     # --- news from the media plane
 

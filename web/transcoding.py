@@ -1,16 +1,17 @@
 """Recordings in other forms than they lie there: decoded by child processes, a bounded number at a time."""
 
 import asyncio
+import contextlib
 import os
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from sfu.errors import TooMany
 from web.children import ChildFailed, run_module
+from web.operations import Sample
+from web.shares import Shares, Turns, Words
 
 MADE = "recordings/.made"  # the cache, from storage.path; a file's name begins with the recording's number and a hyphen
 AT_ONCE = 2  # children that decode for streams; another one makes files
@@ -18,18 +19,40 @@ MOST_VIEWS = 24  # streams at once, each of which holds at most LARGEST bytes
 MOST_OF_ONE = 8  # of them one person's: some tabs, each with two variants to compare
 SMALLEST, LARGEST = 512 * 1024, 4 * 1024 * 1024  # bytes that one child decodes: few at first, for a quick start
 CACHE_BYTES = 2_000_000_000
-MOST_MADE = 16  # files being made or waited for at once
+MOST_MADE = 64  # requests that wait for files to be made
+MOST_MADE_OF_ONE = 8  # of them one person's
+VIEWS = Words(
+    "recording_streams",
+    "streams of recordings",
+    "You are listening to too many recordings at once.",
+    "Too many recordings are being listened to.",
+)
+CONVERSIONS = Words(
+    "conversions",
+    "waits for converted recordings",
+    "You are having too many recordings converted at once.",
+    "Too many recordings are being converted.",
+)
+
+
+class Making:
+    """A file that is being made, and how many wait for it."""
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self.task, self.waiting = task, 0
 
 
 class Transcoding:
-    """Owns a cache folder (bounded; the least recently used goes first) and the children that run for it."""
+    """Owns a cache folder (bounded; the least recently used goes first) and the children that run for it, person by person."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        self._maker = asyncio.Semaphore(1)
-        self._views: Counter[int] = Counter()  # by whose ear: a user's id
-        self._making: dict[Path, asyncio.Task[None]] = {}
+        self._views = Shares(MOST_VIEWS, MOST_OF_ONE, VIEWS)
+        self._asked = Shares(MOST_MADE, MOST_MADE_OF_ONE, CONVERSIONS, retry_after_s=10)
+        self._decoding = Turns(AT_ONCE)
+        self._maker = Turns(1)
+        self._making: dict[Path, Making] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # of _making, and those given up that still wait for their child's end
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,58 +62,77 @@ class Transcoding:
 
     async def close(self) -> None:
         """Kill what is being made. Streams end with their requests."""
-        making = list(self._making.values())
-        for task in making:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*making, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def view(self, ear: int, folder: Path, variant: str, samples: int, start: int, stop: int) -> AsyncGenerator[bytes, None]:
-        """Bytes start..stop-1 of the WAV view, piece by piece; no child runs while the taker is slow. ear: the id of who listens.
+    def samples(self) -> Iterable[Sample]:
+        """For /metrics."""
+        yield from self._views.samples()
+        yield from self._asked.samples()
 
-        Raises TooMany before the first piece, ChildFailed.
+    async def view(
+        self, ear: int, end: Callable[[], object], folder: Path, variant: str, samples: int, start: int, stop: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Bytes start..stop-1 of the WAV view, piece by piece; no child runs while the taker is slow.
+
+        ear: the id of who listens. end: called where the place is given to another; of one person's streams that is the one whose
+        taker has not come for the longest time. Raises TooMany before the first piece, ChildFailed.
         """
-        if self._views[ear] >= MOST_OF_ONE:
-            raise TooMany("You are listening to too many recordings at once.", retry_after_s=5)
-        if self._views.total() >= MOST_VIEWS:
-            raise TooMany("Too many recordings are being listened to.", retry_after_s=5)
-        self._views[ear] += 1
-        try:
+        with self._views.place(ear, end) as place:
             size = SMALLEST
             while start < stop:
-                end = min(stop, start + size)
-                async with self._slots:
-                    wanted = ("wav", "--samples", samples, "--start", start, "--stop", end)
+                self._views.touch(place)
+                until = min(stop, start + size)
+                async with self._decoding.turn(ear):
+                    wanted = ("wav", "--samples", samples, "--start", start, "--stop", until)
                     piece = await run_module("workers.transcode", folder, variant, *wanted)
                 yield piece
-                start, size = end, min(LARGEST, 2 * size)
-        finally:
-            self._views[ear] -= 1
-            self._views += Counter()  # which drops who has none
+                start, size = until, min(LARGEST, 2 * size)
 
-    async def made(self, folder: Path, variant: str, form: str, samples: int, name: str) -> Path:
-        """The whole recording as flac or opus, from the cache or made now and kept there as `name`. Raises TooMany, ChildFailed.
+    async def made(self, ear: int, folder: Path, variant: str, form: str, samples: int, name: str) -> Path:
+        """The whole recording as flac or opus, from the cache or made now and kept there as `name`; once for all who wait for it.
 
-        ChildFailed too where the recording is deleted meanwhile; nothing is kept then.
+        ear: the id of who asks first. Given up where all who wait are cancelled. Raises TooMany, ChildFailed; ChildFailed too where
+        the recording is deleted meanwhile; nothing is kept then.
         """
         path = self._cache / name
-        task = self._making.get(path)
-        if task is None:
-            if len(self._making) >= MOST_MADE:
-                raise TooMany("Too many recordings are being converted.", retry_after_s=10)
-            task = asyncio.create_task(self._make(folder, variant, form, samples, path), name=f"making {name}")
-            self._making[path] = task
-            task.add_done_callback(lambda _: self._making.pop(path, None))
-        await asyncio.shield(task)
+        with self._asked.place(ear):
+            making = self._making.get(path)
+            if making is None:
+                making = self._begin(path, self._make(ear, folder, variant, form, samples, path))
+            making.waiting += 1
+            try:
+                await asyncio.shield(making.task)
+            finally:
+                making.waiting -= 1
+                if not making.waiting:
+                    self._give_up(path, making)
         return path
 
-    async def _make(self, folder: Path, variant: str, form: str, samples: int, path: Path) -> None:
+    def _begin(self, path: Path, work: Coroutine[Any, Any, None]) -> Making:
+        making = self._making[path] = Making(asyncio.create_task(work, name=f"making {path.name}"))
+        self._tasks.add(making.task)
+        making.task.add_done_callback(self._tasks.discard)
+        making.task.add_done_callback(lambda task: task.cancelled() or task.exception())  # also where nobody waits for it any more
+        return making
+
+    def _give_up(self, path: Path, making: Making) -> None:
+        """Nobody waits for it any more, done or not; whoever comes now asks anew, and its turn comes when this child has ended."""
+        if self._making.get(path) is making:
+            del self._making[path]
+        making.task.cancel()
+
+    async def _make(self, ear: int, folder: Path, variant: str, form: str, samples: int, path: Path) -> None:
         if await asyncio.to_thread(_touched, path):
             return
-        async with self._maker:
-            await run_module("workers.transcode", folder, variant, form, "--samples", samples, "--output", path)
-        await asyncio.to_thread(_shrink, self._cache, path)
-        if not await asyncio.to_thread(folder.exists):
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+        async with self._maker.turn(ear):
+            try:
+                await run_module("workers.transcode", folder, variant, form, "--samples", samples, "--output", path)
+            finally:
+                wanted = await asyncio.to_thread(_settled, path, folder)
+        if not wanted:
             raise ChildFailed("the recording was deleted meanwhile")
 
 
@@ -101,6 +143,18 @@ def _touched(path: Path) -> bool:
         os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
     except FileNotFoundError:
         return False
+    return True
+
+
+def _settled(path: Path, folder: Path) -> bool:
+    """After the child, however it ended: what is half done goes, and what is too much. Whether the recording is there; else all goes."""
+    for half in path.parent.glob(f"{path.name}.*.part"):
+        half.unlink(missing_ok=True)
+    if not folder.exists():
+        path.unlink(missing_ok=True)
+        return False
+    with contextlib.suppress(FileNotFoundError):  # of a recording that is deleted just now: there is more room then
+        _shrink(path.parent, path)
     return True
 
 

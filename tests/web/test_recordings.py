@@ -4,8 +4,10 @@ import asyncio
 import io
 import json
 import shutil
+import socket
 import wave
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from aiohttp import ClientError
+from aiohttp import AddrInfoType, ClientError, ClientSession, TCPConnector
 
 from db import recordings
 from sfu.config import Recording
@@ -21,7 +23,7 @@ from sfu.errors import TooMany
 from sfu.recorder import Recorder
 from tests.spoken import packet, packets_of
 from tests.web.conftest import Guest, House, OpenHouse
-from web import transcoding
+from web import patience, transcoding
 from web.children import ChildFailed
 from web.keys import ARCHIVE, CONFIG, TRANSCODING
 from web.transcoding import MOST_OF_ONE, SMALLEST
@@ -342,7 +344,7 @@ async def test_one_person_does_not_take_all_streams(house: House) -> None:
     streams = []
 
     async def begin(ear: int) -> int:
-        view = house.app[TRANSCODING].view(ear, folder_of(house, recording), "both", SECONDS * 48_000, 0, 1_000)
+        view = house.app[TRANSCODING].view(ear, lambda: None, folder_of(house, recording), "both", SECONDS * 48_000, 0, 1_000)
         streams.append(view)
         return len(await anext(view))
 
@@ -354,6 +356,150 @@ async def test_one_person_does_not_take_all_streams(house: House) -> None:
     assert await begin(1) == 1_000
     for view in streams:
         await view.aclose()
+
+
+LONG = 20  # seconds: more than what is on the way to a narrow client
+
+
+@asynccontextmanager
+async def narrow(guest: Guest) -> AsyncIterator[ClientSession]:
+    """The same browser, where little is on the way that it has not read."""
+
+    def made(address: AddrInfoType) -> socket.socket:
+        sock = socket.socket(*address[:3])
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        return sock
+
+    connector = TCPConnector(socket_factory=made)
+    async with ClientSession(cookie_jar=guest.session.cookie_jar, connector=connector, read_bufsize=16_384) as session:
+        yield session
+
+
+async def test_who_has_no_stream_takes_one_from_who_has_most(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of three is broken off for one who has none; the others go on to their ends."""
+    monkeypatch.setattr(transcoding, "MOST_VIEWS", 3)
+    house = await open_house()
+    alice, bob = await house.friends("alice", "bob")
+    recording = await tape(house, "alice", seconds=LONG)
+    await until(alice, recording)
+    url = house.server.make_url(f"/api/recording/{recording}/audio?variant=both")
+    size = wav.size(LONG * 48_000, 2)
+    async with narrow(alice) as hers:
+        held = [await hers.get(url) for _ in range(3)]
+        assert (await sound(bob, recording, "?variant=both", Range="bytes=0-99"))[0] == 206
+        read = await asyncio.gather(*(stream.content.readexactly(size) for stream in held), return_exceptions=True)
+        assert sorted(isinstance(each, ClientError) for each in read) == [False, False, True]
+        for stream in held:
+            stream.close()
+    figures = await (await bob.raw("GET", "/metrics")).text()
+    assert 'hushcast_recording_streams_dropped_total{reason="taken"} 1\n' in figures
+
+
+async def test_who_is_refused_a_stream_is_told_when_to_come_again(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all have alike nobody loses a stream: 429, a problem, with Retry-After."""
+    monkeypatch.setattr(transcoding, "MOST_VIEWS", 1)
+    house = await open_house()
+    alice, bob = await house.friends("alice", "bob")
+    recording = await tape(house, "alice", seconds=LONG)
+    await until(alice, recording)
+    url = house.server.make_url(f"/api/recording/{recording}/audio?variant=both")
+    async with narrow(alice) as hers, hers.get(url) as stream:
+        await stream.content.readexactly(1_000)
+        status, said, headers = await sound(bob, recording, "?variant=both")
+        assert (status, headers.getone("Content-Type").partition(";")[0], headers["Retry-After"]) == (429, "application/problem+json", "5")
+        assert json.loads(said)["code"] == "too_many_attempts"
+        stream.close()
+
+
+class Held:
+    """Children that make files begin when they are let; counts them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.let = 0, asyncio.Event()
+        self.ended: asyncio.Queue[str] = asyncio.Queue()
+        self._running = transcoding.run_module
+        monkeypatch.setattr(transcoding, "run_module", self._run)
+
+    async def _run(self, module: str, *arguments: object) -> bytes:
+        self.begun += 1
+        try:
+            await self.let.wait()
+            return await self._running(module, *arguments)
+        finally:
+            self.ended.put_nowait(str(arguments[-1]))
+
+
+async def test_a_file_is_made_once_for_all_who_ask_and_only_while_somebody_waits(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One hangs up: the other gets it. All hang up: the child goes, nothing is kept, and who asks later gets it all the same."""
+    monkeypatch.setattr(patience, "LOOK_S", 0.02)
+    alice, bob = await house.friends("alice", "bob")
+    recording = await tape(house, "alice", seconds=1)
+    await until(alice, recording)
+    held = Held(monkeypatch)
+
+    def ask(guest: Guest) -> asyncio.Task[Any]:
+        return asyncio.create_task(sound(guest, recording, "?variant=both&format=flac"))
+
+    async def hang_up(asking: asyncio.Task[Any]) -> None:
+        before = waiting(house)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        async with asyncio.timeout(20):
+            while waiting(house) == before:
+                await asyncio.sleep(0.01)
+
+    gone = [ask(alice), ask(bob)]
+    async with asyncio.timeout(20):
+        while waiting(house) < 2 or not held.begun:
+            await asyncio.sleep(0.01)
+    await hang_up(gone.pop())
+    assert held.begun == 1 and held.ended.empty()
+    await hang_up(gone.pop())
+    async with asyncio.timeout(20):
+        await held.ended.get()
+    stay, leave = ask(alice), ask(bob)
+    async with asyncio.timeout(20):
+        while waiting(house) < 2 or held.begun < 2:
+            await asyncio.sleep(0.01)
+    await hang_up(leave)
+    held.let.set()
+    assert (await stay)[0] == 200 and held.begun == 2
+    assert [file.suffix for file in (house.app[CONFIG].storage.path / transcoding.MADE).iterdir()] == [".flac"]
+
+
+def waiting(house: House) -> int:
+    """Requests that wait for a file to be made."""
+    return len(house.app[TRANSCODING]._asked)
+
+
+async def test_one_person_does_not_take_all_conversions(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond her number she is refused; and who asks last, for one file, is not last in the row."""
+    monkeypatch.setattr(transcoding, "MOST_MADE_OF_ONE", 3)
+    house = await open_house()
+    alice, bob = await house.friends("alice", "bob")
+    recording = await tape(house, "alice", seconds=1)
+    await until(alice, recording)
+    held = Held(monkeypatch)
+    hers = [asyncio.create_task(sound(alice, recording, f"?variant={name}&format=flac")) for name in ("original", "denoised", "both")]
+    await gathered(house, 3)
+    assert (await sound(alice, recording, "?variant=both&format=opus"))[0] == 429
+    his = asyncio.create_task(sound(bob, recording, "?variant=both&format=opus"))
+    await gathered(house, 4)
+    held.let.set()
+    assert [answer[0] for answer in await asyncio.gather(*hers, his)] == [200] * 4
+    made = [held.ended.get_nowait() for _ in range(held.begun)]
+    assert [name.endswith("opus") for name in made] == [False, False, True, False]
+
+
+async def gathered(house: House, most: int) -> None:
+    """So many wait for a file, and none of them is on its way to the row any more."""
+    async with asyncio.timeout(20):
+        while waiting(house) < most or in_row(house) < most - 1:
+            await asyncio.sleep(0.01)
+
+
+def in_row(house: House) -> int:
+    return sum(map(len, house.app[TRANSCODING]._maker._waiting.values()))
 
 
 async def test_a_stream_is_broken_off_where_it_cannot_go_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

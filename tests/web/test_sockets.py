@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 from aiohttp.web import BaseRequest, WebSocketResponse
 
-from tests.web.conftest import PASSWORD, Guest, House
+from tests.web.conftest import PASSWORD, Guest, House, OpenHouse
 from web import channel, presence
 from web.keys import PRESENCE, SWITCHBOARD
 
@@ -166,9 +166,10 @@ async def test_another_login_in_the_same_browser_ends_the_sockets_of_the_first(h
     assert await close_code(socket) == 4401
 
 
-async def test_one_user_has_so_many_sockets(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_user_has_so_many_sockets(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one is closed with 4429 and takes nobody's place; when another has gone there is room again."""
     monkeypatch.setattr(presence, "MOST_OF_ONE", 3)
+    house = await open_house()
     alice, bob = await house.friends("alice", "bob")
     sockets = [await alice.socket(path) for path in ("/ws/presence", "/ws/stream/alice", "/ws/stream/bob")]
     for socket in sockets:
@@ -184,6 +185,35 @@ async def test_one_user_has_so_many_sockets(house: House, monkeypatch: pytest.Mo
     await heard(sockets[-1], "all_statuses")
     for socket in sockets:
         await socket.close()
+
+
+async def test_all_sockets_together_are_so_many(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has fewer takes the place of the oldest of who has most, which ends with 4429; where all have alike, the next one does."""
+    monkeypatch.setattr(presence, "connections", lambda: 4)  # three of which may be sockets
+    house = await open_house()
+    alice, bob, carl = [await house.user(name) for name in ("alice", "bob", "carl")]
+    first, second, third = [await alice.socket("/ws/presence") for _ in range(3)]
+    sockets = [second, third, await bob.socket("/ws/presence")]
+    assert await close_code_after(first) == 4429
+    for socket in sockets:
+        await heard(socket, "all_statuses")
+    assert await close_code(await bob.socket("/ws/presence")) == 4429, "she would only swap places with Alice"
+    sockets.append(await carl.socket("/ws/presence"))
+    await heard(sockets[-1], "all_statuses")
+    assert await close_code(second) == 4429
+    assert await close_code(await house.guest().socket("/ws/presence")) == 4401, "who is not let in needs no place"
+    figures = await (await alice.raw("GET", "/metrics")).text()
+    assert "\nhushcast_sockets 3\n" in figures
+    assert 'hushcast_sockets_dropped_total{reason="taken"} 2\n' in figures
+    assert 'hushcast_sockets_dropped_total{reason="refused"} 1\n' in figures
+    for socket in sockets:
+        await socket.close()
+
+
+async def close_code_after(socket: ClientWebSocketResponse) -> int | None:
+    """The code the server closes with, once it has said what it says first."""
+    await heard(socket, "all_statuses")
+    return await close_code(socket)
 
 
 async def test_a_friendship_that_ends_while_the_socket_opens(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +328,7 @@ async def test_sockets_leave_nothing(house: House) -> None:
     async with asyncio.timeout(5):
         while presence.sockets:
             await asyncio.sleep(0.01)
-    assert not any(len(places) for places in (presence._of, presence._watching, presence._own, presence._ears))
+    assert not any(len(places) for places in (presence._shares, presence._watching, presence._own, presence._ears))
 
 
 async def _open(house: House) -> ClientWebSocketResponse:

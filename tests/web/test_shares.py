@@ -1,0 +1,126 @@
+"""Few places for many people."""
+
+import asyncio
+import itertools
+import random
+from contextlib import ExitStack
+
+import pytest
+
+from sfu.errors import TooMany
+from web.shares import Shares, Turns, Words
+
+WORDS = Words("seats", "seats", "You have enough.", "All are taken.")
+
+
+class Room:
+    """Places and who holds them; who loses one is noted."""
+
+    def __init__(self, places: int, of_one: int) -> None:
+        self.shares, self.held, self.lost = Shares(places, of_one, WORDS), {}, []  # type: ignore[var-annotated]
+        self._numbers = itertools.count()
+
+    def enter(self, person: str) -> int:
+        number, stack = next(self._numbers), ExitStack()
+        place = stack.enter_context(self.shares.place(person, lambda: self.lost.append(self.held.pop(number)[0])))
+        self.held[number] = person, stack, place
+        return number
+
+    def has(self, person: str) -> int:
+        return sum(each[0] == person for each in self.held.values())
+
+    def leave(self) -> None:
+        for _, stack, _ in list(self.held.values()):
+            stack.close()
+
+
+def test_three_people_do_not_keep_all_places() -> None:
+    """24 places, three with eight each: the fourth gets six, two of each, and then is told to wait."""
+    room = Room(24, 8)
+    for person in "abc" * 8:
+        room.enter(person)
+    for _ in range(6):
+        room.enter("d")
+    with pytest.raises(TooMany, match="All are taken"):
+        room.enter("d")
+    assert [room.has(person) for person in "abcd"] == [6, 6, 6, 6] and sorted(room.lost) == list("aabbcc")
+    room.leave()
+    assert len(room.shares) == 0
+
+
+def test_whoever_asks_gets_her_part() -> None:
+    """Whatever came before: with fewer than places / people one is never refused, and no place is lost to who has as many."""
+    chance = random.Random(1)
+    for _ in range(200):
+        places, people = chance.randint(1, 12), "abcdefgh"[: chance.randint(1, 8)]
+        room = Room(places, chance.randint(1, places))
+        for _ in range(60):
+            person = chance.choice(people)
+            had, before = room.has(person), len(room.lost)
+            part = places // len({person, *(each[0] for each in room.held.values())})
+            try:
+                room.enter(person)
+            except TooMany:
+                assert had >= min(part, room.shares._of_one)
+            assert len(room.held) <= places
+            assert all(room.has(loser) > had for loser in room.lost[before:])
+        room.leave()
+
+
+def test_what_has_rested_longest_goes() -> None:
+    """Of one's places it is the one not touched for the longest time; and the figures tell."""
+    room = Room(3, 3)
+    first, second, third = room.enter("a"), room.enter("a"), room.enter("a")
+    room.shares.touch(room.held[first][2])
+    room.enter("b")
+    assert second not in room.held and {first, third} <= set(room.held)
+    with pytest.raises(TooMany):
+        room.enter("b")
+    values = {sample.labels: sample.value for sample in room.shares.samples()}
+    assert values == {"": 3, 'reason="taken"': 1, 'reason="refused"': 1}
+    room.leave()
+
+
+async def test_turns_go_round_by_person() -> None:
+    """Who asks for ten does not stand before who asks for one; who gives up is passed over, whenever."""
+    turns, order, gate = Turns(1), [], asyncio.Event()  # type: ignore[var-annotated]
+
+    async def work(person: str) -> None:
+        async with turns.turn(person):
+            await gate.wait()
+            order.append(person)
+
+    async with asyncio.timeout(20):
+        tasks = [asyncio.create_task(work(person)) for person in "aaaaabbc"]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        gate.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == list("aabcaba")
+    assert turns._free == 1 and not turns._waiting
+
+
+async def test_a_turn_that_comes_as_it_is_given_up_goes_on() -> None:
+    """Cancelled in the very moment in which it was given: the next has it, none is lost."""
+    chance = random.Random(2)
+    for _ in range(200):
+        turns, inside = Turns(2), 0
+
+        async def work(person: int, turns: Turns = turns) -> None:
+            nonlocal inside
+            async with turns.turn(person):
+                inside += 1
+                try:
+                    assert inside <= 2
+                    for _ in range(chance.randint(0, 2)):
+                        await asyncio.sleep(0)
+                finally:
+                    inside -= 1
+
+        tasks = [asyncio.create_task(work(chance.randint(0, 3))) for _ in range(12)]
+        for _ in range(chance.randint(0, 6)):
+            await asyncio.sleep(0)
+            chance.choice(tasks).cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(each) for each in ended} <= {type(None), asyncio.CancelledError}
+        assert turns._free == 2 and not turns._waiting and inside == 0
