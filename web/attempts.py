@@ -50,7 +50,7 @@ class Attempts:
 
     def begin(self, username: str, address: str) -> None:
         """Note one attempt. Raises TooMany."""
-        place = _place(address)
+        place = place_of(address)
         wait = self._addresses.take(place)
         if not wait and (wait := self._names.take(_key(username, place))):
             self._addresses.give_back(place)
@@ -59,17 +59,17 @@ class Attempts:
 
     def join(self, address: str) -> None:
         """Note one registration, each of which costs a hash. Raises TooMany."""
-        if wait := self._joins.take(_place(address)):
+        if wait := self._joins.take(place_of(address)):
             raise TooMany("Too many have joined from here; wait a little.", retry_after_s=wait)
 
     def succeeded(self, username: str, address: str) -> None:
         """The password was right: that attempt does not count."""
-        place = _place(address)
+        place = place_of(address)
         self._addresses.give_back(place)
         self._names.give_back(_key(username, place))
 
 
-def _place(address: str) -> str:
+def place_of(address: str) -> str:
     """Where somebody sits: an IPv4 address, or the /64 that an IPv6 host has all to itself."""
     parsed = parsed_address(address)
     return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address

@@ -30,18 +30,18 @@ class Addresses:
     def client(self, request: web.BaseRequest) -> str:
         """The address of who asks: the last one in X-Forwarded-For that is not a trusted proxy, if a trusted one told it."""
         remote = request.remote or ""
-        if self._is_trusted(remote):
+        if self.is_trusted(remote):
             for told in reversed(_told(request, "X-Forwarded-For")):
                 if not told.strip():
                     break
                 remote = told.strip()[:64]
-                if not self._is_trusted(remote):
+                if not self.is_trusted(remote):
                     break
         return remote
 
     def scheme(self, request: web.BaseRequest) -> str:
         """http or https, as the browser sees it."""
-        if self._is_trusted(request.remote or ""):
+        if self.is_trusted(request.remote or ""):
             told = _told(request, "X-Forwarded-Proto")[-1].strip().lower()
             if told in DEFAULT_PORTS:
                 return told
@@ -60,7 +60,8 @@ class Addresses:
         origin = _without_default_port(request.headers.get("Origin", "").lower())
         return "://" in origin and not origin.endswith("://") and origin in (self.site(request), self._public)
 
-    def _is_trusted(self, address: str) -> bool:
+    def is_trusted(self, address: str) -> bool:
+        """Whether that is one of our proxies."""
         parsed = parsed_address(address)
         return parsed is not None and any(parsed in network for network in self._trusted)
 

@@ -23,11 +23,11 @@ from uvloop import new_event_loop  # asyncio's loop in C: less to be found again
 from sfu.config import Config, Http
 from sfu.errors import ConfigError
 from sfu.settings import load
-from web import patience
 from web.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.app import make_app
 from web.certificate import tls_context
-from web.keys import READINESS
+from web.doors import Doors
+from web.keys import ADDRESSES, METRICS, READINESS
 from web.operations import drain
 from workers.pages import collapse
 
@@ -74,22 +74,29 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
     try:
         await runner.setup()
         settle()
-        for each in sockets:
-            await web.SockSite(runner, each, ssl_context=context).start()
-        say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
-        await stop.wait()
-        logger.info("closing")
-        await drain(runner.app)
-        if runner.app[READINESS].asked:
-            await asyncio.sleep(DRAIN_S)
+        async with doors_of(runner, sockets, context):
+            say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
+            await stop.wait()
+            logger.info("closing")
+            await drain(runner.app)
+            if runner.app[READINESS].asked:
+                await asyncio.sleep(DRAIN_S)
     finally:
         ended = await _closed_in_time(runner)
     return 0 if ended else 1
 
 
 def runner_of(app: web.Application) -> web.AppRunner:
-    """What speaks HTTP for the app. Its `keepalive_timeout` is the one clock that aiohttp has while it waits for a request's head."""
-    return web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CONNECTIONS_S, keepalive_timeout=patience.HEAD_S)
+    """What speaks HTTP for the app, once it is set up and has doors; it closes who is in."""
+    return web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CONNECTIONS_S)
+
+
+def doors_of(runner: web.AppRunner, sockets: Sequence[socket.socket], context: ssl.SSLContext | None = None) -> Doors:
+    """The doors to an app that is set up; their figures are with the app's."""
+    assert runner.server is not None, "not set up"
+    doors = Doors(runner.server, sockets, context, runner.app[ADDRESSES].is_trusted)
+    runner.app[METRICS].append(doors.samples)
+    return doors
 
 
 def settle() -> None:

@@ -7,13 +7,32 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from sfu.config import Http
 from tests.web.conftest import House
 from web import patience
+from web.keys import ADDRESSES, METRICS
+from web.malformed import malformed
 from web.operations import healthz
+from web.origin import Addresses
 from web.playing import written
-from web.serve import runner_of
+from web.serve import bind, doors_of, runner_of
 
 TRICKLE_S = 0.02
+
+
+@asynccontextmanager
+async def served(app: web.Application) -> AsyncIterator[int]:
+    """The port where the app is served through the front doors."""
+    app[ADDRESSES], app[METRICS] = Addresses(Http()), []
+    app.cleanup_ctx.append(malformed)  # which knows that clients leave
+    runner = runner_of(app)
+    await runner.setup()
+    try:
+        sockets = bind(Http(host="127.0.0.1", port=0))
+        async with doors_of(runner, sockets):
+            yield sockets[0].getsockname()[1]
+    finally:
+        await runner.cleanup()
 
 
 @asynccontextmanager
@@ -53,15 +72,9 @@ async def test_a_head_that_never_ends_ends_the_connection(monkeypatch: pytest.Mo
     monkeypatch.setattr(patience, "HEAD_S", 0.5)
     app = web.Application()
     app.router.add_get("/healthz", healthz)
-    runner = runner_of(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with connected(*runner.addresses[0][:2]) as (reader, writer):
-            said = await trickled(reader, writer, before + b"GET / HTTP/1.1\r\nX: ")
-        assert said.count(b"HTTP/1.1") == said.count(b"200 OK") == bool(before)
-    finally:
-        await runner.cleanup()
+    async with served(app) as port, connected("127.0.0.1", port) as (reader, writer):
+        said = await trickled(reader, writer, before + b"GET / HTTP/1.1\r\nX: ")
+    assert said.count(b"HTTP/1.1") == said.count(b"200 OK") == bool(before)
 
 
 async def test_a_body_that_never_ends_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,16 +112,62 @@ async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.Monke
 
     app = web.Application()
     app.router.add_get("/", endless)
-    runner = runner_of(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with connected(*runner.addresses[0][:2]) as (reader, writer):
+    async with served(app) as port, connected("127.0.0.1", port) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        for _ in range(12):
+            await reader.readexactly(1 << 20)
+        assert not ended.done()
+        async with asyncio.timeout(20):
+            assert await ended >= 12
+
+
+async def test_any_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a file, or a page, of which aiohttp knows no end: the system breaks it off."""
+    monkeypatch.setattr(patience, "STALLED_S", 0.3)
+    ended = asyncio.Event()
+
+    async def large(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(bytes(1 << 20))
+        finally:
+            ended.set()
+
+    app = web.Application()
+    app.router.add_get("/", large)
+    async with served(app) as port, connected("127.0.0.1", port) as (_, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        async with asyncio.timeout(20):
+            await ended.wait()
+
+
+async def test_who_has_hung_up_is_not_worked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes long is cancelled; for who waits it is not."""
+    monkeypatch.setattr(patience, "LOOK_S", 0.02)
+    begun, ended, waited = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def long(request: web.Request) -> web.StreamResponse:
+        async with patience.while_there(request):
+            begun.set()
+            try:
+                await waited.wait()
+            finally:
+                ended.set()
+        return web.Response(text="here")
+
+    app = web.Application()
+    app.router.add_get("/", long)
+    async with served(app) as port, asyncio.timeout(20):
+        async with connected("127.0.0.1", port) as (_, writer):
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            for _ in range(12):
-                await reader.readexactly(1 << 20)
-            assert not ended.done()
-            async with asyncio.timeout(20):
-                assert await ended >= 12
-    finally:
-        await runner.cleanup()
+            await begun.wait()
+        await ended.wait()
+        assert not waited.is_set()
+        async with connected("127.0.0.1", port) as (reader, writer):
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            for _ in range(5):
+                await asyncio.sleep(patience.LOOK_S)
+            waited.set()
+            assert (await reader.readuntil(b"here")).startswith(b"HTTP/1.1 200")

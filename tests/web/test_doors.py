@@ -1,0 +1,195 @@
+"""The front doors, where too many come."""
+
+import asyncio
+import re
+import resource
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, CookieJar, WSMsgType
+
+from sfu.config import Http
+from tests.conftest import StartServer
+from tests.web.conftest import PASSWORD, settings
+from tests.web.quiet import quiet
+from web import doors
+from web.app import make_app
+from web.certificate import tls_context
+from web.doors import Doors, Guest
+from web.serve import bind, doors_of, runner_of
+from web.shares import MOST_CONNECTIONS
+
+ASK = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class House:
+    """A server behind its front doors, and who knocks."""
+
+    def __init__(self, port: int, inside: Doors, opened: AsyncExitStack) -> None:
+        self.port, self.doors = port, inside
+        self._opened = opened
+
+    async def stranger(self, address: str = "127.0.0.1") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection that says nothing, and that the server has taken."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
+        self._opened.callback(writer.close)
+        name = writer.get_extra_info("sockname")
+        async with asyncio.timeout(20):
+            while name not in map(peer_of, self.doors._guests) and not reader.at_eof():
+                await asyncio.sleep(0)
+        return reader, writer
+
+    async def user(self, name: str) -> ClientSession:
+        """A browser that has signed in, and whose one connection lies idle."""
+        session = await self._opened.enter_async_context(ClientSession(cookie_jar=CookieJar(unsafe=True)))
+        origin = f"http://127.0.0.1:{self.port}"
+        account = {"username": name, "password": PASSWORD}
+        async with session.post(f"{origin}/api/register", json=account, headers={"Origin": origin}) as said:
+            assert said.status == 201
+        assert await self.name(session) == name
+        return session
+
+    async def name(self, session: ClientSession) -> str:
+        async with session.get(f"http://127.0.0.1:{self.port}/api/me") as said:
+            return str((await said.json())["username"])
+
+    def dropped(self) -> dict[str, float]:
+        """By reason, what there is of it."""
+        counts = {sample.labels.split('"')[1]: sample.value for sample in self.doors.samples() if sample.labels}
+        return {reason: count for reason, count in counts.items() if count}
+
+
+def peer_of(guest: Guest) -> object:
+    return None if guest.transport is None else guest.transport.get_extra_info("peername")
+
+
+@asynccontextmanager
+async def house(path: Path, monkeypatch: pytest.MonkeyPatch, most: int, context: ssl.SSLContext | None = None) -> AsyncIterator[House]:
+    """`most` connections, half of them strangers'; one gives way at a time."""
+    monkeypatch.setattr(doors, "connections", lambda: most)
+    monkeypatch.setattr(doors, "STRANGERS", 1 / 2)
+    monkeypatch.setattr(doors, "AT_ONCE", 1)
+    runner = runner_of(make_app(settings(path), media=quiet))
+    await runner.setup()
+    try:
+        listening = bind(Http(host="127.0.0.1", port=0))
+        async with AsyncExitStack() as opened, doors_of(runner, listening, context) as inside:
+            yield House(listening[0].getsockname()[1], inside, opened)
+    finally:
+        await runner.cleanup()
+
+
+async def is_answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Whether the connection still serves."""
+    try:
+        async with asyncio.timeout(20):
+            writer.write(ASK)
+            return (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200")
+    except (ConnectionError, asyncio.IncompleteReadError):
+        return False
+
+
+async def test_the_oldest_stranger_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes is served; who came first and has asked nothing goes, whoever has signed in stays, and the log has one line."""
+    async with house(tmp_path, monkeypatch, most=6) as here:
+        alice = await here.user("alice")
+        strangers = [await here.stranger() for _ in range(5)]
+        assert [await is_answered(*each) for each in strangers] == [False, False, True, True, True]
+        assert await here.name(alice) == "alice"
+        assert here.dropped() == {"stranger": 2} and len(here.doors) == 4
+
+
+async def test_who_brings_most_gives_way_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """By address; one who comes alone is not crowded out, nor are those who come through this machine or a proxy, for they are many."""
+    monkeypatch.setattr(doors, "is_loopback", lambda address: address == "127.0.0.1")
+    async with house(tmp_path, monkeypatch, most=8) as here:
+        monkeypatch.setattr(here.doors, "_is_proxy", lambda address: address == "127.0.0.9")
+        near = [await here.stranger("127.0.0.1"), await here.stranger("127.0.0.9"), await here.stranger("127.0.0.9")]
+        crowd = [await here.stranger("127.0.0.2") for _ in range(4)]
+        alone = await here.stranger("127.0.0.3")
+        assert [await is_answered(*each) for each in near] == [False, True, True], "while each had one the oldest went"
+        assert await is_answered(*alone)
+        assert [await is_answered(*each) for each in crowd] == [False, False, False, True]
+        assert caplog.text.count("a connection is dropped") == 1
+
+
+async def test_where_all_is_full_the_idle_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where somebody has signed in, for they come back; but strangers first."""
+    async with house(tmp_path, monkeypatch, most=4) as here:
+        users = [await here.user(name) for name in ("alice", "bob", "carl", "dora")]
+        first = await here.stranger()
+        assert await is_answered(*first) and here.dropped() == {"idle": 1}
+        assert await is_answered(*await here.stranger()) and here.dropped() == {"idle": 1, "stranger": 1}
+        assert not await is_answered(*first)
+        assert [await here.name(user) for user in users[1:]] == ["bob", "carl", "dora"] and here.dropped() == {"idle": 1, "stranger": 1}
+
+
+async def test_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all is, the newcomer goes; but whoever has a crowd here makes room."""
+    async with house(tmp_path, monkeypatch, most=4) as here:
+        alice, url = await here.user("alice"), f"http://127.0.0.1:{here.port}"
+        sockets = [await alice.ws_connect(f"{url}/ws/presence", headers={"Origin": url}) for _ in range(4)]
+        for each in sockets:
+            assert (await each.receive_json(timeout=20))["type"] == "all_statuses"
+        assert not await is_answered(*await here.stranger()) and here.dropped() == {"newcomer": 1}
+        for each in sockets:
+            await each.send_json({"type": "ping", "data": {"timestamp": 1}})
+            assert (await each.receive_json(timeout=20))["type"] == "pong"
+        monkeypatch.setattr(doors, "A_CROWD", 3)
+        assert await is_answered(*await here.stranger()) and here.dropped() == {"newcomer": 1, "crowd": 1}
+        assert (await sockets[0].receive(timeout=20)).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
+        for each in sockets:
+            await each.close()
+
+
+async def test_who_only_begins_to_shake_hands_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before TLS is up aiohttp knows nothing of a connection; the doors do, and it gives way like all."""
+    http = Http(host="127.0.0.1", tls="self-signed")
+    (tmp_path / "keys").mkdir()
+    async with house(tmp_path / "house", monkeypatch, most=8, context=tls_context(http, tmp_path)) as here:
+        mute = [await asyncio.open_connection("127.0.0.1", here.port) for _ in range(6)]
+        trusting = ssl.create_default_context(cafile=tmp_path / "keys" / "self-signed.pem")
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port, ssl=trusting)
+        assert await is_answered(reader, writer)
+        async with asyncio.timeout(20):
+            assert await asyncio.gather(*(each.read() for each, _ in mute[:3])) == [b""] * 3
+        assert here.dropped() == {"stranger": 3} and len(here.doors) == 4
+        nonsense, to = await asyncio.open_connection("127.0.0.1", here.port)
+        to.write(b"GET / HTTP/1.1\r\n\r\n")
+        async with asyncio.timeout(20):
+            await nonsense.read()
+            while "handshake" not in here.dropped():
+                await asyncio.sleep(0.01)
+        for each in (writer, to, *(each for _, each in mute)):
+            each.close()
+
+
+async def test_thousands_who_say_nothing(server: StartServer) -> None:
+    """The real server, as many as may be and some more: it answers, it counts, and when they have gone it is as before."""
+    running = await server()
+    port = int(running.url.rsplit(":", 1)[1])
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = int(doors.STRANGERS * (MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, files // 2)))
+
+    async def figure(client: ClientSession, name: str) -> int:
+        async with client.get(f"{running.url}/metrics") as answer:
+            found = re.search(rf"^{re.escape(name)} (\S+)$", await answer.text(), re.MULTILINE)
+            assert found is not None
+            return int(float(found[1]))
+
+    async with ClientSession() as client, AsyncExitStack() as opened:
+        for _ in range(most + 100):
+            opened.callback(socket.create_connection(("127.0.0.1", port)).close)
+        async with asyncio.timeout(20):
+            while await figure(client, 'hushcast_connections_dropped_total{reason="stranger"}') < 100:
+                await asyncio.sleep(0.02)
+        assert await figure(client, "hushcast_connections") <= most
+        await opened.aclose()
+        async with asyncio.timeout(20):
+            while await figure(client, "hushcast_connections") > 1:
+                await asyncio.sleep(0.02)
+    assert running.log.count("a connection is dropped") == 1

@@ -1,0 +1,211 @@
+"""The front doors: every connection of HTTP, from accept to its end, and who gives way where there are too many.
+
+Descriptors are what strangers could use up. The doors accept for themselves, so that who only begins to shake hands for TLS counts too.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from web import patience
+from web.addresses import is_loopback
+from web.attempts import place_of
+from web.operations import Sample
+from web.session import LOGIN, TOKEN
+from web.shares import connections
+
+logger = logging.getLogger(__name__)
+
+STRANGERS = 1 / 8  # of the connections, without a login or a token: 1,024 of 8,192
+A_CROWD = 300  # in use by one user: 256 sockets, and requests; beyond it she makes room where there is none else
+AT_ONCE = 16  # give way together, so that looking for them costs little each
+ACCEPTS = 8  # in one go; packets of sound wait meanwhile
+REST_S = 1.0  # without accepting, when there are no descriptors left
+HANDSHAKE_S = 10.0  # of TLS
+
+
+class Guest(web.RequestHandler):
+    """One connection: aiohttp's protocol, and what the doors know of who is there. Owned by Doors, closed by aiohttp or by Doors."""
+
+    __slots__ = ("_asked", "_doors", "known", "opening", "whose")
+
+    def __init__(self, doors: "Doors", place: Hashable) -> None:
+        """place: where it comes from; None where that says nothing of who it is."""
+        speaking: dict[str, Any] = {"access_log": None, "keepalive_timeout": patience.HEAD_S}
+        super().__init__(doors.server, loop=asyncio.get_running_loop(), **speaking)
+        self._doors = doors
+        self._asked: web.BaseRequest | None = None
+        self.known = False
+        self.whose: Hashable = id(self) if place is None else place
+        self.opening: asyncio.Task[object] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """It has asked nothing that is not answered to the last byte."""
+        return self._asked is None
+
+    def recognised(self) -> bool:
+        """Whether somebody has signed in here, as far as the request that is being answered tells by now."""
+        signed = None if self._asked is None else self._asked.get(LOGIN) or self._asked.get(TOKEN)
+        if signed is not None:
+            self.known, self.whose = True, ("user", signed.user_id)
+        return self.known
+
+    def turn_out(self) -> None:
+        """End it at once."""
+        if self.opening is not None:
+            self.opening.cancel()
+        if self.transport is not None:
+            self.transport.abort()
+        self._doors.forget(self)
+
+    async def _handle_request(self, request: web.BaseRequest, *more: Any) -> tuple[web.StreamResponse, bool]:
+        """aiohttp's: handler and answer, whole files included."""
+        self._asked = request
+        try:
+            return await super()._handle_request(request, *more)
+        finally:
+            self.recognised()
+            self._asked = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._doors.forget(self)
+
+
+class Doors:
+    """Accepts from the listening sockets, and closes them. Bounded: `most` connections, an eighth of them strangers'.
+
+    Who loses: the stranger that asks nothing just now, then (where all is full) who else asks nothing, then any stranger, then who has
+    a crowd here; of them those of whom most are from one place, the oldest first. If there is none, the newcomer.
+    """
+
+    def __init__(
+        self, server: web.Server, listening: Sequence[socket.socket], context: ssl.SSLContext | None, is_proxy: Callable[[str], bool]
+    ) -> None:
+        """is_proxy: whether an address is that of a trusted proxy, who brings many."""
+        self.server = server
+        self.most = connections()
+        self.most_strangers = int(STRANGERS * self.most)
+        self._listening, self._is_proxy = list(listening), is_proxy
+        self._handshake: dict[str, Any] = {} if context is None else {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S}
+        self._guests: dict[Guest, None] = {}  # both in the order they came
+        self._strangers: dict[Guest, None] = {}  # and some who have signed in since it was last looked
+        self._dropped = dict.fromkeys(("stranger", "idle", "crowd", "newcomer", "handshake", "descriptors"), 0)
+        self._resting: dict[int, asyncio.TimerHandle] = {}
+
+    async def __aenter__(self) -> Self:
+        for each in self._listening:
+            each.setblocking(False)
+            asyncio.get_running_loop().add_reader(each.fileno(), partial(self._accept, each))
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Nobody comes in any more, and who is just shaking hands goes. Who is in is aiohttp's to close."""
+        for each in self._listening:
+            asyncio.get_running_loop().remove_reader(each.fileno())
+            each.close()
+        for timer in self._resting.values():
+            timer.cancel()
+        opening = [guest.opening for guest in self._guests if guest.opening is not None]
+        for task in opening:
+            task.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
+
+    def __len__(self) -> int:
+        return len(self._guests)
+
+    def samples(self) -> Iterable[Sample]:
+        """For /metrics."""
+        yield Sample("hushcast_connections", "gauge", "Open connections of HTTP, WebSockets included.", len(self._guests))
+        for reason, count in self._dropped.items():
+            yield Sample("hushcast_connections_dropped_total", "counter", "Connections not let in or ended.", count, f'reason="{reason}"')
+
+    def forget(self, guest: Guest) -> None:
+        """It has ended."""
+        self._guests.pop(guest, None)
+        self._strangers.pop(guest, None)
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(ACCEPTS):
+            try:
+                connection, address = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no descriptor left: the others need what there is
+                self._count("descriptors", error)
+                self._rest(listening)
+                return
+            self._welcome(connection, address[0])
+
+    def _welcome(self, connection: socket.socket, address: str) -> None:
+        if not self._has_room():
+            self._count("newcomer")
+            connection.close()
+            return
+        connection.setblocking(False)
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # of any answer that nobody takes
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * patience.STALLED_S))
+        one_place = not is_loopback(address) and not self._is_proxy(address)
+        guest = Guest(self, place_of(address) if one_place else None)
+        self._guests[guest] = self._strangers[guest] = None
+        opening = asyncio.get_running_loop().connect_accepted_socket(lambda: guest, connection, **self._handshake)
+        guest.opening = asyncio.create_task(opening, name="opening a connection")
+        guest.opening.add_done_callback(partial(self._opened, guest, connection))
+
+    def _opened(self, guest: Guest, connection: socket.socket, opening: asyncio.Task[object]) -> None:
+        guest.opening = None
+        if opening.cancelled() or opening.exception() is not None:  # no TLS, say, or nobody there any more
+            self._dropped["handshake"] += not opening.cancelled()
+            connection.close()
+            self.forget(guest)
+
+    def _has_room(self) -> bool:
+        """Make room where there is none. False: nobody can be asked to go."""
+        full = len(self._guests) >= self.most
+        if not full and len(self._strangers) < self.most_strangers:
+            return True
+        for guest in [each for each in self._strangers if each.recognised()]:
+            del self._strangers[guest]
+        if not full and len(self._strangers) < self.most_strangers:
+            return True
+        reason, some = self._least(full)
+        count = Counter(each.whose for each in some)
+        for guest in sorted(some, key=lambda each: -count[each.whose])[:AT_ONCE]:
+            self._count(reason)
+            guest.turn_out()
+        return bool(some)
+
+    def _least(self, full: bool) -> tuple[str, list[Guest]]:
+        """Why, and those who have the least claim to their places."""
+        if idle := [each for each in self._strangers if each.idle]:
+            return "stranger", idle
+        if full and (idle := [each for each in self._guests if each.idle]):
+            return "idle", idle
+        if self._strangers:
+            return "stranger", list(self._strangers)
+        users = Counter(each.whose for each in self._guests if each.recognised())
+        return "crowd", [each for each in self._guests if users[each.whose] > A_CROWD]
+
+    def _count(self, reason: str, why: object = "") -> None:
+        if not self._dropped[reason]:  # said once; the figures have the rest
+            logger.warning("a connection is dropped, of %s: %s %s; from now on that is only counted", len(self._guests), reason, why)
+        self._dropped[reason] += 1
+
+    def _rest(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening.fileno())
+        self._resting[listening.fileno()] = loop.call_later(
+            REST_S, lambda: loop.add_reader(listening.fileno(), partial(self._accept, listening))
+        )
