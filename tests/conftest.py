@@ -89,8 +89,7 @@ def plain_floats() -> None:
 async def nothing_left(request: pytest.FixtureRequest, stretch: float) -> AsyncIterator[None]:
     """No task, child process, descriptor, shared memory, traceback in the log or held loop is left by any test."""
     tolerated = {check for marker in request.node.iter_markers("tolerates") for check in marker.args}
-    older = processes()
-    before = snapshot(older)
+    older, before = processes(), snapshot()
     watch, errors = LoopWatch(stretch), _Errors()
     loop = asyncio.get_running_loop()
     loop.slow_callback_duration = 10.0  # LoopWatch knows better

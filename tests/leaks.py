@@ -33,9 +33,9 @@ class Snapshot(NamedTuple):
         ]
 
 
-def snapshot(older_processes: frozenset[int]) -> Snapshot:
-    """The state now. Descendants of `older_processes` (a browser that lives as long as the run) are not looked at."""
-    return Snapshot(_tasks(), _children(older_processes), _fds(), _memory())
+def snapshot(older_processes: frozenset[int] | None = None) -> Snapshot:
+    """The state now. Descendants of `older_processes` (a browser that lives as long as the run) are not looked at; None: of no process."""
+    return Snapshot(_tasks(), {} if older_processes is None else _children(older_processes), _fds(), _memory())
 
 
 def processes() -> frozenset[int]:
@@ -74,11 +74,11 @@ def _direct() -> Iterator[int]:
 
 def _marked() -> Iterator[int]:
     mark = f"{RUN}={os.environ[RUN]}".encode()
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            with suppress(OSError):
-                if mark in (folder / "environ").read_bytes().split(b"\0"):
-                    yield int(folder.name)
+    for name in os.listdir("/proc"):  # no pathlib here: this is asked before and after every test, of every process there is
+        if name.isdigit() and int(name) != os.getpid():
+            with suppress(OSError), open(f"/proc/{name}/environ", "rb", buffering=0) as environ:
+                if mark in environ.read().split(b"\0"):
+                    yield int(name)
 
 
 def _fds() -> dict[Any, str]:
