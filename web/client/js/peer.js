@@ -95,8 +95,8 @@ export class Peer extends EventTarget {
       const { connection } = this;
       if (!this.#isSettled()) return;
       const answer = withPacketTime(this.answer, ms);
-      const offer = await connection.createOffer();
       try {
+        const offer = await connection.createOffer();
         await connection.setLocalDescription({ type: offer.type, sdp: withRepair(offer.sdp ?? "") });
         await connection.setRemoteDescription({ type: "answer", sdp: answer });
         this.answer = answer; // a later restart shall not change it back
