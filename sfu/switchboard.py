@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -12,6 +12,7 @@ from types import TracebackType
 from sfu import sdp
 from sfu.broadcast import Broadcast
 from sfu.errors import Draining, NotFound, NotLive, PreconditionFailed, UnknownDenoiser
+from sfu.grants import Grant, Grants
 from sfu.listener import Listener
 from sfu.offer import parse_offer
 from sfu.parts import Parts, Wish
@@ -28,12 +29,12 @@ MakePeer = Callable[[sdp.Offer, sdp.Kind, int, str | None, str], Peer]
 
 @dataclass
 class Resource:
-    """A WHIP or WHEP resource: whose it is, by what grant (`login:ID`, say; it may change hands), and the peer behind it."""
+    """A WHIP or WHEP resource: whose it is, by what grant, and the peer behind it."""
 
     peer: Peer
     broadcast: Broadcast
     owner: str
-    grant: str
+    grant: Grant
 
 
 class Switchboard:
@@ -45,6 +46,7 @@ class Switchboard:
         self._broadcasts: dict[str, Broadcast] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._resources: dict[str, Resource] = {}
+        self._grants = Grants()
         self._draining = False
 
     async def __aenter__(self) -> "Switchboard":
@@ -58,10 +60,10 @@ class Switchboard:
 
     # publish
 
-    async def publish(self, username: str, owner: str, offer: str, wish: Wish, host: str | None, grant: str = "") -> Peer:
-        """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet. grant: what `revoke` may end it by.
+    async def publish(self, username: str, owner: str, offer: str, wish: Wish, host: str | None, grant: Grant) -> Peer:
+        """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet. grant: see `answering`.
 
-        Raises BadOffer, NoOpus, UnknownDenoiser, Draining, NotLive where it was ended while it opened.
+        Raises BadOffer, NoOpus, UnknownDenoiser, Draining, NotSignedIn, NotLive where it was ended while it opened.
         """
         if self._draining:
             raise Draining()
@@ -69,7 +71,11 @@ class Switchboard:
         if wish.denoiser is not None and wish.denoiser not in known:
             raise UnknownDenoiser(f"no denoiser {wish.denoiser!r}", known=known)
         parsed = parse_offer(offer, "publish", red=True)
+        grant.check()
         broadcast = await self._broadcast_of(username)
+        if grant.revoked and broadcast.withdraw(peer_id=""):  # it was opened for this offer alone
+            await self._end(broadcast)
+        grant.check()
         peer = self._make_peer(parsed, "publish", 0, host, owner)
         broadcast.offer(peer, wish)
         self._resources[peer.id] = Resource(peer, broadcast, owner, grant)
@@ -97,7 +103,8 @@ class Switchboard:
     async def _hold_open(self, broadcast: Broadcast, opened: asyncio.Future[None]) -> None:
         try:
             async with broadcast:
-                opened.set_result(None)
+                if not opened.done():  # nor cancelled, with who waited for it
+                    opened.set_result(None)
                 await broadcast.over.wait()
         except Exception:
             logger.exception("%s: broke", broadcast.id)
@@ -119,16 +126,17 @@ class Switchboard:
         offer: str,
         variant: str,
         host: str | None,
-        lasts_s: float | None = None,
-        grant: str = "",
+        lasts_s: float | None,
+        grant: Grant,
     ) -> Peer:
         """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; lasts_s: how long it may hear;
-        grant: what `revoke` may end it by.
+        grant: see `answering`.
 
-        Raises NotLive, BadOffer, NoOpus, Draining.
+        Raises NotLive, BadOffer, NoOpus, Draining, NotSignedIn.
         """
         if self._draining:
             raise Draining()
+        grant.check()
         parsed = parse_offer(offer, "subscribe", red=True)
         broadcast = self._on_air(broadcaster)
         if broadcast is None:
@@ -232,20 +240,25 @@ class Switchboard:
             await self._end(broadcast)
         await asyncio.gather(*(self.drop_listener(each, username) for each in list(self._broadcasts)))
 
+    # by what it is allowed
+
     @property
     def grants(self) -> set[str]:
         """By what is sent and heard now."""
-        return {resource.grant for resource in self._resources.values()}
+        return {resource.grant.name for resource in self._resources.values()}
 
-    def hand_over(self, grant: str, successor: str) -> None:
-        """What was begun by one grant is another's from now on."""
-        for resource in self._resources.values():
-            if resource.grant == grant:
-                resource.grant = successor
+    def answering(self, grant: str) -> AbstractContextManager[Grant]:
+        """For `publish` and `subscribe`: to be entered before it is looked whether the grant is good, and left when they have answered."""
+        return self._grants.answering(grant)
+
+    def hand_over(self, grant: str, successor: str) -> AbstractContextManager[None]:
+        """What was begun by one grant, or is just being answered, is another's from now on. To be left when the first is good no more."""
+        return self._grants.passing(grant, successor, [resource.grant for resource in self._resources.values()])
 
     async def revoke(self, grants: Collection[str]) -> None:
-        """These are good no longer: end what was begun by them, a broadcast as by its broadcaster's DELETE."""
-        gone = [(identity, each.owner) for identity, each in self._resources.items() if each.grant in grants]
+        """These are good no longer: end what was begun by them, a broadcast as by its broadcaster's DELETE, and refuse what begins."""
+        self._grants.revoke(grants)
+        gone = [(identity, each.owner) for identity, each in self._resources.items() if each.grant.name in grants]
         await asyncio.gather(*(self._delete_if_there(*each) for each in gone))
 
     async def _delete_if_there(self, identity: str, owner: str) -> None:

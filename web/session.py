@@ -1,6 +1,7 @@
 """Who is asking: the login behind a cookie, or the token behind an Authorization header."""
 
 from collections.abc import Collection, Iterable
+from contextlib import nullcontext
 from datetime import datetime
 from typing import NamedTuple
 
@@ -139,9 +140,9 @@ async def signed_out(app: web.Application, login_ids: Collection[int]) -> None:
 
 async def _replaced(app: web.Application, old: Login, new: Login) -> None:
     """Somebody signed in where somebody was signed in. The same person's voice goes on, under the new login."""
-    if old.user_id == new.user_id:
-        app[SWITCHBOARD].hand_over(login_grant(old.id), login_grant(new.id))
-    await app[DB].run(logins.remove_digest, old.digest)
+    handing = app[SWITCHBOARD].hand_over(login_grant(old.id), login_grant(new.id)) if old.user_id == new.user_id else nullcontext()
+    with handing:
+        await app[DB].run(logins.remove_digest, old.digest)
     await signed_out(app, [old.id])
 
 

@@ -1,0 +1,177 @@
+"""Signing in again, and out, while an offer is being answered: the real app, held at the moment that matters."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestServer
+from aiortc import RTCCertificate
+
+from db import logins
+from db.connection import Database
+from sfu.broadcast import Broadcast
+from sfu.errors import NotSignedIn
+from sfu.grants import Grants
+from sfu.parts import Wish
+from tests.softphone import Softphone, offer
+from tests.web.conftest import PASSWORD, Guest, House, settings
+from web.app import make_app
+from web.keys import DB, SWITCHBOARD
+from web.rounds import look_round
+
+pytestmark = pytest.mark.tolerates("loop")  # server and client are one process here
+
+
+class Held:
+    """Something that has been done, and whoever asked for it is not told before `go`."""
+
+    def __init__(self) -> None:
+        self.reached, self._gone_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(self) -> None:
+        self.reached.set()
+        await self._gone_on.wait()
+
+    def go(self) -> None:
+        self._gone_on.set()
+
+
+@pytest.fixture
+async def aired(tmp_path: Path) -> AsyncIterator[House]:
+    """A house with its media plane."""
+    server = TestServer(make_app(settings(tmp_path / "house")))
+    await server.start_server()
+    house = House(server)
+    yield house
+    await house.close()
+
+
+def held_at_the_check(database: Database, monkeypatch: pytest.MonkeyPatch) -> Held:
+    """The next request is held when it is known for the second time, and for good, that its login is."""
+    held, run, asked = Held(), database.run, 0
+
+    async def held_run(function: Callable[..., Any], *arguments: Any) -> Any:
+        nonlocal asked
+        answer = await run(function, *arguments)
+        asked += function is logins.find
+        if function is logins.find and asked == 2:
+            await held.wait()
+        return answer
+
+    monkeypatch.setattr(database, "run", held_run)
+    return held
+
+
+def held_at_the_opening(monkeypatch: pytest.MonkeyPatch) -> Held:
+    """The next broadcast is held while it opens."""
+    held, enter = Held(), Broadcast.__aenter__
+
+    async def held_enter(broadcast: Broadcast) -> Broadcast:
+        await held.wait()
+        return await enter(broadcast)
+
+    monkeypatch.setattr(Broadcast, "__aenter__", held_enter)
+    return held
+
+
+def an_offer(direction: str = "sendonly") -> str:
+    return offer(RTCCertificate.generateCertificate(), direction, 1, ufrag="abcd", password="x" * 24)
+
+
+async def asked(guest: Guest, path: str, direction: str) -> int:
+    return (await guest.raw("POST", path, data=an_offer(direction), headers={"Content-Type": "application/sdp"})).status
+
+
+async def sign_in_again(guest: Guest) -> None:
+    assert (await guest.ask("POST", "/api/login", {"username": "ada", "password": PASSWORD}))[0] == 200
+
+
+async def sign_out(guest: Guest) -> None:
+    assert (await guest.ask("POST", "/api/logout"))[0] == 204
+
+
+@pytest.fixture(params=["check", "opening"])
+def moment(request: pytest.FixtureRequest, aired: House, monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Where an offer of a voice is held: between what may change."""
+    return held_at_the_opening(monkeypatch) if request.param == "opening" else held_at_the_check(aired.app[DB], monkeypatch)
+
+
+async def test_signed_in_again_while_answered(aired: House, moment: Held) -> None:
+    """What is offered by the old login is the new one's: it goes on, and ends with that one."""
+    ada = await aired.user("ada")
+    asking = asyncio.create_task(asked(ada, "/whip/ada", "sendonly"))
+    await moment.reached.wait()
+    await sign_in_again(ada)
+    moment.go()
+    assert await asking == 201
+    await look_round(aired.app)
+    assert aired.app[SWITCHBOARD].resources == 1
+    await sign_out(ada)
+    assert aired.app[SWITCHBOARD].resources == 0
+
+
+async def test_signed_out_while_answered(aired: House, moment: Held) -> None:
+    """Who is no longer signed in when the answer is there does not get it, and nothing is kept for them."""
+    ada = await aired.user("ada")
+    asking = asyncio.create_task(asked(ada, "/whip/ada", "sendonly"))
+    await moment.reached.wait()
+    await sign_out(ada)
+    moment.go()
+    assert await asking == 401
+    assert aired.app[SWITCHBOARD].resources == 0 and not aired.app[SWITCHBOARD].people()
+
+
+@pytest.mark.parametrize(("then", "status", "left"), [(sign_in_again, 201, 2), (sign_out, 401, 0)])
+async def test_a_listener(
+    aired: House, monkeypatch: pytest.MonkeyPatch, stretch: float, then: Callable[[Guest], Any], status: int, left: int
+) -> None:
+    """The same of who listens."""
+    ada = await aired.user("ada")
+    async with Softphone(ada.session, ada.origin) as mic:
+        await mic.publish("ada", "?denoise=0&record=0")
+        mic.send(0, 0, b"\xfc\xff\xfe")
+        async with asyncio.timeout(10 * stretch):
+            while aired.app[SWITCHBOARD].live_since("ada") is None:
+                await asyncio.sleep(0.01)
+        held = held_at_the_check(aired.app[DB], monkeypatch)
+        asking = asyncio.create_task(asked(ada, "/whep/ada", "recvonly"))
+        await held.reached.wait()
+        await then(ada)
+        held.go()
+        assert await asking == status
+        await look_round(aired.app)
+        assert aired.app[SWITCHBOARD].resources == left
+
+
+async def test_who_asked_has_gone_when_it_is_open(aired: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An offer that is given up while the broadcast opens breaks nothing: the next one finds it open."""
+    held, board = held_at_the_opening(monkeypatch), aired.app[SWITCHBOARD]
+    with board.answering("login:1") as grant:
+        asking = asyncio.create_task(board.publish("ada", "user:ada", an_offer(), Wish(), None, grant))
+        await held.reached.wait()
+        asking.cancel()
+        await asyncio.wait({asking})
+        held.go()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await board.publish("ada", "user:ada", an_offer(), Wish(), None, grant)
+    assert board.resources == 1
+
+
+def test_what_begins_while_one_passes() -> None:
+    """It is the successor's already, and the end of the first, that comes after, is not its own."""
+    grants = Grants()
+    with grants.answering("old") as before:
+        with grants.passing("old", "new", []), grants.answering("old") as meanwhile:
+            grants.revoke({"old"})
+            assert (before.name, meanwhile.name) == ("new", "new")
+            with grants.passing("new", "newer", []):
+                assert (before.name, meanwhile.name) == ("newer", "newer")
+            meanwhile.check()
+            grants.revoke({"newer"})
+            with pytest.raises(NotSignedIn):
+                meanwhile.check()
+        with grants.answering("old") as after:
+            assert after.name == "old"
