@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 STRANGERS = 1 / 8  # of the connections, without a login or a token: 1,024 of 8,192
 A_CROWD = 300  # in use by one user: 256 sockets, and requests; beyond it she makes room where there is none else
 AT_ONCE = 16  # give way together, so that looking for them costs little each
-ACCEPTS = 8  # in one go; packets of sound wait meanwhile
+ACCEPTS = 4  # in one go; packets of sound wait meanwhile
 REST_S = 1.0  # without accepting, when there are no descriptors left
 HANDSHAKE_S = 10.0  # of TLS
 

@@ -29,12 +29,16 @@ async def test_it_listens_where_it_says(server: StartServer) -> None:
 
 
 async def test_https_with_its_own_certificate(server: StartServer) -> None:
-    """A server that speaks HTTPS by itself has a certificate that names it."""
+    """A server that speaks HTTPS by itself has a certificate that names it, and knows that it does."""
     running = await server({"http.tls": "self-signed"})
     assert running.url.startswith("https://127.0.0.1:")
     trusting = ssl.create_default_context(cafile=running.storage / "keys" / "self-signed.pem")
-    async with aiohttp.ClientSession() as client, client.get(f"{running.url}/healthz", ssl=trusting) as answer:
-        assert answer.status == 200
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as client:
+        async with client.get(f"{running.url}/metrics") as answer:
+            assert answer.status == 200, "it is asked from this machine"
+        account = {"username": "alice", "password": "correct horse battery"}
+        async with client.post(f"{running.url}/api/register", json=account, headers={"Origin": running.url}) as answer:
+            assert answer.status == 201 and "__Host-hushcast" in answer.cookies
 
 
 async def test_it_starts_again_on_the_same_port(server: StartServer) -> None:
