@@ -1,7 +1,8 @@
 /** Routes, levels, delays, keys: what decides without a page. */
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { test } from "node:test";
-import { Problem } from "../../web/client/js/api.js";
+import { Problem, request } from "../../web/client/js/api.js";
 import { whipUrl } from "../../web/client/js/broadcaster.js";
 import { meaning } from "../../web/client/js/keys.js";
 import { backoff, isFinal } from "../../web/client/js/line.js";
@@ -68,6 +69,18 @@ test("the browser's buffer is the mean of what played since the last look", () =
 test("refusals are final, a busy or absent server is asked again", () => {
   assert.deepEqual([[404, "not_live"], [403, "not_friends"], [429, "too_many"], [503, "draining"], [0, "offline"]].map(([status, code]) => isFinal(new Problem(status, code, ""))), [true, true, false, false, false]);
   assert.ok([0, 1, 2, 3, 9].map(backoff).every((delay, index, all) => !index || delay >= all[index - 1]));
+});
+
+test("a server that does not answer in time counts as one that is not there", async () => {
+  const mute = createServer(() => undefined);
+  await new Promise((then) => mute.listen(0, "127.0.0.1", then));
+  try {
+    const asked = request(`http://127.0.0.1:${mute.address().port}/`, { method: "POST", body: "" }, 50);
+    await assert.rejects(asked, (problem) => problem instanceof Problem && problem.code === "offline");
+  } finally {
+    mute.closeAllConnections();
+    mute.close();
+  }
 });
 
 test("the microphone is asked for without the browser's own cleaning", () => {

@@ -29,14 +29,16 @@ export function asProblem(error) {
 }
 
 /**
- * One request. Throws Problem for everything but 2xx.
- * @param {string} url @param {RequestInit} [options] @returns {Promise<Response>}
+ * One request. Throws Problem for everything but 2xx. withinMs: how long it may take; by itself it may wait for minutes, on a
+ * connection whose other end is no longer to be reached.
+ * @param {string} url @param {RequestInit} [options] @param {number} [withinMs] @returns {Promise<Response>}
  */
-export async function request(url, options = {}) {
+export async function request(url, options = {}, withinMs = undefined) {
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(url, { credentials: "same-origin", ...options });
+    const limit = withinMs === undefined ? {} : { signal: AbortSignal.timeout(withinMs) };
+    response = await fetch(url, { credentials: "same-origin", ...limit, ...options });
   } catch {
     throw new Problem(0, "offline", "The server does not answer.");
   }

@@ -3,6 +3,8 @@
 import { Problem, request } from "./api.js";
 import { iceServers, mediaPort, restartFragment, withCredentials, withPacketTime, withRepair } from "./sdp.js";
 
+/** So long an answer is waited for; then the way to the server counts as dead, and another connection is tried. */
+const ANSWER_WITHIN_MS = 10_000;
 /** Nothing came back over the media port for so long: it is not open. */
 const UP_WITHIN_MS = 7000;
 /** "disconnected" may heal by itself (RFC 7675: one missed check); after this it is a failure. */
@@ -55,7 +57,8 @@ export class Peer extends EventTarget {
     const offer = await this.connection.createOffer();
     const description = { type: offer.type, sdp: withRepair(offer.sdp ?? "") };
     await this.connection.setLocalDescription(description);
-    const response = await request(this.plan.url, { method: "POST", body: description.sdp, headers: this.#headers("application/sdp") });
+    const asked = { method: "POST", body: description.sdp, headers: this.#headers("application/sdp") };
+    const response = await request(this.plan.url, asked, ANSWER_WITHIN_MS);
     this.location = new URL(response.headers.get("Location") ?? "", new URL(this.plan.url, location.href)).href;
     const servers = iceServers(response.headers.get("Link"));
     if (servers.length) this.connection.setConfiguration({ bundlePolicy: "max-bundle", iceServers: servers });
@@ -78,9 +81,8 @@ export class Peer extends EventTarget {
   async #restart(resource) {
     const offer = await this.connection.createOffer({ iceRestart: true });
     await this.connection.setLocalDescription({ type: offer.type, sdp: withRepair(offer.sdp ?? "") });
-    const response = await request(resource, {
-      method: "PATCH", body: restartFragment(offer.sdp ?? ""), headers: { ...this.#headers("application/trickle-ice-sdpfrag"), "If-Match": "*" },
-    });
+    const headers = { ...this.#headers("application/trickle-ice-sdpfrag"), "If-Match": "*" };
+    const response = await request(resource, { method: "PATCH", body: restartFragment(offer.sdp ?? ""), headers }, ANSWER_WITHIN_MS);
     this.answer = withCredentials(this.answer, await response.text());
     await this.connection.setRemoteDescription({ type: "answer", sdp: this.answer });
   }
