@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 
+from sfu.audience import Audience
 from sfu.brevity import Brevity
 from sfu.errors import UnknownDenoiser
 from sfu.fanout import Fanout
@@ -55,13 +56,13 @@ class Broadcast:
         self.over = asyncio.Event()
         self.recording: int | None = None  # known for good after the end
         self.ssrc = ssrc
-        self.listeners: dict[str, Listener] = {}
-        self._until: dict[str, float] = {}  # monotonic seconds at which a listener has to leave, of those who may not stay
         self.ingest = Ingest(parts.config.ingest.reorder_ms, self._ordered)
         self.fanout = Fanout(ssrc)
         watch = Watch(parts.capacity, parts.config.worker.max_delay_ms)
         self.worker = KeptWorker(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
         self.taping = Taping(identity, parts.archive)
+        places = parts.config.broadcast.places
+        self._audience = Audience(identity, places, self.fanout, self.worker, forget, self._changed, self._later)
         self._parts = parts
         self._forget = forget  # called with the id of a peer that is gone for good
         self._source: Peer | None = None
@@ -84,7 +85,7 @@ class Broadcast:
         async with AsyncExitStack() as opening:  # from ear to mic, so that closing runs mic to ear
             opening.push_async_callback(self._close_rest)
             opening.push_async_callback(self._close_tape)
-            opening.push_async_callback(self._close_listeners)
+            opening.push_async_callback(self._audience.close)
             opening.callback(self.fanout.close)
             await opening.enter_async_context(self.worker)
             opening.push_async_callback(ended, lasting(self._tick_for_ever(), name=f"ticker of {self.id}"))
@@ -120,11 +121,6 @@ class Broadcast:
         if self.worker.active and self.state is not State.WAITING:
             await asyncio.sleep(DRAIN_S)
         self.fanout.flush()
-
-    async def _close_listeners(self) -> None:
-        listeners = list(self.listeners.values())
-        self.listeners.clear()
-        await asyncio.gather(*(listener.peer.close() for listener in listeners))
 
     async def _close_tape(self) -> None:
         self.recording = await self.taping.close()
@@ -286,59 +282,22 @@ class Broadcast:
 
     # the listeners
 
+    @property
+    def listeners(self) -> dict[str, Listener]:
+        """By the ids of their peers, those who still connect too."""
+        return self._audience.listeners
+
     def join(self, listener: Listener, lasts_s: float | None = None) -> None:
         """Let a listener in, for so long at most; the first packet goes to it once its DTLS is done."""
-        peer = listener.peer
-        if listener.person:
-            self._make_room_for(listener.name)
-        self.listeners[peer.id] = listener
-        if lasts_s is not None:
-            self._until[peer.id] = time.monotonic() + lasts_s
-        peer.on_gone = lambda reason: self._listener_gone(peer.id, reason)
-        peer.on_up = lambda: self._listener_up(listener)
-        peer.on_moved = lambda: self.fanout.moved(listener)
-        peer.on_rtcp = partial(self.fanout.rtcp, listener)
-        self._listened()
-
-    def _make_room_for(self, name: str) -> None:
-        """The oldest goes, of those that do not hear yet if there are any."""
-        own = sorted((each.peer for each in self.listeners.values() if each.name == name), key=lambda peer: peer.up)
-        for peer in own[: max(len(own) + 1 - self._parts.config.broadcast.places, 0)]:
-            self._listener_gone(peer.id, "replaced")
-
-    def _listener_up(self, listener: Listener) -> None:
-        if listener.peer.id in self.listeners:
-            self.fanout.join(listener)
-            self._changed()
-
-    def _listener_gone(self, peer_id: str, reason: str) -> None:
-        listener = self.listeners.get(peer_id)
-        if listener is not None:
-            logger.info("%s: a listener is %s", self.id, reason)
-            self._later(self.part(peer_id))
+        self._audience.join(listener, lasts_s)
 
     async def part(self, peer_id: str) -> None:
-        """End one listening. Idempotent; its slot is out before its SRTP session is freed."""
-        listener = self.listeners.pop(peer_id, None)
-        if listener is None:
-            return
-        self._until.pop(peer_id, None)
-        self._forget(peer_id)
-        self.fanout.leave(listener)
-        self._listened()
-        self._changed()
-        await listener.peer.close()
+        """End one listening. Idempotent."""
+        await self._audience.part(peer_id)
 
     def choose(self, peer_id: str, variant: str) -> None:
         """One listener's own variant, from its next packet on."""
-        self.fanout.choose(self.listeners[peer_id], variant)
-        self._listened()
-
-    def _listened(self) -> None:
-        wanted = any(listener.variant == "denoised" for listener in self.listeners.values())
-        if wanted is not self.worker.listened:
-            self.worker.listened = wanted
-            self.worker.look()
+        self._audience.choose(peer_id, variant)
 
     # time
 
@@ -363,8 +322,7 @@ class Broadcast:
             self._parts.news.on_level(self.username, *self._heard_levels())
         elif self.state is State.PARKED and now - self._parked_at > self._parts.config.broadcast.grace_s:
             self.over.set()
-        for peer_id in [peer_id for peer_id, until in self._until.items() if now > until]:
-            self._listener_gone(peer_id, "allowed no longer")
+        self._audience.look(now)
         for peer, _, since in list(self._candidates.values()):
             if now - since > NO_MEDIA_S:
                 self._source_gone(peer, "without media")
