@@ -20,6 +20,8 @@ from tests.bench.histograms import Strip, histograms
 from tests.bench.search import Search
 from tests.bench.workers_report import report
 from tests.running import ROOT
+from tests.sound import RATE_HZ, read_wav
+from tests.workers.files import write
 from tests.workers.speech import Paired
 from workers.denoiser import BLOCK
 from workers.errors import WorkerFailed
@@ -41,7 +43,9 @@ def test_bench(stretch: float, audio_folder: Path, models_folder: Path, tmp_path
     """A row for each denoiser and for what it is compared with, exactly the promised keys, and a page that stands alone."""
     plot = tmp_path / "workers.html"
     short = ("--rounds", "1", "--seconds", "1", "--share", "1", "--most", "2", "--denoisers", "deepfilternet3,rnnoise", "--plot", str(plot))
-    folders = ("--audio", str(audio_folder), "--models", str(models_folder))
+    for name in ("noisy_snr0.wav", "clean_freesound_33711.wav"):
+        write(tmp_path / name, read_wav(audio_folder / name)[None, : 4 * RATE_HZ], RATE_HZ)
+    folders = ("--audio", str(tmp_path), "--models", str(models_folder))
     ended = bench(*short, *folders, "--json", stretch=stretch)
     rows: list[dict[str, Any]] = json.loads(ended.stdout)
     for stage in ("hops, round 1", "quality", "memory and start: rnnoise", "packets, round 1", "share 1: "):
