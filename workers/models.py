@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[1]
 NO_WEIGHTS = "no weights"
+_LONGEST = 65_536  # bytes of a line
 RETRY_S = (900.0, 3600.0, 14400.0, 43200.0)  # after a fetch that failed; then every 12 hours
 
 
@@ -172,7 +173,7 @@ class Models:
         )  # fmt: skip
         assert child.stdout is not None and child.stderr is not None
         try:
-            last, _ = await asyncio.gather(_last_line(child.stderr), _each_line(child.stdout, on_line))
+            last, _ = await asyncio.gather(_last_line(child.stderr), _each_line(child.stdout, on_line or (lambda line: None)))
             return await child.wait(), last
         finally:
             if child.returncode is None:
@@ -192,10 +193,16 @@ def _usable(graph: Path) -> bool:
     return False
 
 
-async def _each_line(stream: asyncio.StreamReader, use: Callable[[str], None] | None) -> None:
-    async for line in stream:
-        if use:
+async def _each_line(stream: asyncio.StreamReader, use: Callable[[str], None]) -> None:
+    """Line by line until it ends; of one that does not end, as libraries draw their progress, what came last."""
+    rest = b""
+    while chunk := await stream.read(_LONGEST):
+        *lines, rest = (rest + chunk).split(b"\n")
+        rest = rest[-_LONGEST:]
+        for line in lines:
             use(line.decode("utf-8", "replace").strip())
+    if rest:
+        use(rest.decode("utf-8", "replace").strip())
 
 
 async def _last_line(stream: asyncio.StreamReader) -> str:

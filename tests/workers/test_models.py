@@ -279,3 +279,10 @@ async def test_spoilt_weights(tmp_path: Path, models_folder: Path, caplog: pytes
     available, reason = models.state(NAME)
     assert not available and reason is not None and reason.startswith("failed: ")
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_a_child_that_ends_no_line(cache: Path) -> None:
+    """What a library says at length, and without a line's end, does not keep the other models from being prepared."""
+    models, says = Models([], "upstream", False, cache, lambda: None), "import sys; sys.stderr.write('x' * 200_000)"
+    status, last = await models._child("timeit", "-n1", "-r1", "-s", says, "pass")
+    assert status == 0 and last == "x" * 300
