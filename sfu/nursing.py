@@ -28,6 +28,7 @@ class Nursing:
         self._nursery: Nursery | None = None
         self._deaths: deque[float] = deque(maxlen=16)
         self._blamed: Counter[str] = Counter()
+        self._not_before = 0.0  # monotonic seconds
         self._making = asyncio.Lock()  # two broadcasts that ask at once share the one that is made
 
     async def __aenter__(self) -> "Nursing":
@@ -43,12 +44,13 @@ class Nursing:
             if self._nursery is not None and not self._nursery.alive:
                 await self._mourn(self._nursery)
             if self._nursery is None:
+                await asyncio.sleep(self._not_before - time.monotonic())
                 refused = [name for name, times in self._blamed.items() if times >= DEADLY]
                 self._nursery = await Nursery(self._share, refused).__aenter__()
             return self._nursery
 
     async def _mourn(self, nursery: Nursery) -> None:
-        """Let the dead one go, and wait where they die too fast."""
+        """Let the dead one go; the next has to wait where they die too fast, whoever asks for it then."""
         now = time.monotonic()
         self._deaths.append(now)
         if nursery.last_asked is not None:
@@ -57,8 +59,8 @@ class Nursing:
         wait_s = min(BACK_OFF_S * 2 ** (often - 3), MOST_BACK_OFF_S) if often > 2 else 0.0
         over = f" over {nursery.last_asked}" if nursery.last_asked else ""
         logger.warning("the nursery (pid %s) has died%s; another is made in %g s", nursery.pid, over, wait_s)
+        self._not_before = now + wait_s
         await self._let_go()
-        await asyncio.sleep(wait_s)
 
     async def _let_go(self) -> None:
         nursery, self._nursery = self._nursery, None

@@ -59,3 +59,22 @@ async def test_two_who_ask_at_once_share_one(stretch: float) -> None:
         made = await asyncio.gather(*(nursing.nursery() for _ in range(5)))
         assert len({each.pid for each in made}) == 1 and made[0] is not first
         assert psutil.Process().num_fds() == before
+
+
+async def test_who_gives_up_waiting_spares_nobody_the_wait(monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """Where the one who asked after a death goes away, the next one who asks waits for what is left."""
+    monkeypatch.setattr(rules, "BACK_OFF_S", 1.0)
+    async with Nursing() as nursing:
+        for _ in range(3):
+            nursery = await nursing.nursery()
+            os.kill(nursery.pid, signal.SIGKILL)
+            await asyncio.wait_for(nursery.gone.wait(), 5 * stretch)
+        begin = time.monotonic()
+        asking = asyncio.create_task(nursing.nursery())
+        async with asyncio.timeout(5 * stretch):
+            while nursing._nursery is not None:
+                await asyncio.sleep(0.01)
+        asking.cancel()
+        await asyncio.wait({asking})
+        await nursing.nursery()
+        assert time.monotonic() - begin >= 1.0
