@@ -29,7 +29,7 @@ from web.certificate import tls_context
 from web.doors import Doors
 from web.keys import ADDRESSES, METRICS, READINESS
 from web.operations import drain
-from workers.pages import collapse
+from workers.pages import collapse, grow_large
 
 logger = logging.getLogger(__name__)
 
@@ -100,13 +100,14 @@ def doors_of(runner: web.AppRunner, sockets: Sequence[socket.socket], context: s
 
 
 def settle() -> None:
-    """All is loaded and stays: no collection looks at it any more, and it moves into large pages.
+    """All is loaded and stays: no collection looks at it any more, and it moves into large pages. What comes is put into such.
 
     A full collection held the loop for 30 ms; a packet that comes after 20 ms of nothing finds its pages sooner.
     """
     gc.collect()
     gc.freeze()
     collapse()
+    grow_large()
 
 
 async def _closed_in_time(runner: web.AppRunner) -> bool:

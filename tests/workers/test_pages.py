@@ -2,13 +2,33 @@
 
 import mmap
 import platform
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from workers import pages
-from workers.pages import HUGE, collapse
+from workers.pages import HEAP_ROOM, HUGE, collapse
+
+POLICY = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+GROWN = """
+import ctypes
+from pathlib import Path
+from workers.pages import grow_large
+grow_large()
+grow_large()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+blocks = [libc.malloc(3000) for _ in range(2000)]
+for block in blocks:
+    ctypes.memset(ctypes.c_void_p(block), 1, 3000)
+for block in blocks:
+    libc.free(ctypes.c_void_p(block))
+print(Path("/proc/self/smaps").read_text())
+"""
 
 
 def in_huge_pages() -> int:
@@ -37,6 +57,17 @@ def test_collapse() -> None:
     collapse()
     assert in_huge_pages() >= max(before, 6 * HUGE // 1024)
     assert (held == np.arange(len(held))).all()
+
+
+@pytest.mark.skipif(not POLICY.exists() or platform.libc_ver()[0] != "glibc", reason="no huge pages in this kernel, or another C library")
+def test_growth_is_large() -> None:
+    """The heap has room that is marked for huge pages, and keeps it when what was in it is given back."""
+    smaps = subprocess.run(
+        [sys.executable, "-c", GROWN], cwd=Path(pages.__file__).parents[1], capture_output=True, text=True, check=True
+    ).stdout
+    areas = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", smaps, flags=re.M)
+    heap = [area for area in areas if area.partition("\n")[0].endswith("[heap]") and re.search(r"^VmFlags:.* hg\b", area, re.M)]
+    assert sum(int(size) for area in heap for size in re.findall(r"^Size: +(\d+) kB", area, re.M)) >= HEAP_ROOM >> 10
 
 
 def test_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
