@@ -53,6 +53,12 @@ def _public_url(value: str) -> None:
         raise ValueError(f"{value!r} has port 0")
 
 
+def _models_url(value: str) -> None:
+    parts = urlsplit(value)
+    if value != "upstream" and (parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0):
+        raise ValueError(f"{value!r} is neither upstream nor like https://mirror.example.org/models")
+
+
 def _networks(value: tuple[str, ...]) -> None:
     for network in value:
         ipaddress.ip_network(network, strict=False)
@@ -77,6 +83,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("rtc", "ice_servers"): _ice_servers,
     ("database", "url"): not_yet("SQLite in storage.path"),
     ("redis", "url"): not_yet("everything in one process"),
+    ("models", "url"): _models_url,
     ("denoise", "default"): filled,
     ("denoise", "device"): one_of("auto", "cpu", "cuda"),
     ("denoise", "chunk_s"): within(1, 8),

@@ -5,7 +5,7 @@ Everything wrong raises `ConfigError` with one line that says where, what, and w
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -14,6 +14,7 @@ from sfu.config import Config
 from sfu.errors import ConfigError
 
 PREFIX = "HUSHCAST_"
+NO_SETTINGS = (f"{PREFIX}TEST_", f"{PREFIX}BENCH_")  # what the tests and the bench ask of the environment
 
 # What a value has to be, in the operator's words.
 EXPECTED = {
@@ -33,6 +34,7 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
     tree = _read(file)
     kinds = get_type_hints(Config)
     _refuse_unknown(file.name, "section ", tree, kinds)
+    _refuse_strangers(environment, [f"{PREFIX}{name.upper()}_" for name in kinds])
     sections: dict[str, Any] = {name: _section(file, name, kind, tree.get(name, {}), environment) for name, kind in kinds.items()}
     config = Config(**sections)
     check_together(config)
@@ -71,6 +73,12 @@ def _section(file: Path, name: str, kind: type, given: object, environment: Mapp
         except ValueError as error:
             raise ConfigError(f"{variable if variable in texts else f'{file.name}: {name}.{key}'}: {error}") from error
     return kind(**values)
+
+
+def _refuse_strangers(environment: Iterable[str], prefixes: Sequence[str]) -> None:
+    """A variable that is of no section would be a setting that silently does not hold."""
+    strangers = [name for name in environment if name.startswith(PREFIX) and not name.startswith((*prefixes, *NO_SETTINGS))]
+    _refuse_unknown("environment", "variable ", strangers, [f"{prefix}*" for prefix in prefixes])
 
 
 def _refuse_unknown(where: str, what: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -87,6 +87,12 @@ def test_values_of_the_file(tmp_path: Path) -> None:
     assert config.broadcast.grace_s == 3.0 and isinstance(config.broadcast.grace_s, float)
 
 
+@pytest.mark.parametrize("url", ["upstream", "http://127.0.0.1:9", "https://mirror.example.org/models/", "http://[::1]:8000/models"])
+def test_where_models_are_fetched_from(url: str, tmp_path: Path) -> None:
+    """models.url is "upstream" or an http address of any kind."""
+    assert load(written(tmp_path, f'[models]\nurl = "{url}"'), {}).models.url == url
+
+
 def test_an_address_list(tmp_path: Path) -> None:
     """rtc.host may be a list, one socket an address."""
     assert load(written(tmp_path, '[rtc]\nhost = ["127.0.0.1", "::1"]'), {}).rtc.host == ("127.0.0.1", "::1")
@@ -102,6 +108,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         "HUSHCAST_DENOISE_CHUNK_S": "4",
         "HUSHCAST_STORAGE_PATH": "elsewhere",
         "HUSHCAST_TEST_AUDIO": "is not a setting",
+        "HUSHCAST_BENCH_NETWORK": "nor is this",
     }
     config = load(written(tmp_path, '[http]\nport = 1\n[rtc]\nannounce = ["a"]'), environment)
     assert config.http.port == 9000
@@ -132,6 +139,11 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         ('[http]\npublic_url = "https://a:b"', "http.public_url: "),
         ('[http]\ntrusted_proxies = ["proxy"]', "http.trusted_proxies: 'proxy' does not appear to be"),
         ('[rtc]\nice_servers = ["stun.example.org"]', "rtc.ice_servers: 'stun.example.org' does not begin with stun:"),
+        ('[models]\nurl = "ftp://x"', "models.url: 'ftp://x' is neither upstream nor like https://"),
+        ('[models]\nurl = "https://"', "models.url: 'https://' is neither upstream nor like"),
+        ('[models]\nurl = ""', "models.url: '' is neither upstream nor like"),
+        ('[models]\nurl = "http://[::1/models"', "models.url: "),
+        ('[models]\nurl = "http://a:b/models"', "models.url: "),
         ("[recording]\nwav = 1", "recording.wav: 1 is not true or false"),
         ("[recording]\nkeep_days = -1", "recording.keep_days: -1 is less than 0"),
         ("[denoise]\nchunk_s = 9", "denoise.chunk_s: 9.0 is not in 1-8"),
@@ -158,6 +170,9 @@ def test_what_the_file_may_not_say(tmp_path: Path, text: str, says: str) -> None
     [
         ("HUSHCAST_HTTP_PORT", "eighty", "HUSHCAST_HTTP_PORT: 'eighty' is not a whole number"),
         ("HUSHCAST_HTTP_PROT", "80", "environment: unknown variable HUSHCAST_HTTP_PROT; known: HUSHCAST_HTTP_HOST, "),
+        ("HUSHCAST_NOSUCH_KEY", "1", "environment: unknown variable HUSHCAST_NOSUCH_KEY; known: HUSHCAST_HTTP_*, HUSHCAST_RTC_*"),
+        ("HUSHCAST_RECORDINGWAV", "false", "environment: unknown variable HUSHCAST_RECORDINGWAV; known: "),
+        ("HUSHCAST_MODELS_URL", "ftp://x", "HUSHCAST_MODELS_URL: 'ftp://x' is neither"),
         ("HUSHCAST_RECORDING_WAV", "1", "HUSHCAST_RECORDING_WAV: '1' is not true or false"),
         ("HUSHCAST_REDIS_URL", "redis://x", "HUSHCAST_REDIS_URL: not supported yet"),
         ("HUSHCAST_RTC_HOST", " , ", "HUSHCAST_RTC_HOST: has to be given"),
