@@ -5,7 +5,8 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from contextlib import ExitStack
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from workers.ring import ORDERED, Packet, Ring
 _STATS_S = 1.0
 _WINDOW = 256  # packets whose durations are kept for the quantiles
 FDS = 5
+End = TypeVar("End")
 
 
 class Order(NamedTuple):
@@ -39,12 +41,21 @@ class Carrier:
     """One voice in its process. Owns its ends of both rings, both bells and the line until close()."""
 
     def __init__(self, order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], spent: Callable[[], Spent]) -> None:
-        """fds: noisy ring, noisy bell, clean ring, clean bell, line, all owned from here on. spent: by all voices of the process."""
-        noisy, noisy_bell, clean, clean_bell, line = fds
-        self._pipeline = Pipeline(loaded[order.denoiser], delay=order.delay)
-        self._noisy, self._clean = Ring.attach(noisy), Ring.attach(clean)
-        self.bell, self._clean_bell = Bell.attach(noisy_bell), Bell.attach(clean_bell)
-        self.line = socket.socket(fileno=line)  # last, for it would close itself where something fails, and is still needed to say so
+        """fds: noisy ring, noisy bell, clean ring, clean bell, line, all owned from here on. spent: by all voices of the process.
+
+        Where it raises (whatever a plugin does, OSError, ValueError) they are closed, but for the line, on which it is still to be said.
+        """
+        *ends, line = fds
+        with ExitStack() as undone:
+            undone.callback(_close, ends)  # those that nobody has taken yet
+            self._pipeline = Pipeline(loaded[order.denoiser], delay=order.delay)
+            undone.callback(self._pipeline.close)
+            self._noisy = undone.enter_context(_taken(ends, Ring.attach))
+            self.bell = undone.enter_context(_taken(ends, Bell.attach))
+            self._clean = undone.enter_context(_taken(ends, Ring.attach))
+            self._clean_bell = undone.enter_context(_taken(ends, Bell.attach))
+            self.line = socket.socket(fileno=line)
+            undone.pop_all()
         self._name = order.denoiser
         self._loaded = loaded
         self._spent, self._spent_before, self._cpu_s = spent, spent(), 0.0
@@ -168,6 +179,18 @@ class Carrier:
         self._pipeline.close()
         for each in (self._noisy, self._clean, self.bell, self._clean_bell, self.line):
             each.close()
+
+
+def _taken(ends: list[int], attach: Callable[[int], End]) -> End:
+    """The first of these descriptors in the hands of its owner; where it has none, it stays among them."""
+    end = attach(ends[0])
+    del ends[0]
+    return end
+
+
+def _close(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def tell(line: socket.socket, message: Message) -> None:

@@ -38,7 +38,10 @@ class Denoiser(Protocol):
         """The state of one new voice. Giving up the last reference closes it."""
 
     def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
-        """Denoise one block of each voice: float32[n, block] -> float32[n, block], row i belongs to voices[i]."""
+        """Denoise one block of each voice: float32[n, block] -> float32[n, block], row i belongs to voices[i].
+
+        Where it raises, the voices are to be as they were: each is then tried alone, for one may be to blame.
+        """
 
 
 def blocks_at_once(denoiser: Denoiser) -> int:

@@ -69,11 +69,15 @@ class Ring:
         if slots < 1:
             raise ValueError(f"a ring needs at least one slot, not {slots}")
         fd = _memory_file(_LINES + slots * _SLOT)
-        return cls(fd, max_delay_ms)
+        try:
+            return cls(fd, max_delay_ms)
+        except OSError:
+            os.close(fd)
+            raise
 
     @classmethod
     def attach(cls, fd: int, max_delay_ms: float = 200) -> "Ring":
-        """The other side's ring, from the descriptor that came over the socket; it is owned from here on."""
+        """The other side's ring, from the descriptor that came over the socket; its own, save where this raises: ValueError, OSError."""
         if os.fstat(fd).st_size < _LINES + _SLOT:
             raise ValueError("that descriptor is no ring")
         return cls(fd, max_delay_ms)

@@ -6,7 +6,6 @@ With no voice left it ends; where the nursery can hand it more of them, it does 
 """
 
 import json
-import os
 import select
 import socket
 import time
@@ -53,8 +52,6 @@ class Process:
         except Exception as error:  # noqa: BLE001  it is that voice's
             self._one_less()
             refuse(fds[-1], getattr(error, "reason", "crashed"), str(error))
-            for fd in fds[:-1]:
-                os.close(fd)
             return
         for each in (carrier.bell, carrier.line):
             self._carriers[each.fileno()] = carrier

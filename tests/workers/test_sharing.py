@@ -25,7 +25,8 @@ from workers.control import Failed, parse
 from workers.denoiser import BLOCK, Denoiser, Sound, Voice
 from workers.nursery import Nursery
 from workers.pipeline import Pipeline
-from workers.plugins.deepfilternet import DeepFilterNet3
+from workers.plugins.deepfilternet import DeepFilterNet3, Engine
+from workers.plugins.passthrough import Passthrough
 from workers.plugins.rnnoise import RNNoise
 from workers.ring import Packet, Ring
 from workers.stage import Hops, Stage
@@ -116,6 +117,41 @@ def test_a_batch_is_its_voices(deepfilternet3_graph: Path, audio_folder: Path) -
         assert 10 * np.log10(np.sum(single**2) / np.sum((single - batched) ** 2)) > 100
 
 
+class Moody:
+    """An engine that raises at some of its calls, when asked for more than one voice."""
+
+    def __init__(self, engine: Engine, bad: Sequence[int]) -> None:
+        self._engine, self._bad, self._calls = engine, bad, 0
+        self.latency, self.look_ahead, self.hops, self.open, self.hold = (
+            engine.latency, engine.look_ahead, engine.hops, engine.open, engine.hold,
+        )  # fmt: skip
+
+    def run(self, frames: Sound, states: Sequence[Any]) -> tuple[Sound, Sequence[Any]]:
+        self._calls += len(states) > 1
+        if len(states) > 1 and self._calls in self._bad:
+            raise RuntimeError("not this time")
+        return self._engine.run(frames, states)
+
+
+def test_a_batch_that_fails_is_not_heard(deepfilternet3_graph: Path, audio_folder: Path) -> None:
+    """Where the engine chokes on a batch, also half-way through a start, each voice is what it is alone, to 100 dB."""
+    calm = DeepFilterNet3({"graph": str(deepfilternet3_graph)})
+    moody = DeepFilterNet3({"graph": str(deepfilternet3_graph)})
+    moody._engine = Moody(moody._engine, (1, 4, 20))
+    sound = read_wav(audio_folder / "noisy_snr0.wav").astype(np.float32)
+    voices = [sound[start * 48_000 :][: 81 * BLOCK] for start in range(3)]
+
+    def whole(model: Denoiser, voice: np.ndarray) -> Work[np.ndarray]:
+        stage, out = Stage(model, 1440, Hops()), []
+        for at in (0, *range(1, 81, 2)):
+            out.append((yield from stage.hop(voice[at * BLOCK : (at + (2 if at else 1)) * BLOCK])))
+        return np.concatenate(out)
+
+    for each, failed in zip(voices, in_step([whole(moody, each) for each in voices]), strict=True):
+        single = alone(whole(calm, each))
+        assert 10 * np.log10(np.sum(single**2) / np.sum((single - failed) ** 2)) > 100
+
+
 class Sleepy(Paired):
     """Takes its time where it is given two blocks."""
 
@@ -168,13 +204,16 @@ async def test_one_fails_alone(gain: float, reason: str, stretch: float) -> None
             assert not way.ended.is_set()
 
 
-def test_a_voice_that_cannot_begin() -> None:
-    """It is told why on its line, each of its descriptors is closed once, and the process has no voice more."""
-    process = Process({})
+@pytest.mark.parametrize("bad", [None, 0, 2])
+def test_a_voice_that_cannot_begin(bad: int | None) -> None:
+    """For want of its denoiser or of a ring it is told why on its line, each descriptor is closed once, and there is no voice more."""
+    process = Process({"passthrough": Passthrough({})})
     with Ring.create() as noisy, Ring.create() as clean, Bell.create() as noisy_bell, Bell.create() as clean_bell:
         near, far = socket.socketpair()
         fds = [*(os.dup(fd) for fd in (noisy.fd, noisy_bell.handed, clean.fd, clean_bell.handed)), far.detach()]
-        process.take_in(Order("nobody", 0), fds)
+        if bad is not None:
+            os.dup2(near.fileno(), fds[bad])
+        process.take_in(Order("nobody" if bad is None else "passthrough", 0), fds)
         again = [os.open(os.devnull, os.O_RDONLY) for _ in fds]  # who closes one twice closes another's
         gc.collect()
         assert sorted(again) == sorted(fds)

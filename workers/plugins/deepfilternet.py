@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from workers.denoiser import BLOCK, RATE_HZ, Sound
 from workers.errors import OptionError
@@ -18,8 +17,8 @@ from workers.streaming.graph import Graph
 from workers.weights import FAMILIES
 
 BINS = BLOCK + 1
-Frames = npt.NDArray[np.complex64]
 State = Any  # the engine's own
+Carried = tuple[State, int]  # and the hops of look-ahead that are to come
 STFT = {"sr": RATE_HZ, "fft_size": 2 * BLOCK, "hop_size": BLOCK, "nb_bands": 32, "min_nb_erb_freqs": 2}
 
 
@@ -41,14 +40,18 @@ class Engine(Protocol):
 
 
 class Voice:
-    """What one voice carries: the model's state, the STFT with half a frame on each side, and how many hops of look-ahead are to come."""
+    """What one voice carries: the model's state, the STFT with half a frame on each side, and how many hops of look-ahead are to come.
 
-    __slots__ = ("ahead", "state", "stft")
+    heard: float32[1, 480], the last hop: what the STFT remembers of its input.
+    """
+
+    __slots__ = ("ahead", "heard", "state", "stft")
 
     def __init__(self, state: State, stft: Any, look_ahead: int) -> None:
         self.state = state
         self.stft = stft  # libdf.DF
         self.ahead = look_ahead
+        self.heard = np.zeros((1, BLOCK), np.float32)
 
 
 class DeepFilterNet3:
@@ -87,29 +90,43 @@ class DeepFilterNet3:
     def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
         """Denoise a hop or `blocks` of each voice; the output trails the input by `latency` samples.
 
-        noisy: float32[n, hops * 480] in [-1, 1], mono, 48 kHz, row i belongs to voices[i].   Returns the same shape.   Raises nothing.
+        noisy: float32[n, hops * 480] in [-1, 1], mono, 48 kHz, row i belongs to voices[i].   Returns the same shape.
+        Raises what the engine raises; the voices are then as they were.
         """
         hops = noisy.shape[1] // BLOCK
-        if any(0 < voice.ahead < hops for voice in voices):  # its state is held in between
-            return np.concatenate([self.clean(voices, hop) for hop in np.split(noisy, hops, axis=1)], axis=1)
         noisy = np.ascontiguousarray(noisy, np.float32)  # libdf refuses strides
         frames = [voice.stft.analysis(noisy[row : row + 1], reset=False) for row, voice in enumerate(voices)]
         spectrum = np.concatenate(frames).view(np.float32).reshape(-1, hops, BINS, 2)
-        spectrum, after = self._engine.run(spectrum, [voice.state for voice in voices])
+        try:
+            spectrum, after = self._run(spectrum, [(voice.state, voice.ahead) for voice in voices])
+        except Exception:
+            for voice in voices:
+                voice.stft.analysis(voice.heard, reset=False)  # all that it remembers
+            raise
         clean = np.empty_like(noisy)
         bins = spectrum.view(np.complex64).reshape(-1, 1, hops, BINS)
         for row, voice in enumerate(voices):
-            voice.state = after[row]
-            if voice.ahead:
-                self._wait(voice, bins[row])
+            voice.state, voice.ahead = after[row]
+            voice.heard = noisy[row : row + 1, -BLOCK:].copy()
             clean[row] = voice.stft.synthesis(bins[row], reset=False)
         return clean
 
-    def _wait(self, voice: Voice, frames: Frames) -> None:
-        """Hops of the look-ahead: nothing to be heard yet, and convolutions and GRUs have not begun."""
-        voice.ahead -= frames.shape[1]
-        voice.state = self._engine.hold(voice.state)
-        frames[:] = 0
+    def _run(self, spectrum: Sound, carried: Sequence[Carried]) -> tuple[Sound, Sequence[Carried]]:
+        """The engine on hops of all voices, with what each carries in its model; hop by hop where a state is held in between."""
+        hops = spectrum.shape[1]
+        if any(0 < ahead < hops for _, ahead in carried):
+            parts = []
+            for hop in np.split(spectrum, hops, axis=1):
+                part, carried = self._run(np.ascontiguousarray(hop), carried)
+                parts.append(part)
+            return np.concatenate(parts, axis=1), carried
+        spectrum, states = self._engine.run(spectrum, [state for state, _ in carried])
+        after = [(state, 0) for state in states]
+        for row, (_, ahead) in enumerate(carried):
+            if ahead:  # nothing to be heard yet
+                after[row] = self._engine.hold(states[row]), ahead - hops
+                spectrum[row] = 0
+        return spectrum, after
 
 
 class DeepFilterNet2(DeepFilterNet3):
