@@ -33,9 +33,9 @@ def _reject(section: tuple[str, str, str, str | None]) -> list[str]:
 
 def _accept(offer: Offer, kind: Kind, local: Local, credentials: Credentials) -> list[str]:
     audio, protocol = offer.audio, offer.sections[offer.audio_at][1]
-    formats = [audio.opus_pt]
+    formats = [audio.opus_pt, *audio.more_opus]
     if audio.red_pt is not None:
-        formats.insert(0 if offer.red_first else 1, audio.red_pt)
+        formats.insert(0 if offer.red_first else len(formats), audio.red_pt)
     address, port = local.candidates[0] if local.candidates else ("0.0.0.0", 9)
     lines = [
         f"m=audio {port} {protocol} {' '.join(map(str, formats))}",
@@ -47,13 +47,13 @@ def _accept(offer: Offer, kind: Kind, local: Local, credentials: Credentials) ->
         f"a=ice-pwd:{credentials.password}",
         f"a=fingerprint:{local.fingerprint.algorithm} {local.fingerprint.value}",
         f"a=setup:{offer.setup}",
-        f"a=rtpmap:{audio.opus_pt} opus/48000/2",
-        f"a=fmtp:{audio.opus_pt} {OPUS_FMTP}" + (f";{SPOKEN_FMTP}" if kind == "publish" else ""),
     ]
+    for opus_pt in (audio.opus_pt, *audio.more_opus):
+        lines.append(f"a=rtpmap:{opus_pt} opus/48000/2")
+        lines.append(f"a=fmtp:{opus_pt} {OPUS_FMTP}" + (f";{SPOKEN_FMTP}" if kind == "publish" else ""))
     if local.packet_ms is not None:
         lines.append(f"a=ptime:{local.packet_ms}")
-    if audio.nack:
-        lines.append(f"a=rtcp-fb:{audio.opus_pt} nack")
+    lines += [f"a=rtcp-fb:{opus_pt} nack" for opus_pt in (audio.opus_pt, *audio.more_opus) if opus_pt in offer.nack_pts]
     if audio.red_pt is not None:
         lines += [f"a=rtpmap:{audio.red_pt} red/48000/2", f"a=fmtp:{audio.red_pt} {audio.opus_pt}/{audio.opus_pt}"]
     if audio.level_id is not None:

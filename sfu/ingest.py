@@ -19,6 +19,7 @@ REPORT_NS = 1_000_000_000
 RETIRED_NS = 2_000_000_000  # so long an SSRC that was replaced stays out; two that alternate change places no more often
 PACE, BURST_NS = 2, 10_000_000_000  # sound may come twice as fast as time passes, after a stall 10 s at once; beyond, it is dropped
 RED_REACH = 2  # earlier packets that are looked for in a RED packet
+REASONS = ("not_agreed", "replaced_source", "no_opus", "too_much", "duplicate", "late")  # why a packet goes nowhere
 OWN_SSRC = 1  # who our reports are from; we send no media to a broadcaster
 
 
@@ -35,8 +36,8 @@ class _Piece(NamedTuple):
 class Ingest:
     """One broadcaster's packets in order, on the broadcast's time line. Owns the timer of its gaps; `close` ends it.
 
-    Numbers and time go on over every change of peer, SSRC, payload type and clock. Counters: `received` packets,
-    `dropped` (no Opus, too large, broken, too much of it), `recovered` out of RED; `lost`, `late`, `duplicates` as in Order.
+    Numbers and time go on over every change of peer, SSRC, payload type and clock. Counters: `received` packets, `recovered`
+    out of RED; dropped ones by reason, see `losses`; `lost`, `late`, `duplicates` as in Order.
     """
 
     def __init__(
@@ -47,7 +48,10 @@ class Ingest:
         call_at: CallAt | None = None,
     ) -> None:
         self.received = 0
-        self.dropped = 0
+        self.not_agreed = 0  # of another payload type, the video that we refused say
+        self.replaced = 0  # of an SSRC that another one has taken over from
+        self.no_opus = 0  # nor RED; or too large
+        self.too_much = 0
         self.recovered = 0
         self.asked = 0  # sequences asked for again
         self.listener_loss = 0.0  # the worst listener's, in [0, 1]; reported to the broadcaster if it is more than its own
@@ -63,7 +67,7 @@ class Ingest:
         self._send_rtcp: Callable[[bytes], None] = lambda packet: None
         self._ssrc: int | None = None
         self._retired: tuple[int, int] | None = None  # an SSRC that was replaced, until when it stays out
-        self._opus_pt = -1
+        self._spoken: frozenset[int] = frozenset()
         self._reception: Reception | None = None
         self._report_ns = 0
 
@@ -80,6 +84,16 @@ class Ingest:
         return self._order.duplicates
 
     @property
+    def dropped(self) -> int:
+        """Packets that were not, or must not be, the voice; those that came twice or late are not among them."""
+        return self.not_agreed + self.replaced + self.no_opus + self.too_much
+
+    def losses(self) -> dict[str, int]:
+        """Packets that came and went nowhere, for each of REASONS. Grows only."""
+        counts = (self.not_agreed, self.replaced, self.no_opus, self.too_much, self.duplicates, self.late)
+        return dict(zip(REASONS, counts, strict=True))
+
+    @property
     def samples(self) -> int:
         """In the newest packet that went on; 0 before the first."""
         return self._timeline.samples
@@ -87,7 +101,7 @@ class Ingest:
     def attach(self, audio: Audio, send_rtcp: Callable[[bytes], None]) -> None:
         """A (new) peer is the source now: what the last one still owed is given up, numbers and time go on."""
         self._audio, self._send_rtcp = audio, send_rtcp
-        self._opus_pt = audio.opus_pt
+        self._spoken = audio.spoken
         self._retire(self._clock_ns())
 
     def receive(self, packet: RtpPacket, arrival_ns: int) -> None:
@@ -96,7 +110,6 @@ class Ingest:
         if audio is None:
             return
         if packet.ssrc != self._ssrc and not self._adopt(packet, arrival_ns):
-            self.dropped += 1
             return
         self.received += 1
         if self._order.wild(packet.sequence):
@@ -104,14 +117,12 @@ class Ingest:
         assert self._reception is not None
         self._reception.count(packet.sequence, packet.timestamp, arrival_ns)
         payload = packet.payload
-        if audio.red_pt is not None and packet.payload_type == audio.red_pt:
-            payload = self._unfold(packet, arrival_ns)
-        elif packet.payload_type != self._opus_pt:
-            payload = b""
+        if packet.payload_type not in self._spoken:
+            payload = self._unfold(packet, arrival_ns) if packet.payload_type == audio.red_pt else b""
         samples = opus_samples(payload) if len(payload) <= MAX_PAYLOAD else 0
         if packet.payload and not (samples and self._affords(samples, arrival_ns)):
+            self._drop(packet, samples)
             samples = 0
-            self.dropped += 1
         self._put(packet.sequence, _Piece(packet.timestamp, arrival_ns, samples, payload, packet.level_dbfs), arrival_ns)
         if arrival_ns >= self._report_ns:
             self._report(arrival_ns)
@@ -150,10 +161,12 @@ class Ingest:
     def _adopt(self, packet: RtpPacket, now_ns: int) -> bool:
         """Another SSRC takes over, unless it is the one that has just been replaced, or no voice: some send the video we refused."""
         assert self._audio is not None
-        if packet.payload_type not in (self._audio.opus_pt, self._audio.red_pt):
+        if not self._audio.agreed(packet.payload_type):
+            self.not_agreed += 1
             return False
         if self._ssrc is not None:
             if self._retired is not None and packet.ssrc == self._retired[0] and now_ns < self._retired[1]:
+                self.replaced += 1
                 return False
             self._retire(now_ns)
         self._ssrc = packet.ssrc
@@ -168,6 +181,16 @@ class Ingest:
         self._reception = Reception(packet.ssrc, packet.sequence, self.lost)
 
     # the way of a packet
+
+    def _drop(self, packet: RtpPacket, samples: int) -> None:
+        """Count what is in the numbering but goes no further. samples: of the Opus in it."""
+        assert self._audio is not None
+        if samples:
+            self.too_much += 1
+        elif self._audio.agreed(packet.payload_type):
+            self.no_opus += 1
+        else:
+            self.not_agreed += 1
 
     def _affords(self, samples: int, now_ns: int) -> bool:
         """May so much sound come now? Who floods loses what is too much, rather than everybody the loop, and the disk its room."""
@@ -188,11 +211,11 @@ class Ingest:
         for back, block in zip(range(len(earlier), 0, -1), earlier, strict=True):
             sequence = packet.sequence - back & 0xFFFF
             samples = opus_samples(block.payload)
-            if samples and block.offset and block.payload_type == self._opus_pt and self._order.missing(sequence):
+            if samples and block.offset and block.payload_type in self._spoken and self._order.missing(sequence):
                 self.recovered += 1
                 timestamp = packet.timestamp - block.offset & 0xFFFFFFFF
                 self._put(sequence, _Piece(timestamp, arrival_ns, samples, block.payload, nan), arrival_ns)
-        return primary.payload if primary.payload_type == self._opus_pt else b""
+        return primary.payload if primary.payload_type in self._spoken else b""
 
     def _put(self, sequence: int, piece: _Piece, now_ns: int) -> None:
         self._pass_on(self._order.put(sequence, piece, now_ns))

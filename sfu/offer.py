@@ -12,6 +12,9 @@ from sfu.sdp import LEVEL_URI, MID_URI, Audio, Fingerprint, Kind, Offer, Setup
 from sfu.sections import Media, Section, check_credentials, split_offer
 
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
+_PROFILES = re.compile(r"(?:UDP/TLS/|TCP/DTLS/)?RTP/SAVPF?|RTP/AVPF?")  # RFC 8829 §5.1.2: whatever it says, a fingerprint means DTLS
+_RTCPS = range(64, 96)  # payload types that look like RTCP's where both come to one port (RFC 5761 §4)
+_MOST_OPUS = 8  # payload types of it that are kept; each costs a part of the answer
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _SETUP_ANSWERS: dict[str, Setup] = {"actpass": "passive", "active": "passive", "passive": "active", "": "passive"}
 
@@ -31,7 +34,9 @@ def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
         sources += [one for one in media if one.mid == group[0]]
     if not any("rtcp-mux" in source.attributes for source in sources):
         raise BadOffer("rtcp-mux is needed")
-    audio, red_first = _codecs(chosen, red=red)
+    if not _PROFILES.fullmatch(chosen.protocol):
+        raise BadOffer(f"the audio section's profile is {chosen.protocol}, which is not RTP over DTLS: UDP/TLS/RTP/SAVPF is")
+    audio, red_first, nack_pts = _codecs(chosen, kind, red=red)
     return Offer(
         sections=tuple((one.kind, one.protocol, one.formats, one.mid) for one in media),
         audio_at=audio_at,
@@ -42,12 +47,13 @@ def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
         ufrag=_ice(sources),
         setup=_setup(sources),
         fingerprints=_fingerprints(sources),
+        nack_pts=nack_pts,
     )
 
 
 def _choose(media: Sequence[Media], kind: Kind) -> int:
     """The first audio section that has Opus and the right direction."""
-    with_opus = [at for at, one in enumerate(media) if one.kind == "audio" and one.offered and _opus_of(one) is not None]
+    with_opus = [at for at, one in enumerate(media) if one.kind == "audio" and one.offered and _opus_of(one)]
     if not with_opus:
         raise NoOpus()
     wanted = ("sendrecv", "sendonly") if kind == "publish" else ("sendrecv", "recvonly")
@@ -72,32 +78,38 @@ def _payload_types(media: Media, codec: str) -> list[int]:
         number, _, name = value.partition(" ")
         if name.strip().lower() == codec:
             named.add(number)
-    return [int(each) for each in media.formats.split() if each in named and each.isascii() and each.isdigit() and int(each) < 128]
+    formats = dict.fromkeys(media.formats.split())
+    return [int(each) for each in formats if each in named and each.isascii() and each.isdigit() and int(each) < 128]
 
 
-def _opus_of(media: Media) -> int | None:
-    return next(iter(_payload_types(media, "opus/48000/2")), None)
+def _opus_of(media: Media) -> list[int]:
+    return _payload_types(media, "opus/48000/2")
 
 
-def _codecs(media: Media, *, red: bool) -> tuple[Audio, bool]:
-    opus_pt = _opus_of(media)
-    if opus_pt is None:
-        raise NoOpus()
-    red_pt = next(iter(_payload_types(media, "red/48000/2")), None) if red else None
+def _codecs(media: Media, kind: Kind, *, red: bool) -> tuple[Audio, bool, frozenset[int]]:
+    """What is agreed on, whether RED comes before Opus, and for which payload types of Opus NACK was offered."""
+    usable = [each for each in _opus_of(media) if each not in _RTCPS]
+    if not usable:
+        raise BadOffer("Opus has a payload type from 64 to 95, which with rtcp-mux cannot be told from RTCP")
+    opus_pt, *more = usable[: _MOST_OPUS if kind == "publish" else 1]  # a broadcaster may change between them; we do not
+    reds = [each for each in _payload_types(media, "red/48000/2") if each not in _RTCPS] if red else []
+    red_pt = reds[0] if reds else None
     order = media.formats.split()
     parameters = _parameters(media, opus_pt)
     feedback = [value.split() for value in media.all("rtcp-fb")]
+    nack_pts = frozenset(each for each in (opus_pt, *more) if any(words in ([str(each), "nack"], ["*", "nack"]) for words in feedback))
     audio = Audio(
         mid=media.mid,
         opus_pt=opus_pt,
         red_pt=red_pt,
-        nack=any(words in ([str(opus_pt), "nack"], ["*", "nack"]) for words in feedback),
+        nack=bool(nack_pts),
         level_id=_extension(media, LEVEL_URI),
         mid_id=_extension(media, MID_URI),
         stereo="1" in (parameters.get("stereo"), parameters.get("sprop-stereo")),
         dtx=parameters.get("usedtx") == "1",
+        more_opus=tuple(more),
     )
-    return audio, red_pt is not None and order.index(str(red_pt)) < order.index(str(opus_pt))
+    return audio, red_pt is not None and order.index(str(red_pt)) < order.index(str(opus_pt)), nack_pts
 
 
 def _parameters(media: Media, payload_type: int) -> dict[str, str]:

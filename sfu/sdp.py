@@ -31,6 +31,16 @@ class Audio:
     mid_id: int | None = None
     stereo: bool = False  # the other end says that it can, or will, send two channels
     dtx: bool = False
+    more_opus: tuple[int, ...] = ()  # what a broadcaster may change to: further payload types of Opus
+
+    @property
+    def spoken(self) -> frozenset[int]:
+        """The payload types that are Opus."""
+        return frozenset((self.opus_pt, *self.more_opus))
+
+    def agreed(self, payload_type: int) -> bool:
+        """May the voice come as this?"""
+        return payload_type in (self.opus_pt, self.red_pt, *self.more_opus)
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,7 @@ class Offer:
     ufrag: str
     setup: Setup  # our side of it
     fingerprints: tuple[Fingerprint, ...]
+    nack_pts: frozenset[int]  # the payload types of Opus that NACK was offered for
 
 
 @dataclass(frozen=True)

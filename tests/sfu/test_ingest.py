@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -13,10 +12,11 @@ from sfu import red, rtcp
 from sfu.ingest import Ingest
 from sfu.order import BRIEF_NS, SPAN, Order
 from sfu.rtp import RtpPacket
+from sfu.sdp import Audio
 from workers.ring import Flag, Packet
 
 MS = 1_000_000
-OPUS, RED = 111, 63
+OPUS, OTHER, RED = 111, 109, 63
 VOICE = bytes([0xFC])  # CELT, 20 ms, mono
 
 
@@ -39,11 +39,11 @@ class Rig:
         self.told: list[rtcp.Rtcp] = []
         self.timers: list[Timer] = []
         self.ingest = Ingest(reorder_ms, self.out.append, lambda: self.now_ns, self._call_at)
-        self.audio = SimpleNamespace(opus_pt=OPUS, red_pt=red_pt, nack=nack)
+        self.audio = Audio("0", OPUS, red_pt=red_pt, nack=nack, more_opus=(OTHER,))
         self.attach()
 
     def attach(self) -> None:
-        self.ingest.attach(self.audio, lambda packet: self.told.extend(rtcp.parse(packet)))  # type: ignore[arg-type]
+        self.ingest.attach(self.audio, lambda packet: self.told.extend(rtcp.parse(packet)))
 
     def _call_at(self, at_s: float, ring: Callable[[], None]) -> Timer:
         self.timers.append(Timer(at_s, ring))
@@ -382,6 +382,39 @@ def test_video_that_was_refused_is_not_the_source() -> None:
     assert rig.sent == list(range(250)) and rig.times == [960 * n for n in range(250)]
     assert not any(packet.flags & Flag.JUMP for packet in rig.out[1:])
     assert rig.ingest.dropped == 250 and rig.ingest.lost == 0
+
+
+def test_any_agreed_payload_type_is_the_voice() -> None:
+    """A broadcaster that changes to another payload type of Opus is heard on, in RED and under a new SSRC too; another is counted."""
+    rig = Rig()
+    for n in range(40):
+        rig.send(n, pt=OTHER if n % 2 else OPUS)
+    rig.send(40, pt=RED, payload=red.build(OTHER, VOICE))
+    rig.send(42, pt=RED, payload=red.build(OTHER, VOICE, [(960, VOICE)]))
+    assert rig.numbers == list(range(43)) and rig.ingest.recovered == 1 and rig.ingest.dropped == 0
+    rig.send(43, ssrc=8, pt=OTHER)
+    rig.send(44, ssrc=8, pt=96)
+    assert rig.numbers == list(range(44)) and rig.ingest.losses()["not_agreed"] == 1
+
+
+def test_whatever_goes_nowhere_is_counted_by_reason() -> None:
+    """Each packet that is not passed on raises one figure by one; padding, which is no sound, none."""
+    rig = Rig()
+    rig.send(0)
+    losses = dict.fromkeys(rig.ingest.losses(), 0)
+    for reason, packet in {
+        "not_agreed": {"n": 1, "pt": 96},
+        "no_opus": {"n": 2, "payload": b"\xff\xff\xff"},
+        "duplicate": {"n": 0, "ms": 50},
+        "": {"n": 3, "payload": b""},
+    }.items():
+        rig.send(**packet)  # type: ignore[arg-type]
+        losses |= {reason: 1} if reason else {}
+        assert rig.ingest.losses() == losses and len(rig.out) == 1
+    rig.send(4, ssrc=8)
+    rig.send(5, ssrc=7)
+    rig.send(5, pt=RED, payload=b"\x80", ssrc=8)
+    assert rig.ingest.losses() == losses | {"replaced_source": 1, "no_opus": 2}
 
 
 def test_reconnection_goes_on() -> None:

@@ -153,6 +153,48 @@ def test_red_stays_where_the_offer_put_it() -> None:
     assert "SAVPF 63 111\r\n" in before
 
 
+def test_every_payload_type_of_opus_is_kept() -> None:
+    """A broadcaster may change between them, so the answer takes all, each once; a listener gets one, for we do not change."""
+    text = CHROMIUM.replace("111 63", "111 97 63 97").replace("a=rtpmap:9 ", "a=rtpmap:97 opus/48000/2\r\na=rtpmap:9 ")
+    offer = parse_offer(text, "publish", red=True)
+    assert offer.audio.opus_pt == 111 and offer.audio.more_opus == (97,)
+    answer = build_answer(offer, "publish", local(), OURS)
+    assert "SAVPF 111 97 63\r\n" in answer and answer.count("a=rtpmap:97 opus/48000/2\r\n") == answer.count("a=fmtp:97 minptime") == 1
+    assert "a=rtcp-fb:111 nack\r\n" in answer and "a=rtcp-fb:97" not in answer
+    text = text.replace("a=sendonly", "a=recvonly")
+    assert "SAVPF 111 63\r\n" in build_answer(parse_offer(text, "subscribe", red=True), "subscribe", local(), OURS)
+
+
+def test_so_many_payload_types_of_opus_are_kept() -> None:
+    """An offer full of them does not make the answer grow with it."""
+    many = "\r\n".join(f"a=rtpmap:{each} opus/48000/2" for each in range(1, 60))
+    text = CHROMIUM.replace("111 63", "111 " + " ".join(map(str, range(1, 60)))).replace("a=rtcp-rsize", many)
+    assert parse_offer(text, "publish").audio.more_opus == tuple(range(1, 8))
+
+
+@pytest.mark.parametrize(
+    "profile", ["UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP", "RTP/AVPF", "RTP/AVP"]
+)
+def test_every_profile_of_the_rfc_is_taken_as_dtls(profile: str) -> None:
+    """RFC 8829 §5.1.2: with a fingerprint each of them means DTLS-SRTP, and the answer says the same word; without one none does."""
+    text = CHROMIUM.replace("m=audio 9 UDP/TLS/RTP/SAVPF", f"m=audio 9 {profile}")
+    assert f"m=audio 8081 {profile} 111\r\n" in build_answer(parse_offer(text, "publish"), "publish", local(), OURS)
+    with pytest.raises(BadOffer, match="no fingerprint"):
+        parse_offer(text.replace("a=fingerprint", "a=crypto"), "publish")
+
+
+@pytest.mark.parametrize("payload_type", [64, 72, 95])
+def test_opus_that_looks_like_rtcp_is_refused(payload_type: int) -> None:
+    """Payload types 64 to 95 with the marker bit are RTCP's (RFC 5761 §4): another one is taken, RED is done without, else it is said."""
+    text = CHROMIUM.replace("111", str(payload_type))
+    with pytest.raises(BadOffer, match="64 to 95"):
+        parse_offer(text, "publish")
+    text = text.replace(f"SAVPF {payload_type} 63", f"SAVPF {payload_type} 97 {payload_type + 1 if payload_type < 95 else 65}")
+    text = text.replace("a=rtpmap:63 ", "a=rtpmap:97 opus/48000/2\r\na=rtpmap:65 ")
+    audio = parse_offer(text, "publish", red=True).audio
+    assert (audio.opus_pt, audio.more_opus, audio.red_pt) == (97, (), None)
+
+
 def test_a_terse_client_is_understood() -> None:
     """Transport at session level, bare line feeds, upper-case OPUS, setup:passive, sha-384, `*` feedback, an orphaned fmtp."""
     offer = parse_offer(PLAIN, "publish")
@@ -225,6 +267,8 @@ def test_without_opus_there_is_nothing_to_talk_about(text: str) -> None:
         CHROMIUM.replace("v=0", "v=1"),
         CHROMIUM + "m=video 9 x 1\r\n" * 64,
         CHROMIUM.replace("a=rtcp-mux", "rtcp-mux"),
+        CHROMIUM.replace("m=audio 9 UDP/TLS/RTP/SAVPF", "m=audio 9 RTP/NOTHING"),
+        CHROMIUM.replace("m=audio 9 UDP/TLS/RTP/SAVPF", "m=audio 9 UDP/DTLS/SCTP"),
     ],
 )
 def test_a_bad_offer_says_so(text: str) -> None:
