@@ -36,7 +36,7 @@ UNHEARD_S = 6.0  # the broadcaster's last valid datagram is older: parked
 NO_MEDIA_S = 10.0  # a reservation without media is freed
 CANDIDATES = 4  # offers of one broadcaster that wait for their first packet; the oldest makes room
 SUPERSEDED = 8  # of the peers that were taken over so many are remembered
-PARKED_DEAF_S = 1.0  # what a leaving page had still in flight does not bring it back
+STAYS_S = 1.0  # who still sends so long after it was parked has not left; what a leaving page had in flight does not bring it back
 DRAIN_S = 0.15  # the worker's last 40 ms come within this
 
 
@@ -83,6 +83,8 @@ class Broadcast:
 
     async def __aenter__(self) -> "Broadcast":
         async with AsyncExitStack() as opening:  # from ear to mic, so that closing runs mic to ear
+            self._parts.ledger.open(self.ingest.losses)
+            opening.callback(self._parts.ledger.settle, self.ingest.losses)
             opening.push_async_callback(self._close_rest)
             opening.push_async_callback(self._close_tape)
             opening.push_async_callback(self._audience.close)
@@ -193,6 +195,9 @@ class Broadcast:
         """Here a reservation becomes the broadcast: live, or taken over."""
         if self.over.is_set() or peer.id not in self._candidates:
             return  # it is being closed, with all others or to make room
+        if not peer.audio.agreed(packet.payload_type):  # no voice: some send the video that we refused
+            self.ingest.not_agreed += 1
+            return
         _, wish, _ = self._candidates.pop(peer.id)
         old, self._source = self._source, peer
         self.ingest.attach(peer.audio, peer.send_rtcp)
@@ -214,9 +219,8 @@ class Broadcast:
         self.ingest.receive(packet, arrival_ns)
 
     def _media(self, packet: RtpPacket, arrival_ns: int) -> None:
-        if self.state is State.PARKED:
-            if time.monotonic() - self._parked_at < PARKED_DEAF_S:
-                return
+        """It is heard while parked too: another page of the broadcaster's may have left, not the one that speaks."""
+        if self.state is State.PARKED and time.monotonic() - self._parked_at >= STAYS_S:
             self._move(Event.MEDIA)
         self.ingest.receive(packet, arrival_ns)
 
@@ -230,10 +234,9 @@ class Broadcast:
             self.over.set()
 
     def park(self) -> None:
-        """The broadcaster left, perhaps to come back: the grace time starts now."""
+        """The broadcaster left, perhaps to come back: the grace time starts now. What it still sends is heard (see `_media`)."""
         if self.state is State.LIVE:
             self._parked_at = time.monotonic()
-            self.ingest.flush()
             self._move(Event.LEFT)
 
     def withdraw(self, peer_id: str) -> bool:

@@ -8,6 +8,7 @@ from sfu import config
 from sfu.capacity import Capacity
 from sfu.catalogue import Catalogue
 from sfu.denoise import Nurse
+from sfu.ledger import Ledger
 from sfu.taping import Archive
 
 
@@ -52,4 +53,5 @@ class Parts:
     catalogue: Catalogue
     archive: Archive
     capacity: Capacity = field(default_factory=Capacity)
+    ledger: Ledger = field(default_factory=Ledger)  # where it is counted what they drop
     news: News = field(default_factory=Silence)  # set once there is somebody to hear it

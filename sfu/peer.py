@@ -12,6 +12,7 @@ from sfu.candidates import candidates
 from sfu.dtls import Certificate, fingerprint_of
 from sfu.errors import BadOffer
 from sfu.ice import Address
+from sfu.ledger import Ledger
 from sfu.transport import Transport, nothing
 from sfu.trickle import build_fragment, parse_fragment
 from sfu.udp import MediaSockets
@@ -54,7 +55,14 @@ class Peer:
     """
 
     def __init__(
-        self, sockets: MediaSockets, certificate: Certificate, offer: sdp.Offer, kind: sdp.Kind, local: sdp.Local, owner: str = ""
+        self,
+        sockets: MediaSockets,
+        certificate: Certificate,
+        offer: sdp.Offer,
+        kind: sdp.Kind,
+        local: sdp.Local,
+        owner: str = "",
+        ledger: Ledger | None = None,
     ) -> None:
         self.id = secrets.token_urlsafe(18)
         self.owner = owner
@@ -70,6 +78,8 @@ class Peer:
         self._local = local
         self.transport = Transport(sockets, certificate, offer, self._reached, lambda: self.on_moved())
         self.counters = self.transport.counters
+        self._ledger = ledger or Ledger()
+        self._ledger.open(self.transport.dropped)
         self._reach = self.transport.reach
         self._reachable = asyncio.Event()
         self._began_ns = self.transport.last_heard_ns
@@ -211,6 +221,7 @@ class Peer:
         await asyncio.wait({self._life})
         self._sockets.dismiss(self)
         await self.transport.close()
+        self._ledger.settle(self.transport.dropped)
         got, way = self.counters, self.transport
         logger.info(
             "peer %s closed: %d packets in, %d out, %d replayed, %d forged, %d strange, %d malformed, %d unsent",
@@ -261,12 +272,13 @@ def make_peer(
     over: Sequence[sdp.Protocol] | None = None,
     owner: str = "",
     packet_ms: int | None = None,
+    ledger: Ledger | None = None,
 ) -> Peer:
     """Answer an offer; ICE and DTLS go on by themselves. Sync and fast; needs a running loop.
 
     announce: further addresses of ours, as text; extra: the one that the client used, offered first; ssrc: what a listener
     will be sent; over: which candidates to offer, by default all that there are; owner: whose share of the pending peers it is in;
-    packet_ms: how much sound a broadcaster is asked to put into a packet.
+    packet_ms: how much sound a broadcaster is asked to put into a packet; ledger: where it is counted what this peer drops.
     Names and addresses of a family that no socket has are left out.
     """
     local = sdp.Local(
@@ -277,6 +289,6 @@ def make_peer(
         over=sockets.protocols if over is None else over,
         packet_ms=packet_ms if kind == "publish" else None,
     )
-    peer = Peer(sockets, certificate, offer, kind, local, owner)
+    peer = Peer(sockets, certificate, offer, kind, local, owner, ledger)
     sockets.admit(peer)
     return peer

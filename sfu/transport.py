@@ -10,18 +10,29 @@ from sfu.reach import Asked, Reach
 from sfu.udp import MediaSockets
 
 MOST_EARLY = 16  # packets that may come before the keys
+REASONS = (  # why a datagram of a peer goes nowhere
+    "stun_forged",
+    "dtls_too_many",
+    "srtp_early",
+    "srtp_forged",
+    "srtp_replayed",
+    "srtp_sources",
+    "rtp_malformed",
+    "rtp_unasked",
+)
 
 
 class Counters:
     """What one peer sent and got, and what was lost here. Grows only."""
 
-    __slots__ = ("early", "forged_stun", "malformed", "octets_sent", "received", "sent", "unsent")
+    __slots__ = ("early", "forged_stun", "malformed", "octets_sent", "received", "sent", "unasked", "unsent")
 
     def __init__(self) -> None:
         self.received = 0  # authenticated RTP packets
         self.sent = self.octets_sent = 0  # by send_rtp and send_rtcp
         self.early = 0  # SRTP before there were keys, or after the end
         self.malformed = 0  # authentic, but not RTP or RTCP
+        self.unasked = 0  # RTP that nobody here wants, a listener's say
         self.forged_stun = 0
         self.unsent = 0  # the kernel or libsrtp refused
 
@@ -64,7 +75,7 @@ class Transport:
     ) -> None:
         self.counters = Counters()
         self.last_heard_ns = sockets.clock_ns()  # the last genuine datagram
-        self.on_rtp: Callable[[rtp.RtpPacket, int], None] = nothing
+        self.on_rtp: Callable[[rtp.RtpPacket, int], None] = self._unasked
         self.on_rtcp: Callable[[list[rtcp.Rtcp]], None] = nothing
         self.on_reached = on_reached
         self.on_moved = on_moved
@@ -129,6 +140,15 @@ class Transport:
     def forged(self) -> int:
         """SRTP packets that failed their check."""
         return self._srtp.forged if self._srtp else 0
+
+    def dropped(self) -> dict[str, int]:
+        """What came and went nowhere, for each of REASONS. Grows only."""
+        counters, dtls = self.counters, self._dtls.dropped
+        srtp = counters.early, self.forged, self.replayed, self.strange
+        return dict(zip(REASONS, (counters.forged_stun, dtls, *srtp, counters.malformed, counters.unasked), strict=True))
+
+    def _unasked(self, packet: rtp.RtpPacket, arrival_ns: int) -> None:
+        self.counters.unasked += 1
 
     # out
 

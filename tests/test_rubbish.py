@@ -187,8 +187,12 @@ async def test_strangers_at_the_tcp_port(server: StartServer) -> None:
 
 
 async def test_rubbish_from_those_who_are_known(server: StartServer) -> None:
-    """RTP, RTCP and RED that are authentic and wrong, from a broadcaster, a listener over UDP and one over TCP; and SRTP that is not."""
+    """RTP, RTCP and RED that are authentic and wrong, from a broadcaster and a listener, over UDP and over TCP; and SRTP that is not.
+
+    All is counted by reason, and stays counted when they have gone.
+    """
     async with unharmed(server) as (stage, _):
+        before = await dropped(stage.ada)
         async with Roamer(stage.ben.http, stage.house.url) as wild, Roamer(stage.ben.http, stage.house.url) as second:
             second.tcp = True
             await wild.publish("ben", "?denoise=0&record=0", red=True)
@@ -208,12 +212,21 @@ async def test_rubbish_from_those_who_are_known(server: StartServer) -> None:
                     except Exception:  # noqa: BLE001 - libsrtp itself refuses to encrypt what is no packet
                         datagram = bytes(plain)
                     phone._out(datagram)
+                    if at % 10 == 1:
+                        phone._out(datagram)
                     phone._out(bytes(chance.randrange(256) for _ in range(chance.randrange(80))))
                     phone._out(bytes([chance.randrange(20, 64)]) + bytes(chance.choice(corpus("dtls"))[1:]))
                     if at % 20 == 0:
                         await asyncio.sleep(0.01)
             await asyncio.sleep(0.3)
             assert (await stage.ada.status())["live"]
+            while_here = await dropped(stage.ada)
+            for reason in ("srtp_forged", "srtp_replayed", "rtp_malformed", "rtp_unasked", "no_opus", "not_agreed"):
+                assert while_here[reason] > before[reason], reason
+            await wild.delete()
+            await second.delete()
+        after = await dropped(stage.ada)
+        assert all(after[reason] >= count for reason, count in while_here.items())
 
 
 def offers() -> list[str]:

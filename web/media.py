@@ -5,14 +5,16 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from functools import partial
 
 from aiohttp import web
 
-from sfu import sdp
+from sfu import ingest, sdp, transport
 from sfu.answer import BRIEF_MS
 from sfu.config import Config
 from sfu.dtls import new_certificate
 from sfu.errors import ConfigError
+from sfu.ledger import Ledger
 from sfu.nursing import Nursing
 from sfu.parts import Parts
 from sfu.peer import Peer, make_peer
@@ -48,18 +50,19 @@ async def media(app: web.Application) -> AsyncIterator[None]:
             post_filter=config.denoise.post_filter,
         )
         denoisers = Denoisers(config.denoise.default, models)
-        certificate = new_certificate()
+        certificate, ledger = new_certificate(), Ledger((*transport.REASONS, *ingest.REASONS))
+        peer_at = partial(make_peer, sockets, certificate, ledger=ledger)
 
         def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, host: str | None, owner: str) -> Peer:
             brief = BRIEF_MS if parts.capacity.roomy else None
-            return make_peer(sockets, certificate, offer, kind, announce=announced, extra=host, ssrc=ssrc, owner=owner, packet_ms=brief)
+            return peer_at(offer, kind, announce=announced, extra=host, ssrc=ssrc, owner=owner, packet_ms=brief)
 
         def checkup(offer: sdp.Offer, host: str | None, protocol: sdp.Protocol) -> Peer:
-            return make_peer(sockets, certificate, offer, "subscribe", announce=announced, extra=host, over=(protocol,))
+            return peer_at(offer, "subscribe", announce=announced, extra=host, over=(protocol,))
 
-        app[METRICS].append(lambda: socket_samples(sockets))
+        app[METRICS].append(lambda: socket_samples(sockets, ledger))
         app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.protocols))
-        parts = Parts(config, nursing.nursery, denoisers, app[ARCHIVE])
+        parts = Parts(config, nursing.nursery, denoisers, app[ARCHIVE], ledger=ledger)
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))
         parts.news = app[PRESENCE] = Presence(switchboard)
@@ -75,9 +78,9 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
-def socket_samples(sockets: MediaSockets) -> Iterable[Sample]:
+def socket_samples(sockets: MediaSockets, ledger: Ledger) -> Iterable[Sample]:
     """What came to the media port and went nowhere, by reason; and how many connections it holds."""
-    for reason, count in asdict(sockets.dropped).items():
+    for reason, count in (asdict(sockets.dropped) | ledger.totals).items():
         yield Sample("hushcast_media_dropped_total", "counter", "Datagrams and connections dropped.", count, f'reason="{reason}"')
     streams = 0 if sockets.doors is None else sockets.doors.streams
     yield Sample("hushcast_media_connections", "gauge", "Open TCP connections of the media port.", streams)

@@ -98,6 +98,41 @@ async def test_who_made_room_does_not_take_over(sockets: MediaSockets) -> None:
         assert broadcast.state is State.LIVE
 
 
+async def test_refused_video_makes_nobody_live(sockets: MediaSockets) -> None:
+    """Nor does it take over; the first sound does both, and what came before it is counted."""
+    video = VOICE._replace(payload_type=96, ssrc=9)
+    async with broadcast_of("ada") as broadcast:
+        first, second = peer_on(sockets), peer_on(sockets)
+        for peer, state in ((first, State.WAITING), (second, State.LIVE)):
+            broadcast.offer(peer, Wish(denoise=False))
+            peer.on_rtp(video, time.monotonic_ns())
+            assert broadcast.state is state
+            peer.on_rtp(VOICE, time.monotonic_ns())
+            assert broadcast.state is State.LIVE and not peer.closed
+        assert broadcast.ingest.losses()["not_agreed"] == 2
+        while not first.closed:
+            await asyncio.sleep(0)
+
+
+async def test_who_speaks_on_is_heard_while_parked(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that left was not the one that speaks: no packet is missing, and a while later it is live again; not before."""
+    async with broadcast_of("ada") as broadcast:
+        peer = peer_on(sockets)
+        broadcast.offer(peer, Wish(denoise=False))
+
+        def speak(*numbers: int) -> None:
+            for number in numbers:
+                peer.on_rtp(VOICE._replace(sequence=number, timestamp=960 * number), time.monotonic_ns())
+
+        speak(0, 1, 3)
+        broadcast.park()
+        speak(2, 4)
+        assert broadcast.state is State.PARKED and broadcast.ingest.samples and broadcast.ingest.received == 5
+        monkeypatch.setattr("sfu.broadcast.STAYS_S", 0.0)
+        speak(5)
+        assert broadcast.state is State.LIVE and broadcast.ingest.lost == broadcast.ingest.late == broadcast.ingest.dropped == 0
+
+
 @pytest.mark.parametrize("places", [1, 3, 4])
 async def test_one_person_has_so_many_places(sockets: MediaSockets, places: int) -> None:
     """With each further one the oldest goes; others keep theirs, and so does everybody who has a listen link."""

@@ -23,8 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sfu import dtls, rtcp, rtp, sdp
 from sfu.dtls import MOST_SOURCES
 from sfu.errors import BadOffer
+from sfu.ledger import Ledger
 from sfu.offer import parse_offer
 from sfu.peer import Peer, make_peer
+from sfu.transport import REASONS
 from sfu.udp import MediaSockets
 from tests import softphone
 from tests.softphone import Softphone
@@ -113,17 +115,21 @@ class Phone(Softphone):
         return self._dtls.state
 
 
-def answer(sockets: MediaSockets, phone: Phone, kind: sdp.Kind, setup: str = "actpass", owner: str = "") -> Peer:
-    peer = make_peer(sockets, CERTIFICATE, parse_offer(phone.offer(kind, setup), kind), kind, ssrc=SSRC, owner=owner)
+def answer(
+    sockets: MediaSockets, phone: Phone, kind: sdp.Kind, setup: str = "actpass", owner: str = "", ledger: Ledger | None = None
+) -> Peer:
+    peer = make_peer(sockets, CERTIFICATE, parse_offer(phone.offer(kind, setup), kind), kind, ssrc=SSRC, owner=owner, ledger=ledger)
     phone.answer = peer.answer
     return peer
 
 
 @contextlib.asynccontextmanager
-async def call(sockets: MediaSockets, kind: sdp.Kind, setup: str = "actpass") -> AsyncIterator[tuple[Peer, Phone]]:
+async def call(
+    sockets: MediaSockets, kind: sdp.Kind, setup: str = "actpass", ledger: Ledger | None = None
+) -> AsyncIterator[tuple[Peer, Phone]]:
     """A peer that is up and the softphone at its other end."""
     async with Phone() as phone:
-        peer = answer(sockets, phone, kind, setup)
+        peer = answer(sockets, phone, kind, setup, ledger=ledger)
         ups: list[bool] = []
         peer.on_up = lambda: ups.append(peer.up)
         try:
@@ -415,8 +421,9 @@ async def test_only_so_many_addresses_are_listened_to(sockets: MediaSockets) -> 
 
 
 async def test_forged_and_replayed_packets_are_dropped_and_counted(sockets: MediaSockets) -> None:
-    """The same packet twice is heard once, a changed one never, and neither is an error."""
-    async with call(sockets, "publish") as (peer, phone):
+    """The same packet twice is heard once, a changed one never, and neither is an error; the ledger has them, also afterwards."""
+    ledger = Ledger()
+    async with call(sockets, "publish", ledger=ledger) as (peer, phone):
         heard: list[bytes] = []
         peer.on_rtp = lambda packet, arrival_ns: heard.append(packet.payload)
         packet = phone.protected(rtp.build(softphone.OPUS, 9, 9, 9, b"once"))
@@ -432,6 +439,9 @@ async def test_forged_and_replayed_packets_are_dropped_and_counted(sockets: Medi
         await until(lambda: len(heard) == 2 and peer.counters.malformed == 3)
         assert heard == [b"once", b"\x00"]
         assert peer.transport.replayed == 1 and peer.transport.forged == 3
+        counted = dict.fromkeys(REASONS, 0) | {"srtp_replayed": 1, "srtp_forged": 3, "rtp_malformed": 3}
+        assert ledger.totals == counted
+    assert ledger.totals == counted
 
 
 async def test_one_ssrc_too_many_is_dropped(sockets: MediaSockets) -> None:

@@ -182,6 +182,21 @@ async def test_a_second_offer_takes_over(house: Server) -> None:
             assert not (await ada.status())["live"]
 
 
+async def test_a_page_that_leaves_does_not_silence_another(house: Server) -> None:
+    """Parked while the voice goes on: nothing is missing at a listener, and a while later it is live again by itself."""
+    async with on_air(house, "ada", "ben") as (_, (ada, ben)):
+        async with ben.phone() as ear:
+            await ear.listen("ada", "?variant=original")
+            await ear.heard(5)
+            await ada.call("POST", "/api/stream/park", status=204)
+            assert (await ada.status())["state"] == "parked"
+            await ada.until("ada", state="live")
+            await ear.heard(len(ear.received) + 5)
+            numbers = [packet.sequence for _, packet in ear.received]
+            times = [packet.timestamp for _, packet in ear.received]
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) and times[-1] - times[0] == 960 * (len(times) - 1)
+
+
 async def test_a_listener_changes_its_variant(house: Server) -> None:
     """PUT by who made it, 204; an unknown one 422; a foreign one, a broadcaster's, or one that is gone 404."""
     async with on_air(house, "ada", "ben", "cem") as (mic, (ada, ben, cem)):
