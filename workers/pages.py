@@ -30,7 +30,7 @@ def grow_large() -> None:
     """Let the next HEAP_ROOM that the heap grows by come in huge pages. Where the C library or the kernel cannot, nothing happens.
 
     What a listener's packet is encrypted with lies all over what the heap has grown by, and is looked for 20 ms later. Each 2 MB
-    are taken at their first touch, so a listener holds some 50 KB more. Call it once, on the main thread, whose heap it is.
+    are taken at their first touch, so a listener holds some 40 KB more. Call it once, on the main thread, whose heap it is.
     """
     libc = ctypes.CDLL(None)
     if not all(hasattr(libc, name) for name in ("mallopt", "madvise", "sbrk")):
