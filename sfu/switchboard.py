@@ -169,18 +169,17 @@ class Switchboard:
         elif broadcast.withdraw(identity):
             await self._end(broadcast)
 
-    def restart(self, identity: str, owner: str, tag: str, fragment: str) -> tuple[str, str]:
-        """ICE restart: the answer's fragment and the new tag. Raises PreconditionFailed where the tag is stale."""
+    def restart(self, identity: str, owner: str, tags: Collection[str], fragment: str) -> tuple[str, str]:
+        """ICE restart: the answer's fragment and the new tag. Raises PreconditionFailed where `tags` has neither the tag nor `*`."""
         peer = self._living(identity, owner)
-        if tag not in ("*", peer.etag):
-            raise PreconditionFailed(f"the tag is {peer.etag}")
+        _match(peer, tags)
         return peer.restart(fragment), peer.etag
 
-    def trickle(self, identity: str, owner: str, tag: str | None, fragment: str) -> None:
-        """Take a trickled fragment: nothing to do at an ICE-lite end but to check it. tag: as for `restart`, None is no tag."""
+    def trickle(self, identity: str, owner: str, tags: Collection[str] | None, fragment: str) -> None:
+        """Take a trickled fragment: nothing to do at an ICE-lite end but to check it. tags: as for `restart`, None asks for none."""
         peer = self._living(identity, owner)
-        if tag not in (None, "*", peer.etag):
-            raise PreconditionFailed(f"the tag is {peer.etag}")
+        if tags is not None:
+            _match(peer, tags)
         peer.trickle(fragment)
 
     def is_restart(self, identity: str, owner: str, fragment: str) -> bool:
@@ -293,3 +292,8 @@ class Switchboard:
         """A denoiser became available: each broadcast compares its wish with its worker."""
         for broadcast in self._broadcasts.values():
             broadcast.worker.look()
+
+
+def _match(peer: Peer, tags: Collection[str]) -> None:
+    if "*" not in tags and peer.etag not in tags:
+        raise PreconditionFailed(f"the tag is {peer.etag}")

@@ -3,6 +3,8 @@
 Sources: RFC 9725 (WHIP), draft-ietf-wish-whep, RFC 8840 (trickle-ice-sdpfrag).
 """
 
+import re
+
 from aiohttp import web
 
 from sfu.errors import PreconditionRequired, WrongType
@@ -13,6 +15,8 @@ from web.turn import ice_server_links
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
+
+_TAG = re.compile(r'(W/)?"([^"]*)"|([^\s,"]+)')  # one that forgot its quotes is understood too
 
 
 async def offer_of(request: web.Request) -> str:
@@ -52,13 +56,13 @@ async def patch(request: web.Request, owner: str) -> web.Response:
         raise WrongType(f"a fragment is {FRAGMENT}")
     switchboard, identity = request.app[SWITCHBOARD], request.match_info["identity"]
     fragment = (await body_of(request)).decode("utf-8", "replace")
-    tag = request.headers.get("If-Match")
+    tags = _tags(request)
     if not switchboard.is_restart(identity, owner, fragment):
-        switchboard.trickle(identity, owner, _bare(tag), fragment)
+        switchboard.trickle(identity, owner, tags, fragment)
         return web.Response(status=204)
-    if tag is None:
+    if tags is None:
         raise PreconditionRequired()
-    answer, fresh = switchboard.restart(identity, owner, _bare(tag) or "", fragment)
+    answer, fresh = switchboard.restart(identity, owner, tags, fragment)
     return web.Response(text=answer, content_type=FRAGMENT, headers={"ETag": f'"{fresh}"'})
 
 
@@ -68,6 +72,12 @@ async def delete(request: web.Request, owner: str) -> web.Response:
     return web.Response(status=200)
 
 
-def _bare(tag: str | None) -> str | None:
-    """An entity tag without its quotes; `*` stays."""
-    return None if tag is None else tag.strip().removeprefix("W/").strip('"')
+def _tags(request: web.Request) -> frozenset[str] | None:
+    """The strong entity tags of If-Match without their quotes, `*` among them as it is (RFC 9110 §13.1.1); None without If-Match.
+
+    A weak one is left out: it may never match.
+    """
+    if "If-Match" not in request.headers:
+        return None
+    found = _TAG.findall(",".join(request.headers.getall("If-Match")))
+    return frozenset(quoted or bare for weak, quoted, bare in found if not weak)
