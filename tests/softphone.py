@@ -7,6 +7,7 @@ time stamps and gaps. Media goes from a plain UDP socket bound to 127.0.0.1.
 import asyncio
 import contextlib
 import os
+import random
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -199,7 +200,7 @@ class Softphone(asyncio.DatagramProtocol):
     async def _keep_consent(self) -> None:
         while True:
             self._ask()
-            await asyncio.sleep(CONSENT_S if self._bound.is_set() else 0.05)
+            await asyncio.sleep(CONSENT_S * random.uniform(0.8, 1.2) if self._bound.is_set() else 0.05)  # RFC 7675: never in step
 
     def _ask(self) -> None:
         request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
