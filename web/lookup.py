@@ -19,22 +19,26 @@ class Lookup:
     async def address(self, host: str) -> str | None:
         """The address of a name, or of what is one already, a port after it left out; None where none is known in time."""
         name = host[1 : host.index("]")] if host.startswith("[") and "]" in host else host.rsplit(":", 1)[0]
+        return next(iter(await self.addresses(name)), None)
+
+    async def addresses(self, name: str) -> tuple[str, ...]:
+        """All addresses of a name, each once, or what is one already; none where none is known in time."""
         with contextlib.suppress(ValueError):
-            return str(ipaddress.ip_address(name))
+            return (str(ipaddress.ip_address(name)),)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 await self._free.acquire()
                 return await asyncio.shield(self._asked(name))
-        return None
+        return ()
 
-    def _asked(self, name: str) -> "asyncio.Future[str | None]":
+    def _asked(self, name: str) -> "asyncio.Future[tuple[str, ...]]":
         """Ask in a thread, which gives its place back when it has an answer, however late."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[str | None] = loop.create_future()
+        answer: asyncio.Future[tuple[str, ...]] = loop.create_future()
         answer.add_done_callback(lambda _: self._free.release())
 
         def ask() -> None:
-            found = _address(name)
+            found = _addresses(name)
             with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
                 loop.call_soon_threadsafe(answer.set_result, found)
 
@@ -42,8 +46,9 @@ class Lookup:
         return answer
 
 
-def _address(name: str) -> str | None:
+def _addresses(name: str) -> tuple[str, ...]:
     try:
-        return str(socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)[0][4][0])
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError, ValueError):
-        return None
+        return ()
+    return tuple(dict.fromkeys(str(each[4][0]) for each in found))

@@ -20,13 +20,14 @@ from sfu.parts import Parts
 from sfu.peer import Peer, make_peer
 from sfu.switchboard import Switchboard
 from sfu.udp import MediaSockets
+from web.announced import Announced
 from web.checkup import Checkups
-from web.denoisers import FALLBACK, Denoisers
+from web.denoisers import Denoisers
 from web.device import device_of
 from web.keys import ARCHIVE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
 from web.operations import Sample
 from web.presence import Presence
-from workers.errors import WorkerFailed
+from web.warming import Warming
 from workers.models import Models
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
     config: Config = app[CONFIG]
     async with AsyncExitStack() as opening:
         sockets = await opening.enter_async_context(MediaSockets(config.rtc.host, config.rtc.port))
-        announced = await resolved(config.rtc.announce)
+        announced = await opening.enter_async_context(Announced(config.rtc.announce))
         nursing = await opening.enter_async_context(Nursing(config.worker.share))
         warming = await opening.enter_async_context(Warming(nursing))
         models = Models(
@@ -55,10 +56,10 @@ async def media(app: web.Application) -> AsyncIterator[None]:
 
         def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, host: str | None, owner: str) -> Peer:
             brief = BRIEF_MS if parts.capacity.roomy else None
-            return peer_at(offer, kind, announce=announced, extra=host, ssrc=ssrc, owner=owner, packet_ms=brief)
+            return peer_at(offer, kind, announce=announced.addresses, extra=host, ssrc=ssrc, owner=owner, packet_ms=brief)
 
         def checkup(offer: sdp.Offer, host: str | None, protocol: sdp.Protocol) -> Peer:
-            return peer_at(offer, "subscribe", announce=announced, extra=host, over=(protocol,))
+            return peer_at(offer, "subscribe", announce=announced.addresses, extra=host, over=(protocol,))
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
         app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.protocols))
@@ -90,36 +91,6 @@ def air_samples(switchboard: Switchboard) -> Iterable[Sample]:
     """Who sends and hears."""
     yield Sample("hushcast_listeners", "gauge", "Who hears something or is about to.", switchboard.listeners)
     yield Sample("hushcast_resources", "gauge", "WHIP and WHEP resources.", switchboard.resources)
-
-
-class Warming:
-    """Has the nursery load what will be asked for, before anybody asks. Owns the tasks that wait for it."""
-
-    def __init__(self, nursing: Nursing) -> None:
-        self._nursing = nursing
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> "Warming":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def warm(self, denoisers: Denoisers) -> None:
-        """Load the denoiser that serves by default now, and the one that serves when all else fails."""
-        task = asyncio.create_task(self._load(denoisers), name="warming the nursery")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _load(self, denoisers: Denoisers) -> None:
-        try:
-            nursery = await self._nursing.nursery()
-            for name in dict.fromkeys((denoisers.chosen(None)[0], FALLBACK)):
-                await nursery.load(name, denoisers.options(name))
-        except (WorkerFailed, OSError) as error:
-            logger.warning("a denoiser could not be loaded beforehand: %s", error)
 
 
 async def resolved(names: Sequence[str]) -> list[str]:

@@ -6,12 +6,10 @@ import socket
 
 import pytest
 
-from sfu.errors import ConfigError
 from tests.people import friends
 from tests.roaming import Roamer
 from tests.sound import encode
 from tests.spoken import sound_of
-from web.media import resolved
 
 
 def offered(answer: str, protocol: str) -> list[str]:
@@ -36,13 +34,6 @@ async def test_announced_names_and_several_addresses(server) -> None:
             await mic.talk(packets[1:], first=1)
             await ear.heard(len(packets) - 1)
             assert [packet.payload for _, packet in ear.received] == packets[1:]
-
-
-@pytest.mark.parametrize("name", ["no such name", "x" * 300])
-async def test_a_name_that_leads_nowhere_is_one_line(name: str) -> None:
-    """`rtc.announce` is resolved at the start, and refused there."""
-    with pytest.raises(ConfigError, match=r"^rtc\.announce: .*not a name that leads to one$"):
-        await resolved([name])
 
 
 async def test_ipv6_from_end_to_end(server) -> None:

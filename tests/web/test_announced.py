@@ -1,0 +1,59 @@
+"""The names of `rtc.announce`: asked for at the start, and again while nobody answers."""
+
+import asyncio
+import logging
+import socket
+from typing import Any
+
+import pytest
+
+from sfu.errors import ConfigError
+from tests.people import signed_up
+from web import announced
+from web.announced import Announced
+
+
+@pytest.mark.parametrize("name", ["no such name", "x" * 300, "x" * 64 + ".example", "", "a..b", "1.2.3", "300.1.1.1", "voice.example:8081"])
+def test_what_can_be_no_name_is_one_line(name: str) -> None:
+    """Refused at once, whatever a name server would say."""
+    with pytest.raises(ConfigError, match=r"^rtc\.announce: .*not a name that leads to one$"):
+        Announced([name])
+
+
+async def test_addresses_and_names_in_their_order() -> None:
+    """Addresses are taken as they are, names by what they lead to; each address once."""
+    async with Announced(["198.51.100.7", "localhost", "2001:db8::1", "127.0.0.1"]) as found:
+        assert found.addresses[0] == "198.51.100.7" and found.addresses[-1] == "2001:db8::1"
+        assert found.addresses.count("127.0.0.1") == 1 and not found.unknown
+
+
+async def test_a_name_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A name server that comes up later is heard then; one line says that it was not there, one that it is."""
+    asked: list[str] = []
+
+    def answer(name: str, *_: Any, **__: Any) -> list[Any]:
+        asked.append(name)
+        if len(asked) < 3:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [(0, 0, 0, "", ("192.0.2.9", 0)), (0, 0, 0, "", ("192.0.2.9", 0)), (0, 0, 0, "", ("2001:db8::9", 0, 0, 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    monkeypatch.setattr(announced, "AGAIN_S", 0.01)
+    caplog.set_level(logging.INFO, "web.announced")
+    async with Announced(["voice.example", "198.51.100.7"]) as found:
+        assert found.addresses == ["198.51.100.7"] and found.unknown == ["voice.example"]
+        while found.unknown:
+            await asyncio.sleep(0.01)
+        assert found.addresses == ["192.0.2.9", "2001:db8::9", "198.51.100.7"]
+        assert found._asking is not None
+        await asyncio.wait({found._asking})
+    assert asked == ["voice.example"] * 3
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+async def test_the_server_starts_before_its_names_are_known(server) -> None:
+    """One line in the log; it serves."""
+    house = await server({"rtc.announce": ["voice.invalid", "198.51.100.7"]})
+    async with signed_up(house.url, "ada") as ada:
+        assert not (await ada.status())["live"]
+    assert house.log.count("voice.invalid") == 1 and " WARNING " in house.log
