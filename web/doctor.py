@@ -24,7 +24,7 @@ from web.certificate import tls_context, tls_in_force
 from web.media import resolved
 from web.reachability import accepts, unreached
 from web.serve import CONFIG_FILE, bind
-from workers.weights import FAMILIES, find
+from workers.weights import FAMILIES, search
 
 GOOD, WARNING, BROKEN = "ok", "warning", "broken"
 FILES_ENOUGH = 4096
@@ -195,7 +195,12 @@ def _not_reached(address: str, announced: Sequence[str]) -> Finding:
 
 def _weights(config: Config) -> Iterator[Finding]:
     for family in FAMILIES.values():
-        place = find(family, config.models.path, config.storage.path / "cache")
+        place = None
+        for folder, wrong in search(family, config.models.path, config.storage.path / "cache"):
+            if wrong is None:
+                place = folder
+                break
+            yield Finding(WARNING, f"Weights: {family.denoiser} in {folder} are damaged: {wrong}.")
         wanted = config.denoise.default in (family.denoiser, "auto" if family.by_itself else family.denoiser)
         if place is not None:
             yield Finding(GOOD, f"Weights: {family.denoiser} in {place}.")

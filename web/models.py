@@ -12,7 +12,7 @@ from sfu.errors import ConfigError
 from sfu.settings import load
 from web.serve import CONFIG_FILE
 from workers.fetch import NotFetched, fetch
-from workers.weights import FAMILIES, Family, checkpoint, find, sha256
+from workers.weights import FAMILIES, SUMS, Family, is_known, search, whole
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,20 +36,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(family: Family, config: Config) -> bool:
-    """Where the weights are, or that there are none: nothing is wrong with that."""
-    weights = _found(family, config)
-    print(f"{family.denoiser}: {weights or 'no weights'}")
+    """Where the weights are, or that there are none: nothing is wrong with that. Damaged ones are passed over, as the server does."""
+    for folder, wrong in search(family, config.models.path, _cache(config)):
+        print(f"{family.denoiser}: {f'damaged ({wrong}): ' if wrong else ''}{folder}")
+        if not wrong:
+            return True
+    print(f"{family.denoiser}: no weights")
     return True
 
 
 def _fetch(family: Family, config: Config) -> bool:
-    if weights := _found(family, config):
+    if weights := whole(family, config.models.path, _cache(config), _complain):
         print(f"{family.denoiser}: is there already: {weights}")
         return True
     try:
         weights = fetch(family, config.models.url, _cache(config), lambda have, total: _show(family, have, total))
     except NotFetched as error:
-        print(f"{family.denoiser}: {error}", file=sys.stderr)
+        _complain(f"{family.denoiser}: {error}")
         return False
     print(f"{family.denoiser}: fetched into {weights}")
     return True
@@ -63,24 +66,41 @@ def _show(family: Family, have: int, total: int) -> None:
 
 
 def _verify(family: Family, config: Config) -> bool:
-    """By the sum where it is a known one; else, and then too, by making a graph of the weights, which runs them."""
-    weights = _found(family, config)
-    if weights is None:
-        print(f"{family.denoiser}: no weights", file=sys.stderr)
-        return False
-    known = sha256(checkpoint(weights)) in family.known_sha256
+    """Whether all that is before the weights in use, and these, are what they should be; and whether a graph can be made of them.
+
+    Whole weights that nobody vouches for, neither our own sums nor SUMS beside them, work perhaps, and are not verified.
+    """
+    damaged = False
+    for folder, wrong in search(family, config.models.path, _cache(config)):
+        if wrong is None:
+            return _proven(family, folder) and not damaged
+        _complain(f"{family.denoiser}: damaged: {wrong}: {folder}")
+        damaged = True
+    if not damaged:
+        _complain(f"{family.denoiser}: no weights")
+    return False
+
+
+def _proven(family: Family, weights: Path) -> bool:
+    """Say what the weights are, and make a graph of them, which runs them."""
     with tempfile.TemporaryDirectory() as room:
         words = ["workers.export", family.denoiser, "--weights", str(weights.absolute()), "--out", f"{room}/graph.onnx"]
         made = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if made.returncode:
-        print(made.stderr.strip() or f"{family.denoiser}: does not work", file=sys.stderr)
+        _complain((made.stderr.strip().splitlines() or [f"{family.denoiser}: does not work"])[-1])
         return False
-    print(f"{family.denoiser}: works; its sha256 is {'known' if known else 'not one that we know'}: {weights}")
+    if is_known(family, weights):
+        print(f"{family.denoiser}: works; its sha256 is known: {weights}")
+    elif (weights / SUMS).exists():
+        print(f"{family.denoiser}: works; its sha256 is not one that we know, but what {SUMS} beside it says: {weights}")
+    else:
+        _complain(f"{family.denoiser}: unknown: works, but its sha256 is not one that we know, and no {SUMS} is beside it: {weights}")
+        return False
     return True
 
 
-def _found(family: Family, config: Config) -> Path | None:
-    return find(family, config.models.path, _cache(config))
+def _complain(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _cache(config: Config) -> Path:

@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from workers.parent import leave_with_parent
-from workers.weights import CHUNK, FAMILIES, Family, checkpoint, sha256
+from workers.weights import CHUNK, FAMILIES, Family, fault, sha256, write_sums
 
 UPSTREAM = "https://github.com/Rikorose/DeepFilterNet/raw/v0.5.6/models"
 TIMEOUT_S = 30.0
-MOST = 64 * 2**20  # bytes of an archive, and of each file in it; the real ones have 8 million
+MOST = 64 * 2**20  # bytes of an archive, and of what is taken out of it; the real ones have 8 million
 
 
 class NotFetched(Exception):
@@ -38,10 +38,10 @@ def fetch(family: Family, url: str, cache: Path, progress: Callable[[int, int], 
     if url == "upstream" and family.archive_sha256 is None:
         raise NotFetched("we know no archive of these at upstream; put the weights into a folder of models.path")
     source = f"{UPSTREAM if url == 'upstream' else url.rstrip('/')}/{family.folder}.zip"
-    if urllib.parse.urlsplit(source).scheme not in ("http", "https"):
-        raise NotFetched(f"models.url is no http address: {url}")
     partial = cache / "weights" / f".{family.folder}.zip.part"
     try:
+        if urllib.parse.urlsplit(source).scheme not in ("http", "https"):
+            raise NotFetched(f"models.url is no http address: {url}")
         with _alone(partial):
             _transfer(source, partial, progress)
             wanted = family.archive_sha256 if url == "upstream" else _sum_beside(source)
@@ -49,7 +49,7 @@ def fetch(family: Family, url: str, cache: Path, progress: Callable[[int, int], 
                 partial.unlink()
                 raise ValueError("not the file it should be (sha256)")
             return _unpacked(family, partial)
-    except (OSError, http.client.HTTPException, zipfile.BadZipFile, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotFetched(f"{source}: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
@@ -110,31 +110,47 @@ def _sum_beside(source: str) -> str | None:
 
 
 def _unpacked(family: Family, archive: Path) -> Path:
-    """The two files that matter, unpacked beside and moved into place as a folder. The archive is gone afterwards, good or bad."""
+    """The two files that matter, unpacked beside, checked, and moved into place as a folder. The archive is gone afterwards."""
     folder = archive.parent / family.folder
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".") as room:
         draft = Path(room) / family.folder
         (draft / "checkpoints").mkdir(parents=True)
         try:
-            with zipfile.ZipFile(archive) as packed:
-                for member in packed.infolist():
-                    name = Path(member.filename)
-                    wanted = name.name == "config.ini" or name.match("checkpoints/model_*.ckpt.best")
-                    if not wanted or member.is_dir():
-                        continue
-                    if member.file_size > MOST:
-                        raise ValueError(f"{name.name} is far larger than weights are")
-                    place = draft / ("config.ini" if name.name == "config.ini" else f"checkpoints/{name.name}")
-                    with packed.open(member) as reading, place.open("wb") as writing:
-                        shutil.copyfileobj(reading, writing)
+            _unpack(archive, draft)
         finally:
             archive.unlink()
         if not (draft / "config.ini").is_file():
             raise ValueError("there is no config.ini in it")
-        checkpoint(draft)
+        if not any((draft / "checkpoints").iterdir()):
+            raise ValueError("there is no checkpoint in it")
+        if wrong := fault(family, draft):
+            raise ValueError(f"the weights in it are damaged: {wrong}")
+        write_sums(draft)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     return folder
+
+
+def _unpack(archive: Path, draft: Path) -> None:
+    """Raises OSError; ValueError where that is no archive of weights, or a damaged one."""
+    left = MOST
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            for member in packed.infolist():
+                name = Path(member.filename)
+                wanted = name.name == "config.ini" or name.match("checkpoints/model_*.ckpt.best")
+                if not wanted or member.is_dir():
+                    continue
+                left -= member.file_size
+                if left < 0:
+                    raise ValueError(f"with {name.name} it is far larger than weights are")
+                place = draft / ("config.ini" if name.name == "config.ini" else f"checkpoints/{name.name}")
+                with packed.open(member) as reading, place.open("wb") as writing:
+                    shutil.copyfileobj(reading, writing)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # zipfile lets through whatever its unpackers raise
+        raise ValueError(f"the archive is damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from workers import export
-from workers.weights import FAMILIES, Family, find
+from workers.weights import FAMILIES, Family, find, whole
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Models:
                 self._failed(family, str(error))
 
     async def _prepare(self, family: Family) -> None:
-        weights = await asyncio.to_thread(find, family, self._paths, self._cache) or await self._fetched(family)
+        weights = await asyncio.to_thread(whole, family, self._paths, self._cache, logger.warning) or await self._fetched(family)
         if weights is None:
             return
         if self._device == "cpu":
@@ -149,7 +149,7 @@ class Models:
             logger.warning("%s: no weights in %s, and none could be fetched: %s", family.denoiser, self._searched(), words[1])
             self._say(family, NO_WEIGHTS)
             return None
-        return await asyncio.to_thread(find, family, self._paths, self._cache)
+        return await asyncio.to_thread(find, family, (), self._cache)  # not what lies damaged in `paths`
 
     def _searched(self) -> str:
         return ", ".join(map(str, self._paths)) or "no folder"

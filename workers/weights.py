@@ -1,14 +1,19 @@
-"""Weights of the models: which we know, and where they are. Reads files; for threads and processes, not for the loop.
+"""Weights of the models: which we know, where they are, and whether they are whole. For threads and processes, not for the loop.
 
-A folder of weights is upstream's: config.ini and checkpoints/model_N.ckpt.best.
+A folder of weights is upstream's: config.ini and checkpoints/model_N.ckpt.best. Beside them may lie `sha256sums`, as
+`sha256sum -c` reads it: a fetch puts it there, and whoever trained weights of his own may.
 """
 
 import hashlib
-from collections.abc import Sequence
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 CHUNK = 64 * 2**10
+SUMS = "sha256sums"
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,49 @@ FAMILIES = {
 
 
 def find(family: Family, paths: Sequence[Path], cache: Path) -> Path | None:
-    """The first folder that holds this family's weights: in the order of `paths`, then among the fetched ones."""
-    places = [path / family.folder for path in (*paths, cache / "weights")]
-    return next((place for place in places if (place / "config.ini").is_file() and _checkpoints(place)), None)
+    """The first folder that holds this family's weights, whole or not: in the order of `paths`, then among the fetched ones."""
+    return next(_places(family, paths, cache), None)
+
+
+def search(family: Family, paths: Sequence[Path], cache: Path) -> Iterator[tuple[Path, str | None]]:
+    """Every folder that holds this family's weights, in that order, and what is wrong with it. Each is read when it is asked for."""
+    for folder in _places(family, paths, cache):
+        yield folder, fault(family, folder)
+
+
+def whole(family: Family, paths: Sequence[Path], cache: Path, say: Callable[[str], object]) -> Path | None:
+    """The first folder with whole weights. Damaged ones before it are said in a line each; the cache's, which is ours, are set aside."""
+    for folder, wrong in search(family, paths, cache):
+        if wrong is None:
+            return folder
+        ours = folder.parent == cache / "weights"
+        say(f"{family.denoiser}: weights in {folder} are damaged: {wrong}; {_set_aside(folder) if ours else 'not used, left as they are'}")
+    return None
+
+
+def fault(family: Family, folder: Path) -> str | None:
+    """What is wrong with these weights, in a phrase; None where nothing is, as far as can be told without running them.
+
+    What SUMS says of them counts first, then the sums that we know, then the sums that a checkpoint has within.
+    """
+    try:
+        file = checkpoint(folder)
+        if (folder / SUMS).exists():
+            return _unlike_sums(folder, file)
+        return None if is_known(family, folder) else _torn(file)
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+
+
+def is_known(family: Family, folder: Path) -> bool:
+    """Whether the checkpoint is one whose sum we know. Raises OSError."""
+    return sha256(checkpoint(folder)) in family.known_sha256
+
+
+def write_sums(folder: Path) -> None:
+    """Put SUMS beside the weights: from now on they are damaged when they differ. Raises OSError."""
+    names = ["config.ini", *(f"checkpoints/{file.name}" for file in _checkpoints(folder))]
+    (folder / SUMS).write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names))
 
 
 def checkpoint(folder: Path) -> Path:
@@ -67,8 +112,52 @@ def checkpoint(folder: Path) -> Path:
     return found[-1]
 
 
+def _places(family: Family, paths: Sequence[Path], cache: Path) -> Iterator[Path]:
+    for path in (*paths, cache / "weights"):
+        folder = path / family.folder
+        with suppress(PermissionError):  # what may not be looked into holds nothing for us
+            if (folder / "config.ini").is_file() and _checkpoints(folder):
+                yield folder
+
+
 def _checkpoints(folder: Path) -> list[Path]:
     return sorted((folder / "checkpoints").glob("model_*.ckpt.best"))
+
+
+def _unlike_sums(folder: Path, file: Path) -> str | None:
+    lines = [line.split() for line in (folder / SUMS).read_text("utf-8", "replace").splitlines()]
+    sums = {line[1].removeprefix("*").removeprefix("./"): line[0].lower() for line in lines if len(line) == 2}
+    unlike = (name for name in ("config.ini", f"checkpoints/{file.name}") if sums.get(name) != sha256(folder / name))
+    return next((f"{name} is not what {SUMS} says" for name in unlike), None)
+
+
+def _torn(file: Path) -> str | None:
+    """By the sums within: a checkpoint is a zip, or, from old versions of torch, a pickle, which has none."""
+    if not zipfile.is_zipfile(file):
+        with file.open("rb") as reading:
+            return None if reading.read(1) == b"\x80" else f"{file.name} is no checkpoint, or not all of one"
+    try:
+        with zipfile.ZipFile(file) as packed:
+            bad = packed.testzip()
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  zipfile lets through whatever its unpackers raise
+        return f"{file.name}: {' '.join(str(error).split()) or type(error).__name__}"
+    return bad and f"{file.name} is spoilt in {bad}"
+
+
+def _set_aside(folder: Path) -> str:
+    """Rename it in place of what was set aside before; how that went, in a phrase."""
+    aside = folder.with_name(f"{folder.name}.broken")
+    try:
+        if aside.is_symlink() or aside.is_file():
+            aside.unlink()
+        elif aside.exists():
+            shutil.rmtree(aside)
+        folder.rename(aside)
+    except OSError as error:
+        return f"they cannot be set aside ({error.strerror or error})"
+    return f"set aside as {aside.name}"
 
 
 def sha256(*files: Path) -> str:

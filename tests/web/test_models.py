@@ -1,13 +1,22 @@
 """`run.py models`, as a process, on the real weights and without any."""
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.running import ROOT
+from tests.workers.spoiling import flip, overwrite
+from workers.weights import checkpoint, sha256, write_sums
 
 
 @pytest.fixture
@@ -20,6 +29,32 @@ def run_models(tmp_path: Path, models_folder: Path):
         )
 
     return run
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, models_folder: Path) -> Iterator[tuple[Path, str]]:
+    """A folder with upstream's zip and its sum, and the address under which it is served."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    _pack(models_folder / "DeepFilterNet3", folder / "DeepFilterNet3.zip")
+    (folder / "DeepFilterNet3.zip.sha256").write_text(sha256(folder / "DeepFilterNet3.zip"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder)) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+        serving.start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        serving.join()
+
+
+def _pack(weights: Path, archive: Path) -> None:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        for file in (weights / "config.ini", checkpoint(weights)):
+            packed.write(file, file.relative_to(weights.parent))
 
 
 def test_there(run_models, models_folder: Path) -> None:
@@ -44,3 +79,77 @@ def test_unknown(run_models) -> None:
     """A name that nobody knows is refused with the known ones."""
     done = run_models("verify", "nonsense")
     assert done.returncode == 2 and "deepfilternet3" in done.stderr
+
+
+def test_damaged_in_the_cache(run_models, mirror: tuple[Path, str], tmp_path: Path) -> None:
+    """What was fetched and then damaged is found by verify, passed over by list, set aside and fetched again by fetch."""
+    there = tmp_path / "cache" / "weights" / "DeepFilterNet3"
+    run = partial(run_models, there=False, url=mirror[1])
+    assert run("fetch", "deepfilternet3").stdout == f"deepfilternet3: fetched into {there}\n"
+    overwrite(there)
+    verified = run("verify", "deepfilternet3")
+    assert verified.returncode == 1 and verified.stderr.startswith("deepfilternet3: damaged: ") and there.exists(), verified
+    listed = run("list", "deepfilternet3")
+    assert listed.returncode == 0 and "damaged (" in listed.stdout and "no weights" in listed.stdout, listed
+    fetched = run("fetch", "deepfilternet3")
+    assert fetched.returncode == 0 and fetched.stdout == f"deepfilternet3: fetched into {there}\n", fetched
+    assert len(fetched.stderr.splitlines()) == 1 and "set aside as DeepFilterNet3.broken" in fetched.stderr
+    assert run("verify", "deepfilternet3").returncode == 0
+
+
+def test_damaged_in_models_path(run_models, models_folder: Path, tmp_path: Path) -> None:
+    """Flipped bits in weights of the user's own are found; nothing of his is renamed."""
+    weights = _copied(models_folder, tmp_path / "nothing")
+    flip(weights)
+    for action in ("verify", "fetch"):
+        done = run_models(action, "deepfilternet3", there=False)
+        assert done.returncode == 1 and "damaged" in done.stderr and "Traceback" not in done.stderr, done
+    assert [path.name for path in (tmp_path / "nothing").iterdir()] == ["DeepFilterNet3"]
+
+
+def test_own_training(run_models, models_folder: Path, tmp_path: Path) -> None:
+    """Weights that nobody knows are "unknown" and exit 1, until their owner puts sums beside them."""
+    weights = _copied(models_folder, tmp_path / "nothing")
+    learnt = torch.load(checkpoint(weights), weights_only=True)
+    next(value for name, value in learnt.items() if name.endswith("weight_hh_l0"))[0, 0] += 0.01
+    torch.save(learnt, checkpoint(weights))
+    verified = run_models("verify", "deepfilternet3", there=False)
+    assert verified.returncode == 1 and verified.stderr.startswith("deepfilternet3: unknown: works, ") and not verified.stdout, verified
+    write_sums(weights)
+    verified = run_models("verify", "deepfilternet3", there=False)
+    assert verified.returncode == 0 and "sha256sums" in verified.stdout, verified
+
+
+def _copied(models_folder: Path, to: Path) -> Path:
+    return Path(shutil.copytree(models_folder / "DeepFilterNet3", to / "DeepFilterNet3", copy_function=shutil.copyfile))
+
+
+def _spoil_content(archive: bytearray) -> None:
+    archive[3_000_000:3_200_000] = b"\xff" * 200_000
+
+
+def _encrypt(archive: bytearray) -> None:
+    archive[archive.rindex(b"PK\1\2") + 8] |= 1
+
+
+def _other_method(archive: bytearray) -> None:
+    archive[archive.rindex(b"PK\1\2") + 10] = 97
+
+
+def _beyond_the_end(archive: bytearray) -> None:
+    """The directory says that a member begins within the last bytes."""
+    at = archive.rindex(b"PK\1\2") + 42
+    archive[at : at + 4] = (len(archive) - 10).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("spoil", [_spoil_content, _encrypt, _other_method, _beyond_the_end])
+def test_damaged_archive(spoil: Callable[[bytearray], None], run_models, mirror: tuple[Path, str], tmp_path: Path) -> None:
+    """A damaged archive of a mirror that gives no sums ends in one line and exit 1, and leaves nothing."""
+    folder, url = mirror
+    (folder / "DeepFilterNet3.zip.sha256").unlink()
+    archive = bytearray((folder / "DeepFilterNet3.zip").read_bytes())
+    spoil(archive)
+    (folder / "DeepFilterNet3.zip").write_bytes(archive)
+    done = run_models("fetch", "deepfilternet3", there=False, url=url)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and done.stderr.startswith("deepfilternet3: http://"), done
+    assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [".DeepFilterNet3.zip.lock"]

@@ -1,15 +1,19 @@
-"""Exported graphs, made once and kept in the checkout's own cache, as the server keeps them; and what upstream makes of the sounds."""
+"""Exported graphs, made once and kept in the checkout's own cache; what upstream makes of the sounds; a mirror of its weights."""
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import zipfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from tests.running import ROOT
 from tests.sound import RATE_HZ, read_wav
 from tests.workers.files import write
+from tests.workers.mirror import Upstream
 from tests.workers.offline import Offline
 from workers import export
 from workers.weights import FAMILIES
@@ -42,3 +46,47 @@ def offline(models_folder: Path, audio_folder: Path, tmp_path_factory: pytest.Te
     made = Offline(models_folder, [*sorted(audio_folder.glob("*.wav")), cut], folder)
     yield made
     made.close()
+
+
+@pytest.fixture
+def one_model(models_folder: Path, tmp_path: Path) -> Path:
+    """A models folder with nothing but the default's weights."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "DeepFilterNet3").symlink_to(models_folder / "DeepFilterNet3")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def archive(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Upstream's zip, made of the weights that are here."""
+    file = tmp_path_factory.mktemp("archive") / "DeepFilterNet3.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
+        for each in sorted((models_folder / "DeepFilterNet3").rglob("*")):
+            packed.write(each, each.relative_to(models_folder))
+    return file.read_bytes()
+
+
+@pytest.fixture
+async def upstream(archive: bytes) -> AsyncIterator[tuple[Upstream, str]]:
+    """The mirror, and what models.url is to be for it."""
+    server = Upstream(archive)
+    app = web.Application()
+    app.router.add_get("/models/DeepFilterNet3.zip", server.zip)
+    app.router.add_get("/models/DeepFilterNet3.zip.sha256", server.sha256)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield server, f"http://127.0.0.1:{runner.addresses[0][1]}/models"
+    await runner.cleanup()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, deepfilternet3_graph: Path) -> Path:
+    """A cache that has the graph already: only the weights are missing."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    for file in (deepfilternet3_graph, export.sum_file(deepfilternet3_graph)):
+        shutil.copyfile(file, folder / file.name)
+    return folder

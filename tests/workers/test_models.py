@@ -3,95 +3,16 @@
 import asyncio
 import hashlib
 import shutil
-import zipfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
+from tests.workers.mirror import Upstream
 from workers import export
 from workers.models import Models
 
 NAME = "deepfilternet3"
-
-
-@pytest.fixture
-def one_model(models_folder: Path, tmp_path: Path) -> Path:
-    """A models folder with nothing but the default's weights."""
-    folder = tmp_path / "models"
-    folder.mkdir()
-    (folder / "DeepFilterNet3").symlink_to(models_folder / "DeepFilterNet3")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def archive(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Upstream's zip, made of the weights that are here."""
-    file = tmp_path_factory.mktemp("archive") / "DeepFilterNet3.zip"
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
-        for each in sorted((models_folder / "DeepFilterNet3").rglob("*")):
-            packed.write(each, each.relative_to(models_folder))
-    return file.read_bytes()
-
-
-class Upstream:
-    """A server that has one zip, and vices: it may break off after so many bytes, have another file, or a wrong sum."""
-
-    def __init__(self, archive: bytes) -> None:
-        self.archive = archive
-        self.break_after: int | None = None
-        self.sum: str | None = None
-        self.asked: list[str | None] = []
-        self.held = asyncio.Event()
-        self.held.set()
-
-    async def zip(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request.headers.get("Range"))
-        start = int(request.headers["Range"].split("=")[1].rstrip("-")) if request.headers.get("If-Range") == '"1"' else 0
-        answer = web.StreamResponse(status=206 if start else 200, headers={"ETag": '"1"'})
-        if start:
-            answer.headers["Content-Range"] = f"bytes {start}-{len(self.archive) - 1}/{len(self.archive)}"
-        answer.content_length = len(self.archive) - start
-        await answer.prepare(request)
-        if self.break_after is not None:
-            await answer.write(self.archive[start : start + self.break_after])
-            assert request.transport is not None
-            request.transport.close()
-            return answer
-        await answer.write(self.archive[start : start + 100_000])
-        await self.held.wait()
-        with suppress(ConnectionResetError):  # the other end may have been killed
-            await answer.write(self.archive[start + 100_000 :])
-        return answer
-
-    async def sha256(self, _: web.Request) -> web.Response:
-        return web.Response(text=self.sum) if self.sum else web.Response(status=404)
-
-
-@pytest.fixture
-async def upstream(archive: bytes) -> AsyncIterator[tuple[Upstream, str]]:
-    server = Upstream(archive)
-    app = web.Application()
-    app.router.add_get("/models/DeepFilterNet3.zip", server.zip)
-    app.router.add_get("/models/DeepFilterNet3.zip.sha256", server.sha256)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield server, f"http://127.0.0.1:{runner.addresses[0][1]}/models"
-    await runner.cleanup()
-
-
-@pytest.fixture
-def cache(tmp_path: Path, deepfilternet3_graph: Path) -> Path:
-    """A cache that has the graph already: only the weights are missing."""
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    for file in (deepfilternet3_graph, export.sum_file(deepfilternet3_graph)):
-        shutil.copyfile(file, folder / file.name)
-    return folder
 
 
 class Heard:
@@ -152,7 +73,7 @@ async def test_fetched(upstream: tuple[Upstream, str], cache: Path) -> None:
     models, reasons = await prepared([], url, cache)
     assert models.state(NAME) == (True, None), reasons
     assert reasons[0] == "weights are being fetched" and "weights are being fetched: 100 %" in reasons
-    assert {file.name for file in (cache / "weights" / "DeepFilterNet3").iterdir()} == {"config.ini", "checkpoints"}
+    assert {file.name for file in (cache / "weights" / "DeepFilterNet3").iterdir()} == {"config.ini", "checkpoints", "sha256sums"}
     assert not list((cache / "weights").glob(".*zip.part"))
     await prepared([], url, cache)
     assert len(server.asked) == 1
@@ -272,10 +193,10 @@ async def test_closed_while_exporting(models_folder: Path, tmp_path: Path) -> No
 async def test_spoilt_weights(tmp_path: Path, models_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Weights that cannot be exported give the state "failed: …"."""
     weights = tmp_path / "models" / "DeepFilterNet3"
-    (weights / "checkpoints").mkdir(parents=True)
-    shutil.copyfile(models_folder / "DeepFilterNet3" / "config.ini", weights / "config.ini")
-    (weights / "checkpoints" / "model_120.ckpt.best").write_bytes(b"nothing")
-    models, _ = await prepared([tmp_path / "models"], "upstream", tmp_path / "cache")
+    shutil.copytree(models_folder / "DeepFilterNet3", weights, copy_function=shutil.copyfile)
+    (weights / "config.ini").chmod(0o600)
+    (weights / "config.ini").write_text("[df]\nnb_df = 48\n")
+    models, _ = await prepared([tmp_path / "models"], "http://127.0.0.1:9", tmp_path / "cache")
     available, reason = models.state(NAME)
     assert not available and reason is not None and reason.startswith("failed: ")
     assert [record.levelname for record in caplog.records] == ["ERROR"]

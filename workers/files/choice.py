@@ -12,7 +12,7 @@ from workers.denoiser import Denoiser
 from workers.errors import UnknownDenoiser, WorkerFailed
 from workers.fetch import NotFetched, fetch
 from workers.plugins.chunked import PREFIX, Chunked
-from workers.weights import FAMILIES, Family, find
+from workers.weights import FAMILIES, Family, whole
 
 FIRST, FALLBACK = "deepfilternet3", "rnnoise"
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:
 
 
 def _weights(family: Family, settings: Settings, say: Say) -> Path:
-    found = find(family, settings.paths, settings.cache)
+    found = whole(family, settings.paths, settings.cache, say)
     if found:
         return found
     if not settings.download:
