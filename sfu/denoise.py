@@ -13,7 +13,7 @@ from workers.bell import Bell
 from workers.control import Adjust, Failed, Message, Ready, Stats
 from workers.errors import WorkerFailed
 from workers.nursery import Nursery, Worker
-from workers.ring import Packet, Ring
+from workers.ring import Flag, Packet, Ring
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Denoise:
         self.takes: tuple[str, ...] = ()  # the denoisers that `change` can go over to
         self.delay_samples = 0  # the whole delay, padded to packets; known after READY
         self.stats: Stats | None = None
-        self.stage_ms = Quantiles()  # ring to ring
+        self.stage_ms = Quantiles()  # ring to ring; not of what waited for a packet that did not come
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ended.add_done_callback(_seen)  # a run that never came up has nobody who looks at its end
         self._nurse = nurse
@@ -129,7 +129,8 @@ class Denoise:
         self._clean_bell.answer()
         while (packet := self._clean.take()) is not None:
             self._owed_since_ns = None
-            self.stage_ms.add((time.monotonic_ns() - packet.arrival_ns) / 1e6)
+            if not packet.flags & Flag.FLUSHED:
+                self.stage_ms.add((time.monotonic_ns() - packet.arrival_ns) / 1e6)
             self._packet(packet)
 
     def _told(self, message: Message) -> None:

@@ -15,7 +15,7 @@ from workers.bell import Bell
 from workers.control import Adjust, ControlError, Failed, Lines, Message, Quantiles, Ready, Stats, dump, parse
 from workers.denoiser import Denoiser
 from workers.pipeline import Pipeline
-from workers.ring import ORDERED, Packet, Ring
+from workers.ring import ORDERED, Flag, Packet, Ring
 
 _STATS_S = 1.0
 _WINDOW = 256  # packets whose durations are kept for the quantiles
@@ -92,6 +92,8 @@ class Carrier:
 
     def finish(self, done: Sequence[Packet]) -> None:
         """Put out what the work gave."""
+        if self._taken_ns is None:
+            done = [packet._replace(flags=packet.flags | Flag.FLUSHED) for packet in done]
         put = sum([self._clean.put(packet) for packet in done])
         self._dropped += len(done) - put
         if put:

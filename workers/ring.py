@@ -36,6 +36,7 @@ class Flag:
     CONCEALED = 1
     REPAIRED = 2  # by the in-band FEC of the packet after it
     JUMP = 4  # the time line jumped before this packet
+    FLUSHED = 8  # no later packet pushed it out: it waited for one, then came by itself
 
 
 class Packet(NamedTuple):

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,8 +12,11 @@ from sfu import denoise as rules
 from sfu.denoise import Denoise
 from sfu.errors import DidNotStart
 from sfu.nursing import Nursing
+from tests.sound import encode
+from tests.spoken import sound_of
 from tests.strangers import install
 from workers.nursery import Nursery, Worker
+from workers.ring import Flag, Packet
 
 
 class Cradle:
@@ -44,6 +48,20 @@ async def test_a_worker_that_dies_before_it_is_ready() -> None:
         del run
         gc.collect()
     assert not reported
+
+
+async def test_waiting_for_who_says_nothing_is_no_work(stretch: float) -> None:
+    """What came out because nothing came after it says so, and the figures of the worker leave it out: it was not slow."""
+    came: list[Packet] = []
+    async with Nursing() as nursing, Denoise(nursing.nursery, "passthrough", {}, came.append) as run:
+        sent = encode(sound_of(0.1))
+        for number, payload in enumerate(sent):
+            run.put(Packet(number, 960 * number, 960, time.monotonic_ns(), payload))
+        async with asyncio.timeout(10 * stretch):
+            while len(came) < len(sent):
+                await asyncio.sleep(0.01)
+        pushed = [packet for packet in came if not packet.flags & Flag.FLUSHED]
+        assert came[-1].flags & Flag.FLUSHED and len(run.stage_ms._values) == len(pushed)
 
 
 async def test_what_is_not_forked_has_time_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
