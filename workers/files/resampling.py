@@ -13,18 +13,23 @@ _QUALITY = "filter_size=128:phase_shift=12:cutoff=0.98:linear_interp=1"
 class Resampler:
     """Frames of one kind in, frames of another out. The first sample out is of the moment of the first one in."""
 
-    def __init__(self, like: av.AudioFrame, rate_hz: int, sample_format: str) -> None:
-        """`like`: a frame whose rate, format and layout all of them have. Raises FFmpegError."""
+    def __init__(self, like: av.AudioFrame, rate_hz: int, sample_format: str, layout: str | None = None) -> None:
+        """`like`: a frame whose rate, format and layout all of them have. layout: of those out, where it is another. Raises FFmpegError."""
         self._kind = _kind(like)
         self._base = Fraction(1, like.sample_rate)
         self._pushed = 0
         self._graph = Graph()
-        layout = like.layout.name
         source = self._graph.add(
-            "abuffer", sample_rate=str(like.sample_rate), sample_fmt=like.format.name, channel_layout=layout, time_base=str(self._base)
+            "abuffer",
+            sample_rate=str(like.sample_rate),
+            sample_fmt=like.format.name,
+            channel_layout=like.layout.name,
+            time_base=str(self._base),
         )
         resample = self._graph.add("aresample", f"{rate_hz}:{_QUALITY}")
-        form = self._graph.add("aformat", f"sample_fmts={sample_format}:sample_rates={rate_hz}:channel_layouts={layout}")
+        form = self._graph.add(
+            "aformat", f"sample_fmts={sample_format}:sample_rates={rate_hz}:channel_layouts={layout or like.layout.name}"
+        )
         self._graph.link_nodes(source, resample, form, self._graph.add("abuffersink")).configure()
 
     def fits(self, frame: av.AudioFrame) -> bool:

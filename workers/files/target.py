@@ -15,7 +15,10 @@ from av.error import FFmpegError
 
 from workers.denoiser import RATE_HZ, Sound
 from workers.files.errors import FileError, reason
+from workers.files.layouts import written
 from workers.files.resampling import Resampler
+
+_BEST_VBR = (("flags", "+qscale"), ("global_quality", "0"))  # below 256 kbit/s LAME makes all but this quieter, by up to 5 %
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,9 @@ class Kind:
     codec: str
     sample_format: str
     float_codec: str | None = None  # where the sound came from a file of floats
-    bit_rate: int | None = None  # a channel; None: nothing is lost
+    bit_rate: int | None = None  # a channel; None: nothing is lost, or as the options say
+    most: int | None = None  # channels
+    options: tuple[tuple[str, str], ...] = ()  # of the encoder
 
 
 KINDS = {
@@ -37,11 +42,12 @@ KINDS = {
     ".opus": Kind("ogg", "libopus", "flt", bit_rate=96_000),
     ".ogg": Kind("ogg", "libopus", "flt", bit_rate=96_000),
     ".webm": Kind("webm", "libopus", "flt", bit_rate=96_000),
-    ".mp3": Kind("mp3", "libmp3lame", "fltp", bit_rate=128_000),
+    ".mp3": Kind("mp3", "libmp3lame", "fltp", most=2, options=_BEST_VBR),
     ".m4a": Kind("ipod", "aac", "fltp", bit_rate=128_000),
 }
-_HELD_BACK = 1024  # samples by which a resampler may be ahead of the length that the file shall have
-_OPTIONS = {"wav": {"rf64": "auto"}}  # beyond 4 GB
+_INTERNAL = "flt"
+_HELD_BACK = 16_384  # samples by which resampler and source may be ahead of the length that the file shall have
+_SHORT = 24  # characters of the file's name in its draft's, which has to be shorter than the longest name there may be
 
 
 def kind_of(path: Path) -> Kind:
@@ -58,21 +64,25 @@ class Target:
     def __init__(self, path: Path, rate_hz: int, layout: str, is_float: bool) -> None:
         """rate_hz: of the file, where its codec has it, else it is 48 kHz. layout: FFmpeg's name of the channels. Raises FileError."""
         self._path, kind = path, kind_of(path)
-        self._draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._draft = path.with_name(f".{path.name[:_SHORT]}.{os.getpid()}.part")
         self._layout = layout
+        channels = av.AudioLayout(layout).nb_channels
         self._resampler: Resampler | None = None
-        self._ready: Sound = np.zeros(
-            (av.AudioLayout(layout).nb_channels, 0), np.float32
-        )  # resampled; its end may be beyond the file's, which is not known yet
         self._encoded = 0
         codec, form = (kind.float_codec, "flt") if is_float and kind.float_codec else (kind.codec, kind.sample_format)
+        in_file = written(layout, codec, kind.most)
+        if in_file is None:
+            raise self._too_many(channels)
+        self._written = in_file
+        # Resampled; its end may be beyond the file's, which is not known yet.
+        self._ready: Sound = np.zeros((av.AudioLayout(self._written).nb_channels, 0), np.float32)
         with self._faults():
             rates = av.Codec(codec, "w").audio_rates
             self.rate_hz = rate_hz if not rates or rate_hz in rates else RATE_HZ
-            self._container = av.open(str(self._draft), "w", format=kind.container, options=_OPTIONS.get(kind.container, {}))
+            self._container = av.open(str(self._draft), "w", format=kind.container, options=self._options(kind))
         try:
-            with self._faults():
-                stream = self._container.add_stream(codec, rate=self.rate_hz, layout=layout, format=form)
+            with self._faults(), self._refusals(channels):
+                stream = self._container.add_stream(codec, rate=self.rate_hz, layout=self._written, format=form, options=dict(kind.options))
                 assert isinstance(stream, av.AudioStream)
                 self._stream = stream
                 if kind.bit_rate:
@@ -86,10 +96,10 @@ class Target:
         """float32[channels, n] at 48 kHz, the next of the file. Raises FileError."""
         if not sound.shape[1]:
             return
-        frame = self._frame(sound, RATE_HZ)
+        frame = _frame(sound, RATE_HZ, self._layout)
         with self._faults():
             if self._resampler is None:
-                self._resampler = Resampler(frame, self.rate_hz, "fltp")
+                self._resampler = Resampler(frame, self.rate_hz, _INTERNAL, self._written)
             self._take(self._resampler.push(frame))
             self._encode(self._ready[:, :-_HELD_BACK])
             self._ready = self._ready[:, -_HELD_BACK:]
@@ -106,19 +116,32 @@ class Target:
             self._draft.replace(self._path)
 
     def _take(self, frames: Iterator[av.AudioFrame]) -> None:
-        self._ready = np.concatenate([self._ready, *(frame.to_ndarray() for frame in frames)], axis=1, dtype=np.float32)
+        rows = len(self._ready)
+        self._ready = np.concatenate([self._ready, *(frame.to_ndarray().reshape(-1, rows).T for frame in frames)], axis=1, dtype=np.float32)
 
     def _encode(self, sound: Sound) -> None:
         if sound.shape[1]:
-            frame = self._frame(sound, self.rate_hz)
+            frame = _frame(sound, self.rate_hz, self._written)
             frame.pts, frame.time_base = self._encoded, Fraction(1, self.rate_hz)
             self._container.mux(self._stream.encode(frame))
             self._encoded += sound.shape[1]
 
-    def _frame(self, sound: Sound, rate_hz: int) -> av.AudioFrame:
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound, np.float32), "fltp", self._layout)
-        frame.sample_rate = rate_hz
-        return frame
+    def _options(self, kind: Kind) -> dict[str, str]:
+        if kind.container == "wav":
+            return {"rf64": "auto"}  # beyond 4 GB
+        return {"movie_timescale": str(self.rate_hz)} if kind.container == "ipod" else {}  # so that its length is to the sample
+
+    @contextmanager
+    def _refusals(self, channels: int) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            if channels <= 2:
+                raise
+            raise self._too_many(channels) from error
+
+    def _too_many(self, channels: int) -> FileError:
+        return FileError(f"{self._path} cannot hold {channels} channels ({self._layout}); say it without --stereo, or take .wav")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -131,10 +154,18 @@ class Target:
         """Idempotent; a file that was not finished is gone."""
         with suppress(FFmpegError, OSError):
             self._container.close()
-        self._draft.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not even be made; why is said by then
+            self._draft.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _frame(sound: Sound, rate_hz: int, layout: str) -> av.AudioFrame:
+    """In one plane, for with many planes PyAV reads beyond them."""
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.T, np.float32).reshape(1, -1), _INTERNAL, layout)
+    frame.sample_rate = rate_hz
+    return frame
