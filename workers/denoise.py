@@ -19,10 +19,11 @@ from workers.files.choice import Settings, chosen, has_model
 from workers.files.cleaning import Cleaning
 from workers.files.device import CHOICES, device_of
 from workers.files.errors import FileError, reason
+from workers.files.places import check_places
 from workers.files.progress import Progress
 from workers.files.source import Source
 from workers.files.spectrogram import Spectrogram
-from workers.files.target import KINDS, Target, kind_of
+from workers.files.target import KINDS, Target
 from workers.stage import NO_LIMIT_DB
 
 
@@ -32,14 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _denoise(asked)
     except (FileError, WorkerFailed) as failure:
         return _said(f"hushcast: {failure}", 1)
+    except OSError as error:  # of a name that is too long, of a folder that may not be looked into
+        return _said(f"hushcast: {f'{error.filename}: ' if error.filename else ''}{reason(error)}", 1)
     except KeyboardInterrupt:
         return _said("hushcast: interrupted; nothing was written", 130)
 
 
 def _denoise(asked: argparse.Namespace) -> int:
-    kind_of(asked.output)
-    if asked.output.exists() and asked.input.exists() and asked.output.samefile(asked.input):
-        raise FileError(f"{asked.output} is the file to be read")
+    check_places(asked.input, asked.output, asked.plot)
     with ExitStack() as opened:
         source = opened.enter_context(Source(asked.input, keep_channels=asked.stereo))
         device = device_of(asked.device, has_model(asked.denoiser))
@@ -67,6 +68,8 @@ def _denoise(asked: argparse.Namespace) -> int:
         target.finish(round(source.samples * target.rate_hz / source.rate_hz))
     if source.mended:
         _said(f"hushcast: {source.mended} samples of {asked.input} were no finite numbers; they were taken for silence")
+    if source.has_no_end:
+        _said(f"hushcast: {asked.input} has no mark at its end, as a recording that was cut off; what is there was taken")
     return _said(f"{asked.output}: {progress.factor()}, {name}", 0)
 
 
@@ -124,5 +127,7 @@ def _leave(number: int, frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _leave)  # so that the draft is taken away
+    for number in signal.SIGTERM, signal.SIGHUP:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _leave)  # so that the draft is taken away
     sys.exit(main())

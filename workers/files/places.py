@@ -1,0 +1,26 @@
+"""Whether IN, OUT and PLOT are files that may be read and written, before anything is: nothing of somebody's is written over unasked."""
+
+from pathlib import Path
+
+from workers.files.errors import FileError
+from workers.files.target import kind_of
+
+
+def check_places(noisy: Path, clean: Path, plot: Path | None) -> None:
+    """Raises FileError where a name has the wrong ending, or two names are one file. Raises OSError for a name that cannot be."""
+    kind_of(clean)
+    if _same(clean, noisy):
+        raise FileError(f"{clean} is the file to be read")
+    if plot is None:
+        return
+    if plot.suffix.lower() != ".png":
+        raise FileError(f"{plot}: the name of a plot has to end with .png")
+    if _same(plot, noisy):
+        raise FileError(f"{plot} is the file to be read; the plot has to be another")
+    if _same(plot, clean):
+        raise FileError(f"{plot} is the file to be written; the plot has to be another")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both are there and are one file, by whatever names."""
+    return one.exists() and other.exists() and one.samefile(other)
