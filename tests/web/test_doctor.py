@@ -91,3 +91,15 @@ async def test_used_ports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     with socket.create_server(("127.0.0.1", port)):
         status, said = told(capsys, settings(tmp_path, rtc__port=port))
         assert status == 0 and f"warning  Media: TCP {port} is used by another program" in said
+
+
+@pytest.mark.tolerates("loop")
+async def test_damaged_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Damaged weights are no weights, and said with what is wrong with them."""
+    weights = tmp_path / "models" / "DeepFilterNet3"
+    (weights / "checkpoints").mkdir(parents=True)
+    (weights / "config.ini").write_text("[df]\n")
+    (weights / "checkpoints" / "model_1.ckpt.best").write_bytes(b"half of one")
+    status, said = told(capsys, settings(tmp_path))
+    assert status == 0 and f"Weights: deepfilternet3 in {weights} are damaged: model_1.ckpt.best is no checkpoint" in said
+    assert "Weights: none of deepfilternet3 yet" in said
