@@ -113,10 +113,11 @@ class Denoise:
         if not self.ended.done():
             self._worker.send(change)
 
-    def change(self, denoiser: str) -> None:
-        """Go over to one of `takes`, cross-faded; heard within 100 ms."""
+    def change(self, denoiser: str, delay_samples: int) -> None:
+        """Go over to one of `takes`, cross-faded; heard within 100 ms. delay_samples: its own; a later one makes all later for good."""
         assert denoiser in self.takes
         self.denoiser = denoiser
+        self.delay_samples = max(self.delay_samples, delay_samples)
         self.adjust(Adjust(denoiser=denoiser))
 
     def check(self, now_ns: int) -> None:

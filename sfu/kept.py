@@ -240,7 +240,7 @@ class KeptWorker:
             return False
         if run.denoiser != wanted:
             logger.info("%s: worker %s goes over from %s to %s", self._label, run.pid, run.denoiser, wanted)
-            run.change(wanted)
+            run.change(wanted, self._catalogue.delay_samples(wanted))
             self._watch.take_room(wanted)
             self._changed()
         return True

@@ -66,7 +66,7 @@ class Carrier:
         self._ring_ns: deque[int] = deque(maxlen=_WINDOW)
         self._taken_ns: int | None = None  # when the packet that is worked on was taken; None: it is no packet
         self._heard_at = self._told_at = time.monotonic()
-        takes = tuple(name for name, denoiser in loaded.items() if denoiser.latency <= self._pipeline.latency)
+        takes = tuple(name for name, denoiser in loaded.items() if self._pipeline.takes(denoiser))
         self.tell(Ready(os.getpid(), self._name, self._pipeline.latency, self._pipeline.delay, takes))
 
     # its work
@@ -137,7 +137,8 @@ class Carrier:
         if isinstance(message, Adjust):
             self._pipeline.adjust(message.strength_db, message.complexity, message.loss_percent)
             wanted = self._loaded.get(message.denoiser or self._name)
-            if message.denoiser not in (None, self._name) and wanted and self._pipeline.change(wanted):
+            if message.denoiser not in (None, self._name) and wanted and self._pipeline.takes(wanted):
+                self._pipeline.change(wanted)
                 self._name = str(message.denoiser)
 
     def tell(self, message: Message) -> None:

@@ -118,14 +118,23 @@ class Pipeline:
         if loss_percent is not None:
             self._encoder.loss_percent = min(max(loss_percent, 0), 100)
 
-    def change(self, denoiser: Denoiser) -> bool:
-        """Go over to another denoiser within 60 ms, at the latency in force; False (and nothing changes) for a later one."""
+    def takes(self, denoiser: Denoiser) -> bool:
+        """Whether `change` goes over to it: one in time, or later by no odd part of a block."""
+        return denoiser.latency <= self.latency or denoiser.latency % BLOCK == 0
+
+    def change(self, denoiser: Denoiser) -> None:
+        """Go over to another denoiser that it takes, 30 ms after its latency at most. With a later one all is later from now on."""
         if denoiser.latency > self.latency:
-            return False
+            self._delay(-(-(denoiser.latency - self.latency) // BLOCK))
         stage = Stage(denoiser, self.latency, self.hops)
         stage.limit(self._strength_db, over=0)
         self._stage.change(stage)
-        return True
+
+    def _delay(self, blocks: int) -> None:
+        """No sample is lost: what waits comes out so much later."""
+        self.latency += blocks * BLOCK
+        self._skip += blocks * BLOCK
+        self._stage.delay(blocks)
 
     def _hear(self, piece: Piece) -> Work[list[Packet]]:
         level = piece.dbfs if np.isfinite(piece.dbfs) else dbfs(piece.sound)

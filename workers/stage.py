@@ -41,6 +41,12 @@ class Stage:
         self._noisy = _Delay(self.latency)
         self._padding = _Delay(self.latency - self.denoiser.latency)
 
+    def delay(self, samples: int) -> None:
+        """Be so much later from now on; the next `samples` of output are nobody's."""
+        self.latency += samples
+        for each in (self._noisy, self._padding):
+            each.lengthen(samples)
+
     def limit(self, strength_db: float, over: int = 960) -> None:
         """Take out at most `strength_db`; reached by a straight line over `over` samples."""
         self._wanted = 0.0 if strength_db >= NO_LIMIT_DB else 10 ** (-max(strength_db, 0.0) / 20)
@@ -80,6 +86,10 @@ class _Delay:
 
     def __init__(self, count: int) -> None:
         self._held = np.zeros(count, dtype=np.float32)
+
+    def lengthen(self, count: int) -> None:
+        """Silence, and then what was held."""
+        self._held = np.concatenate((np.zeros(count, dtype=np.float32), self._held))
 
     def through(self, sound: Sound) -> Sound:
         if not len(self._held):
