@@ -1,6 +1,8 @@
 """Strength, denoiser and variant changed while live, over HTTP: heard soon, and nothing else is heard of it."""
 
 import asyncio
+import os
+import re
 from collections.abc import Awaitable, Callable
 from itertools import cycle
 from pathlib import Path
@@ -9,8 +11,10 @@ import numpy as np
 import pytest
 
 from tests.people import Person, friends
+from tests.running import ROOT, Server
 from tests.softphone import Softphone
 from tests.sound import Sound, encode, read_wav
+from tests.strangers import install
 from tests.test_mic_to_ear import assert_whole, denoised_by, sound_of, workers_of
 
 Change = Callable[[Person], Awaitable[object]]
@@ -71,11 +75,19 @@ async def test_changes_are_not_heard_themselves(server, noisy: list[bytes]) -> N
         assert jump(sound_of(auto)[0]) <= 1.05 * loudest
 
 
-async def test_another_worker_takes_over(server, noisy: list[bytes]) -> None:
-    """A denoiser not loaded in the worker, or too late for the delay in force, comes in a worker of its own, without a gap."""
-    house, enough = await server({"denoise.default": "passthrough"}), asyncio.Event()
+async def warm(house: Server, *names: str) -> None:
+    """Wait until the nursery has them all loaded."""
+    async with asyncio.timeout(60):
+        while not set(names) <= set(re.findall(r"\w+", " ".join(re.findall("loaded beforehand: (.*)", house.log)))):
+            await asyncio.sleep(0.05)
+
+
+async def test_another_worker_takes_over(server, noisy: list[bytes], tmp_path: Path) -> None:
+    """A denoiser that was not loaded when the worker began comes in a worker of its own, without a gap, and lengthens the delay."""
+    (tmp_path / "strangers").mkdir()
+    path = os.pathsep.join((str(install(tmp_path / "strangers")), str(ROOT)))
+    house, enough = await server({"denoise.default": "passthrough"}, PYTHONPATH=path), asyncio.Event()
     async with friends(house.url, "ada", "ben") as (ada, ben):
-        await denoised_by(ada, "deepfilternet3")
         async with ada.phone() as mic, ben.phone() as ear:
             await mic.publish("ada")
             mic.send(0, 0, noisy[0])
@@ -84,9 +96,9 @@ async def test_another_worker_takes_over(server, noisy: list[bytes]) -> None:
             await ear.listen("ada")
             talking = asyncio.create_task(mic.talk(cycle(noisy), first=1, until=enough))
             before = await workers_of(house.pid)
-            said = await set_to(ada, denoiser="deepfilternet3", strength_db=9)
+            said = await set_to(ada, denoiser="slow", strength_db=9)
             assert said == {"enabled": True, "denoiser": "passthrough", "state": "active", "reason": None, "strength_db": 9}
-            status = await ada.until("ada", denoise_denoiser="deepfilternet3", denoise_state="active", denoise_strength_db=9)
+            status = await ada.until("ada", denoise_denoiser="slow", denoise_state="active", denoise_strength_db=9)
             assert status["latency_ms"]["algorithmic"] == 40
             async with asyncio.timeout(5):
                 while (after := await workers_of(house.pid)) == before or len(after) > 1:
@@ -99,6 +111,34 @@ async def test_another_worker_takes_over(server, noisy: list[bytes]) -> None:
             status = await ada.status()
         assert_whole([packet for _, packet in ear.received])
         assert status["denoise"]["strength_db"] == 9 and status["latency_ms"]["algorithmic"] == 40
+
+
+@pytest.mark.parametrize(("name", "delay_ms"), [("passthrough", 40), ("rnnoise", 40), ("deepfilternet2_ll", 40), ("deepfilternet2", 60)])
+async def test_the_first_change_is_made_in_the_worker(server, name: str, delay_ms: int) -> None:
+    """Whatever is chosen on a fresh server, the answer names it, no other worker is made, and nothing is missing or moved."""
+    noise = encode(0.3 * np.random.default_rng(1).standard_normal(48_000).astype(np.float32))
+    house, enough = await server(), asyncio.Event()
+    async with friends(house.url, "ada", "ben") as (ada, ben):
+        await warm(house, "deepfilternet3", name)
+        async with ada.phone() as mic, ben.phone() as ear:
+            await mic.publish("ada")
+            mic.send(0, 0, noise[0])
+            await ada.until("ada", live=True, denoise_state="active", denoise_denoiser="deepfilternet3")
+            await ear.listen("ada")
+            talking = asyncio.create_task(mic.talk(cycle(noise), first=1, until=enough))
+            await ear.heard(40)
+            before = await workers_of(house.pid)
+            assert (await set_to(ada, denoiser=name))["denoiser"] == name
+            at = len(ear.received)
+            await ear.heard(at + 40)
+            assert await workers_of(house.pid) == before
+            assert (await ada.status())["latency_ms"]["algorithmic"] == delay_ms
+            enough.set()
+            await ear.heard(await talking)
+        assert_whole([packet for _, packet in ear.received])
+    if name == "passthrough":  # this one can be told from the others by its loudness
+        levels = [float(np.sqrt(np.mean(block**2))) for block in sound_of(ear)[0].reshape(-1, 960)]
+        assert next(place for place, level in enumerate(levels[at:]) if level > 0.2) <= 5
 
 
 async def test_a_change_is_heard_within_five_packets(server) -> None:

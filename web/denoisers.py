@@ -49,6 +49,15 @@ class Denoisers:
         available, reason = self.available(name)
         return (name, None) if available else (FALLBACK, reason)
 
+    def beforehand(self) -> list[str]:
+        """What may be loaded before anybody asks: the one that serves by default, the fallback, then ours, the quickest first.
+
+        A stranger's may start threads, or take its process along: it is loaded for whoever asks for it.
+        """
+        ours = sorted(filter(self._latency.__contains__, registry.own()), key=self._latency.__getitem__)
+        names = dict.fromkeys((self.chosen(None)[0], FALLBACK, *ours))
+        return [name for name in names if self.available(name)[0]]
+
     def options(self, name: str) -> Mapping[str, object]:
         return self._models.options(name)
 

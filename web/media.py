@@ -22,12 +22,12 @@ from sfu.switchboard import Switchboard
 from sfu.udp import MediaSockets
 from web.announced import Announced
 from web.checkup import Checkups
-from web.denoisers import FALLBACK, Denoisers
+from web.denoisers import Denoisers
 from web.device import device_of
 from web.keys import ARCHIVE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
 from web.operations import Sample
 from web.presence import Presence
-from workers.errors import WorkerFailed
+from web.warming import Warming
 from workers.models import Models
 
 logger = logging.getLogger(__name__)
@@ -91,36 +91,6 @@ def air_samples(switchboard: Switchboard) -> Iterable[Sample]:
     """Who sends and hears."""
     yield Sample("hushcast_listeners", "gauge", "Who hears something or is about to.", switchboard.listeners)
     yield Sample("hushcast_resources", "gauge", "WHIP and WHEP resources.", switchboard.resources)
-
-
-class Warming:
-    """Has the nursery load what will be asked for, before anybody asks. Owns the tasks that wait for it."""
-
-    def __init__(self, nursing: Nursing) -> None:
-        self._nursing = nursing
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> "Warming":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def warm(self, denoisers: Denoisers) -> None:
-        """Load the denoiser that serves by default now, and the one that serves when all else fails."""
-        task = asyncio.create_task(self._load(denoisers), name="warming the nursery")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _load(self, denoisers: Denoisers) -> None:
-        try:
-            nursery = await self._nursing.nursery()
-            for name in dict.fromkeys((denoisers.chosen(None)[0], FALLBACK)):
-                await nursery.load(name, denoisers.options(name))
-        except (WorkerFailed, OSError) as error:
-            logger.warning("a denoiser could not be loaded beforehand: %s", error)
 
 
 async def resolved(names: Sequence[str]) -> list[str]:

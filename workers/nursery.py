@@ -93,6 +93,11 @@ class Nursery:
     def alive(self) -> bool:
         return not self.gone.is_set()
 
+    async def idle(self) -> None:
+        """Wait until nobody waits for an answer."""
+        while self._asked:
+            await asyncio.wait(self._asked.values())
+
     async def load(self, denoiser: str, options: Mapping[str, object]) -> None:
         """Have the model loaded; at once when it is already. Raises WorkerFailed."""
         await self._ask("load", denoiser, options)

@@ -24,6 +24,11 @@ def names() -> list[str]:
     return list(_entries())
 
 
+def own() -> list[str]:
+    """Those of this checkout: what they start, and what they take, is known."""
+    return [name for name, entry in _entries().items() if entry.module.startswith("workers.")]
+
+
 def load(name: str) -> "type[Denoiser]":
     """The class of that name, without loading a model. Raises UnknownDenoiser, or WorkerFailed where its module is broken."""
     entry = _entries().get(name)
