@@ -20,8 +20,8 @@ from sfu.config import Config
 from sfu.errors import ConfigError
 from sfu.settings import load
 from web.addresses import is_loopback, is_wildcard, served_at
+from web.announced import Announced
 from web.certificate import tls_context, tls_in_force
-from web.media import resolved
 from web.reachability import accepts, unreached
 from web.serve import CONFIG_FILE, bind
 from workers.weights import FAMILIES, search
@@ -157,11 +157,16 @@ def _web_port(config: Config, serving: bool) -> Iterator[Finding]:
 
 
 async def _media_port(config: Config, serving: bool) -> list[Finding]:
-    rtc, found = config.rtc, []
+    rtc = config.rtc
+    found: list[Finding] = []
     try:
-        announced = await resolved(rtc.announce)
+        asked = Announced(rtc.announce)
     except ConfigError as wrong:
         return [Finding(BROKEN, str(wrong))]
+    await asked.ask()
+    announced = asked.addresses
+    for name in asked.unknown:
+        found.append(Finding(WARNING, f"Media: nobody knows an address of {name} (rtc.announce) now; it is offered once somebody does."))
     try:
         bound = await bind_all(rtc.host, rtc.port)
     except ConfigError as wrong:

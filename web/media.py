@@ -1,8 +1,6 @@
 """Where the media plane is put together: sockets, nursery, models, archive, switchboard; opened and closed with the app."""
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
@@ -13,7 +11,6 @@ from sfu import ingest, sdp, transport
 from sfu.answer import BRIEF_MS
 from sfu.config import Config
 from sfu.dtls import new_certificate
-from sfu.errors import ConfigError
 from sfu.ledger import Ledger
 from sfu.nursing import Nursing
 from sfu.parts import Parts
@@ -29,8 +26,6 @@ from web.operations import Sample
 from web.presence import Presence
 from web.warming import Warming
 from workers.models import Models
-
-logger = logging.getLogger(__name__)
 
 
 async def media(app: web.Application) -> AsyncIterator[None]:
@@ -91,15 +86,3 @@ def air_samples(switchboard: Switchboard) -> Iterable[Sample]:
     """Who sends and hears."""
     yield Sample("hushcast_listeners", "gauge", "Who hears something or is about to.", switchboard.listeners)
     yield Sample("hushcast_resources", "gauge", "WHIP and WHEP resources.", switchboard.resources)
-
-
-async def resolved(names: Sequence[str]) -> list[str]:
-    """Addresses of `rtc.announce`, which may hold names. Raises ConfigError for a name that does not resolve."""
-    found: list[str] = []
-    for name in names:
-        try:
-            answers = await asyncio.get_running_loop().getaddrinfo(name, None)
-        except (OSError, UnicodeError):
-            raise ConfigError(f"rtc.announce: {name!r} is not an address and not a name that leads to one") from None
-        found += [str(answer[4][0]) for answer in answers]
-    return list(dict.fromkeys(found))

@@ -61,6 +61,13 @@ async def test_all_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.tolerates("loop")
+async def test_a_name_that_nobody_knows_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The server starts all the same, and asks again."""
+    status, said = told(capsys, settings(tmp_path, rtc__announce=["voice.invalid"]))
+    assert status == 0 and any(line.startswith("warning") and "voice.invalid" in line for line in said.splitlines()), said
+
+
+@pytest.mark.tolerates("loop")
 @pytest.mark.parametrize(
     ("values", "line"),
     [
