@@ -1,5 +1,6 @@
 """Each bench runs and says what it promises. What the figures are is no test's business."""
 
+import argparse
 import asyncio
 import html.parser
 import json
@@ -11,7 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.bench import janus, matching
+from tests.bench import janus, lossy_fanout, matching
+from tests.bench.__main__ import chosen, fanout_options, main, mouth_options, parser, presence_options, workers_options
+from tests.bench.asked import Refused
+from tests.bench.lossy_ears import Copy, Reception
+from tests.bench.lossy_fanout import Came
 from tests.bench.plots import page
 from tests.bench.report import Chart, Column, Report, Series
 from tests.bench.voice import MARK_EVERY, Sent
@@ -65,10 +70,117 @@ async def test_fanout_behind_a_bad_network(stretch: float) -> None:
     short = ("--listeners", "2", "--seconds", "2", "--servers", "hushcast,red")
     down, up, down_red = await bench("fanout", "--loss", "20", *short, deadline_s=60 * stretch)
     for row in (down, up, down_red):
-        assert FANOUT - {"kb_per_listener"} <= set(row)
+        assert FANOUT <= set(row)
+        assert set(row["latency_ms"]) == {"p50", "p99", "last_p99"}
         assert row["lost_pct"] > 0
     assert down["by_resending_pct"] > 0 and up["by_resending_pct"] > 0
     assert down_red["by_red_pct"] > 0
+
+
+async def test_fanout_behind_a_network_that_loses_nothing(stretch: float) -> None:
+    """What is overtaken on its way has not been sent again, whether it was asked for or not."""
+    for row in await bench(
+        "fanout", "--loss", "jitter", "--listeners", "1", "--servers", "hushcast", "--seconds", "1", deadline_s=60 * stretch
+    ):
+        assert (row["by_resending_pct"], row["by_red_pct"]) == (0, 0) and row["lost_pct"] < 100
+
+
+def test_a_copy_makes_up_only_for_what_was_lost() -> None:
+    """What was lost on a link and came again was repaired; what was late, or asked for in vain, came as it was sent."""
+    sent, red = Copy(1.0, red=False), Copy(1.0, red=True)
+    assert [lossy_fanout.how(copy, lost=False) for copy in (None, sent, red)] == ["", "sent", "sent"]
+    assert [lossy_fanout.how(copy, lost=True) for copy in (None, sent, red)] == ["", "resent", "red"]
+
+
+def test_figures_behind_a_bad_network() -> None:
+    """A packet that nobody got is not one that took no time; where nothing came there are all keys and no figures."""
+    nan = float("nan")
+    half = [Came(np.array([50.0, 60.0, nan, 70.0]), ["sent", "sent", "", "resent"]), Came(np.array([nan] * 4), [""] * 4)]
+    found = lossy_fanout.figures(half)
+    assert (found["delivered_pct"], found["lost_pct"], found["by_resending_pct"]) == (37.5, 75.0, 12.5)
+    assert found["recovered_pct"] == pytest.approx(100 / 6, abs=0.01)
+    assert found["latency_ms"]["p50"] == 60 and found["latency_ms"]["last_p99"] == pytest.approx(69.8)
+    nothing = lossy_fanout.figures(half[1:])
+    assert nothing["latency_ms"] == {"p50": None, "p99": None, "last_p99": None} and nothing["delivered_pct"] == 0
+
+
+def test_a_listener_reports_as_the_rfc_says() -> None:
+    """Expected less received, of the time since the report before: overtaken packets are not lost, one sent again makes up for one."""
+    heard = Reception(100)
+
+    def told(*numbers: int) -> tuple[int, int]:
+        for number in numbers:
+            heard.count(number)
+        report = heard.report(7)
+        assert report.ssrc == 7
+        return report.fraction_lost, report.lost
+
+    assert told(100, 102, 101, 103) == (0, 0)
+    assert told(105, 107) == (128, 2)
+    assert told(106, 108) == (0, 1)  # one of two was expected before
+    assert told() == (0, 1)
+    assert told(109, 109, 104) == (0, -1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["fanout", "--listeners", "2,2"],
+        ["fanout", "--listeners", "0"],
+        ["fanout", "--listeners", "-1"],
+        ["fanout", "--rounds", "0"],
+        ["fanout", "--rounds", "many"],
+        ["fanout", "--seconds", "0"],
+        ["fanout", "--seconds", "-2"],
+        ["fanout", "--seconds", "nan"],
+        ["fanout", "--servers", "hushcast,nobody"],
+        ["fanout", "--servers", "hushcast,classic", "--loss", "10"],
+        ["fanout", "--servers", "hushcast", "--variant", "auto", "--loss", "10"],
+        ["fanout", "--servers", "hushcast", "--browser"],
+        ["fanout", "--plot", "no/such/folder/f.html"],
+        ["presence", "--models", "no/such/folder"],
+        ["ear", "--audio", "no/such/folder"],
+        ["ear", "--seconds", "1"],
+        ["workers", "--seconds", "0"],
+        ["workers", "--share", "8,8"],
+    ],
+)
+def test_what_cannot_be_measured(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says what is wrong, and nothing has been started: exit 2."""
+    try:
+        status = main(wrong)
+    except SystemExit as ended:
+        status = ended.code
+    said = capsys.readouterr()
+    assert status == 2 and said.out == ""
+    assert said.err.startswith("run.py bench") and said.err.count("\n") == 1
+
+
+def test_all_of_it_takes_the_rounds_and_seconds_that_it_is_given() -> None:
+    """Every bench of `all` has as many rounds and windows as long as asked for; only the ear's are as long as a voice needs."""
+    asked = parser().parse_args(["all", "--rounds", "1", "--seconds", "2"])
+    assert list(chosen(asked)) == ["workers", "fanout", "presence", "ear"]
+    every = [options(asked) for options in (workers_options, fanout_options, presence_options, mouth_options)]
+    assert [(each.rounds, each.seconds) for each in every] == [(1, 2), (1, 2), (1, 2), (1, 8)]
+
+
+def test_all_of_it_goes_on_without_what_cannot_be_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The JSON and the page hold the others, the lack is said, and the exit says that it is not all."""
+
+    def measured(name: str, asked: argparse.Namespace) -> Report:
+        if name == "ear":
+            raise Refused("no browser")
+        return Report(f"About {name}", [{"what": name}], [Column("what", lambda row: row["what"])])
+
+    monkeypatch.setattr("tests.bench.__main__._measured", measured)
+    monkeypatch.setattr("tests.bench.network.enter", lambda module, arguments: None)
+    assert main(["all", "--json", "--plot", str(tmp_path / "all.html")]) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {name: [{"what": name}] for name in ("workers", "fanout", "presence")}
+    assert said.err == "run.py bench ear: no browser\n"
+    assert all(f"About {name}" in (tmp_path / "all.html").read_text() for name in ("workers", "fanout", "presence"))
 
 
 async def test_presence(stretch: float, models_folder: Path) -> None:

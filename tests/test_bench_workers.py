@@ -61,7 +61,9 @@ def test_bench(stretch: float, audio_folder: Path, models_folder: Path, tmp_path
     assert eager["denoiser"] == "torch eager deepfilternet3" and set(eager["streams_per_core"]) == {"1"}
     assert eager["start_ms"] > ours[0]["start_ms"] and eager["cpu_pct"] > 0 and eager["packet_ms"]["p50"] > 0
     assert eager["pss_mb"]["further"] > ours[0]["pss_mb"]["further"]  # a process of its own for each voice
-    assert all(row["packet_ms"] is None and row["streams_per_core"] is None for row in offline)
+    for row in offline:  # the same keys, and nothing where nothing was measured
+        assert row["packet_ms"] == {"p50": None, "p99": None} and row["streams_per_core"] == {"1": None}
+        assert row["pss_mb"] == {"first": None, "further": None} and row["cpu_pct"] is None and row["start_ms"] is None
     gain = {row["denoiser"]: row["si_sdr_gain_db"] for row in rows}
     assert gain["deepfilternet3"] == pytest.approx(gain["torch eager deepfilternet3"], abs=0.02)
     assert gain["offline 20 ms deepfilternet3"] < gain["offline 1 s deepfilternet3"] < gain["deepfilternet3"]
@@ -173,7 +175,7 @@ def test_every_figure_of_a_worker_is_a_ratio_too(tmp_path: Path) -> None:
         found("torch eager first", 4.0, {"1": 5, "8": None}, hiccups=1),
         found("torch eager second", 5.0, {"1": 4, "8": None}),
     ]
-    made = report(every, [each.as_json() for each in every], Options(tmp_path, tmp_path, [], (1, 8)))
+    made = report(every, [each.as_json((1, 8)) for each in every], Options(tmp_path, tmp_path, [], (1, 8)))
     cells = {each.name: [column.cell(row) for column in made.columns] for each, row in zip(every, made.rows, strict=True)}
     heads = [column.head for column in made.columns]
 
@@ -188,6 +190,11 @@ def test_every_figure_of_a_worker_is_a_ratio_too(tmp_path: Path) -> None:
     assert ratio("first", "voices") == "4.00x / 6.00x" and ratio("torch eager second", "voices") == "1.00x / -"
     assert "≥ 200 / 50" in cells["rnnoise"] and ratio("rnnoise", "voices") == "≥ 40.00x / 10.00x"
     assert made.rows[0]["streams_per_core"] == {"1": 200, "8": 50}
+    bare = Found("nothing but hops", quality=quality)
+    [row] = [bare.as_json((1, 8))]
+    assert row["packet_ms"] == {"p50": None, "p99": None} and row["streams_per_core"] == {"1": None, "8": None}
+    shown = report([bare], [row], Options(tmp_path, tmp_path, [], (1, 8)))
+    assert [column.cell(row) for column in shown.columns if column.head.startswith(("packet", "PSS", "voices"))] == ["-", "-", "-"]
     [warning] = made.warnings
     assert "second in 2 of 12 windows, by up to 20 ms" in warning
     assert "rnnoise" not in warning and "eager first" not in warning

@@ -1,14 +1,17 @@
 """bench fanout --loss KIND --browser: what a real player conceals behind a bad network, with redundancy and without."""
 
+import shutil
+
 from tests.bench import fanout, loss
+from tests.bench.asked import Refused
 from tests.bench.lossy_ears import BURST_SHARE, JITTER_MS
 from tests.bench.report import Chart, Column, Report, Row, Series, number, times
 
 
 def network(kind: str) -> loss.Network:
-    """As the light clients' links, for Chromium's proxy. Raises SystemExit for an outage, which says nothing about concealment."""
+    """As the light clients' links, for Chromium's proxy. Raises Refused for an outage, which says nothing about concealment."""
     if kind == "outage":
-        raise SystemExit("bench fanout --loss outage is for light clients: without --browser")
+        raise Refused("--loss outage is for light clients: without --browser")
     if kind == "burst":
         return loss.Network(BURST_SHARE, bursts=True)
     if kind == "jitter":
@@ -17,7 +20,9 @@ def network(kind: str) -> loss.Network:
 
 
 async def report(options: fanout.Options, kind: str) -> Report:
-    """Three listeners of one broadcast at once: on a good network, and on the bad one with RED and without."""
+    """Three listeners of one broadcast at once: on a good network, and on the bad one with RED and without. Raises Refused."""
+    if not any(map(shutil.which, loss.CHROMIUM)):
+        raise Refused("--browser takes Chromium: on Debian apt-get install chromium")
     assert options.audio is not None
     bad = network(kind)
     ears = [loss.Ear("good network"), loss.Ear("RED", bad), loss.Ear("NACK and FEC alone", bad, red=False)]

@@ -41,7 +41,9 @@ class Found:
     streams: dict[str, int | None] | None = None
     late_ms: list[float] = field(default_factory=list)  # what fed it, at worst, in each window of packets or voices
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, shares: Sequence[int]) -> dict[str, Any]:
+        """The same keys for every contender, inner ones too; null where nothing was measured. shares: voices a process."""
+        held = {str(share): (self.streams or {}).get(str(share)) for share in shares}
         return {
             "denoiser": self.name,
             "latency_samples": self.latency,
@@ -49,19 +51,17 @@ class Found:
             "paced_ms": quantiles(self.paced),
             "packet_ms": quantiles(self.packet),
             "cpu_pct": rounded(statistics.median(self.cpu_pct), 2) if self.cpu_pct else None,
-            "pss_mb": self.pss_mb,
+            "pss_mb": self.pss_mb or {"first": None, "further": None},
             "start_ms": self.start_ms,
             "si_sdr_gain_db": rounded(self.quality["si_sdr_gain_db"], 2),
             "pesq": rounded(self.quality["pesq"], 3),
             "stoi": rounded(self.quality["stoi"], 4),
-            "streams_per_core": self.streams,
+            "streams_per_core": held,
         }
 
 
-def quantiles(rounds: Sequence[Sequence[float]]) -> dict[str, float] | None:
-    """The medians of the rounds' own quantiles."""
+def quantiles(rounds: Sequence[Sequence[float]]) -> dict[str, float | None]:
+    """The medians of the rounds' own quantiles; None where no round has anything."""
     kept = [each for each in rounds if len(each)]
-    if not kept:
-        return None
     found = {name: [float(np.quantile(each, share)) for each in kept] for name, share in (("p50", 0.5), ("p99", 0.99))}
-    return {name: round(statistics.median(values), 4) for name, values in found.items()}
+    return {name: round(statistics.median(values), 4) if values else None for name, values in found.items()}

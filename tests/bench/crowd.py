@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from tests.bench import meters
 from tests.bench.children import Child
@@ -98,8 +97,3 @@ async def crowd(made: Nursery, cores: meters.Cores, work: Denoising, voices: int
             fds = [fd for group in groups for fd in group]
             feeder = await opened.enter_async_context(Child("tests.bench.feeder", str(work.packets), *words, fds=fds))
         yield Crowd(workers, starts, feeder, held)
-
-
-def pss_mb(pids: list[int]) -> float:
-    """Proportional set size, program files included, in 10^6 bytes."""
-    return sum(psutil.Process(pid).memory_full_info().pss for pid in pids) / 1e6

@@ -69,7 +69,7 @@ async def _run(server: Server, browser: Browser, person: Person, clean: Sound, s
 def quality(clean: Sound, heard: Sound, start: int) -> dict[str, float]:
     """SI-SDR (median over seconds with a voice, each aligned by itself) and PESQ-wb of the file that begins at `start`."""
     start %= len(clean)  # the microphone plays it over and over; any whole copy will do
-    if start + len(clean) > len(heard):
+    if start + len(clean) > len(heard) and start > len(heard) - start:  # no whole copy: the longer piece of one
         start -= len(clean)
     piece = heard[max(start, 0) : start + len(clean)]
     voice = clean[max(-start, 0) :][: len(piece)]

@@ -11,7 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +21,9 @@ import aiohttp
 import numpy as np
 
 from tests.bench import janus, matching, meters, servers
+from tests.bench.asked import Refused
 from tests.bench.load import Load
-from tests.bench.report import Chart, Column, Report, Row, Series, number, rounded, times
+from tests.bench.report import rounded
 from tests.bench.servers import Contender
 from tests.bench.voice import PACKET_S, Sent, Voice, marked
 from tests.sound import encode, read_wav
@@ -66,13 +67,12 @@ class Cost:
     unreadable: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        median = statistics.median
         return {
             "server": self.server,
             "listeners": self.listeners,
-            "cpu_pct": round(median(self.cpu_pct), 3),
-            "delivered_pct": round(median(self.delivered_pct), 3),
-            "latency_ms": {name: rounded(median(getattr(self, name)), 3) for name in ("p50", "p99", "last_p99")},
+            "cpu_pct": round(statistics.median(self.cpu_pct), 3),
+            "delivered_pct": round(statistics.median(self.delivered_pct), 3),
+            "latency_ms": {name: _median(getattr(self, name)) for name in ("p50", "p99", "last_p99")},
             "join_ms": round(self.join_ms, 2),
             "kb_per_listener": round(self.kb_per_listener, 1),
         }
@@ -90,19 +90,26 @@ class Cost:
         return out
 
 
+def _median(rounds: Sequence[float]) -> float | None:
+    """Of the rounds in which anything came; None where there is none."""
+    return rounded(statistics.median([each for each in rounds if each == each] or [math.nan]), 3)
+
+
 async def measure(options: Options) -> list[Cost]:
-    """All servers at all numbers of listeners, least first."""
+    """All servers at all numbers of listeners, least first. Raises Refused where that is none."""
     with tempfile.TemporaryDirectory(prefix="hushcast-bench-") as name:
         async with AsyncExitStack() as opened:
             bench = await Bench.open(opened, options, Path(name))
             costs: list[Cost] = []
             for count in sorted(options.listeners):
                 costs += await bench.step(count)
+            if not costs:
+                raise Refused(f"--classic-most {options.classic_most}: the classic way is asked of no more listeners")
             return costs
 
 
 def starts(options: Options) -> dict[str, servers.Start]:
-    """Those that were asked for and are here."""
+    """Those that were asked for and are here. Raises Refused where that is none."""
     if options.variant == "auto":
         return {"hushcast auto": servers.hushcast("hushcast auto", variant="auto", models=options.models)}
     all_of_them = {
@@ -114,7 +121,10 @@ def starts(options: Options) -> dict[str, servers.Start]:
     if "janus" in options.names and not janus.installed():
         print("janus is left out: it takes the program (Debian's package `janus`) and root, for a network of its own", file=sys.stderr)
         del all_of_them["janus"]
-    return {name: start for name, start in all_of_them.items() if name in options.names}
+    found = {name: start for name, start in all_of_them.items() if name in options.names}
+    if not found:
+        raise Refused("there is nothing to measure: no server that was asked for is here")
+    return found
 
 
 class Bench:
@@ -233,68 +243,3 @@ async def until_ready(contender: Contender, voice: Voice) -> None:
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
         print(f"\r{text:<78}", end="", file=sys.stderr, flush=True)
-
-
-# the report
-
-NOTES = (
-    "CPU: user and system time of the server and its children, % of the one core they have to themselves; the clients are on the other.",
-    "Latency: from the kernel's stamp of the packet that the broadcaster sends to its stamp of the one in the listener's socket.",
-    "last: of each packet, the listener who got it last. join: offer posted to keys agreed, the client's own work in it.",
-    "KiB a listener: anonymous memory over that without listeners. A ratio above 1.00x: as many times hushcast's figure.",
-)
-
-
-def report(costs: Sequence[Cost], options: Options) -> Report:
-    rows = [cost.as_json() for cost in costs]
-    extra = {id(row): cost for row, cost in zip(rows, costs, strict=True)}
-    first = {row["listeners"]: row for row in reversed(rows)}  # what the others are compared with
-
-    def ratio(row: Row, *path: str) -> str:
-        mine, base = row, first[row["listeners"]]
-        for key in path:
-            mine, base = mine[key], base[key]
-        return times(mine, base)
-
-    def latency(key: str) -> Column:
-        return Column(f"{key.removesuffix('_p99')} ms", lambda row: number(row["latency_ms"][key]))
-
-    columns = [
-        Column("server", lambda row: row["server"]),
-        Column("listeners", lambda row: str(row["listeners"])),
-        Column("CPU", lambda row: number(row["cpu_pct"], 2, " %")),
-        Column("ratio", lambda row: ratio(row, "cpu_pct")),
-        Column("CPU a listener", lambda row: number(row["cpu_pct"] / row["listeners"], 3, " %")),
-        Column("delivered", lambda row: number(row["delivered_pct"], 2, " %")),
-        latency("p50"),
-        Column("ratio", lambda row: ratio(row, "latency_ms", "p50")),
-        latency("p99"),
-        Column("ratio", lambda row: ratio(row, "latency_ms", "p99")),
-        Column("last p99 ms", lambda row: number(row["latency_ms"]["last_p99"])),
-        Column("ratio", lambda row: ratio(row, "latency_ms", "last_p99")),
-        Column("join ms", lambda row: number(row["join_ms"], 1)),
-        Column("ratio", lambda row: ratio(row, "join_ms")),
-        Column("join CPU ms", lambda row: number(extra[id(row)].join_cpu_ms, 1)),
-        Column("KiB", lambda row: number(row["kb_per_listener"], 0)),
-        Column("client's core", lambda row: number(statistics.median(extra[id(row)].client_pct), 0, " %")),
-    ]
-    names = list(dict.fromkeys(cost.server for cost in costs))
-
-    def lines(value: Callable[[Row], float]) -> list[Series]:
-        return [Series(name, [(row["listeners"], value(row)) for row in rows if row["server"] == name]) for name in names]
-
-    charts = [
-        Chart("Processor time (lower is better)", "listeners", "% of one core", lines(lambda row: row["cpu_pct"])),
-        Chart(
-            "The last listener's latency, 99 % of packets (lower is better)",
-            "listeners",
-            "ms",
-            lines(lambda row: row["latency_ms"]["last_p99"] or math.nan),
-        ),
-        Chart("Memory (lower is better)", "listeners", "KiB a listener", lines(lambda row: row["kb_per_listener"])),
-    ]
-    title = f"Fan-out of one voice: {options.variant}, medians of {options.rounds} interleaved windows of {options.seconds:g} s"
-    warnings = [warning for cost in costs for warning in cost.warnings]
-    if meters.Cores().shared:
-        warnings.append("There is one core only: server and clients share it, and latencies are no server's.")
-    return Report(title, rows, columns, charts, list(NOTES), warnings)

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import psutil
 
 from tests.bench import meters
+from tests.bench.meters import KB, MB
 from tests.people import Person
-
-MB = 1e6
 
 
 async def holdings(person: Person, pid: int) -> dict[str, float]:
@@ -31,7 +30,7 @@ async def holdings(person: Person, pid: int) -> dict[str, float]:
 
 
 def _pss(processes: Iterable[psutil.Process]) -> float:
-    return meters.memory_kb(process.pid for process in processes) * 1024 / MB
+    return meters.memory_kb(process.pid for process in processes) * KB / MB
 
 
 def _sum(counts: Iterable[int]) -> float:

@@ -8,7 +8,6 @@ Prints a table of what the server holds in the first and in the last minute; exi
 import argparse
 import asyncio
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.bench import matching
+from tests.bench.asked import shared
 from tests.bench.holdings import holdings
 from tests.bench.load import Load
 from tests.bench.report import Column, Report, Row, number
@@ -233,16 +233,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--listeners", type=int, default=100, help="half of them hear auto, half original")
     parser.add_argument("--every", type=float, default=15.0, help="seconds between two looks")
     parser.add_argument("--json", action="store_true", help="figures for programs")
-    parser.add_argument("--audio", type=Path, default=_shared("AUDIO"), help="folder with noisy_snr0.wav")
-    parser.add_argument("--models", type=Path, default=_shared("MODELS"), help="folder with the weights")
+    parser.add_argument("--audio", type=Path, default=shared("AUDIO"), help="folder with noisy_snr0.wav")
+    parser.add_argument("--models", type=Path, default=shared("MODELS"), help="folder with the weights")
     asked = parser.parse_args(arguments)
     found = asyncio.run(report(Options(asked.minutes, asked.listeners, asked.every, asked.audio, asked.models)))
     print(json.dumps(found.rows, indent=1) if asked.json else found.text())
     return int(any(row["grew"] for row in found.rows))
-
-
-def _shared(kind: str) -> Path:
-    return Path(os.environ.get(f"HUSHCAST_TEST_{kind}") or ROOT.parent / "shared" / kind.lower())
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import Any
 
 from playwright.async_api import Page, async_playwright
 
+from tests.conftest import CHROMIUM
 from tests.lossy import Lossy, Way, at_random, in_bursts
 from tests.people import Person, signed_up
 from tests.running import ROOT, Server
@@ -76,7 +77,7 @@ EARS = (
 @asynccontextmanager
 async def stage(audio: Path, models: Path | None, denoiser: str) -> AsyncIterator[tuple[Server, Person, Page]]:
     """A server, somebody signed in, and her page in Chromium, whose microphone plays the noisy voice over and over."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome-stable"))))
+    program = next(filter(None, map(shutil.which, CHROMIUM)))
     flags = [
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.bench import fanout, janus, meters
+from tests.bench.asked import Refused
 from tests.bench.lean import Lean
 from tests.bench.lossy_ears import Copy, Ear, link, resend
 from tests.bench.report import Column, Report, Row, number, rounded, times
@@ -40,39 +41,65 @@ class Came:
 
 
 async def report(options: fanout.Options, kind: str) -> Report:
+    """Raises Refused where no server that was asked for can be measured so."""
+    if "classic" in options.names:
+        raise Refused("--loss leaves the classic way out: it decodes, and there is no telling which packets of it were lost")
     rows: list[Row] = []
+    warnings: list[str] = []
     with tempfile.TemporaryDirectory(prefix="hushcast-bench-") as name:
         for server, start in fanout.starts(options).items():
-            if server == "classic":  # it decodes: there is no telling which packets of it were lost
-                continue
-            for at, direction in enumerate(DIRECTIONS[:1] if server == "hushcast RED" else DIRECTIONS):  # our voice sends none
+            for at, (direction, count) in enumerate(_cases(server, options.listeners)):
                 folder = Path(name) / f"{server.replace(' ', '-')}-{at}"
                 async with aiohttp.ClientSession() as http, start(meters.Cores(), folder, http) as contender:
                     with meters.pinned(meters.Cores().clients):
-                        rows.append(await _run(contender, http, kind, direction, options))
-    return Report(f"Behind a bad network: {kind}", rows, _columns(rows), (), [_note(kind)])
+                        row, warning = await _run(contender, http, kind, direction, count, options.seconds)
+                rows.append(row)
+                warnings += warning
+    return Report(f"Behind a bad network: {kind}", rows, _columns(rows), (), [_note(kind)], warnings)
 
 
-async def _run(contender: Contender, http: aiohttp.ClientSession, kind: str, direction: str, options: fanout.Options) -> Row:
+def _cases(server: str, listeners: Sequence[int]) -> list[tuple[str, int]]:
+    """Each direction and its numbers of listeners."""
+    down, up = DIRECTIONS
+    return [(down, count) for count in sorted(listeners)] + ([] if server == "hushcast RED" else [(up, 1)])  # our voice sends no RED
+
+
+async def _run(
+    contender: Contender, http: aiohttp.ClientSession, kind: str, direction: str, count: int, seconds: float
+) -> tuple[Row, list[str]]:
+    """The row, and why not to trust it."""
     voice, downwards = Voice(contender.mouth), direction == DIRECTIONS[0]
     async with AsyncExitStack() as opened:
         await fanout.until_ready(contender, voice)
-        ears, join_ms = await _ears(contender, http, max(options.listeners) if downwards else 1, opened)
+        idle_kb = meters.memory_kb(meters.family(contender.pid))
+        ears, join_ms = await _ears(contender, http, count, opened)
         await opened.enter_async_context(_running(resend(voice)))
         await voice.talk(WARM_UP)
         ends: Sequence[Lean] = ears if downwards else [contender.mouth]
         for at, end in enumerate(ends):
             end.link_out, end.link_in = link(kind, 1000 + 2 * at), link(kind, 1001 + 2 * at)
         pids = meters.family(contender.pid)
-        before, start = meters.cpu_ns(pids), time.monotonic_ns()
+        before, own_before, start = meters.cpu_ns(pids), time.process_time_ns(), time.monotonic_ns()
         if kind == "outage":
-            await opened.enter_async_context(_running(_outage(ends, options.seconds / 3)))
-        sent = await voice.talk(round(options.seconds / PACKET_S))
-        cpu_pct = 100 * (meters.cpu_ns(pids) - before) / (time.monotonic_ns() - start)
+            await opened.enter_async_context(_running(_outage(ends, seconds / 3)))
+        sent = await voice.talk(round(seconds / PACKET_S))
+        took_ns = time.monotonic_ns() - start
+        cpu_pct, own_pct = 100 * (meters.cpu_ns(pids) - before) / took_ns, 100 * (time.process_time_ns() - own_before) / took_ns
         await voice.talk(COOL_DOWN)
         found = [_became(ear, sent) for ear in ears]
+        held_kb = (meters.memory_kb(meters.family(contender.pid)) - idle_kb) / len(ears)
     row = {"server": contender.name, "loss": kind, "direction": direction, "listeners": len(ears), "cpu_pct": round(cpu_pct, 3)}
-    return {**row, **_figures(found), "join_ms": round(join_ms, 2), "delay_after_ms": _delay_after(found, kind, options.seconds)}
+    row |= {**figures(found), "join_ms": round(join_ms, 2), "kb_per_listener": round(held_kb, 1)}
+    row |= {"delay_after_ms": _delay_after(found, kind, seconds)}
+    return row, _warnings(row, own_pct, sent.late_s)
+
+
+def _warnings(row: Row, own_pct: float, late_s: float) -> list[str]:
+    """own_pct: of its core, of the one process that voice and listeners are in."""
+    if own_pct <= fanout.BUSY_PCT and late_s <= fanout.VOICE_LATE_S:
+        return []
+    how = f"its core {own_pct:.0f} % busy, its voice up to {1000 * late_s:.0f} ms late"
+    return [f"{row['server']}, {row['direction']}, {row['listeners']} listeners: the client was the limit ({how})"]
 
 
 async def _ears(contender: Contender, http: aiohttp.ClientSession, count: int, opened: AsyncExitStack) -> tuple[list[Ear], float]:
@@ -119,30 +146,38 @@ def _became(ear: Ear, sent: Sent) -> Came:
     offset = ear.known[0] - sent.number_of(ear.known[1], 0)
     copies = [ear.came.get(sent.first + at + offset) for at in range(len(sent.at_s))]
     delays = [1000 * (copy.at_s - at_s) if copy else np.nan for copy, at_s in zip(copies, sent.at_s, strict=True)]
-    how = ["resent" if copy.how == "sent" and lost else copy.how for copy, lost in zip(map(_or_never, copies), sent.lost, strict=True)]
-    return Came(np.array(delays), how)
+    numbers = (sent.first + at + offset for at in range(len(copies)))
+    lost = [by_mouth or ear.lost.get(number, False) for by_mouth, number in zip(sent.lost, numbers, strict=True)]
+    return Came(np.array(delays), [how(copy, each) for copy, each in zip(copies, lost, strict=True)])
 
 
-def _or_never(copy: Copy | None) -> Copy:
-    return copy or Copy(np.nan, "")
+def how(copy: Copy | None, lost: bool) -> str:
+    """lost: on the link of who spoke or who heard, when it was sent first. What came late or was asked for in vain is "sent"."""
+    if copy is None:
+        return ""
+    if not lost:
+        return "sent"
+    return "red" if copy.red else "resent"
 
 
-def _figures(found: Sequence[Came]) -> Row:
-    """lost: first copies that never came; recovered: of these, how many a copy replaced in time."""
+def figures(found: Sequence[Came]) -> Row:
+    """lost: first copies that never came; recovered: of these, how many a copy replaced in time. None where there is nothing."""
     delays = np.array([each.delay_ms for each in found])
-    how = np.array([each.how for each in found])
-    usual = float(np.nanmedian(delays[how == "sent"])) if (how == "sent").any() else 0.0
-    in_time, lost = delays <= usual + IN_TIME_MS, how != "sent"
-    came = delays[~np.isnan(delays)]
-    last = np.nanmax(delays, axis=0, where=~np.isnan(delays), initial=0.0)
-    quantiles = {"p50": np.median(came), "p99": np.percentile(came, 99), "last_p99": np.percentile(last, 99)} if came.size else {}
+    hows = np.array([each.how for each in found])
+    usual = float(np.nanmedian(delays[hows == "sent"])) if (hows == "sent").any() else 0.0
+    in_time, lost = delays <= usual + IN_TIME_MS, hows != "sent"
+    came, heard = delays[~np.isnan(delays)], delays[:, ~np.isnan(delays).all(axis=0)]  # heard: by anybody at all
+    quantiles = dict.fromkeys(("p50", "p99", "last_p99"), np.nan)
+    if came.size:
+        last = np.nanmax(heard, axis=0)
+        quantiles = {"p50": np.median(came), "p99": np.percentile(came, 99), "last_p99": np.percentile(last, 99)}
     return {
         "delivered_pct": round(100 * float(in_time.mean()), 3),
         "lost_pct": round(100 * float(lost.mean()), 3),
         "recovered_pct": rounded(100 * float((in_time & lost).sum() / lost.sum()) if lost.any() else np.nan, 2),
-        "by_red_pct": round(100 * float((how == "red").mean()), 3),
-        "by_resending_pct": round(100 * float((how == "resent").mean()), 3),
-        "latency_ms": {name: round(float(value), 3) for name, value in quantiles.items()},
+        "by_red_pct": round(100 * float((hows == "red").mean()), 3),
+        "by_resending_pct": round(100 * float((hows == "resent").mean()), 3),
+        "latency_ms": {name: rounded(float(value), 3) for name, value in quantiles.items()},
     }
 
 
@@ -157,7 +192,7 @@ def _delay_after(found: Sequence[Came], kind: str, seconds: float) -> float | No
 
 
 def _columns(rows: Sequence[Row]) -> list[Column]:
-    base = {row["direction"]: 100 - row["delivered_pct"] for row in reversed(rows)}
+    base = {_case(row): 100 - row["delivered_pct"] for row in reversed(rows)}
     columns = [
         Column("server", lambda row: row["server"]),
         Column("bad network", lambda row: row["direction"]),
@@ -167,14 +202,20 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
         Column("resent", lambda row: number(row["by_resending_pct"], 2, " %")),
         Column("recovered in time", lambda row: number(row["recovered_pct"], 1, " %")),
         Column("delivered in time", lambda row: number(row["delivered_pct"], 2, " %")),
-        Column("missing, ratio", lambda row: times(100 - row["delivered_pct"], base[row["direction"]])),
-        Column("p50 ms", lambda row: number(row["latency_ms"].get("p50"), 1)),
-        Column("p99 ms", lambda row: number(row["latency_ms"].get("p99"), 1)),
+        Column("missing, ratio", lambda row: times(100 - row["delivered_pct"], base[_case(row)])),
+        Column("p50 ms", lambda row: number(row["latency_ms"]["p50"], 1)),
+        Column("p99 ms", lambda row: number(row["latency_ms"]["p99"], 1)),
         Column("CPU", lambda row: number(row["cpu_pct"], 2, " %")),
+        Column("KiB", lambda row: number(row["kb_per_listener"], 0)),
     ]
     if any(row["delay_after_ms"] is not None for row in rows):
         columns.append(Column("delay left after it", lambda row: number(row["delay_after_ms"], 1, " ms")))
     return columns
+
+
+def _case(row: Row) -> tuple[str, int]:
+    """What a row can be compared within."""
+    return row["direction"], row["listeners"]
 
 
 def _note(kind: str) -> str:

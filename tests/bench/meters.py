@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+KB, MB = 1024, 1e6  # bytes: of what the kernel calls kB; and of every MB that a bench speaks of
+
 
 def family(pid: int) -> list[int]:
     """A process and all that it has started."""
@@ -20,13 +22,22 @@ def cpu_ns(pids: Iterable[int]) -> int:
 
 
 def memory_kb(pids: Iterable[int]) -> int:
-    """Proportional set size of anonymous memory: what is shared counts once, and program files, which strangers share, not at all."""
-    return sum(_pss_kb(pid) for pid in pids)
+    """Proportional set size of anonymous memory, in units of 1024 bytes.
+
+    What is shared counts once, and program files, which strangers share, not at all.
+    """
+    return sum(_rollup_kb(pid, "Pss_Anon:") for pid in pids)
 
 
-def _pss_kb(pid: int) -> int:
+def pss_mb(pids: Iterable[int]) -> float:
+    """Proportional set size, program files included, in 10^6 bytes."""
+    return sum(_rollup_kb(pid, "Pss:") for pid in pids) * KB / MB
+
+
+def _rollup_kb(pid: int, name: str) -> int:
+    """In the kernel's kB, which are 1024 bytes."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss_Anon:"):
+        if line.startswith(name):
             return int(line.split()[1])
     return 0
 

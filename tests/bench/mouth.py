@@ -10,11 +10,13 @@ from typing import Any
 from playwright.async_api import async_playwright
 
 from tests.bench import ear
+from tests.bench.asked import Refused
 from tests.bench.report import Chart, Column, Report, Row, Series, number, times
 from tests.bench.servers import started
 from tests.conftest import CHROMIUM, CHROMIUM_FLAGS
 
 TARGETS_MS = {"denoised": 90, "original": 50}
+LEAST_S = 8  # of a run: the voice is ten seconds long, and a piece of it must say enough
 
 
 @dataclass
@@ -26,9 +28,10 @@ class Options:
 
 
 async def report(options: Options) -> Report:
+    """Raises Refused."""
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
-        raise SystemExit("bench ear needs Chromium: on Debian apt-get install chromium")
+        raise Refused("it takes Chromium: on Debian apt-get install chromium")
     flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={options.audio / 'noisy_snr0.wav'}"]
     flags += ["--no-sandbox"] if os.geteuid() == 0 else []
     with tempfile.TemporaryDirectory(prefix="hushcast-bench-") as folder:

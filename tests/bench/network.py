@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from tests.running import ROOT
+
 ADDRESS = "192.0.2.1"  # of the documentation's range (RFC 5737); outside the namespace nobody has it
 _INSIDE = "HUSHCAST_BENCH_NETWORK"
 _SETUP = " && ".join(
@@ -35,4 +37,5 @@ def enter(module: str, arguments: Sequence[str]) -> None:
     """Start this process anew in a network of its own, which ends with it. Returns only where none can be made."""
     if not inside() and possible():
         command = ["unshare", "--net", "sh", "-c", f'{_SETUP} && exec "$@"', "sh", sys.executable, "-P", "-m", module, *arguments]
-        os.execvpe("unshare", command, {**os.environ, _INSIDE: "1"})
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))  # -P leaves out the folder we are in
+        os.execvpe("unshare", command, {**os.environ, _INSIDE: "1", "PYTHONPATH": path})

@@ -93,6 +93,8 @@ async def _starts(speaker: Person, friend: Person, options: Options) -> list[Row
     measured: dict[str, list[float]] = {"start_to_sound": [], "click_to_sound": [], "media_to_event": []}
     async with _presence(friend) as events:
         for round_ in range(options.rounds + 1):
+            while not events.empty():  # news of the broadcast before
+                events.get_nowait()
             found = await _start(speaker, friend, events, options.denoise)
             if round_:  # the first one also warms up what the server makes but once
                 for name, value in found.items():

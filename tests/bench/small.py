@@ -15,6 +15,7 @@ from typing import TypedDict
 
 import psutil
 
+from tests.bench import meters
 from tests.people import friends
 from tests.running import ROOT, Server
 from tests.sound import encode, read_wav
@@ -25,7 +26,7 @@ SETTLING_S = 3.0
 
 
 class Cost(TypedDict):
-    """Of one state of the server, all its processes together; pss_mb besides by process: server, nursery, worker."""
+    """Of one state of the server, all its processes together; pss_mb (10^6 bytes) besides by process: server, nursery, worker."""
 
     pss_mb: dict[str, float]
     cpu_pct: dict[str, float]
@@ -74,12 +75,17 @@ async def _measured(server: Server, audio: Path, watched_s: float) -> dict[str, 
 
 async def _cost(pid: int, watched_s: float) -> Cost:
     processes = _named(pid)
-    before, began = {name: _cpu_s(each) for name, each in processes.items()}, time.monotonic()
+    before, began = {name: meters.cpu_ns([each]) for name, each in processes.items()}, time.monotonic_ns()
     await asyncio.sleep(watched_s)
-    passed_s = time.monotonic() - began
-    cpu = {name: round(100 * (_cpu_s(each) - before[name]) / passed_s, 2) for name, each in processes.items()}
-    pss = {name: round(_pss_mb(each), 1) for name, each in processes.items()}
-    return Cost(pss_mb=pss, cpu_pct=cpu, total_mb=round(sum(pss.values()), 1), total_pct=round(sum(cpu.values()), 2))
+    passed_ns = time.monotonic_ns() - began
+    cpu = {name: 100 * (meters.cpu_ns([each]) - before[name]) / passed_ns for name, each in processes.items()}
+    pss = {name: meters.pss_mb([each]) for name, each in processes.items()}
+    total_mb, total_pct = round(sum(pss.values()), 1), round(sum(cpu.values()), 2)
+    return Cost(pss_mb=_rounded(pss, 1), cpu_pct=_rounded(cpu, 2), total_mb=total_mb, total_pct=total_pct)
+
+
+def _rounded(figures: dict[str, float], digits: int) -> dict[str, float]:
+    return {name: round(value, digits) for name, value in figures.items()}
 
 
 def _named(pid: int) -> dict[str, int]:
@@ -91,17 +97,6 @@ def _named(pid: int) -> dict[str, int]:
         for number, worker in enumerate(child.children()):
             found[f"worker {number}"] = worker.pid
     return found
-
-
-def _cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
-
-
-def _pss_mb(pid: int) -> float:
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    [line] = [line for line in rollup.splitlines() if line.startswith("Pss:")]
-    return int(line.split()[1]) / 1024
 
 
 if __name__ == "__main__":

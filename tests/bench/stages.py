@@ -15,6 +15,7 @@ from tests.bench.search import FULL_PCT, Search, told
 from workers.weights import FAMILIES
 
 BATCH = 16
+LOST_MS = 1000.0  # what a packet that never came counts as
 FURTHER = 4  # workers beyond the first, for memory and start
 
 
@@ -51,10 +52,10 @@ async def memory(one: Found, work: Denoising, cores: meters.Cores, progress: Pro
     progress.now(f"memory and start: {work.denoiser}")
     async with crowd.nursery(cores, work) as made, crowd.crowd(made, cores, work, 1) as first:
         await first.window(0.5)
-        alone = crowd.pss_mb([made.pid, *first.pids])
+        alone = meters.pss_mb([made.pid, *first.pids])
         async with crowd.crowd(made, cores, work, FURTHER) as more:
             await more.window(0.5)
-            every = crowd.pss_mb([made.pid, *first.pids, *more.pids])
+            every = meters.pss_mb([made.pid, *first.pids, *more.pids])
     one.pss_mb = {"first": round(alone, 1), "further": round((every - alone) / FURTHER, 1)}
     one.start_ms = round(statistics.median(first.starts_ms + more.starts_ms), 1)
     progress.done(f"memory and start: {one.name}")
@@ -73,7 +74,7 @@ async def packets(
             for name, each in crowds.items():
                 progress.now(f"packets, round {number + 1} of {asked.rounds}: {name}")
                 window = await each.window(asked.seconds / 3)
-                found[name].packet.append([*window.ms, *[1e3] * (window.expected - len(window.ms))])
+                found[name].packet.append([*window.ms, *[LOST_MS] * (window.expected - len(window.ms))])
                 found[name].cpu_pct.append(window.cpu_pct)
                 found[name].late_ms.append(window.late_ms)
             progress.done(f"packets, round {number + 1} of {asked.rounds}")

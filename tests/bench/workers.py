@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import resource
 import sys
 import tempfile
@@ -17,11 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench import meters, stages
+from tests.bench.asked import SOUNDS, Parser, Refused, counts, names, need_models, need_sound, page_file, seconds, shared, whole
 from tests.bench.contenders import Found, Options
 from tests.bench.crowd import Denoising
 from tests.bench.engines import EAGER, FADED, LONG, SHORT
 from tests.bench.plots import page
 from tests.bench.progress import Progress
+from tests.bench.report import Report
 from tests.bench.workers_report import report
 from tests.running import ROOT
 from tests.sound import encode, read_wav
@@ -64,53 +65,50 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    asked = _parser().parse_args(arguments)
-    if unknown := [name for name in asked.denoisers if name not in registry.names()]:
-        _say(f"run.py bench workers: no denoiser {', '.join(unknown)}; there are {', '.join(registry.names())}")
-        return 2
-    for name in ("noisy_snr0.wav", "clean_freesound_33711.wav"):
-        if not (asked.audio / name).is_file():
-            _say(f"run.py bench workers: there is no {name} in {asked.audio}; --audio FOLDER names another folder")
-            return 2
+def measured(asked: Options) -> Report:
+    """Everything. Raises Refused."""
+    need_sound(asked.audio)
+    need_models(asked.models)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    wanted = Options(asked.audio, asked.models, asked.denoisers, asked.share, asked.rounds, asked.seconds, asked.complexity, asked.most)
     progress = Progress()
-    found = asyncio.run(measure(wanted, progress))
+    found = asyncio.run(measure(asked, progress))
     progress.now("")
-    rows = [each.as_json() for each in found]
-    made = report(found, rows, wanted)
-    print(json.dumps(rows, indent=1) if asked.json else made.text(), flush=True)
+    return report(found, [each.as_json(asked.shares) for each in found], asked)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    options = Options(asked.audio, asked.models, asked.denoisers, asked.share, asked.rounds, asked.seconds, asked.complexity, asked.most)
+    try:
+        made = measured(options)
+    except Refused as refused:
+        _say(f"run.py bench workers: {refused}")
+        return 2
+    print(json.dumps(made.rows, indent=1) if asked.json else made.text(), flush=True)
+    if asked.json:
+        for warning in made.warnings:
+            _say(warning)
     if asked.plot:
         asked.plot.write_text(page([made]), encoding="utf-8")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="run.py bench workers", description="Measure the denoisers, as ratios in one run.")
-    shared = ROOT.parent / "shared"
+    parser = Parser(prog="run.py bench workers", description="Measure the denoisers, as ratios in one run.")
     parser.add_argument("--json", action="store_true", help="figures for programs")
-    parser.add_argument("--plot", type=Path, metavar="FILE.html", help="a page with charts")
-    parser.add_argument("--audio", type=Path, default=Path(os.environ.get("HUSHCAST_TEST_AUDIO") or shared / "audio"), metavar="FOLDER")
-    parser.add_argument("--models", type=Path, default=Path(os.environ.get("HUSHCAST_TEST_MODELS") or shared / "models"), metavar="FOLDER")
-    parser.add_argument("--rounds", type=int, default=5, help="windows of each kind (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of a window of voices; others are a part of it (default: %(default)s)")
-    parser.add_argument(
-        "--denoisers", type=lambda text: text.split(","), default=registry.names(), metavar="NAME,NAME", help="default: all"
-    )
-    parser.add_argument("--share", type=_shares, default=(1, 8, 16), metavar="N,N", help="voices a process (default: 1,8,16)")
-    parser.add_argument("--most", type=int, default=200, help="voices at which the search ends (default: %(default)s)")
+    parser.add_argument("--plot", type=page_file, metavar="FILE.html", help="a page with charts")
+    parser.add_argument("--audio", type=Path, default=shared("AUDIO"), metavar="FOLDER", help=f"with {' and '.join(SOUNDS)}")
+    parser.add_argument("--models", type=Path, default=shared("MODELS"), metavar="FOLDER", help="with the weights")
+    parser.add_argument("--rounds", type=whole(1), default=5, help="windows of each kind (default: %(default)s)")
+    parser.add_argument("--seconds", type=seconds, default=30.0, help="of a window of voices; others are a part of it (default: 30)")
+    known = registry.names()
+    parser.add_argument("--denoisers", type=names(known, "denoiser"), default=known, metavar="NAME,NAME", help="default: all")
+    parser.add_argument("--share", type=counts(64), default=(1, 8, 16), metavar="N,N", help="voices a process (default: 1,8,16)")
+    parser.add_argument("--most", type=whole(1), default=200, help="voices at which the search ends (default: %(default)s)")
     parser.add_argument("--complexity", type=int, choices=range(11), metavar="0-10", help="of the encoders; default: as workers do")
     return parser
-
-
-def _shares(text: str) -> list[int]:
-    counts = [int(each) for each in text.split(",") if each]
-    if any(not 1 <= each <= 64 for each in counts):
-        raise argparse.ArgumentTypeError("1 to 64 voices a process")
-    return counts
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ NOTES = (
     "A call a packet of 20 ms: two hops at once where the denoiser can, and the time is halved; else, torch eager too, a call a hop.",
     "offline: the time of a call spread over the hops in it. They come in one burst, and as late as the delay says.",
     "of 16: a voice's part of a hop of sixteen voices in one call, of as many hops. "
-    "packet: from the first ring to the second, the model's delay apart.",
+    "packet: from the first ring to the second, the model's delay apart; one that never came counts as a second.",
     "PSS: of the nursery and its first worker, and of each further one, in 10^6 bytes. start: asked for → first hops done.",
     "voices: paced voices, Opus both ways, that one core holds with 99 % of the packets from ring to ring in 20 ms, so many in a process. "
     "torch eager: one in a process, and that is what the others' are compared with.",
@@ -122,12 +122,17 @@ def _warnings(found: Iterable[Found]) -> list[str]:
     return [f"Packets were put late, {'; '.join(late)}: the machine did other work too, and more voices may fit than were found."]
 
 
-def _several(values: dict[str, float | None] | None, digits: int = 2) -> str:
-    return "-" if values is None else " / ".join(number(each, digits) for each in values.values())
+def _several(values: dict[str, float | None], digits: int = 2) -> str:
+    return _joined({name: None if each is None else number(each, digits) for name, each in values.items()})
 
 
-def _voices(counts: dict[str, int | None] | None, most: int) -> str:
-    return "-" if counts is None else " / ".join("-" if each is None else told(each, most) for each in counts.values())
+def _voices(counts: dict[str, int | None], most: int) -> str:
+    return _joined({share: None if each is None else told(each, most) for share, each in counts.items()})
+
+
+def _joined(cells: dict[str, str | None]) -> str:
+    """One dash where nothing was measured at all."""
+    return " / ".join(cell or "-" for cell in cells.values()) if any(cells.values()) else "-"
 
 
 def _charts(found: Sequence[Found], asked: Options) -> list[Chart | Drawing]:
@@ -140,8 +145,8 @@ def _charts(found: Sequence[Found], asked: Options) -> list[Chart | Drawing]:
         charts.append(Chart(title, "", "voices", [each for each in series if each.points]))
     for kind, what, axis in (
         ("packet", "A packet of 20 ms from ring to ring", "ms"),
-        ("paced", "A hop of 10 ms, woken as in life", "ms of processor; above 10 a core cannot follow"),
-        ("tight", "A hop of 10 ms, back to back", "ms of processor; above 10 a core cannot follow"),
+        ("paced", "A hop of 10 ms, woken as in life", "ms; above 10 a core cannot follow"),
+        ("tight", "A hop of 10 ms, back to back", "ms; above 10 a core cannot follow"),
     ):
         strips = [Strip(each.name, np.concatenate(getattr(each, kind)).tolist()) for each in found if getattr(each, kind)]
         if strips:

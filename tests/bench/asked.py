@@ -1,0 +1,100 @@
+"""What the benches are asked on the command line: numbers within reason, and one clear line where they are not."""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import NoReturn
+
+from tests.running import ROOT
+
+LEAST_S = 0.1  # of a window: a few packets
+SOUNDS = ("noisy_snr0.wav", "clean_freesound_33711.wav")
+
+
+class Refused(Exception):
+    """What was asked for cannot be measured; the text says why. Exit 2."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong; --help has the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The type of an option that is a whole number, `least` to `most`."""
+    wanted = f"a whole number from {least}" + (f" to {most}" if most is not None else "")
+
+    def number(text: str) -> int:
+        try:
+            found = int(text)
+        except ValueError:
+            found = least - 1
+        if found < least or (most is not None and found > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+        return found
+
+    return number
+
+
+def seconds(text: str) -> float:
+    """The type of an option that is the length of a window."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not isfinite(found) or found < LEAST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from {LEAST_S:g}")
+    return found
+
+
+def counts(most: int | None = None) -> Callable[[str], list[int]]:
+    """The type of an option that is several whole numbers above zero with commas between them, each once."""
+
+    def several(text: str) -> list[int]:
+        found = [whole(1, most)(each) for each in text.split(",")]
+        if len(set(found)) < len(found):
+            raise argparse.ArgumentTypeError(f"{text!r} has a number twice")
+        return found
+
+    return several
+
+
+def names(known: Sequence[str], what: str) -> Callable[[str], list[str]]:
+    """The type of an option that is several of the known names with commas between them."""
+
+    def several(text: str) -> list[str]:
+        found = list(dict.fromkeys(text.split(",")))
+        if unknown := [each for each in found if each not in known]:
+            raise argparse.ArgumentTypeError(f"no {what} {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
+        return found
+
+    return several
+
+
+def page_file(text: str) -> Path:
+    """The type of an option that is a file to be written at the end, which may be an hour from now."""
+    if not Path(text).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder for {text}")
+    return Path(text)
+
+
+def shared(kind: str) -> Path:
+    """The folder of AUDIO or MODELS where no option names one."""
+    return Path(os.environ.get(f"HUSHCAST_TEST_{kind}") or ROOT.parent / "shared" / kind.lower())
+
+
+def need_sound(folder: Path) -> None:
+    """Raises Refused where the voice is not there."""
+    for name in SOUNDS:
+        if not (folder / name).is_file():
+            raise Refused(f"there is no {name} in {folder}; --audio FOLDER names another folder")
+
+
+def need_models(folder: Path) -> None:
+    """Raises Refused where there is no such folder: a server would wait for the weights in vain."""
+    if not folder.is_dir():
+        raise Refused(f"there is no folder {folder}; --models FOLDER names another one with the weights")
