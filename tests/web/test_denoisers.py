@@ -107,6 +107,8 @@ async def test_all_five(models_folder: Path) -> None:
     rows = Denoisers("auto", models).listed()
     assert {(row["available"], row["reason"]) for row in rows} == {(True, None)}
     assert [row["name"] for row in rows if row["default"]] == ["deepfilternet3"]
+    quickest_first = ["deepfilternet3", "rnnoise", "passthrough", "deepfilternet2_ll", "deepfilternet2"]
+    assert Denoisers("auto", models).beforehand() == quickest_first
     assert {row["name"]: row["latency_ms"] for row in rows} == {
         "passthrough": 0, "rnnoise": 20, "deepfilternet3": 30, "deepfilternet2": 50, "deepfilternet2_ll": 10,
     }  # fmt: skip
@@ -120,3 +122,12 @@ async def test_broken_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [row] = [row for row in denoisers.listed() if row["name"] == "broken"]
     assert not row["available"] and "nothing" in str(row["reason"])
     assert denoisers.chosen(None)[0] == "rnnoise"
+
+
+async def test_a_stranger_is_loaded_when_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beforehand a stranger's is loaded only where it serves by default: it may start threads, or kill."""
+    entries = {**registry._entries(), "slow": EntryPoint("slow", "tests.workers.speech:Slow", registry.GROUP)}
+    monkeypatch.setattr(registry, "_entries", lambda: entries)
+    models = Models([], "upstream", False, tmp_path, lambda: None)
+    assert Denoisers("auto", models).beforehand() == ["rnnoise", "passthrough"]
+    assert Denoisers("slow", models).beforehand() == ["slow", "rnnoise", "passthrough"]
