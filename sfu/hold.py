@@ -12,7 +12,7 @@ from workers.ring import Flag, Packet
 
 MOST_HELD = 128  # originals; beyond, the oldest goes on: 2.5 s at 20 ms
 LATE_NS = 25_000_000  # what a worker may take beyond the packet that pushes the denoised one out
-FLUSH_LATE_NS = 75_000_000  # beyond the quiet after which it gives back the last of what was said, several hops at once; nobody waits behind
+FLUSH_LATE_NS = 75_000_000  # beyond the quiet after which it gives back the last that was said, hop by hop; nobody waits behind
 ALONE_LATE_NS = 5_000_000  # without a worker: the next packet may be a little late, no need for the clock to come first
 _NS_PER_SAMPLE = 1_000_000_000 / 48_000
 
