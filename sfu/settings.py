@@ -3,6 +3,7 @@
 Everything wrong raises `ConfigError` with one line that says where, what, and what would be right.
 """
 
+import logging
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any, get_type_hints
 from sfu.checks import CHECKS, check_together
 from sfu.config import Config
 from sfu.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "HUSHCAST_"
 NO_SETTINGS = (f"{PREFIX}TEST_", f"{PREFIX}BENCH_")  # what the tests and the bench ask of the environment
@@ -34,7 +37,7 @@ def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
     tree = _read(file)
     kinds = get_type_hints(Config)
     _refuse_unknown(file.name, "section ", tree, kinds)
-    _refuse_strangers(environment, [f"{PREFIX}{name.upper()}_" for name in kinds])
+    _name_strangers(environment, [f"{PREFIX}{name.upper()}_" for name in kinds])
     sections: dict[str, Any] = {name: _section(file, name, kind, tree.get(name, {}), environment) for name, kind in kinds.items()}
     config = Config(**sections)
     check_together(config)
@@ -75,10 +78,11 @@ def _section(file: Path, name: str, kind: type, given: object, environment: Mapp
     return kind(**values)
 
 
-def _refuse_strangers(environment: Iterable[str], prefixes: Sequence[str]) -> None:
-    """A variable that is of no section would be a setting that silently does not hold."""
+def _name_strangers(environment: Iterable[str], prefixes: Sequence[str]) -> None:
+    """A variable that is of no section does not hold. It is said, not refused: orchestrators set such of their own (HUSHCAST_PORT)."""
     strangers = [name for name in environment if name.startswith(PREFIX) and not name.startswith((*prefixes, *NO_SETTINGS))]
-    _refuse_unknown("environment", "variable ", strangers, [f"{prefix}*" for prefix in prefixes])
+    if strangers:
+        logger.warning("no settings, so ignored: %s", ", ".join(sorted(strangers)))
 
 
 def _refuse_unknown(where: str, what: str, given: Iterable[str], known: Iterable[str]) -> None:
