@@ -6,6 +6,7 @@ With no voice left it ends; where the nursery can hand it more of them, it does 
 """
 
 import json
+import os
 import select
 import socket
 import time
@@ -85,7 +86,11 @@ class Process:
         """The nursery hands over a voice, or has no more of them."""
         assert self._nursery is not None
         message, fds, _, _ = socket.recv_fds(self._nursery, MAX_MESSAGE, FDS)
-        if message:
+        if message and len(fds) < FDS:  # this process has no descriptor left: the server sees the line end
+            for fd in fds:
+                os.close(fd)
+            self._one_less()
+        elif message:
             self.take_in(Order(**json.loads(message)), fds)
         else:
             self._waiting.unregister(self._nursery)

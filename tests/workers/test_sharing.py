@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import os
 import socket
 import time
@@ -30,7 +31,7 @@ from workers.plugins.passthrough import Passthrough
 from workers.plugins.rnnoise import RNNoise
 from workers.ring import Packet, Ring
 from workers.stage import Hops, Stage
-from workers.worker import WARM_CALLS, Process, warm
+from workers.worker import LEFT, WARM_CALLS, Process, warm
 
 SLEEP_S = 0.05
 
@@ -222,6 +223,20 @@ def test_a_voice_that_cannot_begin(bad: int | None) -> None:
         with near:
             assert isinstance(parse(near.recv(4096).strip()), Failed) and near.recv(1) == b""
     process.run()
+
+
+def test_a_voice_whose_ends_do_not_all_come() -> None:
+    """Where there was no descriptor left for some, those that came are closed, the nursery is told, and the others go on."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near:
+        ends = os.pipe()
+        for count in (0, 2):
+            socket.send_fds(near, [json.dumps(Order("nobody", 0)._asdict()).encode()], ends[:count])
+        for fd in ends:
+            os.close(fd)
+        near.shutdown(socket.SHUT_WR)
+        Process({}, far).run()
+        assert [near.recv(16) for _ in range(3)] == [LEFT, LEFT, b""]
 
 
 async def test_a_flood_keeps_nobody_waiting(stretch: float) -> None:
