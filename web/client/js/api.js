@@ -37,8 +37,8 @@ export async function request(url, options = {}, withinMs = undefined) {
   /** @type {Response} */
   let response;
   try {
-    const limit = withinMs === undefined ? {} : { signal: AbortSignal.timeout(withinMs) };
-    response = await fetch(url, { credentials: "same-origin", ...limit, ...options });
+    const signal = withinMs === undefined ? undefined : AbortSignal.timeout?.(withinMs); // Safari has it from 16 on
+    response = await fetch(url, { credentials: "same-origin", ...(signal ? { signal } : {}), ...options });
   } catch {
     throw new Problem(0, "offline", "The server does not answer.");
   }
@@ -61,16 +61,16 @@ async function problemOf(response) {
 
 /**
  * JSON in, JSON (or null) out.
- * @param {string} method @param {string} url @param {unknown} [body] @returns {Promise<any>}
+ * @param {string} method @param {string} url @param {unknown} [body] @param {number} [withinMs] as in request @returns {Promise<any>}
  */
-export async function call(method, url, body) {
+export async function call(method, url, body, withinMs) {
   /** @type {RequestInit} */
   const options = { method };
   if (body !== undefined) {
     options.headers = { "Content-Type": "application/json" };
     options.body = JSON.stringify(body);
   }
-  const response = await request(url, options);
+  const response = await request(url, options, withinMs);
   const text = await response.text();
   return text ? JSON.parse(text) : null;
 }
@@ -117,8 +117,8 @@ export const api = {
   /** @param {string} username */
   unblock: (username) => call("DELETE", `/api/blocks/${part(username)}`),
   denoisers: () => call("GET", "/api/denoisers"),
-  /** @param {string} username */
-  status: (username) => call("GET", `/api/stream/status/${part(username)}`),
+  /** @param {string} username @param {number} [withinMs] */
+  status: (username, withinMs) => call("GET", `/api/stream/status/${part(username)}`, undefined, withinMs),
   /** @param {{enabled?: boolean, strength_db?: number | null, denoiser?: string}} wish */
   denoise: (wish) => call("POST", "/api/stream/denoise", wish),
   stop: () => call("POST", "/api/stream/stop", {}),

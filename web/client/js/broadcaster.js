@@ -4,6 +4,7 @@ import { api, asProblem, Problem } from "./api.js";
 import { Line } from "./line.js";
 import { passed } from "./meter.js";
 import { Microphone } from "./microphone.js";
+import { ANSWER_WITHIN_MS } from "./peer.js";
 
 /** @typedef {import("./types.js").Air} Air */
 /** @typedef {import("./types.js").Profile} Profile */
@@ -17,6 +18,8 @@ const PAUSE_LOOKS = 5;
 const LOOK_EVERY_MS = 30;
 /** Two of the longest packets: one may have been begun, and the other has nothing but silence in it. */
 const HUSH_MS = 50;
+/** The change itself takes milliseconds; it never ends where the connection is closed meanwhile. */
+const CHANGE_WITHIN_MS = 1000;
 
 /** @returns {Air} */
 export function silentAir() {
@@ -44,6 +47,9 @@ export class Broadcaster extends EventTarget {
     this.title = "";
     /** For a moment nothing is let through. */
     this.hushed = false;
+    /** So many ms the packets are to last that are asked for at the moment; 0 = nobody asks. */
+    this.wanted = 0;
+    this.packing = false;
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.measuring = undefined;
     this.microphone.addEventListener("change", () => this.#set({ devices: this.microphone.devices, silent: this.microphone.silent, steady: this.microphone.steady }));
@@ -119,38 +125,49 @@ export class Broadcaster extends EventTarget {
   async choose(wish) {
     this.#set(wish);
     if (!this.microphone.stream || !("device" in wish || "echo" in wish)) return;
-    if ((await this.#listenIn()) && this.microphone.track) {
-      this.#open();
-      await this.line?.peer?.replace(this.microphone.track);
-    }
+    if ((await this.#listenIn()) && this.microphone.track) await this.line?.peer?.replace(this.microphone.track);
   }
 
   /**
    * Longer or shorter packets, from the next pause in speech on. For them the browser takes another encoder, which knows nothing of
    * what the listeners' decoders remember: only after silence on both sides do they agree without a click. No pause: no change.
+   * Asked again while it waits, it goes by the last word.
    * @param {number} ms
    */
   async pack(ms) {
-    const { line } = this;
-    if (!(ms > 0) || this.hushed || !(await this.#pause()) || this.hushed || !line || line !== this.line) return;
+    if (!(ms > 0) || !this.onAir) return;
+    this.wanted = ms;
+    if (this.packing) return;
+    this.packing = true;
+    try {
+      const peer = (await this.#pause()) ? this.line?.peer : null;
+      if (peer?.isSettled) await this.#packQuietly(peer);
+    } finally {
+      this.packing = false;
+    }
+  }
+
+  /** @param {import("./peer.js").Peer} peer */
+  async #packQuietly(peer) {
     this.#hush(true);
     try {
       await passed(HUSH_MS);
-      await line.peer?.pack(ms);
+      await Promise.race([peer.pack(this.wanted), passed(CHANGE_WITHIN_MS)]);
       await passed(HUSH_MS);
     } finally {
       this.#hush(false);
     }
   }
 
-  /** @returns {Promise<boolean>} whether there is one now */
+  /** @returns {Promise<boolean>} whether there is one now, and still somebody on air who wants it */
   async #pause() {
+    const until = performance.now() + PAUSE_WITHIN_MS;
     let looks = 0;
-    for (let waited = 0; looks < PAUSE_LOOKS && waited < PAUSE_WITHIN_MS; waited += LOOK_EVERY_MS) {
+    while (this.wanted && looks < PAUSE_LOOKS && performance.now() < until) {
       await passed(LOOK_EVERY_MS);
       looks = this.microphone.pausing ? looks + 1 : 0;
     }
-    return looks === PAUSE_LOOKS;
+    return this.wanted > 0 && looks === PAUSE_LOOKS;
   }
 
   /** @param {boolean} hushed */
@@ -167,7 +184,7 @@ export class Broadcaster extends EventTarget {
   /** @param {string} username @param {{forgotten: boolean} | null} again @returns {Promise<import("./peer.js").Plan>} */
   async #plan(username, again) {
     if (again) {
-      const status = await api.status(username);
+      const status = await api.status(username, ANSWER_WITHIN_MS);
       if (again.forgotten && status.state === "live") throw new Problem(409, "taken_over", "");
       if (again.forgotten && status.state === "ended") throw new Problem(410, "ended", "");
     }
@@ -182,6 +199,7 @@ export class Broadcaster extends EventTarget {
       this.#set({ trouble: asProblem(error).trouble() });
       return false;
     }
+    this.#open(); // a fresh track lets everything through, and whoever is muted stays so
     const settings = this.microphone.track?.getSettings() ?? null;
     this.#set({ settings, device: settings?.deviceId ?? this.air.device, trouble: null });
     return true;
@@ -198,8 +216,10 @@ export class Broadcaster extends EventTarget {
     clearInterval(this.measuring);
     this.line?.close(false);
     this.line = null;
+    this.hushed = false;
+    this.wanted = 0;
     this.#set({ phase: this.microphone.stream ? "preview" : "idle", muted: false, trouble: problem?.trouble() ?? null, network_ms: null });
-    if (this.microphone.track) this.microphone.track.enabled = true;
+    this.#open();
   }
 
   async #measure() {

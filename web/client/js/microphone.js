@@ -53,9 +53,10 @@ export class Microphone extends EventTarget {
     return this.stream?.getAudioTracks()[0] ?? null;
   }
 
-  /** Does nobody speak at this moment, as far as can be told? */
+  /** Does nobody speak at this moment? Where it cannot be told, somebody might. */
   get pausing() {
-    if (!this.meter || !this.track?.enabled || audioContext().state !== "running") return true;
+    if (!this.track?.enabled) return true;
+    if (!this.meter || audioContext().state !== "running") return false;
     return this.meter.read() <= noiseFloor(this.levels) + PAUSE_DB;
   }
 

@@ -3,8 +3,11 @@
 import { Problem, request } from "./api.js";
 import { iceServers, mediaPort, restartFragment, withCredentials, withPacketTime, withRepair } from "./sdp.js";
 
-/** So long an answer is waited for; then the way to the server counts as dead, and another connection is tried. */
-const ANSWER_WITHIN_MS = 10_000;
+/**
+ * So long an answer is waited for; then the way to the server counts as dead, and another connection is tried. Of the seconds for
+ * which a server keeps a broadcast whose broadcaster is gone, some must be left for that.
+ */
+export const ANSWER_WITHIN_MS = 4000;
 /** Nothing came back over the media port for so long: it is not open. */
 const UP_WITHIN_MS = 7000;
 /** "disconnected" may heal by itself (RFC 7675: one missed check); after this it is a failure. */
@@ -33,6 +36,8 @@ export class Peer extends EventTarget {
     this.closed = false;
     /** A restart or another packing that is under way: one pair of offer and answer at a time. @type {Promise<unknown>} */
     this.negotiating = Promise.resolve();
+    /** How many of these are under way or wait. */
+    this.turns = 0;
     /** The server has ended it (DTLS close_notify): a restart would be in vain. */
     this.dismissed = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -89,13 +94,14 @@ export class Peer extends EventTarget {
 
   /**
    * Send packets of so many ms from now on. Nobody else is asked: the same offer again, and the server's answer with another
-   * `ptime`. Connection, keys, numbering and clock go on. Where the browser will not, all stays as it was.
+   * `ptime`. Connection, keys, numbering and clock go on. Where the browser will not, or something else is being negotiated, all
+   * stays as it was. If the connection is closed meanwhile, this never returns: nor do the browser's own promises.
    * @param {number} ms
    */
   async pack(ms) {
+    if (!this.isSettled) return;
     await this.#inTurn(async () => {
       const { connection } = this;
-      if (!this.#isSettled()) return;
       const answer = withPacketTime(this.answer, ms);
       try {
         const offer = await connection.createOffer();
@@ -103,19 +109,21 @@ export class Peer extends EventTarget {
         await connection.setRemoteDescription({ type: "answer", sdp: answer });
         this.answer = answer; // a later restart shall not change it back
       } catch (error) {
-        if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" });
+        if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" }).catch(() => undefined);
         console.warn("the packets stay as long as they are:", error);
       }
     });
   }
 
-  #isSettled() {
-    return !this.closed && this.connection.signalingState === "stable" && this.connection.connectionState === "connected";
+  /** Is it up, with nothing left to be agreed upon? */
+  get isSettled() {
+    return !this.closed && !this.turns && this.connection.signalingState === "stable" && this.connection.connectionState === "connected";
   }
 
   /** @param {() => Promise<void>} negotiate @returns {Promise<void>} */
   #inTurn(negotiate) {
-    const turn = this.negotiating.then(negotiate);
+    this.turns += 1;
+    const turn = this.negotiating.then(negotiate).finally(() => (this.turns -= 1));
     this.negotiating = turn.catch(() => undefined); // who asked for it hears of it
     return turn;
   }

@@ -1,0 +1,95 @@
+"""What the page lets through its microphone: nothing while muted, whatever happens to the device; all again after any change of packets."""
+
+import asyncio
+
+from playwright.async_api import Page
+
+from tests.browser.people import register
+
+START = """async () => {
+  const { Broadcaster } = await import("/js/broadcaster.js");
+  window.air = new Broadcaster();
+  await air.start("Ada", "");
+}"""
+# Whether the track that is sent then, another one than before, is let through.
+CHANGED = """async (change) => {
+  const before = air.microphone.track;
+  const sent = () => air.line.peer.transceiver.sender.track;
+  if (change === "unplugged") before.dispatchEvent(new Event("ended"));
+  if (change === "chosen") await air.choose({ echo: true });
+  while (sent() === before || sent() !== air.microphone.track) await new Promise((then) => setTimeout(then, 10));
+  return sent().enabled;
+}"""
+AGAIN = """async () => {
+  await air.stop();
+  air.mute(true);
+  air.rest();
+  await air.start("Ada", "");
+  return [air.air.muted, air.microphone.track.enabled];
+}"""
+PACKET_MS = "() => Number(/^a=ptime:(\\d+)/m.exec(air.line.peer.answer)?.[1])"
+# A restart whose answer does not come while other packets are asked for.
+RESTARTING = """async () => {
+  const { peer } = air.line, { connection } = peer;
+  let answer;
+  const answered = new Promise((then) => (answer = then));
+  connection.createOffer = async (options) => {
+    await answered;
+    return Object.getPrototypeOf(connection).createOffer.call(connection, options);
+  };
+  const restart = peer.restart();
+  await air.pack(20);
+  const { hushed } = air;
+  answer();
+  await restart;
+  return hushed;
+}"""
+# The change is under way as the connection, or the whole broadcast, ends.
+ENDING = """async (end) => {
+  const { peer } = air.line, { connection } = peer, seen = [];
+  connection.setLocalDescription = (description) => {
+    const pending = Object.getPrototypeOf(connection).setLocalDescription.call(connection, description);
+    if (end === "broadcast") air.ended(null);
+    else peer.close(false);
+    air.mute(false);
+    seen.push(air.microphone.track.enabled);
+    return pending;
+  };
+  air.mute(true);
+  await air.pack(40);
+  return [...seen, air.hushed, air.microphone.track.enabled];
+}"""
+
+
+async def broadcasting(server, visit) -> Page:
+    """A page with a broadcaster of its own, `air`, on air."""
+    house = await server({"denoise.default": "passthrough"})
+    page = await visit()
+    await register(page, house.url, "Ada")
+    await page.evaluate(START)
+    return page
+
+
+async def test_muted_stays_muted_with_another_microphone(server, visit, stretch: float) -> None:
+    """Where the device is pulled, another one chosen, or the microphone let go and taken again: muted until it is said otherwise."""
+    page = await broadcasting(server, visit)
+    async with asyncio.timeout(20 * stretch):
+        await page.evaluate("() => air.mute(true)")
+        assert [await page.evaluate(CHANGED, change) for change in ("unplugged", "chosen")] == [False, False]
+        await page.evaluate("() => air.mute(false)")
+        assert [await page.evaluate(CHANGED, change) for change in ("unplugged", "chosen")] == [True, True]
+        assert await page.evaluate(AGAIN) == [True, False]
+
+
+async def test_no_change_of_packets_leaves_the_microphone_shut(server, visit, stretch: float) -> None:
+    """Asked twice it goes by the last word; it does not wait for a restart, nor for a connection that ended in the middle of it."""
+    page = await broadcasting(server, visit)
+    async with asyncio.timeout(30 * stretch):
+        await page.evaluate("() => air.mute(true)")  # there is no better pause
+        await page.evaluate("() => Promise.all([air.pack(20), air.pack(60)])")
+        assert await page.evaluate(PACKET_MS) == 60
+        assert await page.evaluate(ENDING, "connection") == [False, False, True]
+        await page.evaluate("async () => { await air.stop(); await air.start('Ada', ''); }")
+        assert await page.evaluate(ENDING, "broadcast") == [True, False, True]
+        await page.evaluate("async () => { await air.start('Ada', ''); air.mute(true); }")
+        assert await page.evaluate(RESTARTING) is False
