@@ -22,7 +22,7 @@ from web.app import make_app
 from web.keys import SWITCHBOARD
 
 BRIEF, USUAL = 480, 960  # samples
-HUSHED = 2880  # after a change, until the voice is surely back
+HUSHED = 1920  # after a change, while the voice is surely not back yet
 ENOUGH_S = 2.5  # of each length: to be aligned with what was said
 TRANSPORT = """async () => {
   const [connection] = window.__connections;
@@ -70,7 +70,7 @@ def overheard(broadcast: Broadcast) -> list[RtpPacket]:
 async def coming(packets: list[RtpPacket], samples: int, stretch: float) -> int:
     """Wait for packets of that length, and for enough of them; the index of the first."""
     first = len(packets)
-    async with asyncio.timeout(20 * stretch):
+    async with asyncio.timeout(40 * stretch):  # the page is asked three times, ten seconds apart, and waits for a pause each time
         while len(packets) - first < ENOUGH_S * 48_000 / samples:
             if len(packets) > first and _samples(packets[first]) != samples:
                 first += 1
