@@ -47,7 +47,7 @@ class Receiver(Protocol):
     def receive_srtp(self, datagram: bytes, arrival_ns: int) -> None: ...
 
 
-class Member(Protocol):
+class Swept(Protocol):
     """A peer as one of those that the sockets have room for. None of these may raise or wait."""
 
     @property

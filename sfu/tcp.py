@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from sfu.bind import EXHAUSTED
 from sfu.ice import Address
 from sfu.paths import Dropped, Receiver
 
@@ -29,7 +30,7 @@ Take = Callable[["Stream", bytes, Address], None]
 
 
 class Stream:
-    """One accepted connection, closed by itself when its peer has left it. Owned by Doors."""
+    """One accepted connection, closed by itself when its peer has left it. Owned by Listening."""
 
     fd = -1  # nobody but us may write: a frame must not be cut
 
@@ -153,7 +154,7 @@ class Stream:
         self._take(self, datagram, self.address)
 
 
-class Doors:
+class Listening:
     """The listening sockets, one an address, and every connection that came through them. Owned by MediaSockets."""
 
     def __init__(self, listening: Sequence[socket.socket], dropped: Dropped, take: Take) -> None:
@@ -186,10 +187,12 @@ class Doors:
         for _ in range(ACCEPTS):
             try:
                 connection, address = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except BlockingIOError:
                 return
-            except OSError:  # no descriptor left: the others need what there is
-                self._rest(listening)
+            except OSError as error:
+                if error.errno not in EXHAUSTED:
+                    continue
+                self._rest(listening)  # no descriptor left: the others need what there is
                 return
             self._welcome(connection, address)
 

@@ -15,9 +15,9 @@ from types import TracebackType
 from sfu import ice
 from sfu.bind import bind_all
 from sfu.ice import Address
-from sfu.paths import Dropped, Member, Path, Receiver, Way
+from sfu.paths import Dropped, Path, Receiver, Swept, Way
 from sfu.sdp import Protocol
-from sfu.tcp import Doors
+from sfu.tcp import Listening
 
 BURST = 64  # datagrams read in one go, then the others have their turn
 CROWD_NS = 1_000_000  # datagrams that follow each other faster are a crowd
@@ -72,12 +72,12 @@ class MediaSockets:
         self.dropped = Dropped()
         self.port = port  # the one really bound, once entered
         self.ports: list[Port] = []
-        self.doors: Doors | None = None
+        self.listening: Listening | None = None
         self.tcp_addresses: tuple[str, ...] = ()  # those of `addresses` where TCP is listened on too
         self._hosts = hosts
         self._most_pending = most_pending
         self._users: dict[str, Receiver] = {}
-        self._members: dict[Member, None] = {}  # a set that keeps its order: oldest first
+        self._members: dict[Swept, None] = {}  # a set that keeps its order: oldest first
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> "MediaSockets":
@@ -86,7 +86,7 @@ class MediaSockets:
         self.ports = [Port(one, self.dropped) for one in bound.datagrams]
         self.port = bound.datagrams[0].getsockname()[1]
         self.tcp_addresses = tuple(str(one.getsockname()[0]).partition("%")[0] for one in bound.listening)
-        self.doors = Doors(bound.listening, self.dropped, self._take)
+        self.listening = Listening(bound.listening, self.dropped, self._take)
         loop = asyncio.get_running_loop()
         for port in self.ports:
             loop.add_reader(port.fd, partial(self._read, port))
@@ -97,9 +97,9 @@ class MediaSockets:
         if self._sweeping is not None:
             self._sweeping.cancel()
             self._sweeping = None
-        if self.doors is not None:
-            self.doors.close()
-            self.doors = None
+        if self.listening is not None:
+            self.listening.close()
+            self.listening = None
         loop = asyncio.get_running_loop()
         for port in self.ports:
             loop.remove_reader(port.fd)
@@ -116,7 +116,7 @@ class MediaSockets:
         """What every address is listened on by."""
         return ("udp", "tcp") if len(self.tcp_addresses) == len(self.ports) else ("udp",)
 
-    def admit(self, newcomer: Member) -> None:
+    def admit(self, newcomer: Swept) -> None:
         """Sweep it from now on; where too many are still on the way up, whoever has most of them loses the oldest."""
         pending = [member for member in self._members if member.pending]
         self._members[newcomer] = None
@@ -124,7 +124,7 @@ class MediaSockets:
             [(crowd, _)] = Counter(member.owner for member in (*pending, newcomer)).most_common(1)
             next(member for member in pending if member.owner == crowd).give_up()
 
-    def dismiss(self, member: Member) -> None:
+    def dismiss(self, member: Swept) -> None:
         self._members.pop(member, None)
 
     def register(self, ufrag: str, receiver: Receiver) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from sfu.bind import EXHAUSTED
 from web import patience
 from web.addresses import is_loopback
 from web.attempts import place_of
@@ -26,6 +27,7 @@ from web.shares import connections
 logger = logging.getLogger(__name__)
 
 STRANGERS = 1 / 8  # of the connections, without a login or a token: 1,024 of 8,192
+A_PART = 4  # of the strangers: who brings more than one in so many is asked first, busy or not
 A_CROWD = 300  # in use by one user: 256 sockets, and requests; beyond it she makes room where there is none else
 AT_ONCE = 16  # give way together, so that looking for them costs little each
 ACCEPTS = 4  # in one go; packets of sound wait meanwhile
@@ -85,8 +87,9 @@ class Guest(web.RequestHandler):
 class Doors:
     """Accepts from the listening sockets, and closes them. Bounded: `most` connections, an eighth of them strangers'.
 
-    Who loses: the stranger that asks nothing just now, then (where all is full) who else asks nothing, then any stranger, then who has
-    a crowd here; of them those of whom most are from one place, the oldest first. If there is none, the newcomer.
+    Who loses: strangers of whom a quarter of all come from one place; then the stranger that asks nothing just now, then (where all is
+    full) who else asks nothing, then any stranger, then who has a crowd here; of them those of whom most are from one place, the
+    oldest first. If there is none, the newcomer.
     """
 
     def __init__(
@@ -139,11 +142,13 @@ class Doors:
         for _ in range(ACCEPTS):
             try:
                 connection, address = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except BlockingIOError:
                 return
-            except OSError as error:  # no descriptor left: the others need what there is
+            except OSError as error:
+                if error.errno not in EXHAUSTED:
+                    continue
                 self._count("descriptors", error)
-                self._rest(listening)
+                self._rest(listening)  # no descriptor left: the others need what there is
                 return
             self._welcome(connection, address[0])
 
@@ -188,7 +193,10 @@ class Doors:
         return bool(some)
 
     def _least(self, full: bool) -> tuple[str, list[Guest]]:
-        """Why, and those who have the least claim to their places."""
+        """Why, and those who have the least claim to their places. Called where no stranger is known to have signed in."""
+        held = Counter(each.whose for each in self._strangers)
+        if crowd := [each for each in self._strangers if held[each.whose] > self.most_strangers // A_PART]:
+            return "stranger", [each for each in crowd if each.idle] or crowd
         if idle := [each for each in self._strangers if each.idle]:
             return "stranger", idle
         if full and (idle := [each for each in self._guests if each.idle]):

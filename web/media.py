@@ -78,7 +78,7 @@ def socket_samples(sockets: MediaSockets, ledger: Ledger) -> Iterable[Sample]:
     """What came to the media port and went nowhere, by reason; and how many connections it holds."""
     for reason, count in (asdict(sockets.dropped) | ledger.totals).items():
         yield Sample("hushcast_media_dropped_total", "counter", "Datagrams and connections dropped.", count, f'reason="{reason}"')
-    streams = 0 if sockets.doors is None else sockets.doors.streams
+    streams = 0 if sockets.listening is None else sockets.listening.streams
     yield Sample("hushcast_media_connections", "gauge", "Open TCP connections of the media port.", streams)
 
 

@@ -1,6 +1,8 @@
 """ICE over TCP: frames, strangers, slow readers; and two phones that hear each other without UDP."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import AsyncIterator
 
@@ -69,7 +71,7 @@ async def test_frames_find_their_receiver_however_they_are_cut(sockets: MediaSoc
         path.port.release(path.address, ear)
         assert await ended(there) and not path.port.alive
         assert not path.port.send(b"late", path.address)
-    assert sockets.doors is not None and sockets.doors.streams == 0
+    assert sockets.listening is not None and sockets.listening.streams == 0
 
 
 @pytest.mark.parametrize("first", [b"\x16hello", b"\x80voice", b"", b"GET / HTTP/1.1"])
@@ -110,13 +112,35 @@ async def test_strangers_are_few(sockets: MediaSockets) -> None:
         for _ in range(tcp.MOST_STRANGERS + 5):
             crowd.append(connected(sockets))
             await turn(3)
-        assert sockets.doors is not None and sockets.doors.streams == tcp.MOST_STRANGERS + 1
+        assert sockets.listening is not None and sockets.listening.streams == tcp.MOST_STRANGERS + 1
         assert await ended(crowd[0])
         known.send(framed(b"\x80voice"))
         await turn()
         assert ear.srtp == [b"\x80voice"]
         for each in crowd:
             each.close()
+
+
+@pytest.mark.parametrize(("wrong", "rests"), [(errno.EPROTO, 0), (errno.ECONNABORTED, 0), (errno.EMFILE, 1), (errno.ENOBUFS, 1)])
+async def test_a_connection_that_went_wrong_closes_no_door(sockets: MediaSockets, wrong: int, rests: int) -> None:
+    """The next one is taken at once; only where this process has nothing left for one does it wait."""
+
+    class Ill(socket.socket):
+        """Its first connection is ill."""
+
+        def accept(self):
+            asked.append(wrong)
+            if len(asked) == 1:
+                raise OSError(wrong, "ill")
+            return super().accept()
+
+    asked: list[int] = []
+    assert sockets.listening is not None
+    with Ill(fileno=os.dup(sockets.listening._listening[0].fileno())) as ill, connected(sockets):
+        sockets.listening._accept(ill)
+        assert sockets.listening.streams == 1 - rests and len(sockets.listening._resting) == rests
+        for timer in sockets.listening._resting:
+            timer.cancel()
 
 
 async def test_a_frame_longer_than_any_datagram_closes(sockets: MediaSockets) -> None:

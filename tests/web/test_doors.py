@@ -1,6 +1,8 @@
 """The front doors, where too many come."""
 
 import asyncio
+import errno
+import os
 import re
 import resource
 import socket
@@ -8,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, CookieJar, WSMsgType
@@ -117,6 +120,45 @@ async def test_who_brings_most_gives_way_first(tmp_path: Path, monkeypatch: pyte
         assert caplog.text.count("a connection is dropped") == 1
 
 
+async def test_who_brings_many_gives_way_before_who_is_idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy they keep: nobody who comes alone and has not asked yet goes for a crowd from one address."""
+    monkeypatch.setattr(doors, "is_loopback", lambda address: address == "127.0.0.1")
+    async with house(tmp_path, monkeypatch, most=16) as here:
+        site = f"127.0.0.1:{here.port}"
+        head = f"POST /api/login HTTP/1.1\r\nHost: {site}\r\nOrigin: http://{site}\r\nContent-Length: 9\r\n\r\n"
+        crowd = [await here.stranger("127.0.0.2") for _ in range(here.doors.most_strangers)]
+        for _, writer in crowd:
+            writer.write(head.encode())
+        async with asyncio.timeout(20):
+            while any(guest.idle for guest in here.doors._guests):
+                await asyncio.sleep(0.01)
+        alone = [await here.stranger(f"127.0.0.{number}") for number in range(3, 9)]
+        assert here.dropped() == {"stranger": 6}
+        assert [await is_answered(*each) for each in alone] == [True] * 6
+
+
+@pytest.mark.parametrize(("wrong", "rests"), [(errno.EPROTO, 0), (errno.ECONNABORTED, 0), (errno.EMFILE, 1), (errno.ENOBUFS, 1)])
+async def test_a_connection_that_went_wrong_closes_no_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int, rests: int) -> None:
+    """The next one is taken at once; only where this process has nothing left for one does it wait."""
+
+    class Ill(socket.socket):
+        """Its first connection is ill."""
+
+        def accept(self) -> tuple[socket.socket, Any]:
+            asked.append(wrong)
+            if len(asked) == 1:
+                raise OSError(wrong, "ill")
+            return super().accept()
+
+    asked: list[int] = []
+    async with house(tmp_path, monkeypatch, most=4) as here:
+        with Ill(fileno=os.dup(here.doors._listening[0].fileno())) as ill, socket.create_connection(("127.0.0.1", here.port)):
+            here.doors._accept(ill)
+            assert len(here.doors) == 1 - rests and here.dropped() == ({"descriptors": 1} if rests else {})
+            for timer in here.doors._resting.values():
+                timer.cancel()
+
+
 async def test_where_all_is_full_the_idle_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where somebody has signed in, for they come back; but strangers first."""
     async with house(tmp_path, monkeypatch, most=4) as here:
@@ -172,7 +214,7 @@ async def test_thousands_who_say_nothing(server: StartServer) -> None:
     """The real server, as many as may be and some more: it answers, it counts, and when they have gone it is as before."""
     running = await server()
     port = int(running.url.rsplit(":", 1)[1])
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    soft, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = int(doors.STRANGERS * (MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, files // 2)))
 
     async def figure(client: ClientSession, name: str) -> int:
@@ -182,6 +224,8 @@ async def test_thousands_who_say_nothing(server: StartServer) -> None:
             return int(float(found[1]))
 
     async with ClientSession() as client, AsyncExitStack() as opened:
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, files))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # the visitors' ends are held here
         for _ in range(most + 100):
             opened.callback(socket.create_connection(("127.0.0.1", port)).close)
         async with asyncio.timeout(20):
