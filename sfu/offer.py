@@ -13,6 +13,7 @@ from sfu.sections import Media, Section, check_credentials, split_offer
 
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _PROFILES = re.compile(r"(?:UDP/TLS/|TCP/DTLS/)?RTP/SAVPF?|RTP/AVPF?")  # RFC 8829 §5.1.2: whatever it says, a fingerprint means DTLS
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,2}")  # as it would be written again
 _RTCPS = range(64, 96)  # payload types that look like RTCP's where both come to one port (RFC 5761 §4)
 _MOST_OPUS = 8  # payload types of it that are kept; each costs a part of the answer
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -79,7 +80,7 @@ def _payload_types(media: Media, codec: str) -> list[int]:
         if name.strip().lower() == codec:
             named.add(number)
     formats = dict.fromkeys(media.formats.split())
-    return [int(each) for each in formats if each in named and each.isascii() and each.isdigit() and int(each) < 128]
+    return [int(each) for each in formats if each in named and _NUMBER.fullmatch(each) and int(each) < 128]
 
 
 def _opus_of(media: Media) -> list[int]:
@@ -128,7 +129,7 @@ def _extension(media: Media, uri: str) -> int | None:
     for value in media.all("extmap"):
         words = value.split()
         number = words[0].partition("/")[0] if len(words) >= 2 and words[1] == uri else ""
-        if number.isascii() and number.isdigit() and 1 <= int(number[:4]) <= 14:
+        if _NUMBER.fullmatch(number) and 1 <= int(number) <= 14:
             return int(number)
     return None
 

@@ -195,6 +195,12 @@ def test_opus_that_looks_like_rtcp_is_refused(payload_type: int) -> None:
     assert (audio.opus_pt, audio.more_opus, audio.red_pt) == (97, (), None)
 
 
+def test_numbers_are_taken_as_they_would_be_written() -> None:
+    """An id of a header extension that has leading zeros, or too many digits, is none of ours to write again."""
+    for number in ("00011111", "01", "15", "0", "²"):
+        assert parse_offer(CHROMIUM.replace("a=extmap:1 ", f"a=extmap:{number} "), "publish").audio.level_id is None
+
+
 def test_a_terse_client_is_understood() -> None:
     """Transport at session level, bare line feeds, upper-case OPUS, setup:passive, sha-384, `*` feedback, an orphaned fmtp."""
     offer = parse_offer(PLAIN, "publish")
@@ -280,6 +286,9 @@ def test_a_bad_offer_says_so(text: str) -> None:
 @given(st.text(max_size=300), st.integers(0, len(CHROMIUM)), st.integers(0, 60))
 @example("\r\nm=audio 9 x 999999999999999999999999", 700, 0)
 @example("a=extmap:²  urn:ietf:params:rtp-hdrext:ssrc-audio-level", 0, 0)
+@example(f"a=extmap:0001{'9' * 5000} urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n", CHROMIUM.index("a=extmap:1"), 0)
+@example(f"{'1' * 5000} 111\r\na=rtpmap:{'1' * 5000} opus/48000/2\r\na=x:", CHROMIUM.index("111 63"), 0)
+@example("063 111\r\na=rtpmap:063 red/48000/2\r\na=x:", CHROMIUM.index("111 63"), 0)
 def test_rubbish_in_an_offer_is_a_bad_offer(rubbish: str, at: int, cut: int) -> None:
     """No text at all leads to another exception, nor to an answer of torn lines."""
     for text in (rubbish, "v=0\r\n" + rubbish, CHROMIUM[:at] + rubbish + CHROMIUM[at + cut :]):
