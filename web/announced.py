@@ -14,7 +14,9 @@ from web.lookup import Lookup
 
 logger = logging.getLogger(__name__)
 
+START_S = 1.0  # that the start waits for a name server
 AGAIN_S = 10.0  # between two times that the names without an answer are asked for
+LATER_S = 30.0  # that an answer may take then: more than resolvers do before they give up
 
 _NAME = re.compile(r"(?=.{1,253}$)(?:[A-Za-z0-9_-]{1,63}\.)*(?![0-9]+\.?$)[A-Za-z0-9_-]{1,63}\.?")
 
@@ -28,7 +30,6 @@ class Announced:
         for name in names:
             if not _is_address(name) and not _is_name(name):
                 raise ConfigError(f"rtc.announce: {name!r} is not an address and not a name that leads to one")
-        self._lookup = Lookup()
         self._asking: asyncio.Task[None] | None = None
 
     @property
@@ -53,18 +54,26 @@ class Announced:
             await ended(self._asking)
 
     async def ask(self) -> None:
-        """Look up what is unknown. Waits for a name server no longer than Lookup does."""
-        names = self.unknown
-        answers = await asyncio.gather(*(self._lookup.addresses(name) for name in names))
-        self._known.update(zip(names, answers, strict=True))
+        """Look up what is unknown, as the start does: for START_S."""
+        await self._ask(self._lookup(START_S))
+
+    def _lookup(self, patience_s: float) -> Lookup:
+        """With a place for each name: one that keeps its server busy keeps no other waiting."""
+        return Lookup(max(len(self.unknown), 1), patience_s)
+
+    async def _ask(self, lookup: Lookup) -> None:
+        await asyncio.gather(*(self._learn(name, lookup) for name in self.unknown))
+
+    async def _learn(self, name: str, lookup: Lookup) -> None:
+        known = self._known[name] = await lookup.addresses(name)
+        if known and self._asking is not None:
+            logger.info("rtc.announce: %s is %s", name, ", ".join(known))
 
     async def _ask_on(self) -> None:
-        while names := self.unknown:
+        lookup = self._lookup(LATER_S)
+        while self.unknown:
             await asyncio.sleep(AGAIN_S)
-            await self.ask()
-            for name in names:
-                if known := self._known[name]:
-                    logger.info("rtc.announce: %s is %s", name, ", ".join(known))
+            await self._ask(lookup)
 
 
 def _is_address(text: str) -> bool:

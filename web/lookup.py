@@ -11,10 +11,11 @@ PATIENCE_S = 1.0  # an answer that takes longer is not waited for
 
 
 class Lookup:
-    """Owns at most AT_ONCE threads, which keep neither the loop's own ones busy nor the process from ending."""
+    """Owns at most `at_once` threads, which keep neither the loop's own ones busy nor the process from ending."""
 
-    def __init__(self) -> None:
-        self._free = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, at_once: int = AT_ONCE, patience_s: float = PATIENCE_S) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._patience_s = patience_s
 
     async def address(self, host: str) -> str | None:
         """The address of a name, or of what is one already, a port after it left out; None where none is known in time."""
@@ -26,7 +27,7 @@ class Lookup:
         with contextlib.suppress(ValueError):
             return (str(ipaddress.ip_address(name)),)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 await self._free.acquire()
                 return await asyncio.shield(self._asked(name))
         return ()

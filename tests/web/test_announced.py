@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -42,13 +43,34 @@ async def test_a_name_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, caplog
     caplog.set_level(logging.INFO, "web.announced")
     async with Announced(["voice.example", "198.51.100.7"]) as found:
         assert found.addresses == ["198.51.100.7"] and found.unknown == ["voice.example"]
-        while found.unknown:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(20):
+            while found.unknown:
+                await asyncio.sleep(0.01)
         assert found.addresses == ["192.0.2.9", "2001:db8::9", "198.51.100.7"]
         assert found._asking is not None
         await asyncio.wait({found._asking})
     assert asked == ["voice.example"] * 3
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+async def test_a_name_whose_server_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for when the server has started; and a name that is never answered keeps none behind it waiting."""
+    over = threading.Event()
+
+    def answer(name: str, *_: Any, **__: Any) -> list[Any]:
+        over.wait(20 if name.startswith("dead") else 0.3 if name.startswith("slow") else 0)
+        return [(0, 0, 0, "", (f"192.0.2.{len(name)}", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    monkeypatch.setattr(announced, "START_S", 0.1)
+    monkeypatch.setattr(announced, "AGAIN_S", 0.01)
+    async with Announced(["dead1.example", "dead2.example", "slow.example", "good"]) as found, asyncio.timeout(10):
+        while found.addresses != ["192.0.2.12", "192.0.2.4"]:
+            await asyncio.sleep(0.01)
+        assert found.unknown == ["dead1.example", "dead2.example"]
+        over.set()
+        while found.unknown:
+            await asyncio.sleep(0.01)
 
 
 async def test_the_server_starts_before_its_names_are_known(server) -> None:
