@@ -33,7 +33,7 @@ async def revoke(request: web.Request) -> web.Response:
     """The link opens nothing from here on; who listens by it is dropped."""
     user = await current_user(request)
     await request.app[DB].run(links.remove, user.id, id_of(request))
-    await request.app[SWITCHBOARD].drop_listener(user.username, f"link:{id_of(request)}")
+    await request.app[SWITCHBOARD].revoke({f"link:{id_of(request)}"})
     return nothing()
 
 

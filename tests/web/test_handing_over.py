@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from aiortc import RTCCertificate
 
-from db import logins
+from db import links, logins
 from db.connection import Database
 from sfu.broadcast import Broadcast
 from sfu.errors import NotSignedIn
@@ -48,15 +48,15 @@ async def aired(tmp_path: Path) -> AsyncIterator[House]:
     await house.close()
 
 
-def held_at_the_check(database: Database, monkeypatch: pytest.MonkeyPatch) -> Held:
-    """The next request is held when it is known for the second time, and for good, that its login is."""
+def held_at_the_check(database: Database, monkeypatch: pytest.MonkeyPatch, find: Callable[..., Any] = logins.find) -> Held:
+    """The next request is held when it is known for the second time, and for good, that its login is, or what else `find` finds."""
     held, run, asked = Held(), database.run, 0
 
     async def held_run(function: Callable[..., Any], *arguments: Any) -> Any:
         nonlocal asked
         answer = await run(function, *arguments)
-        asked += function is logins.find
-        if function is logins.find and asked == 2:
+        asked += function is find
+        if function is find and asked == 2:
             await held.wait()
         return answer
 
@@ -143,6 +143,28 @@ async def test_a_listener(
         assert await asking == status
         await look_round(aired.app)
         assert aired.app[SWITCHBOARD].resources == left
+
+
+async def test_a_link_that_is_revoked_while_answered(aired: House, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """Who listens by it and who is about to: neither hears anything from then on."""
+    ada, guest = await aired.user("ada"), aired.guest()
+    _, link = await ada.ask("POST", "/api/listen-links", {})
+    headers = {"Authorization": f"Bearer {link['url'].removeprefix('/l/')}", "Content-Type": "application/sdp"}
+    async with Softphone(ada.session, ada.origin) as mic:
+        await mic.publish("ada", "?denoise=0&record=0")
+        mic.send(0, 0, b"\xfc\xff\xfe")
+        async with asyncio.timeout(10 * stretch):
+            while aired.app[SWITCHBOARD].live_since("ada") is None:
+                await asyncio.sleep(0.01)
+        assert (await guest.raw("POST", "/whep/ada", data=an_offer("recvonly"), headers=headers)).status == 201
+        held = held_at_the_check(aired.app[DB], monkeypatch, links.find)
+        asking = asyncio.create_task(guest.raw("POST", "/whep/ada", data=an_offer("recvonly"), headers=headers))
+        await held.reached.wait()
+        assert (await ada.ask("DELETE", f"/api/listen-links/{link['id']}"))[0] == 204
+        assert aired.app[SWITCHBOARD].listeners == 0
+        held.go()
+        assert (await asking).status == 401
+        assert aired.app[SWITCHBOARD].listeners == 0
 
 
 async def test_who_asked_has_gone_when_it_is_open(aired: House, monkeypatch: pytest.MonkeyPatch) -> None:
