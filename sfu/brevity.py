@@ -32,6 +32,8 @@ class Brevity:
     def look(self, now_s: float, samples: int) -> int | None:
         """How long the packets shall be, in ms, where the broadcaster has to be told now. samples: of its newest packet, 0: none yet."""
         wish = self._wish(now_s, samples)
+        if wish is None and self._said == USUAL_MS and not self._capacity.crowded:
+            self._times = 0  # the next crowd is another one
         if wish is None or (wish == self._said and (self._times == MOST_TIMES or now_s - self._said_s < AGAIN_S)):
             return None
         if wish != self._said:

@@ -43,6 +43,20 @@ def test_crowded_asks_for_usual_packets_at_once(capacity: Capacity) -> None:
     assert brevity.look(640, BRIEF) == 20
 
 
+def test_the_next_crowd_is_another_one(capacity: Capacity) -> None:
+    """What was said in vain is said again when it is crowded once more, even if there was never much room between."""
+    brevity = Brevity(capacity)
+    fill(capacity, 1.2)
+    assert len(told(brevity, BRIEF, 0, 300)) == MOST_TIMES
+    capacity.let_go("others")
+    fill(capacity, 0.85)
+    assert not capacity.crowded and not capacity.spacious
+    assert told(brevity, BRIEF, 300, 5) == {}
+    capacity.let_go("others")
+    fill(capacity, 1.2)
+    assert told(brevity, BRIEF, 305, 300) == {305 + number * AGAIN_S: 20 for number in range(MOST_TIMES)}
+
+
 def test_brief_packets_come_back_after_a_long_time_of_room(capacity: Capacity) -> None:
     """A minute in which there would be room for everybody's; each relapse doubles it, and a minute that is interrupted begins anew."""
     brevity = Brevity(capacity)
