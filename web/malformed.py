@@ -9,11 +9,11 @@ from web.keys import METRICS
 from web.operations import Sample
 
 # What a client's bytes alone can bring about, in the head or in the body.
-CLIENTS_FAULT = (http_exceptions.HttpProcessingError, web.RequestPayloadError, ConnectionError)
+CLIENTS_FAULT = (http_exceptions.HttpProcessingError, web.RequestPayloadError)
 
 
 class Malformed(logging.Filter):
-    """Takes the client's nonsense out of the log of aiohttp's server and counts it."""
+    """Takes the client's nonsense out of the log of aiohttp's server and counts it. Who hangs up is neither logged nor counted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class Malformed(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, CLIENTS_FAULT):
-            return True
+            return not isinstance(error, ConnectionError)
         self.count += 1
         return False
 

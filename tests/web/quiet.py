@@ -37,6 +37,9 @@ class Quiet:
             "recording": {"id": None, "failed": None},
         }
 
+    def answering(self, grant: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def hand_over(self, grant: str, successor: str) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -171,3 +171,5 @@ async def test_who_has_hung_up_is_not_worked_for(monkeypatch: pytest.MonkeyPatch
                 await asyncio.sleep(patience.LOOK_S)
             waited.set()
             assert (await reader.readuntil(b"here")).startswith(b"HTTP/1.1 200")
+        [count] = [sample.value for source in app[METRICS] for sample in source() if "malformed" in sample.name]
+        assert count == 0, "who hangs up has said nothing wrong"
