@@ -164,7 +164,7 @@ class Broadcast:
     # the broadcaster
 
     def offer(self, peer: Peer, wish: Wish) -> None:
-        """A peer that may become the source: it does with its first authenticated packet, and harms nobody before."""
+        """A peer that may become the source: it does with its first authenticated packet of Opus as agreed, and harms nobody before."""
         while len(self._candidates) >= CANDIDATES:
             oldest = next(iter(self._candidates))
             self._discard(oldest)

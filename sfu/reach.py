@@ -23,7 +23,7 @@ class Asked(enum.Enum):
 
 
 class Reach:
-    """Owned by the peer, who is registered for it with the sockets; `close` takes it out everywhere."""
+    """Owned by the transport, which is registered for it with the sockets; `close` takes it out everywhere."""
 
     def __init__(self, sockets: MediaSockets, receiver: Receiver, remote_ufrag: str) -> None:
         self.path: Path | None = None  # sent to

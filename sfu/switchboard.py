@@ -61,7 +61,7 @@ class Switchboard:
     # publish
 
     async def publish(self, username: str, owner: str, offer: str, wish: Wish, host: str | None, grant: Grant) -> Peer:
-        """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet. grant: see `answering`.
+        """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet of Opus as agreed. grant: see `answering`.
 
         Raises BadOffer, NoOpus, UnknownDenoiser, Draining, NotSignedIn, NotLive where it was ended while it opened.
         """

@@ -85,7 +85,7 @@ def exposition(samples: Iterable[Sample]) -> str:
 
 
 def own_samples(app: web.Application) -> Samples:
-    """What the doors themselves know."""
+    """What this application itself knows."""
 
     def samples() -> Iterable[Sample]:
         yield Sample("hushcast_up_seconds", "gauge", "Time since the start.", time.monotonic() - app[READINESS].started)
