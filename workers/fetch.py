@@ -6,6 +6,7 @@ A broken-off transfer is taken up where it ended, as long as the server still ha
 import argparse
 import fcntl
 import http.client
+import re
 import shutil
 import sys
 import tempfile
@@ -33,7 +34,8 @@ def fetch(family: Family, url: str, cache: Path, progress: Callable[[int, int], 
     """Fetch upstream's archive, check it, unpack it; the folder of weights.
 
     url: a folder that holds NAME.zip, or "upstream". progress(bytes so far, bytes in all). Raises NotFetched.
-    Checked against our own table (upstream), or against NAME.zip.sha256 beside the archive where a mirror has one.
+    Checked against our own table (upstream), or against NAME.zip.sha256 beside the archive: only a mirror that says that it has none
+    (404, 410) goes unchecked.
     """
     if url == "upstream" and family.archive_sha256 is None:
         raise NotFetched("we know no archive of these at upstream; put the weights into a folder of models.path")
@@ -43,8 +45,9 @@ def fetch(family: Family, url: str, cache: Path, progress: Callable[[int, int], 
         if urllib.parse.urlsplit(source).scheme not in ("http", "https"):
             raise NotFetched(f"models.url is no http address: {url}")
         with _alone(partial):
-            _transfer(source, partial, progress)
+            _sweep(family, partial.parent)
             wanted = family.archive_sha256 if url == "upstream" else _sum_beside(source)
+            _transfer(source, partial, progress)
             if wanted is not None and sha256(partial) != wanted:
                 partial.unlink()
                 raise ValueError("not the file it should be (sha256)")
@@ -63,6 +66,12 @@ def _alone(partial: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise OSError("another process is fetching it") from error
         yield
+
+
+def _sweep(family: Family, folder: Path) -> None:
+    """Take away what a fetch that was killed had unpacked."""
+    for draft in folder.glob(f".{family.folder}-*"):
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _transfer(source: str, partial: Path, progress: Callable[[int, int], None]) -> None:
@@ -91,6 +100,8 @@ def _transfer(source: str, partial: Path, progress: Callable[[int, int], None]) 
             while piece := answer.read(CHUNK):
                 have += writing.write(piece)
                 if have > MOST:
+                    partial.unlink()
+                    tag_file.unlink(missing_ok=True)
                     raise ValueError("far larger than weights are")
                 progress(have, total)
     if have < total:
@@ -99,20 +110,24 @@ def _transfer(source: str, partial: Path, progress: Callable[[int, int], None]) 
 
 
 def _sum_beside(source: str) -> str | None:
-    """The sha256 that a mirror gives beside its archive, or None."""
+    """The sha256 that a mirror gives beside its archive; None where it has none. Raises OSError, and ValueError for what is no sum."""
     try:
         with urllib.request.urlopen(f"{source}.sha256", timeout=TIMEOUT_S) as answer:
-            words = answer.read(200).decode("ascii", "replace").split()
+            words: list[str] = answer.read(200).decode("ascii", "replace").split()
     except urllib.error.HTTPError as error:
         error.close()
+        if error.code not in (404, 410):
+            raise OSError(f"its .sha256: {error}") from error
         return None
-    return words[0].lower() if words and len(words[0]) == 64 else None
+    if not words or not re.fullmatch("[0-9a-fA-F]{64}", words[0]):
+        raise ValueError("its .sha256 holds no sum")
+    return words[0].lower()
 
 
 def _unpacked(family: Family, archive: Path) -> Path:
-    """The two files that matter, unpacked beside, checked, and moved into place as a folder. The archive is gone afterwards."""
+    """config.ini and the checkpoints, unpacked beside, checked, and moved into place as a folder. The archive is gone afterwards."""
     folder = archive.parent / family.folder
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".") as room:
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=f".{family.folder}-") as room:
         draft = Path(room) / family.folder
         (draft / "checkpoints").mkdir(parents=True)
         try:

@@ -13,6 +13,7 @@ class Upstream:
         self.archive = archive
         self.break_after: int | None = None
         self.sum: str | None = None
+        self.no_sum = 404  # with which status it says that it has none
         self.asked: list[str | None] = []
         self.held = asyncio.Event()
         self.held.set()
@@ -37,4 +38,4 @@ class Upstream:
         return answer
 
     async def sha256(self, _: web.Request) -> web.Response:
-        return web.Response(text=self.sum) if self.sum else web.Response(status=404)
+        return web.Response(text=self.sum) if self.sum else web.Response(status=self.no_sum)

@@ -153,6 +153,27 @@ async def test_right_sum(upstream: tuple[Upstream, str], cache: Path) -> None:
     assert (await prepared([], url, cache))[0].state(NAME) == (True, None)
 
 
+@pytest.mark.parametrize(("sum_", "status"), [(None, 500), (None, 403), ("<html>nothing here</html>", 200), ("x" * 64, 200)])
+async def test_no_sum_to_be_had(
+    sum_: str | None, status: int, upstream: tuple[Upstream, str], cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only a mirror that says that it has no sum goes unchecked; of any other nothing is taken, and one line says why."""
+    server, url = upstream
+    server.sum, server.no_sum = sum_, status
+    assert (await prepared([], url, cache))[0].state(NAME) == (False, "no weights")
+    assert not server.asked and [".sha256" in record.message for record in caplog.records] == [True]
+    server.sum, server.no_sum = None, 410
+    assert (await prepared([], url, cache))[0].state(NAME) == (True, None)
+
+
+async def test_after_a_kill(upstream: tuple[Upstream, str], cache: Path) -> None:
+    """What a fetch had unpacked when it was killed is taken away by the next."""
+    left = cache / "weights" / ".DeepFilterNet3-killed" / "DeepFilterNet3"
+    left.mkdir(parents=True)
+    assert (await prepared([], upstream[1], cache))[0].state(NAME) == (True, None)
+    assert not left.parent.exists()
+
+
 async def test_no_network(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Without network it is one line in the log, no error; denoisers that need no weights are available."""
     models, reasons = await prepared([], "http://127.0.0.1:9/models", cache)
