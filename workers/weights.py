@@ -4,7 +4,9 @@ A folder of weights is upstream's: config.ini and checkpoints/model_N.ckpt.best.
 `sha256sum -c` reads it: a fetch puts it there, and whoever trained weights of his own may.
 """
 
+import errno
 import hashlib
+import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -70,12 +72,19 @@ def search(family: Family, paths: Sequence[Path], cache: Path) -> Iterator[tuple
 
 
 def whole(family: Family, paths: Sequence[Path], cache: Path, say: Callable[[str], object]) -> Path | None:
-    """The first folder with whole weights. Damaged ones before it are said in a line each; the cache's, which is ours, are set aside."""
-    for folder, wrong in search(family, paths, cache):
+    """The first folder with whole weights. Others before it are said in a line each.
+
+    Damaged ones in the cache, which is ours, are set aside; those that could not be read are left as they are: that may pass.
+    """
+    for folder in _places(family, paths, cache):
+        try:
+            wrong, damaged = _damage(family, folder), "are damaged: "
+        except OSError as error:
+            wrong, damaged = _unread(error), "are damaged: " if error.errno == errno.EIO else ""
         if wrong is None:
             return folder
-        ours = folder.parent == cache / "weights"
-        say(f"{family.denoiser}: weights in {folder} are damaged: {wrong}; {_set_aside(folder) if ours else 'not used, left as they are'}")
+        ours = damaged and folder.parent == cache / "weights"
+        say(f"{family.denoiser}: weights in {folder} {damaged}{wrong}; {_set_aside(folder) if ours else 'not used, left as they are'}")
     return None
 
 
@@ -85,12 +94,9 @@ def fault(family: Family, folder: Path) -> str | None:
     What SUMS says of them counts first, then the sums that we know, then the sums that a checkpoint has within.
     """
     try:
-        file = checkpoint(folder)
-        if (folder / SUMS).exists():
-            return _unlike_sums(folder, file)
-        return None if is_known(family, folder) else _torn(file)
+        return _damage(family, folder)
     except OSError as error:
-        return f"cannot be read ({error.strerror or error})"
+        return _unread(error)
 
 
 def is_known(family: Family, folder: Path) -> bool:
@@ -124,6 +130,18 @@ def _checkpoints(folder: Path) -> list[Path]:
     return sorted((folder / "checkpoints").glob("model_*.ckpt.best"))
 
 
+def _damage(family: Family, folder: Path) -> str | None:
+    """What the bytes themselves say, as `fault` does. Raises OSError where they cannot be read."""
+    file = checkpoint(folder)
+    if (folder / SUMS).exists():
+        return _unlike_sums(folder, file)
+    return None if is_known(family, folder) else _torn(file)
+
+
+def _unread(error: OSError) -> str:
+    return f"cannot be read ({error.strerror or error})"
+
+
 def _unlike_sums(folder: Path, file: Path) -> str | None:
     lines = [line.split() for line in (folder / SUMS).read_text("utf-8", "replace").splitlines()]
     sums = {line[1].removeprefix("*").removeprefix("./"): line[0].lower() for line in lines if len(line) == 2}
@@ -133,16 +151,19 @@ def _unlike_sums(folder: Path, file: Path) -> str | None:
 
 def _torn(file: Path) -> str | None:
     """By the sums within: a checkpoint is a zip, or, from old versions of torch, a pickle, which has none."""
-    if not zipfile.is_zipfile(file):
-        with file.open("rb") as reading:
+    with file.open("rb") as reading:
+        if not zipfile.is_zipfile(reading):
+            reading.seek(0)
             return None if reading.read(1) == b"\x80" else f"{file.name} is no checkpoint, or not all of one"
-    try:
-        with zipfile.ZipFile(file) as packed:
-            bad = packed.testzip()
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001  zipfile lets through whatever its unpackers raise
-        return f"{file.name}: {' '.join(str(error).split()) or type(error).__name__}"
+        try:
+            with zipfile.ZipFile(reading) as packed:
+                bad = packed.testzip()
+        except MemoryError as error:
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that one is a place that no file has
+                raise
+            return f"{file.name}: {' '.join(str(error).split()) or type(error).__name__}"
     return bad and f"{file.name} is spoilt in {bad}"
 
 

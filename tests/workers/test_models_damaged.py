@@ -15,7 +15,7 @@ from tests.workers.spoiling import SPOILERS, empty, flip, overwrite, truncate
 from workers.errors import WorkerFailed
 from workers.files.choice import Settings, options
 from workers.models import Models
-from workers.weights import FAMILIES, SUMS, checkpoint, fault, sha256, write_sums
+from workers.weights import FAMILIES, SUMS, checkpoint, fault, sha256, whole, write_sums
 
 NAME = "deepfilternet3"
 FAMILY = FAMILIES[NAME]
@@ -69,14 +69,15 @@ async def test_nothing_to_fetch(upstream: tuple[Upstream, str], models_folder: P
 async def test_of_the_user(upstream: tuple[Upstream, str], weights: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Damaged weights in models.path are said and left as they are; the cache's are used, fetched if need be."""
     server, url = upstream
-    truncate(weights)
-    left = sha256(checkpoint(weights))
+    await asyncio.to_thread(truncate, weights)
+    left = await asyncio.to_thread(sha256, checkpoint(weights))
     for _ in range(2):
         caplog.clear()
         models = await prepared([weights.parent], url, cache)
         assert models.state(NAME) == (True, None) and len(server.asked) == 1
         assert ["left as they are" in record.message for record in caplog.records] == [True]
-    assert [path.name for path in weights.parent.iterdir()] == ["DeepFilterNet3"] and sha256(checkpoint(weights)) == left
+    assert [path.name for path in weights.parent.iterdir()] == ["DeepFilterNet3"]
+    assert await asyncio.to_thread(sha256, checkpoint(weights)) == left
 
 
 async def test_at_upstream(upstream: tuple[Upstream, str], weights: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -145,3 +146,16 @@ def test_not_to_be_read(weights: Path) -> None:
     checkpoint(weights).unlink()
     (weights / "checkpoints" / "model_1.ckpt.best").mkdir()
     assert "cannot be read" in (fault(FAMILY, weights) or "")
+
+
+def test_not_to_be_read_for_a_while(models_folder: Path, tmp_path: Path) -> None:
+    """Weights of the cache that cannot be read are said and left; when they can be again they are used."""
+    said: list[str] = []
+    weights = copied(models_folder, tmp_path / "weights")
+    file = checkpoint(weights)
+    away = file.rename(tmp_path / "away")
+    file.symlink_to(file)
+    assert whole(FAMILY, (), tmp_path, said.append) is None
+    assert len(said) == 1 and "cannot be read" in said[0] and "left as they are" in said[0] and "damaged" not in said[0]
+    away.replace(file)
+    assert whole(FAMILY, (), tmp_path, said.append) == weights and len(said) == 1
