@@ -16,7 +16,7 @@ _DEAD_S = 5.0  # after SIGKILL: only the kernel can be slow now
 # How long a process has for its end, and what it gets if it has not ended by then.
 _Ways = tuple[tuple[float, signal.Signals | None], ...]
 _ALONE: _Ways = ((_LEAVE_S, signal.SIGTERM), (_LEAVE_S, signal.SIGKILL), (_DEAD_S, None))
-_SHARED: _Ways = ((_HUNG_S, signal.SIGKILL), (_DEAD_S, None))  # the others in it pay only where it hangs
+_SHARED: _Ways = ((_HUNG_S, signal.SIGKILL), (_DEAD_S, None))  # the others in it pay only where it hangs, ready or not
 _NOT_YET: _Ways = ((_HUNG_S, None),)  # it loads, or the nursery has its hands full: others wait for it, and it owes nobody anything
 
 
@@ -79,7 +79,7 @@ class Worker:
     async def close(self) -> None:
         """Have it leave, by the end of its line, then SIGTERM, then SIGKILL; returns when it is dead. Idempotent.
 
-        Where it is shared and was not ready yet it is left to the others who wait for it, and to the nursery where there are none.
+        Where it is shared, by the first and the last alone; while it loads, it is left to who waits for it too, or to the nursery.
         Cancelled, it is killed at once, for nobody would ask it again; but not where others are served by it.
         """
         if self._closed:
@@ -102,7 +102,8 @@ class Worker:
             self._finish()
 
     async def _dead(self) -> None:
-        ways = _ALONE if not self._shared else _SHARED if self._ready.done() else _NOT_YET
+        not_yet = self.loading and not self._ready.done()
+        ways = _ALONE if not self._shared else _NOT_YET if not_yet else _SHARED
         with self._death() as dead:
             for patience_s, then in ways:
                 with suppress(TimeoutError):

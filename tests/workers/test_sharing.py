@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import signal
 import socket
 import time
 from collections.abc import Sequence
@@ -261,6 +262,14 @@ async def test_a_death_is_everybodys(stretch: float) -> None:
             await asyncio.wait_for(way.ended.wait(), 5 * stretch)
         [other] = await opened(stack, nursery, "passthrough", 1, stretch)
         assert other.worker.pid != ways[0].worker.pid
+
+
+async def test_one_that_hangs_before_it_is_ready(stretch: float) -> None:
+    """Also a shared worker that was forked and says nothing is dead when nobody waits for it any more."""
+    async with Nursery(share=2) as nursery, Way(nursery, "passthrough") as way:
+        os.kill(way.worker.pid, signal.SIGSTOP)  # what it may have said by now has not been heard here
+        await way.worker.close()
+        assert not await dead([way.worker.pid], 5 * stretch)
 
 
 @pytest.mark.usefixtures("strangers")
