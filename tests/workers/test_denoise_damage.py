@@ -14,6 +14,8 @@ import pytest
 from tests.workers.files import KINDS, read, start, tone, write
 from workers import ogg
 from workers.denoise import main
+from workers.files.errors import FileError
+from workers.files.target import Target
 
 PLAIN = "--denoiser=passthrough"
 SOUND = tone(48_000, 48_000)
@@ -164,6 +166,15 @@ def test_names_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_more_than_it_was_to_be(tmp_path: Path) -> None:
+    """A file that has more sound already than it shall have is refused, and gone."""
+    with Target(tmp_path / "clean.wav", 48_000, "mono", is_float=False) as target:
+        target.write(SOUND.astype(np.float32))
+        with pytest.raises(FileError, match="was to have 5"):
+            target.finish(5)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("ignored", [False, True])
 def test_hung_up(ignored: bool, tmp_path: Path, stretch: float) -> None:
     """SIGHUP takes the draft away as SIGTERM does; under nohup it is not heard, and the file gets done."""
@@ -176,8 +187,10 @@ def test_hung_up(ignored: bool, tmp_path: Path, stretch: float) -> None:
     deadline = time.monotonic() + 20 * stretch
     while len(list(tmp_path.iterdir())) == 1 and denoise.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
+    begun = len(list(tmp_path.iterdir())) > 1
     denoise.send_signal(signal.SIGHUP)
     said = denoise.communicate(timeout=60 * stretch)[1]
+    assert begun, said
     assert "Traceback" not in said
     assert denoise.returncode == (0 if ignored else 128 + signal.SIGHUP)
     assert sorted(tmp_path.iterdir()) == sorted([noisy, clean] if ignored else [noisy])

@@ -105,7 +105,9 @@ class Target:
             self._ready = self._ready[:, -_HELD_BACK:]
 
     def finish(self, samples: int) -> None:
-        """The file has exactly `samples` at its own rate, and is in its place. Raises FileError."""
+        """The file has exactly `samples` at its own rate, and is in its place. Raises FileError, also where it has more already."""
+        if samples < self._encoded:
+            raise FileError(f"{self._path} cannot be written: it has {self._encoded} samples already and was to have {samples}")
         with self._faults():
             if self._resampler is not None:
                 self._take(self._resampler.push(None))
