@@ -12,6 +12,8 @@ from workers.nursery import Nursery
 
 logger = logging.getLogger(__name__)
 
+AGAIN_S = 10.0  # after a nursery that could not be had: the next broadcast may have made one, of which nobody hears here
+
 
 class Warming:
     """Has each nursery load what is ready, one by one, while nobody waits for a worker of its. Owns the task that sees to it."""
@@ -38,6 +40,7 @@ class Warming:
     async def _keep_warm(self) -> None:
         nursery: Nursery | None = None
         tried: set[str] = set()
+        said = ""
         while True:
             await self._change(nursery)
             try:
@@ -45,15 +48,19 @@ class Warming:
                 nursery = await self._nursing.nursery()
                 tried = tried if nursery is before else set()
                 await self._load_all(nursery, tried)
+                said = ""
             except (WorkerFailed, OSError) as error:
-                logger.warning("no denoiser could be loaded beforehand: %s", error)
+                if said != str(error):  # once, not again and again
+                    logger.warning("no denoiser could be loaded beforehand: %s", error)
+                said = str(error)
 
     async def _change(self, nursery: Nursery | None) -> None:
-        """Wait for something else to be ready, or for the end of a nursery that lived."""
+        """Wait for something else to be ready, or for the end of a nursery that lived; a while where there was to be one."""
+        patience_s = AGAIN_S if nursery is None and self._denoisers is not None else None
         waits = [asyncio.create_task(self._news.wait())]
         waits += [asyncio.create_task(nursery.gone.wait())] if nursery is not None else []
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for each in waits:
                 each.cancel()

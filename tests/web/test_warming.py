@@ -5,11 +5,16 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from sfu.nursing import Nursing
 from tests.workers.test_nursery import Way
+from web import warming as rules
 from web.denoisers import Denoisers
 from web.warming import Warming
+from workers.errors import WorkerFailed
 from workers.models import Models
+from workers.nursery import Nursery
 
 
 async def takes(nursing: Nursing, stretch: float) -> set[str]:
@@ -31,4 +36,29 @@ async def test_every_nursery_is_warm(tmp_path: Path, stretch: float) -> None:
         await first.gone.wait()
         async with asyncio.timeout(20 * stretch):
             while await nursing.nursery() is first or await takes(nursing, stretch) != {"rnnoise", "passthrough"}:
+                await asyncio.sleep(0.05)
+
+
+class Unlucky(Nursing):
+    """Has no nursery for the first who asks."""
+
+    failed = False
+
+    async def nursery(self) -> Nursery:
+        if not self.failed:
+            self.failed = True
+            raise WorkerFailed("the nursery does not start")
+        return await super().nursery()
+
+
+async def test_a_nursery_that_could_not_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """The one that is made later is warm all the same, with no news of anything."""
+    monkeypatch.setattr(rules, "AGAIN_S", 0.05)
+    denoisers = Denoisers("auto", Models([], "upstream", False, tmp_path, lambda: None))
+    async with Unlucky() as nursing, Warming(nursing) as warming:
+        warming.warm(denoisers)
+        async with asyncio.timeout(20 * stretch):
+            while not nursing.failed:
+                await asyncio.sleep(0.01)
+            while await takes(nursing, stretch) != {"rnnoise", "passthrough"}:
                 await asyncio.sleep(0.05)
