@@ -31,6 +31,7 @@ def grow_large() -> None:
 
     What a listener's packet is encrypted with lies all over what the heap has grown by, and is looked for 20 ms later. Each 2 MB
     are taken at their first touch, so a listener holds some 40 KB more. Call it once, on the main thread, whose heap it is.
+    To set these two keeps glibc from learning: blocks of 128 KB and more are mapped one by one from then on, however often they come.
     """
     libc = ctypes.CDLL(None)
     if not all(hasattr(libc, name) for name in ("mallopt", "madvise", "sbrk")):
