@@ -110,8 +110,9 @@ async def test_refused_video_makes_nobody_live(sockets: MediaSockets) -> None:
             peer.on_rtp(VOICE, time.monotonic_ns())
             assert broadcast.state is State.LIVE and not peer.closed
         assert broadcast.ingest.losses()["not_agreed"] == 2
-        while not first.closed:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while not first.closed:
+                await asyncio.sleep(0)
 
 
 async def test_who_speaks_on_is_heard_while_parked(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,8 +146,9 @@ async def test_one_person_has_so_many_places(sockets: MediaSockets, places: int)
         for peer in own:
             broadcast.join(Listener(peer, "auto", name="eve"))
             await asyncio.sleep(0)
-        while len(broadcast.listeners) > 7 + places:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while len(broadcast.listeners) > 7 + places:
+                await asyncio.sleep(0)
         assert list(broadcast.listeners) == [peer.id for peer in (bob, *link, *own[6 - places :])]
         assert own[0].closed and not bob.closed
 
@@ -158,8 +160,9 @@ async def test_whoever_hears_keeps_the_place(sockets: MediaSockets, monkeypatch:
         monkeypatch.setattr(Peer, "up", property(lambda peer: peer is hearing))
         for peer in (hearing, first, second):
             broadcast.join(Listener(peer, "auto", name="eve"))
-        while len(broadcast.listeners) > 2:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while len(broadcast.listeners) > 2:
+                await asyncio.sleep(0)
         assert list(broadcast.listeners) == [hearing.id, second.id] and first.closed
 
 

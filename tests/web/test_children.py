@@ -6,6 +6,7 @@ import signal
 import textwrap
 from pathlib import Path
 
+import psutil
 import pytest
 import uvloop
 
@@ -71,24 +72,36 @@ def test_nobody_waits_any_more_and_it_is_killed(loop: asyncio.Runner, own_module
 
 
 def test_cancelled_when_it_has_just_ended_is_cancelled_all_the_same(loop: asyncio.Runner, own_modules: Path) -> None:
-    """The child is gone and reaped while its pipes are still open (here: a process of its own holds them for a moment)."""
-    pid_file = own_modules / "pid"
+    """The child is gone and reaped while its pipes are still open (here: a process of its own holds them until a file is gone)."""
+    pid_file, held = own_modules / "pid", own_modules / "held"
+    held.touch()
     name = module(
         own_modules,
         f"""
         import os, time
+        pid = os.getpid()
         if os.fork():
             os._exit(0)
-        open({str(pid_file)!r}, "w").write(str(os.getppid()))
-        time.sleep(1)
+        open({str(pid_file)!r}, "w").write(str(pid))
+        while os.path.exists({str(held)!r}):
+            time.sleep(0.01)
         """,
     )
 
     async def cancel() -> None:
         running = asyncio.create_task(children.run_module(name))
-        await until(pid_file)
-        await asyncio.sleep(0.3)  # the loop hears of its end
-        running.cancel()
+        try:
+            pid = int(await until(pid_file))
+            async with asyncio.timeout(20):
+                while psutil.pid_exists(pid):
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)  # the loop hears of its end
+            running.cancel()
+            for _ in range(20):  # turns of the loop, in which it comes to the kill
+                await asyncio.sleep(0)
+            assert not running.done()
+        finally:
+            held.unlink()
         with pytest.raises(asyncio.CancelledError):
             await running
 
