@@ -281,8 +281,8 @@ async def test_too_many_messages_close(house: House) -> None:
 
 async def test_a_silent_client_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server pings; who answers stays, who is silent for the time is closed with 4408."""
-    monkeypatch.setattr(channel, "PING_S", 0.05)
-    monkeypatch.setattr(channel, "DEAD_S", 0.15)
+    monkeypatch.setattr(channel, "PING_S", 0.1)
+    monkeypatch.setattr(channel, "DEAD_S", 1.0)
     alice = await house.user("alice")
     url, headers = house.server.make_url("/ws/presence"), {"Origin": alice.origin}
     connect = partial(alice.session.ws_connect, url, headers=headers)
