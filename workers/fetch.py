@@ -35,7 +35,7 @@ def fetch(family: Family, url: str, cache: Path, progress: Callable[[int, int], 
 
     url: a folder that holds NAME.zip, or "upstream". progress(bytes so far, bytes in all). Raises NotFetched.
     Checked against our own table (upstream), or against NAME.zip.sha256 beside the archive: only a mirror that says that it has none
-    (404, 410) goes unchecked.
+    (403, 404, 410) goes unchecked.
     """
     if url == "upstream" and family.archive_sha256 is None:
         raise NotFetched("we know no archive of these at upstream; put the weights into a folder of models.path")
@@ -116,7 +116,7 @@ def _sum_beside(source: str) -> str | None:
             words: list[str] = answer.read(200).decode("ascii", "replace").split()
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code not in (404, 410):
+        if error.code not in (403, 404, 410):  # 403: what stores of objects say of one that is not there
             raise OSError(f"its .sha256: {error}") from error
         return None
     if not words or not re.fullmatch("[0-9a-fA-F]{64}", words[0]):
