@@ -48,14 +48,17 @@ class RNNoise:
 class _State:
     """One DenoiseState of the library, destroyed with the object."""
 
+    pointer: int | None = None  # until it is made: a signal may come before
+
     def __init__(self, lib: ctypes.CDLL) -> None:
         self._destroy = lib.rnnoise_destroy
-        self.pointer: int = lib.rnnoise_create(None)
+        self.pointer = lib.rnnoise_create(None)
         if not self.pointer:
             raise MemoryError("rnnoise_create")
 
     def __del__(self) -> None:
-        self._destroy(self.pointer)
+        if self.pointer:
+            self._destroy(self.pointer)
 
 
 @cache
