@@ -136,7 +136,9 @@ def test_no_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_interrupted(number: signal.Signals, tmp_path: Path, stretch: float) -> None:
     """Ctrl-C or SIGTERM in the middle leaves nothing but the input, and no traceback."""
     noisy = write(tmp_path / "noisy.wav", np.zeros((1, 600 * 8_000)), 8_000)
+    before = signal.signal(number, lambda *_: None)  # a child inherits what is ignored, and a job in the background ignores SIGINT
     denoise = start(noisy, tmp_path / "clean.wav", "--denoiser=rnnoise")
+    signal.signal(number, before)
     deadline = time.monotonic() + 20 * stretch
     while len(list(tmp_path.iterdir())) == 1 and time.monotonic() < deadline:
         time.sleep(0.01)
