@@ -8,7 +8,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Sequence
-from errno import EADDRINUSE, EMFILE, ENFILE, ENOBUFS, ENOMEM
+from errno import EADDRINUSE
 from typing import NamedTuple
 
 import ifaddr
@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 BUFFER_BYTES = 4 << 20  # asked of the kernel, which may give less
 PORT_TRIES = 20
 BACKLOG = 64
-EXHAUSTED = (EMFILE, ENFILE, ENOBUFS, ENOMEM)  # errors of accept that say something of us; all others are of one connection
 
 
 class Bound(NamedTuple):

@@ -9,9 +9,8 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Sequence
-from functools import partial
 
-from sfu.bind import EXHAUSTED
+from sfu.accepting import Accepting
 from sfu.ice import Address
 from sfu.paths import Dropped, Receiver
 
@@ -24,7 +23,6 @@ FIRST_FRAMES = 8  # that a stranger may send
 MOST_STRANGERS = 64
 MOST_STREAMS = 2048  # peers are bounded, and each has few paths: this is for descriptors
 ACCEPTS = 16  # in one go
-REST_S = 1.0  # without accepting, when there are no descriptors left
 
 Take = Callable[["Stream", bytes, Address], None]
 
@@ -158,13 +156,10 @@ class Listening:
     """The listening sockets, one an address, and every connection that came through them. Owned by MediaSockets."""
 
     def __init__(self, listening: Sequence[socket.socket], dropped: Dropped, take: Take) -> None:
-        self._listening = list(listening)
         self._dropped = dropped
         self._take = take
         self._streams: dict[Stream, None] = {}  # in the order they came
-        self._resting: list[asyncio.TimerHandle] = []
-        for one in self._listening:
-            asyncio.get_running_loop().add_reader(one.fileno(), partial(self._accept, one))
+        self._accepting = Accepting(listening, ACCEPTS, self._welcome, lambda error: None)
 
     @property
     def streams(self) -> int:
@@ -173,28 +168,9 @@ class Listening:
 
     def close(self) -> None:
         """All of them, at once."""
-        loop = asyncio.get_running_loop()
-        for timer in self._resting:
-            timer.cancel()
-        for one in self._listening:
-            loop.remove_reader(one.fileno())
-            one.close()
-        self._listening.clear()
+        self._accepting.close()
         for stream in list(self._streams):
             stream.close()
-
-    def _accept(self, listening: socket.socket) -> None:
-        for _ in range(ACCEPTS):
-            try:
-                connection, address = listening.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno not in EXHAUSTED:
-                    continue
-                self._rest(listening)  # no descriptor left: the others need what there is
-                return
-            self._welcome(connection, address)
 
     def _welcome(self, connection: socket.socket, address: Address) -> None:
         connection.setblocking(False)
@@ -215,12 +191,3 @@ class Listening:
 
     def _forget(self, stream: Stream) -> None:
         self._streams.pop(stream, None)
-
-    def _rest(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(listening.fileno())
-        self._resting = [timer for timer in self._resting if not timer.cancelled() and timer.when() > loop.time()]
-        self._resting.append(loop.call_later(REST_S, self._go_on, listening))
-
-    def _go_on(self, listening: socket.socket) -> None:
-        asyncio.get_running_loop().add_reader(listening.fileno(), partial(self._accept, listening))

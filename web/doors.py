@@ -16,7 +16,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from sfu.bind import EXHAUSTED
+from sfu.accepting import Accepting
+from sfu.ice import Address
 from web import patience
 from web.addresses import is_loopback
 from web.attempts import place_of
@@ -31,7 +32,6 @@ A_PART = 4  # of the strangers: who brings more than one in so many is asked fir
 A_CROWD = 300  # in use by one user: 256 sockets, and requests; beyond it she makes room where there is none else
 AT_ONCE = 16  # give way together, so that looking for them costs little each
 ACCEPTS = 4  # in one go; packets of sound wait meanwhile
-REST_S = 1.0  # without accepting, when there are no descriptors left
 HANDSHAKE_S = 10.0  # of TLS
 
 
@@ -99,26 +99,21 @@ class Doors:
         self.server = server
         self.most = connections()
         self.most_strangers = int(STRANGERS * self.most)
-        self._listening, self._is_proxy = list(listening), is_proxy
+        self._listening, self._is_proxy = listening, is_proxy
+        self._accepting: Accepting | None = None
         self._handshake: dict[str, Any] = {} if context is None else {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S}
         self._guests: dict[Guest, None] = {}  # both in the order they came
         self._strangers: dict[Guest, None] = {}  # and some who have signed in since it was last looked
         self._dropped = dict.fromkeys(("stranger", "idle", "crowd", "newcomer", "handshake", "descriptors"), 0)
-        self._resting: dict[int, asyncio.TimerHandle] = {}
 
     async def __aenter__(self) -> Self:
-        for each in self._listening:
-            each.setblocking(False)
-            asyncio.get_running_loop().add_reader(each.fileno(), partial(self._accept, each))
+        self._accepting = Accepting(self._listening, ACCEPTS, self._welcome, partial(self._count, "descriptors"))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Nobody comes in any more, and who is just shaking hands goes. Who is in is aiohttp's to close."""
-        for each in self._listening:
-            asyncio.get_running_loop().remove_reader(each.fileno())
-            each.close()
-        for timer in self._resting.values():
-            timer.cancel()
+        if self._accepting is not None:
+            self._accepting.close()
         opening = [guest.opening for guest in self._guests if guest.opening is not None]
         for task in opening:
             task.cancel()
@@ -138,21 +133,7 @@ class Doors:
         self._guests.pop(guest, None)
         self._strangers.pop(guest, None)
 
-    def _accept(self, listening: socket.socket) -> None:
-        for _ in range(ACCEPTS):
-            try:
-                connection, address = listening.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno not in EXHAUSTED:
-                    continue
-                self._count("descriptors", error)
-                self._rest(listening)  # no descriptor left: the others need what there is
-                return
-            self._welcome(connection, address[0])
-
-    def _welcome(self, connection: socket.socket, address: str) -> None:
+    def _welcome(self, connection: socket.socket, address: Address) -> None:
         if not self._has_room():
             self._count("newcomer")
             connection.close()
@@ -162,8 +143,8 @@ class Doors:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):  # of any answer that nobody takes
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * patience.STALLED_S))
-        one_place = not is_loopback(address) and not self._is_proxy(address)
-        guest = Guest(self, place_of(address) if one_place else None)
+        one_place = not is_loopback(address[0]) and not self._is_proxy(address[0])
+        guest = Guest(self, place_of(address[0]) if one_place else None)
         self._guests[guest] = self._strangers[guest] = None
         opening = asyncio.get_running_loop().connect_accepted_socket(lambda: guest, connection, **self._handshake)
         guest.opening = asyncio.create_task(opening, name="opening a connection")
@@ -210,10 +191,3 @@ class Doors:
         if not self._dropped[reason]:  # said once; the figures have the rest
             logger.warning("a connection is dropped, of %s: %s %s; from now on that is only counted", len(self._guests), reason, why)
         self._dropped[reason] += 1
-
-    def _rest(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(listening.fileno())
-        self._resting[listening.fileno()] = loop.call_later(
-            REST_S, lambda: loop.add_reader(listening.fileno(), partial(self._accept, listening))
-        )

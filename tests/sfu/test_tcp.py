@@ -1,8 +1,6 @@
 """ICE over TCP: frames, strangers, slow readers; and two phones that hear each other without UDP."""
 
 import asyncio
-import errno
-import os
 import socket
 from collections.abc import AsyncIterator
 
@@ -119,28 +117,6 @@ async def test_strangers_are_few(sockets: MediaSockets) -> None:
         assert ear.srtp == [b"\x80voice"]
         for each in crowd:
             each.close()
-
-
-@pytest.mark.parametrize(("wrong", "rests"), [(errno.EPROTO, 0), (errno.ECONNABORTED, 0), (errno.EMFILE, 1), (errno.ENOBUFS, 1)])
-async def test_a_connection_that_went_wrong_closes_no_door(sockets: MediaSockets, wrong: int, rests: int) -> None:
-    """The next one is taken at once; only where this process has nothing left for one does it wait."""
-
-    class Ill(socket.socket):
-        """Its first connection is ill."""
-
-        def accept(self):
-            asked.append(wrong)
-            if len(asked) == 1:
-                raise OSError(wrong, "ill")
-            return super().accept()
-
-    asked: list[int] = []
-    assert sockets.listening is not None
-    with Ill(fileno=os.dup(sockets.listening._listening[0].fileno())) as ill, connected(sockets):
-        sockets.listening._accept(ill)
-        assert sockets.listening.streams == 1 - rests and len(sockets.listening._resting) == rests
-        for timer in sockets.listening._resting:
-            timer.cancel()
 
 
 async def test_a_frame_longer_than_any_datagram_closes(sockets: MediaSockets) -> None:

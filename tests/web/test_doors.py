@@ -1,8 +1,6 @@
 """The front doors, where too many come."""
 
 import asyncio
-import errno
-import os
 import re
 import resource
 import socket
@@ -10,7 +8,6 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import ClientSession, CookieJar, WSMsgType
@@ -135,28 +132,6 @@ async def test_who_brings_many_gives_way_before_who_is_idle(tmp_path: Path, monk
         alone = [await here.stranger(f"127.0.0.{number}") for number in range(3, 9)]
         assert here.dropped() == {"stranger": 6}
         assert [await is_answered(*each) for each in alone] == [True] * 6
-
-
-@pytest.mark.parametrize(("wrong", "rests"), [(errno.EPROTO, 0), (errno.ECONNABORTED, 0), (errno.EMFILE, 1), (errno.ENOBUFS, 1)])
-async def test_a_connection_that_went_wrong_closes_no_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int, rests: int) -> None:
-    """The next one is taken at once; only where this process has nothing left for one does it wait."""
-
-    class Ill(socket.socket):
-        """Its first connection is ill."""
-
-        def accept(self) -> tuple[socket.socket, Any]:
-            asked.append(wrong)
-            if len(asked) == 1:
-                raise OSError(wrong, "ill")
-            return super().accept()
-
-    asked: list[int] = []
-    async with house(tmp_path, monkeypatch, most=4) as here:
-        with Ill(fileno=os.dup(here.doors._listening[0].fileno())) as ill, socket.create_connection(("127.0.0.1", here.port)):
-            here.doors._accept(ill)
-            assert len(here.doors) == 1 - rests and here.dropped() == ({"descriptors": 1} if rests else {})
-            for timer in here.doors._resting.values():
-                timer.cancel()
 
 
 async def test_where_all_is_full_the_idle_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
