@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 from collections.abc import Awaitable, Callable
 from itertools import cycle
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.people import Person, friends
-from tests.running import ROOT, Server
+from tests.running import ROOT
 from tests.softphone import Softphone
 from tests.sound import Sound, encode, read_wav
 from tests.strangers import install
@@ -75,10 +74,10 @@ async def test_changes_are_not_heard_themselves(server, noisy: list[bytes]) -> N
         assert jump(sound_of(auto)[0]) <= 1.05 * loudest
 
 
-async def warm(house: Server, *names: str) -> None:
-    """Wait until the nursery has them all loaded."""
+async def ready(person: Person, *names: str) -> None:
+    """Wait until all of them can serve."""
     async with asyncio.timeout(60):
-        while not set(names) <= set(re.findall(r"\w+", " ".join(re.findall("loaded beforehand: (.*)", house.log)))):
+        while not set(names) <= {each["name"] for each in await person.call("GET", "/api/denoisers") if each["available"]}:
             await asyncio.sleep(0.05)
 
 
@@ -119,7 +118,7 @@ async def test_the_first_change_is_made_in_the_worker(server, name: str, delay_m
     noise = encode(0.3 * np.random.default_rng(1).standard_normal(48_000).astype(np.float32))
     house, enough = await server(), asyncio.Event()
     async with friends(house.url, "ada", "ben") as (ada, ben):
-        await warm(house, "deepfilternet3", name)
+        await ready(ada, "deepfilternet3", name)
         async with ada.phone() as mic, ben.phone() as ear:
             await mic.publish("ada")
             mic.send(0, 0, noise[0])

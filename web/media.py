@@ -58,7 +58,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
         app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.protocols))
-        parts = Parts(config, nursing.nursery, denoisers, app[ARCHIVE], ledger=ledger)
+        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], ledger=ledger)
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))
         parts.news = app[PRESENCE] = Presence(switchboard)

@@ -1,4 +1,4 @@
-"""Loads the denoisers that will be asked for before anybody asks, so that a worker has all of them and every change is made in it."""
+"""Loads denoisers before anybody asks for them, so that a worker has all of them and every change is made in it."""
 
 import asyncio
 import json
@@ -16,13 +16,21 @@ AGAIN_S = 10.0  # after a nursery that could not be had: the next broadcast may 
 
 
 class Warming:
-    """Has each nursery load what is ready, one by one, while nobody waits for a worker of its. Owns the task that sees to it."""
+    """Has each nursery load what is ready, one by one, while nobody waits for a worker of its. Owns the task that sees to it.
+
+    What serves by default and what needs no model is loaded at once; models that somebody may change to only for the first voice:
+    they are tens of megabytes, which a server where nobody speaks should not cost.
+    """
 
     def __init__(self, nursing: Nursing) -> None:
         self._nursing = nursing
         self._denoisers: Denoisers | None = None
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._loading = asyncio.Lock()
+        self._warmed: Nursery | None = None
+        self._tried: set[str] = set()  # what that nursery was asked to load, with its options; once is enough
+        self._spoken = False  # there has been a voice
 
     async def __aenter__(self) -> "Warming":
         self._task = lasting(self._keep_warm(), name="warming the nursery")
@@ -37,17 +45,22 @@ class Warming:
         self._denoisers = denoisers
         self._news.set()
 
+    async def nursery(self) -> Nursery:
+        """A living nursery that has all loaded, for a voice; the first one waits a fraction of a second. Raises WorkerFailed."""
+        self._spoken = True
+        nursery = await self._nursing.nursery()
+        await self._load(nursery)
+        return nursery
+
     async def _keep_warm(self) -> None:
         nursery: Nursery | None = None
-        tried: set[str] = set()
         said = ""
         while True:
             await self._change(nursery)
             try:
-                before, nursery = nursery, None
+                nursery = None
                 nursery = await self._nursing.nursery()
-                tried = tried if nursery is before else set()
-                await self._load_all(nursery, tried)
+                await self._load(nursery)
                 said = ""
             except (WorkerFailed, OSError) as error:
                 if said != str(error):  # once, not again and again
@@ -66,21 +79,33 @@ class Warming:
                 each.cancel()
         self._news.clear()
 
-    async def _load_all(self, nursery: Nursery, tried: set[str]) -> None:
-        """tried: what this nursery was asked to load, with its options; once is enough."""
-        assert self._denoisers is not None
-        loaded = []
-        for name in self._denoisers.beforehand():
-            options = self._denoisers.options(name)
-            key = json.dumps([name, options], sort_keys=True, default=str)
-            if key in tried or not nursery.alive:
-                continue
-            await nursery.idle()  # who wants a worker goes first
-            tried.add(key)
-            try:
-                await nursery.load(name, options)
-                loaded.append(name)
-            except WorkerFailed as error:
-                logger.warning("%s could not be loaded beforehand: %s", name, error)
+    async def _load(self, nursery: Nursery) -> None:
+        async with self._loading:
+            if nursery is not self._warmed:
+                self._warmed, self._tried = nursery, set()
+            loaded = [name for name in self._wanted() if await self._is_loaded(nursery, name)]
         if loaded:
             logger.info("loaded beforehand: %s", ", ".join(loaded))
+
+    def _wanted(self) -> list[str]:
+        """In the order of its worth; without what is too dear for nobody."""
+        if self._denoisers is None:
+            return []
+        default, *others = self._denoisers.beforehand()
+        return [default, *(name for name in others if self._spoken or not self._denoisers.options(name))]
+
+    async def _is_loaded(self, nursery: Nursery, name: str) -> bool:
+        """Whether it was to be loaded, and now is."""
+        assert self._denoisers is not None
+        options = self._denoisers.options(name)
+        key = json.dumps([name, options], sort_keys=True, default=str)
+        if key in self._tried or not nursery.alive:
+            return False
+        await nursery.idle()  # who wants a worker goes first
+        self._tried.add(key)
+        try:
+            await nursery.load(name, options)
+        except WorkerFailed as error:
+            logger.warning("%s could not be loaded beforehand: %s", name, error)
+            return False
+        return True
