@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 from workers.denoiser import RATE_HZ
 from workers.errors import WorkerFailed
@@ -57,7 +58,6 @@ def _denoise(asked: argparse.Namespace) -> int:
                     before.write(noisy)
                     after.write(clean)
                 progress.at(source.samples / source.rate_hz)
-                _leave_if_told()
         finally:
             progress.end()
         clean = cleaning.rest()
@@ -122,22 +122,12 @@ def _said(line: str, status: int = 0) -> int:
     return status
 
 
-_told: list[int] = []  # signals that came
-
-
-def _leave(number: int, frame: object) -> None:
-    _told.append(number)
-    _leave_if_told()
-
-
-def _leave_if_told() -> None:
-    """Raise what takes the draft away. Asked between blocks too: what a library's callback raises goes no further than that."""
-    if _told:
-        raise KeyboardInterrupt if _told[0] == signal.SIGINT else SystemExit(128 + _told[0])
+def _leave(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":
-    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+    for number in signal.SIGTERM, signal.SIGHUP:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, _leave)
+            signal.signal(number, _leave)  # so that the draft is taken away
     sys.exit(main())
