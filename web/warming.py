@@ -91,8 +91,8 @@ class Warming:
         """In the order of its worth; without what is too dear for nobody."""
         if self._denoisers is None:
             return []
-        default, *others = self._denoisers.beforehand()
-        return [default, *(name for name in others if self._spoken or not self._denoisers.options(name))]
+        names = self._denoisers.beforehand()
+        return [name for name in names if self._spoken or name == names[0] or not self._denoisers.options(name)]
 
     async def _is_loaded(self, nursery: Nursery, name: str) -> bool:
         """Whether it was to be loaded, and now is."""

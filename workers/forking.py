@@ -7,7 +7,7 @@ message of JSON ({"ask", "do": "load" or "spawn", "denoiser", "options"}; a spaw
 an answer another ({"ask"}, for a spawn with "pid", "shared" (whether other voices may be in that process), "loading" (whether
 it has its denoiser still to load) and a pidfd where there are some; or {"ask", "error", "reason"}). When the socket ends it
 kills its children and leaves; when it is killed itself, the kernel does. A load keeps everybody who wants a worker waiting (a
-fraction of a second for a model; the server has its own loaded at start), those that have one hear nothing of it.
+fraction of a second for a model; the server has its own loaded for the first voice), those that have one hear nothing of it.
 """
 
 import json
