@@ -14,9 +14,8 @@ from web.operations import Sample
 
 logger = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = (
-    8192  # of HTTP and WebSockets; and at most half of the descriptors: rings, recordings, children and ICE over TCP need some
-)
+# Of HTTP and WebSockets; and at most half of the descriptors: rings, recordings, children and ICE over TCP need some.
+MOST_CONNECTIONS = 8192
 
 
 def connections() -> int:

@@ -106,9 +106,11 @@ class Children:
         elif message == LOADED:
             child.loading = False
             child.voices = child.waiting.hand_to(child.hand) if child.hand is not None else 0
-            self._let_go(child) if not child.voices else None
+            if not child.voices:
+                self._let_go(child)
         else:
-            child.waiting.refuse(_failure(message)) if message else None
+            if message:
+                child.waiting.refuse(_failure(message))
             self._let_go(child)
 
     def _less(self, child: Child) -> None:
