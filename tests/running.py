@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 START_S, END_S = 30.0, 10.0
+NOBODYS = range(10_000, 20_000)  # ports below those that kernels give away
 
 
 class Server:
@@ -21,7 +23,7 @@ class Server:
         """settings: {"broadcast.grace_s": 2.0, ...}, over those for a test."""
         self.folder = folder
         self.storage = folder / "var"
-        self.media_port = free_udp_port()
+        self.media_port = free_port()
         self.url = ""  # "http://127.0.0.1:PORT", without a slash at the end
         self.killed = False
         self._settings = {
@@ -95,11 +97,22 @@ class Server:
             raise
 
 
-def free_udp_port() -> int:
-    """A media port that nobody has at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A port that nobody has at this moment, for UDP and for TCP, on 127.0.0.1.
+
+    Not one that the kernel gives: of those, the ends of connections long closed keep hundreds from being listened on for a
+    minute, and any may be given to somebody else before the caller has bound it.
+    """
+    while True:
+        port = random.choice(NOBODYS)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                datagrams.bind(("127.0.0.1", port))
+                listening.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def _toml(settings: Mapping[str, object]) -> str:

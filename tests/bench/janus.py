@@ -17,7 +17,7 @@ from aiortc import RTCCertificate
 from tests.bench import network
 from tests.bench.lean import Lean
 from tests.bench.meters import pinned
-from tests.running import free_udp_port
+from tests.running import free_port
 
 ROOM, FEED = 1234, 1
 ANSWER_S = 10.0
@@ -53,7 +53,7 @@ def _libraries() -> Path | None:
 
 def configure(folder: Path) -> int:
     """Write the configuration; the port of its WebSocket."""
-    libraries, port = _libraries(), free_udp_port()
+    libraries, port = _libraries(), free_port()
     assert libraries is not None
 
     def others(kind: str, wanted: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import free_udp_port
+from tests.running import free_port
 from web import doctor
 
 
@@ -87,7 +87,7 @@ async def test_what_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.tolerates("loop")
 async def test_used_ports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A used UDP port is broken, a used TCP one a warning; where the web port answers, the server is taken to run."""
-    port = free_udp_port()
+    port = free_port()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", port))
         status, said = told(capsys, settings(tmp_path, rtc__port=port))

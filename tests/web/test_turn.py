@@ -13,7 +13,7 @@ from aioice import stun, turn
 from sfu.config import Rtc
 from tests.conftest import missing_program
 from tests.people import friends
-from tests.running import Server, free_udp_port
+from tests.running import Server, free_port
 from tests.web.test_whip_whep import Caller, an_offer
 from web.turn import LIFETIME_S, ice_server_links, turn_credential
 
@@ -40,7 +40,7 @@ async def coturn(tmp_path: Path) -> AsyncIterator[str]:
     """A TURN server on loopback that shares SECRET with us: its URL."""
     if not shutil.which("turnserver"):
         missing_program("coturn")
-    port = free_udp_port()
+    port = free_port()
     options = [
         *("--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--listening-port", f"{port}", "--no-tls", "--no-dtls", "--no-cli"),
         *("--use-auth-secret", "--static-auth-secret", SECRET, "--realm", "hushcast", "--allow-loopback-peers", "--log-file", "stdout"),
