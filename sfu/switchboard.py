@@ -142,7 +142,7 @@ class Switchboard:
         if broadcast is None:
             raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)
         peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, host, owner)
-        broadcast.join(Listener(peer, variant, name=name), lasts_s)
+        broadcast.audience.join(Listener(peer, variant, name=name), lasts_s)
         self._resources[peer.id] = Resource(peer, broadcast, owner, grant)
         return peer
 
@@ -164,8 +164,8 @@ class Switchboard:
         resource = self.resource(identity, owner)
         self._forget(identity)
         broadcast = resource.broadcast
-        if identity in broadcast.listeners:
-            await broadcast.part(identity)
+        if identity in broadcast.audience.listeners:
+            await broadcast.audience.part(identity)
         elif broadcast.withdraw(identity):
             await self._end(broadcast)
 
@@ -196,9 +196,9 @@ class Switchboard:
     def choose(self, identity: str, owner: str, variant: str) -> None:
         """A listener's own variant. Raises NotFound."""
         resource = self.resource(identity, owner)
-        if identity not in resource.broadcast.listeners:
+        if identity not in resource.broadcast.audience.listeners:
             raise NotFound("no such listener")
-        resource.broadcast.choose(identity, variant)
+        resource.broadcast.audience.choose(identity, variant)
 
     # the broadcaster's commands
 
@@ -230,8 +230,8 @@ class Switchboard:
         """End what a friendship allowed: every listening of that person to that broadcaster."""
         broadcast = self._broadcasts.get(broadcaster)
         if broadcast is not None:
-            gone = [identity for identity, each in broadcast.listeners.items() if each.name == listener]
-            await asyncio.gather(*(broadcast.part(identity) for identity in gone))
+            gone = [identity for identity, each in broadcast.audience.listeners.items() if each.name == listener]
+            await asyncio.gather(*(broadcast.audience.part(identity) for identity in gone))
 
     async def clear(self, username: str) -> None:
         """The account goes: end what it sends, a mere reservation too, and all that it hears."""
@@ -271,13 +271,13 @@ class Switchboard:
 
     def people(self) -> set[str]:
         """Who sends or hears something now, but for the bearers of listen links."""
-        hearing = (listener for broadcast in self._broadcasts.values() for listener in broadcast.listeners.values())
+        hearing = (listener for broadcast in self._broadcasts.values() for listener in broadcast.audience.listeners.values())
         return set(self._broadcasts) | {listener.name for listener in hearing if listener.person}
 
     @property
     def listeners(self) -> int:
         """How many hear something or are about to."""
-        return sum(len(broadcast.listeners) for broadcast in self._broadcasts.values())
+        return sum(len(broadcast.audience.listeners) for broadcast in self._broadcasts.values())
 
     @property
     def resources(self) -> int:

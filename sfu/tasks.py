@@ -20,6 +20,22 @@ async def ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
+class Background:
+    """Tasks that nobody waits for but their owner, and that one only at its own end."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finished(self) -> None:
+        """None of them runs any more, whatever became of them."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         logger.error("%s broke", task.get_name(), exc_info=task.exception())

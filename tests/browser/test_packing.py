@@ -55,7 +55,7 @@ async def served(tmp_path: Path) -> AsyncIterator[TestServer]:
 
 def overheard(broadcast: Broadcast) -> list[RtpPacket]:
     """All that the broadcaster's page sends from now on, as it comes."""
-    source, packets = broadcast._source, []
+    source, packets = broadcast.source.peer, []
     assert source is not None
     pass_on = source.on_rtp
 

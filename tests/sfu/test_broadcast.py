@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sfu import config as config_of
-from sfu.broadcast import CANDIDATES, Broadcast
+from sfu.broadcast import Broadcast
 from sfu.config import Config, Recording
 from sfu.dtls import new_certificate
 from sfu.listener import Listener
@@ -19,6 +19,7 @@ from sfu.parts import Parts, Wish
 from sfu.peer import Peer, make_peer
 from sfu.recorder import Totals
 from sfu.rtp import RtpPacket
+from sfu.source import CANDIDATES
 from sfu.states import State
 from sfu.udp import MediaSockets
 from tests.softphone import OPUS, offer
@@ -139,17 +140,17 @@ async def test_one_person_has_so_many_places(sockets: MediaSockets, places: int)
     """With each further one the oldest goes; others keep theirs, and so does everybody who has a listen link."""
     async with broadcast_of("ada", places) as broadcast:
         bob, link = peer_on(sockets), [peer_on(sockets) for _ in range(6)]
-        broadcast.join(Listener(bob, "auto", name="bob"))
+        broadcast.audience.join(Listener(bob, "auto", name="bob"))
         for peer in link:
-            broadcast.join(Listener(peer, "auto", name="link:1"))
+            broadcast.audience.join(Listener(peer, "auto", name="link:1"))
         own = [peer_on(sockets) for _ in range(6)]
         for peer in own:
-            broadcast.join(Listener(peer, "auto", name="eve"))
+            broadcast.audience.join(Listener(peer, "auto", name="eve"))
             await asyncio.sleep(0)
         async with asyncio.timeout(20):
-            while len(broadcast.listeners) > 7 + places:
+            while len(broadcast.audience.listeners) > 7 + places:
                 await asyncio.sleep(0)
-        assert list(broadcast.listeners) == [peer.id for peer in (bob, *link, *own[6 - places :])]
+        assert list(broadcast.audience.listeners) == [peer.id for peer in (bob, *link, *own[6 - places :])]
         assert own[0].closed and not bob.closed
 
 
@@ -159,11 +160,11 @@ async def test_whoever_hears_keeps_the_place(sockets: MediaSockets, monkeypatch:
         hearing, first, second = (peer_on(sockets) for _ in range(3))
         monkeypatch.setattr(Peer, "up", property(lambda peer: peer is hearing))
         for peer in (hearing, first, second):
-            broadcast.join(Listener(peer, "auto", name="eve"))
+            broadcast.audience.join(Listener(peer, "auto", name="eve"))
         async with asyncio.timeout(20):
-            while len(broadcast.listeners) > 2:
+            while len(broadcast.audience.listeners) > 2:
                 await asyncio.sleep(0)
-        assert list(broadcast.listeners) == [hearing.id, second.id] and first.closed
+        assert list(broadcast.audience.listeners) == [hearing.id, second.id] and first.closed
 
 
 @pytest.mark.tolerates("errors")
