@@ -174,14 +174,16 @@ class Softphone(asyncio.DatagramProtocol):
         skip: frozenset[int] = frozenset(),
         until: asyncio.Event | None = None,
     ) -> int:
-        """Send Opus packets at their pace, all or `until` it is set; how many those were. `skip`: indices that are lost.
+        """Send Opus packets at their pace, all, or `until` it is set or the phone hangs up; how many those were.
+
+        skip: indices that are lost.
 
         Sequence and time stamp start at `first` packets.
         """
         loop, start, index = asyncio.get_running_loop(), time.monotonic(), -1
         for index, payload in enumerate(packets):
             await asyncio.sleep(max(0.0, start + index * samples / 48_000 - time.monotonic()))
-            if until is not None and until.is_set():
+            if (until is not None and until.is_set()) or not self._connected.is_set():
                 return index
             if index not in skip and loop.is_running():
                 number = first + index

@@ -5,16 +5,19 @@ import os
 import signal
 from itertools import cycle, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sfu.rtp import RtpPacket
 from tests.people import Person, friends
+from tests.running import Server
 from tests.softphone import Softphone
-from tests.sound import decode, delay_of, encode, read_wav, segment_si_sdr
+from tests.sound import RATE_HZ, Sound, decode, delay_of, encode, read_wav, segment_si_sdr
 
 SAMPLES = 960  # a packet of 20 ms
+LOOKAHEAD = 312  # samples by which the encoder trails
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +47,21 @@ def assert_whole(packets: list[RtpPacket]) -> None:
     assert len({packet.ssrc for packet in packets}) == 1
 
 
+@pytest.mark.real_time
 async def test_a_voice_is_heard_clean_40_ms_later(server, noisy: list[bytes], audio_folder: Path) -> None:
     """A listener of `auto` hears the voice at least 6 dB cleaner than one of `original`, numbered and timed alike."""
-    house = await server()
+    status, clean, raw = await heard_by_two(await server(), noisy)
+    denoise = {"enabled": True, "denoiser": "deepfilternet3", "state": "active", "reason": None, "strength_db": None}
+    assert status["denoise"] == denoise and status["latency_ms"]["algorithmic"] == 40
+    assert (status["listeners"], status["listener_names"], status["loss"]["lost"]) == (2, ["ben", "cem"], 0)
+    for phone in (clean, raw):
+        assert_whole([packet for _, packet in phone.received])
+    gains = gains_of(clean, raw, noisy, read_wav(audio_folder / "clean_freesound_33711.wav"))
+    assert len(gains) >= 4 and np.median(gains) >= 6.0, gains
+
+
+async def heard_by_two(house: Server, noisy: list[bytes]) -> tuple[dict[str, Any], Softphone, Softphone]:
+    """The status at the end of the voice, and what listeners of `auto` and `original` have received."""
     async with friends(house.url, "ada", "ben", "cem") as (ada, ben, cem):
         await denoised_by(ada, "deepfilternet3")
         async with ada.phone() as mic, ben.phone() as clean, cem.phone() as raw:
@@ -57,23 +72,29 @@ async def test_a_voice_is_heard_clean_40_ms_later(server, noisy: list[bytes], au
             await mic.talk(noisy[1:], first=1)
             await asyncio.gather(clean.heard(len(noisy) - 1), raw.heard(len(noisy) - 1))
             status = await ada.status()
-            recording = (await ada.call("POST", "/api/stream/stop"))["recording"]
-    assert status["denoise"] == {"enabled": True, "denoiser": "deepfilternet3", "state": "active", "reason": None, "strength_db": None}
-    assert status["latency_ms"]["algorithmic"] == 40
-    assert (status["listeners"], status["listener_names"], status["loss"]["lost"]) == (2, ["ben", "cem"], 0)
-    assert isinstance(recording, int)
-    for phone in (clean, raw):
-        assert_whole([packet for _, packet in phone.received])
+            assert isinstance((await ada.call("POST", "/api/stream/stop"))["recording"], int)
+    return status, clean, raw
+
+
+def gains_of(clean: Softphone, raw: Softphone, noisy: list[bytes], voice: Sound) -> list[float]:
+    """What the model did to each second of the voice, in dB; a second in which the worker had no processor for a packet is left out."""
     denoised, denoised_start = sound_of(clean)
     original, original_start = sound_of(raw)
     shift = (denoised_start - original_start + 2**31) % 2**32 - 2**31
     denoised = np.concatenate([np.zeros(max(shift, 0), np.float32), denoised])[max(-shift, 0) :]
     assert abs(delay_of(denoised, original)) <= 1  # the delay lies in when it is sent, not in what the time stamp says
-    voice = read_wav(audio_folder / "clean_freesound_33711.wav")[original_start % SAMPLES :]
-    before, after = np.median(segment_si_sdr(voice, original)), np.median(segment_si_sdr(voice, denoised))
-    assert after - before >= 6.0, (before, after)
+    voice = voice[original_start % SAMPLES :].copy()
+    as_said = set(noisy)
+    for _, packet in clean.received:
+        if packet.payload in as_said:
+            at = (packet.timestamp - original_start + 2**31) % 2**32 - 2**31
+            for second in {max(at - LOOKAHEAD, 0) // RATE_HZ, (at + SAMPLES) // RATE_HZ}:
+                voice[second * RATE_HZ : (second + 1) * RATE_HZ] = 0  # which is then no second with a voice in it
+    scores = zip(segment_si_sdr(voice, denoised), segment_si_sdr(voice, original), strict=True)
+    return [after - before for after, before in scores]
 
 
+@pytest.mark.real_time
 async def test_a_killed_worker_is_not_heard(server, noisy: list[bytes]) -> None:
     """Ten workers die while the switch is toggled after every second; nothing is missing in the listener's RTP time."""
     house, enough = await server(), asyncio.Event()
@@ -87,7 +108,7 @@ async def test_a_killed_worker_is_not_heard(server, noisy: list[bytes]) -> None:
             talking = asyncio.create_task(mic.talk(cycle(noisy), first=1, until=enough))
             for kill in range(1, 11):
                 await ear.heard(len(ear.received) + 20)
-                [worker] = await workers_of(house.pid)
+                worker = await the_worker(house.pid)
                 os.kill(worker, signal.SIGKILL)
                 if kill % 2 == 0:
                     await ada.call("POST", "/api/stream/denoise", {"enabled": False})
@@ -103,6 +124,7 @@ async def test_a_killed_worker_is_not_heard(server, noisy: list[bytes]) -> None:
         assert row["denoised"] is True
 
 
+@pytest.mark.real_time
 async def test_a_third_failure_within_a_minute_bypasses_until_toggled(server, noisy: list[bytes]) -> None:
     """Two deaths are made good at once; the third gives `bypassed`, `worker_failed`, and the sound goes on."""
     house, enough = await server({"denoise.default": "passthrough"}), asyncio.Event()
@@ -114,9 +136,9 @@ async def test_a_third_failure_within_a_minute_bypasses_until_toggled(server, no
             await ear.listen("ada")
             talking = asyncio.create_task(mic.talk(cycle(noisy), first=1, until=enough))
             for state in ("active", "active", "bypassed"):
-                [worker] = await workers_of(house.pid)
+                worker = await the_worker(house.pid)
                 os.kill(worker, signal.SIGKILL)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(20):
                     while worker in await workers_of(house.pid):
                         await asyncio.sleep(0.01)
                 status = await ada.until("ada", denoise_state=state)
@@ -143,7 +165,7 @@ async def test_a_killed_server_leaves_nothing_but_the_recording(server, noisy: l
             children = await children_of(house.pid)
             assert len(children) >= 2
             house.kill()
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(20):
                 while any(alive(pid) for pid in children):
                     await asyncio.sleep(0.02)
             await mic.hang_up(say_so=False)
@@ -169,6 +191,14 @@ async def children_of(pid: int) -> list[int]:
         found = {child for child, parent in parents.items() if parent in below} - below
         below |= found
     return sorted(below - {pid})
+
+
+async def the_worker(pid: int) -> int:
+    """The one worker that lives, or will: one that was killed may not have been heard of yet, and the next one is on its way."""
+    async with asyncio.timeout(20):
+        while len(workers := await workers_of(pid)) != 1:
+            await asyncio.sleep(0.01)
+    return workers[0]
 
 
 async def workers_of(pid: int) -> list[int]:

@@ -11,7 +11,7 @@ import re
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from itertools import cycle
 from pathlib import Path
 
@@ -63,18 +63,16 @@ async def unharmed(server: StartServer) -> AsyncIterator[tuple[Stage, "Voice"]]:
         async with stage.ear() as ear, Roamer(stage.ben.http, house.url) as other:
             other.tcp = True
             await mic.publish("ada", "?denoise=0&record=0")
-            voice = Voice(mic)
-            voice.begin()
-            await stage.ada.until("ada", live=True)
-            await ear.listen("ada", "?variant=original")
-            await other.listen("ada", "?variant=original")
-            first = voice.sent
-            before = psutil.Process(house.pid).memory_info().rss
-            yield stage, voice
-            grown = psutil.Process(house.pid).memory_info().rss - before
-            await voice.end()
+            async with Voice(mic) as voice:
+                await stage.ada.until("ada", live=True)
+                await ear.listen("ada", "?variant=original")
+                await other.listen("ada", "?variant=original")
+                first = voice.sent
+                before = psutil.Process(house.pid).memory_info().rss
+                yield stage, voice
+                grown = psutil.Process(house.pid).memory_info().rss - before
             for each in (ear, other):
-                await each.heard(voice.sent - first - 5)
+                await each.heard(voice.sent - first - 5, 30)
                 numbers = [packet.sequence for _, packet in each.received]
                 assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
             assert grown < MOST_GROWTH, f"{grown / 2**20:.0f} MiB"
@@ -83,16 +81,17 @@ async def unharmed(server: StartServer) -> AsyncIterator[tuple[Stage, "Voice"]]:
 
 
 class Voice:
-    """Somebody who talks until told to end, from a task of its own."""
+    """Somebody who talks while the context lasts, from a task of its own."""
 
     def __init__(self, mic: Softphone) -> None:
         self.mic, self.sent = mic, 0
         self._packets = encode(sound_of(5.0))
 
-    def begin(self) -> None:
+    async def __aenter__(self) -> "Voice":
         self._talking = asyncio.create_task(self._talk())
+        return self
 
-    async def end(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._talking.cancel()
         await asyncio.gather(self._talking, return_exceptions=True)
 
@@ -107,9 +106,22 @@ class Voice:
 
 async def dropped(person: Person) -> dict[str, int]:
     """The media port's own count, by reason."""
-    async with person.http.get(f"{person.url}/metrics") as response:
-        found = re.findall(r'hushcast_media_dropped_total\{reason="(\w+)"\} (\S+)', await response.text())
+    return await asyncio.to_thread(count_at, person.url)
+
+
+def count_at(url: str) -> dict[str, int]:
+    there = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    with closing(there):
+        there.request("GET", "/metrics")
+        found = re.findall(r'hushcast_media_dropped_total\{reason="(\w+)"\} (\S+)', there.getresponse().read().decode())
     return {reason: int(float(count)) for reason, count in found}
+
+
+def let_it_read(url: str) -> None:
+    """Wait until the server has read what was sent: its count stands still. What its kernel dropped it would never have seen."""
+    before: dict[str, int] = {}
+    while (now := count_at(url)) != before:
+        before = now
 
 
 def answered(asking: socket.socket) -> int:
@@ -140,17 +152,19 @@ async def test_strangers_at_the_udp_port(server: StartServer) -> None:
                     nonlocal count
                     asking.send(datagram.replace(b"ufrg", known))
                     count += 1
+                    if count % 100 == 0:
+                        let_it_read(stage.house.url)
 
                 for datagram in (each for name in ("stun", "dtls", "rtp", "rtcp", "red", "tcp") for each in corpus(name)):
                     for form in (datagram, datagram.replace(b"ufrg", known)):
                         asking.send(form)
                         count += 1
                 send()
+                let_it_read(stage.house.url)
                 return count if not answered(asking) else -1
 
         sent = await asyncio.to_thread(storm)
         assert sent > 600, "something was answered"
-        await asyncio.sleep(0.2)
         gained = {reason: count - before[reason] for reason, count in (await dropped(stage.ada)).items()}
         assert min(gained[reason] for reason in ("strange", "malformed", "unknown_user", "unknown_address")) > 0
         assert sum(gained.values()) > 0.8 * sent  # what names our user and fails its check is counted by its peer
@@ -221,7 +235,7 @@ async def test_rubbish_from_those_who_are_known(server: StartServer) -> None:
             await asyncio.sleep(0.3)
             assert (await stage.ada.status())["live"]
             expected = {"srtp_forged", "srtp_replayed", "rtp_malformed", "rtp_unasked", "no_opus", "not_agreed"}
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 20
             while_here = await dropped(stage.ada)
             while missing := [reason for reason in expected if while_here[reason] == before[reason]]:
                 assert time.monotonic() < deadline, missing
@@ -268,7 +282,7 @@ async def test_offers_of_every_kind(server: StartServer) -> None:
     async with unharmed(server) as (stage, _):
 
         def ask(text: str, path: str) -> int:
-            there = http.client.HTTPConnection("127.0.0.1", int(stage.house.url.rsplit(":", 1)[1]), timeout=10)
+            there = http.client.HTTPConnection("127.0.0.1", int(stage.house.url.rsplit(":", 1)[1]), timeout=30)
             headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {stage.listen}"}
             try:
                 there.request("POST", path, text.encode("utf-8", "replace"), headers)
@@ -306,15 +320,14 @@ async def test_a_flood_of_requests_for_nobody(server: StartServer) -> None:
                 each.setblocking(False)
             for at in range(20_000):
                 asking[at % 40].send(request[:8] + at.to_bytes(12, "big") + request[20:])
-                if at % 50 == 49:
-                    time.sleep(0.01)  # no faster than its socket takes them: what the kernel drops was never seen
+                if at % 200 == 199:
+                    let_it_read(stage.house.url)
             came_back = sum(map(answered, asking))
             for each in asking:
                 each.close()
             return came_back
 
         assert await asyncio.to_thread(flood) == 0
-        await asyncio.sleep(0.2)
         gained = {reason: count - before[reason] for reason, count in (await dropped(stage.ada)).items()}
         assert gained["unknown_user"] > 15_000, gained
 
@@ -327,7 +340,7 @@ async def test_a_flood_of_half_handshakes(server: StartServer) -> None:
             half.append(Half(stage.ben.http, stage.house.url, {"Authorization": f"Bearer {stage.listen}"}))
             half[-1].greets = at % 2 == 0
             await half[-1].listen("ada")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await stage.ada.status())["listeners"] > 2:
                 await asyncio.sleep(0.2)
         for each in half:
