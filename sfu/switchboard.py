@@ -5,18 +5,18 @@ import logging
 import secrets
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 
 from sfu import sdp
 from sfu.broadcast import Broadcast
-from sfu.errors import Draining, NotFound, NotLive, PreconditionFailed, UnknownDenoiser
+from sfu.errors import Draining, NotFound, NotLive, UnknownDenoiser
 from sfu.grants import Grant, Grants
 from sfu.listener import Listener
 from sfu.offer import parse_offer
 from sfu.parts import Parts, Wish
 from sfu.peer import Peer
+from sfu.resource import Resource
 from sfu.status import status_of
 
 logger = logging.getLogger(__name__)
@@ -25,16 +25,6 @@ RETRY_S = 2.0  # when to ask again for a voice that is not live
 VARIANTS = ("auto", "denoised", "original")
 
 MakePeer = Callable[[sdp.Offer, sdp.Kind, int, str | None, str], Peer]
-
-
-@dataclass
-class Resource:
-    """A WHIP or WHEP resource: whose it is, by what grant, and the peer behind it."""
-
-    peer: Peer
-    broadcast: Broadcast
-    owner: str
-    grant: Grant
 
 
 class Switchboard:
@@ -169,37 +159,6 @@ class Switchboard:
         elif broadcast.withdraw(identity):
             await self._end(broadcast)
 
-    def restart(self, identity: str, owner: str, tags: Collection[str], fragment: str) -> tuple[str, str]:
-        """ICE restart: the answer's fragment and the new tag. Raises PreconditionFailed where `tags` has neither the tag nor `*`."""
-        peer = self._living(identity, owner)
-        _match(peer, tags)
-        return peer.restart(fragment), peer.etag
-
-    def trickle(self, identity: str, owner: str, tags: Collection[str] | None, fragment: str) -> None:
-        """Take a trickled fragment: nothing to do at an ICE-lite end but to check it. tags: as for `restart`, None asks for none."""
-        peer = self._living(identity, owner)
-        if tags is not None:
-            _match(peer, tags)
-        peer.trickle(fragment)
-
-    def is_restart(self, identity: str, owner: str, fragment: str) -> bool:
-        """Does the fragment bring new ICE credentials? Raises NotFound, BadOffer."""
-        return self._living(identity, owner).is_restart(fragment)
-
-    def _living(self, identity: str, owner: str) -> Peer:
-        """The peer behind a resource; one that was taken over is gone for everything but DELETE. Raises NotFound."""
-        peer = self.resource(identity, owner).peer
-        if peer.closed:
-            raise NotFound("another has taken over")
-        return peer
-
-    def choose(self, identity: str, owner: str, variant: str) -> None:
-        """A listener's own variant. Raises NotFound."""
-        resource = self.resource(identity, owner)
-        if identity not in resource.broadcast.audience.listeners:
-            raise NotFound("no such listener")
-        resource.broadcast.audience.choose(identity, variant)
-
     # the broadcaster's commands
 
     def own(self, username: str) -> Broadcast:
@@ -292,8 +251,3 @@ class Switchboard:
         """A denoiser became available: each broadcast compares its wish with its worker."""
         for broadcast in self._broadcasts.values():
             broadcast.worker.look()
-
-
-def _match(peer: Peer, tags: Collection[str]) -> None:
-    if "*" not in tags and peer.etag not in tags:
-        raise PreconditionFailed(f"the tag is {peer.etag}")

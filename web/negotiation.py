@@ -54,15 +54,14 @@ async def patch(request: web.Request, owner: str) -> web.Response:
     """Trickle (204) or ICE restart (200 and a new ETag). The server is ICE-lite, so a trickled candidate changes nothing."""
     if request.content_type != FRAGMENT:
         raise WrongType(f"a fragment is {FRAGMENT}")
-    switchboard, identity = request.app[SWITCHBOARD], request.match_info["identity"]
     fragment = (await body_of(request)).decode("utf-8", "replace")
-    tags = _tags(request)
-    if not switchboard.is_restart(identity, owner, fragment):
-        switchboard.trickle(identity, owner, tags, fragment)
+    resource, tags = request.app[SWITCHBOARD].resource(request.match_info["identity"], owner), _tags(request)
+    if not resource.is_restart(fragment):
+        resource.trickle(tags, fragment)
         return web.Response(status=204)
     if tags is None:
         raise PreconditionRequired()
-    answer, fresh = switchboard.restart(identity, owner, tags, fragment)
+    answer, fresh = resource.restart(tags, fragment)
     return web.Response(text=answer, content_type=FRAGMENT, headers={"ETag": f'"{fresh}"'})
 
 

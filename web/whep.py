@@ -33,7 +33,8 @@ async def delete(request: web.Request) -> web.Response:
 
 async def choose(request: web.Request) -> web.Response:
     maker, body = await _owner(request), await json_of(request)
-    request.app[SWITCHBOARD].choose(request.match_info["identity"], maker, _variant(body.get("variant")))
+    variant = _variant(body.get("variant"))
+    request.app[SWITCHBOARD].resource(request.match_info["identity"], maker).choose(variant)
     return web.Response(status=204)
 
 
