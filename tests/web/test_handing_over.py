@@ -1,7 +1,8 @@
 """Signing in again, and out, while an offer is being answered: the real app, held at the moment that matters."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,32 @@ def an_offer(direction: str = "sendonly") -> str:
     return offer(RTCCertificate.generateCertificate(), direction, 1, ufrag="abcd", password="x" * 24)
 
 
-async def asked(guest: Guest, path: str, direction: str) -> int:
-    return (await guest.raw("POST", path, data=an_offer(direction), headers={"Content-Type": "application/sdp"})).status
+async def asked(guest: Guest, path: str, direction: str, **headers: str) -> int:
+    return (await guest.raw("POST", path, data=an_offer(direction), headers={"Content-Type": "application/sdp"} | headers)).status
+
+
+@asynccontextmanager
+async def answering(asking: Coroutine[Any, Any, int], held: Held) -> AsyncIterator[asyncio.Task[int]]:
+    """What happens in here happens while the request is held; the status that it gets afterwards."""
+    task = asyncio.create_task(asking)
+    await held.reached.wait()
+    try:
+        yield task
+    finally:
+        held.go()
+        await asyncio.wait({task})
+
+
+@asynccontextmanager
+async def on_air(house: House, guest: Guest, stretch: float) -> AsyncIterator[None]:
+    """Ada is live, by the login of `guest`."""
+    async with Softphone(guest.session, guest.origin) as mic:
+        await mic.publish("ada", "?denoise=0&record=0")
+        mic.send(0, 0, b"\xfc\xff\xfe")
+        async with asyncio.timeout(10 * stretch):
+            while house.app[SWITCHBOARD].live_since("ada") is None:
+                await asyncio.sleep(0.01)
+        yield
 
 
 async def sign_in_again(guest: Guest) -> None:
@@ -101,11 +126,9 @@ def moment(request: pytest.FixtureRequest, aired: House, monkeypatch: pytest.Mon
 async def test_signed_in_again_while_answered(aired: House, moment: Held) -> None:
     """What is offered by the old login is the new one's: it goes on, and ends with that one."""
     ada = await aired.user("ada")
-    asking = asyncio.create_task(asked(ada, "/whip/ada", "sendonly"))
-    await moment.reached.wait()
-    await sign_in_again(ada)
-    moment.go()
-    assert await asking == 201
+    async with answering(asked(ada, "/whip/ada", "sendonly"), moment) as answer:
+        await sign_in_again(ada)
+    assert answer.result() == 201
     await look_round(aired.app)
     assert aired.app[SWITCHBOARD].resources == 1
     await sign_out(ada)
@@ -115,11 +138,9 @@ async def test_signed_in_again_while_answered(aired: House, moment: Held) -> Non
 async def test_signed_out_while_answered(aired: House, moment: Held) -> None:
     """Who is no longer signed in when the answer is there does not get it, and nothing is kept for them."""
     ada = await aired.user("ada")
-    asking = asyncio.create_task(asked(ada, "/whip/ada", "sendonly"))
-    await moment.reached.wait()
-    await sign_out(ada)
-    moment.go()
-    assert await asking == 401
+    async with answering(asked(ada, "/whip/ada", "sendonly"), moment) as answer:
+        await sign_out(ada)
+    assert answer.result() == 401
     assert aired.app[SWITCHBOARD].resources == 0 and not aired.app[SWITCHBOARD].people()
 
 
@@ -129,18 +150,11 @@ async def test_a_listener(
 ) -> None:
     """The same of who listens."""
     ada = await aired.user("ada")
-    async with Softphone(ada.session, ada.origin) as mic:
-        await mic.publish("ada", "?denoise=0&record=0")
-        mic.send(0, 0, b"\xfc\xff\xfe")
-        async with asyncio.timeout(10 * stretch):
-            while aired.app[SWITCHBOARD].live_since("ada") is None:
-                await asyncio.sleep(0.01)
+    async with on_air(aired, ada, stretch):
         held = held_at_the_check(aired.app[DB], monkeypatch)
-        asking = asyncio.create_task(asked(ada, "/whep/ada", "recvonly"))
-        await held.reached.wait()
-        await then(ada)
-        held.go()
-        assert await asking == status
+        async with answering(asked(ada, "/whep/ada", "recvonly"), held) as answer:
+            await then(ada)
+        assert answer.result() == status
         await look_round(aired.app)
         assert aired.app[SWITCHBOARD].resources == left
 
@@ -149,21 +163,14 @@ async def test_a_link_that_is_revoked_while_answered(aired: House, monkeypatch: 
     """Who listens by it and who is about to: neither hears anything from then on."""
     ada, guest = await aired.user("ada"), aired.guest()
     _, link = await ada.ask("POST", "/api/listen-links", {})
-    headers = {"Authorization": f"Bearer {link['url'].removeprefix('/l/')}", "Content-Type": "application/sdp"}
-    async with Softphone(ada.session, ada.origin) as mic:
-        await mic.publish("ada", "?denoise=0&record=0")
-        mic.send(0, 0, b"\xfc\xff\xfe")
-        async with asyncio.timeout(10 * stretch):
-            while aired.app[SWITCHBOARD].live_since("ada") is None:
-                await asyncio.sleep(0.01)
-        assert (await guest.raw("POST", "/whep/ada", data=an_offer("recvonly"), headers=headers)).status == 201
+    bearer = {"Authorization": f"Bearer {link['url'].removeprefix('/l/')}"}
+    async with on_air(aired, ada, stretch):
+        assert await asked(guest, "/whep/ada", "recvonly", **bearer) == 201
         held = held_at_the_check(aired.app[DB], monkeypatch, links.find)
-        asking = asyncio.create_task(guest.raw("POST", "/whep/ada", data=an_offer("recvonly"), headers=headers))
-        await held.reached.wait()
-        assert (await ada.ask("DELETE", f"/api/listen-links/{link['id']}"))[0] == 204
-        assert aired.app[SWITCHBOARD].listeners == 0
-        held.go()
-        assert (await asking).status == 401
+        async with answering(asked(guest, "/whep/ada", "recvonly", **bearer), held) as answer:
+            assert (await ada.ask("DELETE", f"/api/listen-links/{link['id']}"))[0] == 204
+            assert aired.app[SWITCHBOARD].listeners == 0
+        assert answer.result() == 401
         assert aired.app[SWITCHBOARD].listeners == 0
 
 
