@@ -14,6 +14,7 @@ from pesq import pesq
 from playwright.async_api import Browser
 from scipy.signal import resample_poly
 
+from tests.bench.servers import until_available
 from tests.people import Person, signed_up
 from tests.running import Server
 from tests.sound import RATE_HZ, Sound, delay_of, read_wav, segment_si_sdr
@@ -27,7 +28,7 @@ async def measure(server: Server, browser: Browser, audio: Path, rounds: int, se
     """Median of `rounds` runs; the figures of each run are kept under `runs`."""
     clean = read_wav(audio / "clean_freesound_33711.wav")
     async with signed_up(server.url, "ear") as person:
-        await until_denoised(person)
+        await until_available(person)
         runs = [await _run(server, browser, person, clean, seconds) for _ in range(rounds)]
     result: dict[str, Any] = {"runs": runs}
     for name in HEARD:
@@ -35,15 +36,6 @@ async def measure(server: Server, browser: Browser, audio: Path, rounds: int, se
         result[name]["to_direct"] = statistics.median(run[name]["delay_ms"] / run["direct"]["delay_ms"] for run in runs)
     result["si_sdr_gain_db"] = statistics.median(run["denoised"]["si_sdr_db"] - run["original"]["si_sdr_db"] for run in runs)
     return result
-
-
-async def until_denoised(person: Person) -> None:
-    """Wait for the weights: a run without them would measure rnnoise."""
-    import asyncio
-
-    async with asyncio.timeout(120):
-        while not any(each["name"] == "deepfilternet3" and each["available"] for each in await person.call("GET", "/api/denoisers")):
-            await asyncio.sleep(0.1)
 
 
 async def _run(server: Server, browser: Browser, person: Person, clean: Sound, seconds: int) -> dict[str, Any]:

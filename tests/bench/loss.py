@@ -21,6 +21,7 @@ from typing import Any
 
 from playwright.async_api import Page, async_playwright
 
+from tests.bench.servers import until_available
 from tests.conftest import CHROMIUM
 from tests.lossy import Lossy, Way, at_random, in_bursts
 from tests.people import Person, signed_up
@@ -97,7 +98,7 @@ async def stage(audio: Path, models: Path | None, denoiser: str) -> AsyncIterato
         try:
             async with AsyncExitStack() as opened:
                 person = await opened.enter_async_context(signed_up(server.url, NAME))
-                await _available(person, denoiser)
+                await until_available(person, denoiser)
                 playwright = await opened.enter_async_context(async_playwright())
                 browser = await playwright.chromium.launch(executable_path=program, args=flags, ignore_default_args=["--mute-audio"])
                 opened.push_async_callback(browser.close)
@@ -110,12 +111,6 @@ async def stage(audio: Path, models: Path | None, denoiser: str) -> AsyncIterato
                 await page.evaluate("loss.hangUp()")
         finally:
             server.stop()
-
-
-async def _available(person: Person, denoiser: str) -> None:
-    async with asyncio.timeout(120):
-        while not any(each["name"] == denoiser and each["available"] for each in await person.call("GET", "/api/denoisers")):
-            await asyncio.sleep(0.1)
 
 
 async def publish(page: Page, person: Person, port: int, *, red: bool, nack: bool = True) -> None:

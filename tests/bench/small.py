@@ -16,6 +16,7 @@ from typing import TypedDict
 import psutil
 
 from tests.bench import meters
+from tests.bench.servers import started, until_available
 from tests.people import friends
 from tests.running import ROOT, Server
 from tests.sound import encode, read_wav
@@ -37,11 +38,7 @@ class Cost(TypedDict):
 async def measure(models: Path, audio: Path, watched_s: float = WATCHED_S) -> dict[str, Cost]:
     """`idle` and `one_voice_ten_listeners`. Takes about half a minute; the model is exported first where it was not."""
     with tempfile.TemporaryDirectory() as folder:
-        storage = Path(folder) / "var"
-        storage.mkdir()
-        (storage / "cache").symlink_to(ROOT / "var" / "cache")
-        server = Server(Path(folder), {"models.path": [str(models)]}, {}, 1.0)
-        await server.start()
+        server = await started(Path(folder), models)
         try:
             return await _measured(server, audio, watched_s)
         finally:
@@ -52,9 +49,7 @@ async def _measured(server: Server, audio: Path, watched_s: float) -> dict[str, 
     noisy = encode(read_wav(audio / "noisy_snr0.wav"))
     async with AsyncExitStack() as opened:
         ada, ben = await opened.enter_async_context(friends(server.url, "ada", "ben"))
-        async with asyncio.timeout(120):
-            while not any(each["name"] == "deepfilternet3" and each["available"] for each in await ada.call("GET", "/api/denoisers")):
-                await asyncio.sleep(0.2)
+        await until_available(ada)
         await asyncio.sleep(SETTLING_S)
         idle = await _cost(server.pid, watched_s)
         mic = await opened.enter_async_context(ada.phone())

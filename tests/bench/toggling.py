@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sfu.rtp import RtpPacket
+from tests.bench.servers import started, until_available
 from tests.people import friends
 from tests.running import ROOT, Server
 from tests.softphone import Softphone
@@ -28,11 +29,7 @@ STARTING = 4800  # samples: of the decoder's start
 async def measure(models: Path, audio: Path, seconds: float = 60.0) -> dict[str, object]:
     """missing and irregular: packets of the `auto` listener; jump: the largest step between two samples, by variant."""
     with tempfile.TemporaryDirectory() as folder:
-        storage = Path(folder) / "var"
-        storage.mkdir()
-        (storage / "cache").symlink_to(ROOT / "var" / "cache")
-        server = Server(Path(folder), {"models.path": [str(models)]}, {}, 1.0)
-        await server.start()
+        server = await started(Path(folder), models)
         try:
             heard, states = await _toggled(server, audio, seconds)
         finally:
@@ -55,9 +52,7 @@ async def _toggled(server: Server, audio: Path, seconds: float) -> tuple[dict[st
     states = []
     async with AsyncExitStack() as opened:
         ada, ben = await opened.enter_async_context(friends(server.url, "ada", "ben"))
-        async with asyncio.timeout(120):
-            while not any(each["name"] == "deepfilternet3" and each["available"] for each in await ada.call("GET", "/api/denoisers")):
-                await asyncio.sleep(0.2)
+        await until_available(ada)
         mic = await opened.enter_async_context(ada.phone())
         await mic.publish("ada")
         mic.send(0, 0, said[0])
