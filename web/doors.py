@@ -21,6 +21,7 @@ from sfu.ice import Address
 from web import patience
 from web.addresses import is_loopback
 from web.attempts import place_of
+from web.failures import mishap, no_http
 from web.operations import Sample
 from web.session import LOGIN, TOKEN
 from web.shares import connections
@@ -78,6 +79,15 @@ class Guest(web.RequestHandler):
         finally:
             self.recognised()
             self._asked = None
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """aiohttp's: what is no HTTP, or a head that is too long. It logs; the answer is a problem document, as all that go wrong."""
+        super().handle_error(request, status, exc, message)
+        answer = no_http() if status < 500 else mishap()
+        answer.force_close()
+        return answer
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)

@@ -39,7 +39,17 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         raise  # the client has left; aiohttp knows what to do
     except Exception:
         logger.exception("%s %s failed", request.method, request.match_info.route.resource)
-        return problem(500, "internal_error", "Something went wrong here. It has been noted.")
+        return mishap()
+
+
+def mishap() -> web.Response:
+    """500, for what nobody foresaw."""
+    return problem(500, "internal_error", "Something went wrong here. It has been noted.")
+
+
+def no_http() -> web.Response:
+    """400, for what does not even become a request."""
+    return problem(400, "bad_request", "This is not HTTP as it should be, or its head is too long.")
 
 
 def problem(

@@ -1,6 +1,7 @@
 """The front doors, where too many come."""
 
 import asyncio
+import json
 import re
 import resource
 import socket
@@ -161,6 +162,28 @@ async def test_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert (await sockets[0].receive(timeout=20)).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
         for each in sockets:
             await each.close()
+
+
+NO_HTTP = (
+    b"GET /whip/alice?title=" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + b"x" * 10_000 + b"\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("said", NO_HTTP, ids=("address", "header", "garbage", "host"))
+async def test_what_is_no_http_is_told_as_any_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """A problem document that repeats nothing of what was said, and the end of the connection."""
+    async with house(tmp_path, monkeypatch, most=4) as here:
+        reader, writer = await here.stranger()
+        writer.write(said)
+        async with asyncio.timeout(20):
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert b" 400 " in head.splitlines()[0] and b"Content-Type: application/problem+json" in head
+        document = json.loads(body)
+        assert (document["type"], document["status"], document["code"]) == ("about:blank", 400, "bad_request")
+        assert b"xxx" not in body and await is_answered(*await here.stranger())
 
 
 async def test_who_only_begins_to_shake_hands_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
