@@ -13,6 +13,7 @@ import { isOpen, routeOf } from "../../web/client/js/route.js";
 import { glide } from "../../web/client/js/streams.js";
 import { settingsText } from "../../web/client/js/views/details.js";
 import { storageText } from "../../web/client/js/views/library.js";
+import { withHeard } from "../../web/client/js/views/listen.js";
 import { inOrder } from "../../web/client/js/views/people.js";
 import { height, scatter } from "../../web/client/js/views/ribbon.js";
 import { keyPlace } from "../../web/client/js/views/row.js";
@@ -34,6 +35,15 @@ test("only the door, a remote and a listen link are open to strangers", () => {
 test("loudness is RMS in dBFS, and silence has a floor", () => {
   assert.equal(dbfs(new Float32Array(8)), FLOOR_DBFS);
   assert.ok(Math.abs(dbfs(new Float32Array(8).fill(0.1)) + 20) < 0.01);
+});
+
+test("what is heard is drawn as clean only while a denoiser is at work", () => {
+  const told = { original: -30, denoised: null };
+  for (const state of ["starting", "bypassed", "off"]) assert.deepEqual(withHeard(told, -20, "auto", state), { original: -20, denoised: null });
+  assert.deepEqual(withHeard(told, -20, "auto", "active"), { original: -30, denoised: -20 });
+  assert.deepEqual(withHeard(told, -20, "auto"), { original: -30, denoised: -20 });
+  assert.deepEqual(withHeard(told, -20, "original", "active"), { original: -20, denoised: null });
+  assert.equal(withHeard(told, null, "auto", "active"), told);
 });
 
 test("a voice does not lift the noise floor, a fan does", () => {

@@ -99,15 +99,26 @@ async function relationTo(app, name) {
   }
 }
 
-/** Both levels come from the server; the line that is heard comes from the ear itself, as it is finer. @param {import("../app.js").App} app @param {string} name */
+/** Both levels come from the server; what is heard comes from the ear itself, as it is finer. @param {import("../app.js").App} app @param {string} name */
 function moment(app, name) {
   const { ear, statuses } = app.state;
+  const denoise = statuses[name]?.denoise;
   const heard = isHeard(app.state, name) ? app.listener.meter?.read() ?? null : null;
-  const levels = { ...app.streams.levels(name) };
-  const clean = ear.variant === "auto" && (statuses[name]?.denoise.enabled ?? true);
-  if (heard !== null && clean) levels.denoised = heard;
-  else if (heard !== null) levels.original = heard;
-  return { levels, clean, broken: isHeard(app.state, name) && ear.phase === "reconnecting" };
+  return {
+    levels: withHeard(app.streams.levels(name), heard, ear.variant, denoise?.state),
+    clean: ear.variant === "auto" && (denoise?.enabled ?? true),
+    broken: isHeard(app.state, name) && ear.phase === "reconnecting",
+  };
+}
+
+/**
+ * What is heard is clean, and teal, only while a denoiser is at work: while it starts or is bypassed, `auto` is the raw voice.
+ * @param {import("../types.js").Levels} levels @param {number | null} heard dBFS @param {State["ear"]["variant"]} variant
+ * @param {Status["denoise"]["state"]} [state] not known to who hears by a link: taken for active
+ */
+export function withHeard(levels, heard, variant, state = "active") {
+  if (heard === null) return levels;
+  return variant === "auto" && state === "active" ? { ...levels, denoised: heard } : { ...levels, original: heard };
 }
 
 /** @param {State} state @param {string} name @param {Status | undefined} status @param {boolean} live @param {boolean} open */
