@@ -185,6 +185,11 @@ class Broadcast:
         self._follow()
         self._changed()
 
+    def retitle(self, title: str) -> None:
+        """Who listens sees it at once. The recording has its own, in its row."""
+        self.title = title
+        self._changed()
+
     def strengthen(self, strength_db: float | None) -> None:
         """Limit the attenuation, 0 to 100 dB; None: no limit."""
         self.worker.tuning.strengthen(strength_db)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ from aiohttp import web
 
 from db import friendships, recordings
 from db.models import Recording, User, now
-from sfu.errors import BadRequest, Conflict, NoSuchVariant, NotFound, NotFriends
+from sfu.errors import BadRequest, Conflict, NoSuchVariant, NotFound, NotFriends, NotLive
 from web.answers import id_of, nothing, ok, stamp
 from web.archive import MB
 from web.bodies import fields_of
-from web.keys import ARCHIVE, CONFIG, DB
+from web.keys import ARCHIVE, CONFIG, DB, SWITCHBOARD
 from web.session import current_user, friend_named
 from workers.peaks import outline
 
@@ -35,12 +36,16 @@ async def of_friend(request: web.Request) -> web.Response:
 
 
 async def rename(request: web.Request) -> web.Response:
-    """Give an own recording another title; null or nothing takes it away."""
+    """Give an own recording another title; null or nothing takes it away. What is on air is called as its recording is."""
     user = await current_user(request)
     fields = await fields_of(request)
     title = fields.optional_text("title", 0, LONGEST_TITLE)
     fields.check()
-    return ok(shown(await request.app[DB].run(recordings.rename, user.id, id_of(request), title)))
+    renamed = await request.app[DB].run(recordings.rename, user.id, id_of(request), title)
+    if renamed.state == "live":
+        with suppress(NotLive):  # it has ended just now
+            request.app[SWITCHBOARD].own(user.username).retitle(renamed.title or "")
+    return ok(shown(renamed))
 
 
 async def delete(request: web.Request) -> web.Response:

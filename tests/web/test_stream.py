@@ -1,7 +1,11 @@
-"""The broadcaster's commands: what is refused before anybody is asked whether he is live."""
+"""The broadcaster's commands: what is refused before anybody is asked whether he is live; and what a broadcast is called."""
+
+import asyncio
 
 import pytest
 
+from tests.people import friends
+from tests.spoken import packets_of
 from tests.web.conftest import House
 
 BAD = (
@@ -37,3 +41,24 @@ async def test_nobody_broadcasts_as_another(house: House) -> None:
     await house.user("bob")
     assert (await alice.ask("POST", "/whip/BOB"))[1]["code"] == "not_allowed"
     assert (await alice.ask("POST", "/whip/nobody"))[1]["code"] == "no_such_user"
+
+
+async def test_a_title_given_on_air_is_told_at_once(server) -> None:
+    """Whoever renames the recording of what is on air renames the broadcast: its listeners see it, and a takeover keeps it."""
+    house = await server({"denoise.default": "passthrough"})
+    async with friends(house.url, "ada", "ben") as (ada, ben), ada.phone() as mic:
+        await mic.publish("ada", "?denoise=0&title=Before")
+        mic.send(0, 0, packets_of(1)[0])
+        assert (await ben.until("ada", live=True))["title"] == "Before"
+        async with asyncio.timeout(20):
+            while not (found := await ada.call("GET", "/api/recordings")):
+                await asyncio.sleep(0.01)
+            async with ben.http.ws_connect(f"{house.url}/ws/stream/ada", headers={"Origin": house.url}) as socket:
+                for title in ("After", ""):
+                    await ada.call("PATCH", f"/api/recording/{found[0]['id']}", {"title": title}, status=200)
+                    while (said := await socket.receive_json())["type"] != "stream_state" or said["data"]["title"] != title:
+                        pass
+        assert (await ben.status("ada"))["title"] == ""
+        ended = await ada.call("POST", "/api/stream/stop")
+        assert ended == {"recording": found[0]["id"]}
+        assert (await ada.call("PATCH", f"/api/recording/{found[0]['id']}", {"title": "Later"}))["title"] == "Later"

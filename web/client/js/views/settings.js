@@ -2,7 +2,7 @@
 
 import { api } from "../api.js";
 import { h, link, Rows, say, show } from "../dom.js";
-import { day, minute, sentence } from "../format.js";
+import { day, minute } from "../format.js";
 import { button, dialog, field, share, toggle } from "./controls.js";
 
 /** @typedef {{id: number, current?: boolean, created_at: string, seen_at?: string, address?: string, agent?: string}} Login */
@@ -75,7 +75,7 @@ function removable(app, load, text, verb, away, none) {
 
 /** @param {string} at */
 function when(at) {
-  return `${sentence(day(at))}, ${minute(at)}`;
+  return `${day(at)}, ${minute(at)}`;
 }
 
 /** "Firefox" out of a user agent, roughly. @param {string} agent */
