@@ -1,13 +1,16 @@
 """A page on air goes over to longer packets where the room fills, and back; and what its listeners hear of it."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from aiohttp.test_utils import TestServer
+from playwright.async_api import Page
 
 from sfu import brevity, red
 from sfu.broadcast import Broadcast
@@ -20,6 +23,8 @@ from tests.softphone import Softphone
 from tests.sound import Sound, decode, delay_of, read_wav
 from web.app import make_app
 from web.keys import SWITCHBOARD
+
+pytestmark = pytest.mark.real_time
 
 BRIEF, USUAL = 480, 960  # samples
 HUSHED = 1920  # after a change, while the voice is surely not back yet
@@ -39,15 +44,15 @@ ACCEPT = """async () => {
 }"""
 
 
-@pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[TestServer]:
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[TestServer]:
     """The whole server in this process, so that its capacity can be told of load that is not there."""
     config = Config(
         http=Http(host="127.0.0.1", port=0),
         rtc=Rtc(host=("127.0.0.1",), port=0),
         models=Models(path=(), download=False),
         denoise=Denoise(default="passthrough"),
-        storage=Storage(path=tmp_path),
+        storage=Storage(path=Path(tempfile.mkdtemp(dir=folder))),
     )
     async with TestServer(make_app(config)) as server:
         yield server
@@ -114,7 +119,7 @@ def laid_out(packets: list[RtpPacket]) -> Sound:
 
 
 async def test_longer_packets_when_it_fills_and_brief_ones_when_it_is_empty(
-    served: TestServer, visit, audio_folder: Path, monkeypatch: pytest.MonkeyPatch, stretch: float
+    visit, tmp_path: Path, audio_folder: Path, monkeypatch: pytest.MonkeyPatch, stretch: float
 ) -> None:
     """In mid-stream, over the same connection, with RED; no number and no sound is missing, and each sound is at its time.
 
@@ -122,9 +127,14 @@ async def test_longer_packets_when_it_fills_and_brief_ones_when_it_is_empty(
     """
     monkeypatch.setattr(brevity, "PATIENCE_S", 0.5)
     monkeypatch.setattr(Capacity, "watch_server", lambda *_: None)  # what the test itself takes is not the server's
+    async with serving(tmp_path) as served:
+        await goes_over(served, await watched(await visit()), read_wav(audio_folder / "noisy_snr0.wav"), stretch)
+
+
+async def goes_over(served: TestServer, page: Page, voice: Sound, stretch: float) -> None:
+    """Three times, on a server that is told how much it has to do."""
     url = str(served.make_url("")).rstrip("/")
     capacity = served.app[SWITCHBOARD]._parts.capacity
-    page = await watched(await visit())
     await register(page, url, "Ada")
     async with signed_up(url, "ben") as ben, signed_up(url, "cem") as cem, ben.phone() as raw, cem.phone() as clean:
         for friend in (ben, cem):
@@ -155,7 +165,6 @@ async def test_longer_packets_when_it_fills_and_brief_ones_when_it_is_empty(
     assert len({packet.payload_type for packet in packets}) == 1  # that of RED, as it could be taken apart
     assert all((later.sequence - earlier.sequence) & 0xFFFF == 1 for earlier, later in pairwise(packets))
     assert recorded["duration_s"] == pytest.approx(broadcast.ingest._timeline.end / 48_000, abs=0.001)
-    voice = read_wav(audio_folder / "noisy_snr0.wav")
     original, denoised = heard_by(raw), heard_by(clean)
     assert_same_places(original, denoised)
     for packets_heard in (original, denoised):
