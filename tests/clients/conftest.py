@@ -1,12 +1,19 @@
 """The stage that all foreign clients share."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from tests.clients.stage import Stage, staged
 from tests.running import Server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker("real_time")
 
 
 @pytest.fixture

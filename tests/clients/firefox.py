@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -93,8 +94,7 @@ async def firefox(folder: Path, settings: Mapping[str, object] | None = None) ->
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         missing_program("Firefox")
-    profile = folder / "profile"
-    profile.mkdir()
+    profile = Path(tempfile.mkdtemp(prefix="profile", dir=folder))
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in (SETTINGS | dict(settings or {})).items()]
     (profile / "user.js").write_text("\n".join(lines) + "\n")
     command = [program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0", "about:blank"]

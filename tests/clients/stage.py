@@ -5,7 +5,7 @@ import io
 import json
 import os
 from base64 import b64decode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,7 +24,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 NPM = ROOT / "var" / "npm" / "node_modules"
 TONE_HZ, TONE_DBFS = 440.0, -23.0  # root mean square; a sine of full scale has -3
 CLOSE_DB, CLOSE_HZ = 1.5, 6.0
-TALK_S, HEAR_S = 3.0, 1.5
+TALK_S, HEAR_S = 3.5, 1.2  # who listens has to be there in time: a foreign program does not wait
 START_S = 30.0  # for a foreign program to be there
 SETTLE_S = 0.3  # an encoder's first packets are not at their level yet
 
@@ -93,11 +93,15 @@ class Stage:
     async def heard(self, seconds: float = HEAR_S, samples: int = 960) -> list[bytes]:
         """Opus payloads that a listener to `original` gets, in order; waits until ada is live. samples: a packet's length."""
         await self.ben.until("ada", START_S, live=True)
-        async with self.ear() as ear:
-            await ear.listen("ada", "?variant=original")
-            await ear.heard(int(seconds * RATE_HZ / samples), 10 + seconds)
-            packets = sorted((packet for _, packet in ear.received), key=lambda packet: packet.timestamp)
-        assert {later.timestamp - earlier.timestamp for earlier, later in pairwise(packets)} == {samples}
+        try:
+            async with self.ear() as ear:
+                await ear.listen("ada", "?variant=original")
+                await ear.heard(int(seconds * RATE_HZ / samples), 10 + seconds)
+                packets = sorted((packet for _, packet in ear.received), key=lambda packet: packet.timestamp)
+            assert {later.timestamp - earlier.timestamp for earlier, later in pairwise(packets)} == {samples}
+        except BaseException:
+            await self.ada.call("POST", "/api/stream/stop")  # whoever is heard next is another one
+            raise
         return [packet.payload for packet in packets]
 
     async def heard_tone(self) -> Tone:
@@ -125,6 +129,17 @@ async def staged(house: Server) -> AsyncIterator[Stage]:
         publish = await ada.call("POST", "/api/tokens", {"name": "encoder", "scopes": ["publish"]}, status=201)
         listen = await ben.call("POST", "/api/tokens", {"name": "player", "scopes": ["listen"]}, status=201)
         yield Stage(house, ada, ben, publish["token"], listen["token"])
+
+
+@asynccontextmanager
+async def meanwhile(work: Coroutine[Any, Any, Any]) -> AsyncIterator["asyncio.Task[Any]"]:
+    """A task; who leaves without its result no longer waits for it."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -1,11 +1,10 @@
 """Chromium as a stranger's page would use it: a bearer token, another origin, no code of ours."""
 
-import asyncio
 from typing import Any
 
 from playwright.async_api import Page
 
-from tests.clients.stage import HEAR_S, PROGRAMS, TALK_S, Stage, assert_tone, recorded, tone_in
+from tests.clients.stage import HEAR_S, PROGRAMS, TALK_S, Stage, assert_tone, meanwhile, recorded, tone_in
 from tests.sound import RATE_HZ, decode, segment_si_sdr
 
 PHONE = f"all => (\n{(PROGRAMS / 'browser.js').read_text()})(...all)"
@@ -18,9 +17,9 @@ async def phone(page: Page, *arguments: object) -> Any:
 async def test_chromium_publishes(stage: Stage, visit, elsewhere: str) -> None:
     """What a listener decodes follows the wave that the microphone gave, in packets of 10 ms: the answer asks for Opus that can."""
     page = await visit(elsewhere)
-    saying = asyncio.create_task(phone(page, "publish", stage.whip, stage.publish, TALK_S))
-    heard = decode(await stage.heard(HEAR_S, 480))
-    said = recorded((await saying)["sound"])
+    async with meanwhile(phone(page, "publish", stage.whip, stage.publish, TALK_S)) as saying:
+        heard = decode(await stage.heard(HEAR_S, 480))
+        said = recorded((await saying)["sound"])
     assert len(said) > TALK_S * RATE_HZ * 0.8
     assert max(segment_si_sdr(heard, said, 0.25, search=len(said)), default=0.0) > 10
     assert not (await stage.ada.status())["live"]
@@ -38,9 +37,9 @@ async def test_chromium_listens(stage: Stage, visit, elsewhere: str) -> None:
 async def test_chromium_without_udp(stage: Stage, visit, elsewhere: str) -> None:
     """Given nothing but the TCP candidate, it publishes and listens all the same."""
     page, other = await visit(elsewhere), await visit(elsewhere)
-    saying = asyncio.create_task(phone(page, "publish", stage.whip, stage.publish, TALK_S, {"transport": "tcp"}))
-    await stage.ben.until("ada", live=True)
-    told = await phone(other, "listen", stage.whep, stage.listen, HEAR_S, {"transport": "tcp"})
-    assert told["protocol"] == "tcp" and len(recorded(told["sound"])) > HEAR_S * RATE_HZ * 0.8
-    assert (await saying)["protocol"] == "tcp"
+    async with meanwhile(phone(page, "publish", stage.whip, stage.publish, TALK_S, {"transport": "tcp"})) as saying:
+        await stage.ben.until("ada", live=True)
+        told = await phone(other, "listen", stage.whep, stage.listen, HEAR_S, {"transport": "tcp"})
+        assert told["protocol"] == "tcp" and len(recorded(told["sound"])) > HEAR_S * RATE_HZ * 0.8
+        assert (await saying)["protocol"] == "tcp"
     assert tone_in(recorded(told["sound"])).level_dbfs > -60

@@ -1,12 +1,11 @@
 """Firefox publishes and listens, from a page of another origin."""
 
-import asyncio
 from itertools import pairwise
 from pathlib import Path
 
 from sfu.rtp import opus_samples
 from tests.clients.firefox import firefox
-from tests.clients.stage import HEAR_S, PROGRAMS, START_S, TALK_S, Stage, assert_tone, measured, recorded, tone_in
+from tests.clients.stage import HEAR_S, PROGRAMS, START_S, TALK_S, Stage, assert_tone, meanwhile, measured, recorded, tone_in
 
 PHONE = (PROGRAMS / "browser.js").read_text()
 PUBLISH = """async (url, authorization) => {
@@ -26,9 +25,9 @@ async def test_firefox_publishes_and_listens(stage: Stage, elsewhere: str, tmp_p
     """The tone of its fake microphone is heard as loud as it is, and it hears ours at our level."""
     async with firefox(tmp_path) as page:
         await page.goto(elsewhere)
-        saying = asyncio.create_task(page.call(PHONE, "publish", stage.whip, stage.publish, TALK_S))
-        heard = measured(await stage.heard(samples=480))
-        said = tone_in(recorded((await saying)["sound"]))
+        async with meanwhile(page.call(PHONE, "publish", stage.whip, stage.publish, TALK_S)) as saying:
+            heard = measured(await stage.heard(samples=480))
+            said = tone_in(recorded((await saying)["sound"]))
         assert_tone(heard)
         assert abs(heard.level_dbfs - said.level_dbfs) < 1, said
         assert not (await stage.ada.status())["live"]
