@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-START_S, END_S = 30.0, 10.0
+START_S, END_S = 60.0, 30.0
 NOBODYS = range(10_000, 20_000)  # ports below those that kernels give away
 
 
@@ -81,7 +81,7 @@ class Server:
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """SIGTERM, as a supervisor would: it has ten seconds, and leaves with status 0."""
+        """SIGTERM, as a supervisor would: it leaves with status 0."""
         if self._process is not None and not self.killed:
             status = self._end(signal.SIGTERM)
             assert status == 0, f"the server left with {status}:\n{self.log}"

@@ -23,7 +23,7 @@ from sfu import rtcp, rtp
 
 OPUS, RED, LEVEL_ID, MID_ID = 111, 63, 1, 4
 CONSENT_S = 2.5
-CONNECT_S = 10.0
+CONNECT_S = 20.0
 
 
 def offer(certificate: RTCCertificate, direction: str, ssrc: int, *, ufrag: str, password: str, red: bool = False) -> str:
@@ -190,7 +190,7 @@ class Softphone(asyncio.DatagramProtocol):
                 self.send(number & 0xFFFF, number * samples & 0xFFFFFFFF, payload)
         return index + 1
 
-    async def heard(self, count: int, timeout_s: float = 10.0) -> None:
+    async def heard(self, count: int, timeout_s: float = 20.0) -> None:
         """Wait until `count` packets have been received."""
         async with asyncio.timeout(timeout_s):
             while len(self.received) < count:

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.bench.lasting import BOUNDS, EDGE, Options, Sample, Tally, _row, report
 
 
+@pytest.mark.real_time
 async def test_nothing_grows(audio_folder: Path, models_folder: Path) -> None:
     """Over a few seconds of a denoised and recorded voice: descriptors, threads, processes and listeners are as many at the end,
     and nearly everything is delivered."""
-    rows = {row["what"]: row for row in (await report(Options(1 / 3, 10, 2.5, audio_folder, models_folder))).rows}
+    rows = {row["what"]: row for row in (await report(Options(1 / 5, 10, 2.0, audio_folder, models_folder))).rows}
     assert set(rows) == set(BOUNDS)
     for name in ("descriptors", "threads", "processes", "tasks", "listeners", "resources"):
         assert not rows[name]["grew"], rows[name]

@@ -15,6 +15,8 @@ from tests.softphone import Softphone
 from tests.strangers import install
 from tests.workers.speech import packets, voice
 
+pytestmark = pytest.mark.real_time
+
 SAID = [packet.payload for packet in packets(voice(2))]
 SENT = set(SAID)
 MEASURED = 200  # packets after which the server knows what a voice costs: a worker tells it once a second
@@ -61,7 +63,7 @@ async def until_denoised(ear: Softphone, timeout_s: float) -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system gives no process a core of its own")
 async def test_a_voice_that_does_not_fit_is_bypassed_until_it_does(server: StartServer, tmp_path: Path, stretch: float) -> None:
     """The second voice starts bypassed and says why, the first is heard denoised as before; when it ends, the second is taken in."""
-    (tmp_path / "strangers").mkdir()
+    (tmp_path / "strangers").mkdir(exist_ok=True)
     path = os.pathsep.join((str(install(tmp_path / "strangers")), str(ROOT)))
     with one_core():  # the guard is not asked here, so a packet may wait
         running = await server({"denoise.default": "costly", "worker.max_delay_ms": 1000}, PYTHONPATH=path)

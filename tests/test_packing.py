@@ -17,6 +17,8 @@ from tests.sound import Sound, decode, delay_of, read_wav, si_sdr
 from tests.test_mic_to_ear import denoised_by
 from workers.opus import Encoder
 
+pytestmark = pytest.mark.real_time
+
 RATE_HZ = 48_000
 LOOKAHEAD = 312  # samples by which the encoder trails
 

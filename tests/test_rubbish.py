@@ -16,6 +16,7 @@ from itertools import cycle
 from pathlib import Path
 
 import psutil
+import pytest
 from aiortc import RTCCertificate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,8 @@ from tests.running import Server
 from tests.softphone import RED, Softphone
 from tests.sound import encode
 from tests.spoken import sound_of
+
+pytestmark = pytest.mark.real_time
 
 CORPUS = Path(__file__).parent / "corpus"
 QUIETLY = settings(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -102,7 +102,7 @@ async def test_two_ends_shake_hands_and_say_goodbye() -> None:
     assert server.unprotect(client.protect(packet) or b"") == packet
     assert client.unprotect(server.protect(packet) or b"") == packet
     await ends[0].close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await ends[1].closed()
     await ends[1].close()
     await ends[1].close()

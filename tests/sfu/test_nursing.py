@@ -26,11 +26,11 @@ async def test_later_each_time(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
                 nursery = await nursing.nursery()
                 waits.append(time.monotonic() - begin)
                 async with Way(nursery, "passthrough") as way:
-                    await way.worker.ready(10 * stretch)  # whatever happened before, this one serves
+                    await way.worker.ready(30 * stretch)  # whatever happened before, this one serves
                     pids += [nursery.pid, way.worker.pid]
                     os.kill(nursery.pid, signal.SIGKILL)
-                    await asyncio.wait_for(nursery.gone.wait(), 5 * stretch)
-    assert not await dead(pids, 5 * stretch)
+                    await asyncio.wait_for(nursery.gone.wait(), 20 * stretch)
+    assert not await dead(pids, 20 * stretch)
     said = [record.getMessage().rpartition(" in ")[2] for record in caplog.records]
     assert said == ["0 s", "0 s", "0.1 s", "0.2 s", "0.3 s"]
     for waited, least in zip(waits[3:], (0.1, 0.2, 0.3), strict=True):
@@ -45,7 +45,7 @@ async def test_old_deaths_are_forgotten(monkeypatch: pytest.MonkeyPatch, caplog:
             for _ in range(4):
                 nursery = await nursing.nursery()
                 os.kill(nursery.pid, signal.SIGKILL)
-                await asyncio.wait_for(nursery.gone.wait(), 5 * stretch)
+                await asyncio.wait_for(nursery.gone.wait(), 20 * stretch)
     assert [record.getMessage().rpartition(" in ")[2] for record in caplog.records] == ["0 s"] * 3
 
 
@@ -55,7 +55,7 @@ async def test_two_who_ask_at_once_share_one(stretch: float) -> None:
         first = await nursing.nursery()
         before = psutil.Process().num_fds()
         os.kill(first.pid, signal.SIGKILL)
-        await asyncio.wait_for(first.gone.wait(), 5 * stretch)
+        await asyncio.wait_for(first.gone.wait(), 20 * stretch)
         made = await asyncio.gather(*(nursing.nursery() for _ in range(5)))
         assert len({each.pid for each in made}) == 1 and made[0] is not first
         assert psutil.Process().num_fds() == before
@@ -68,10 +68,10 @@ async def test_who_gives_up_waiting_spares_nobody_the_wait(monkeypatch: pytest.M
         for _ in range(3):
             nursery = await nursing.nursery()
             os.kill(nursery.pid, signal.SIGKILL)
-            await asyncio.wait_for(nursery.gone.wait(), 5 * stretch)
+            await asyncio.wait_for(nursery.gone.wait(), 20 * stretch)
         begin = time.monotonic()
         asking = asyncio.create_task(nursing.nursery())
-        async with asyncio.timeout(5 * stretch):
+        async with asyncio.timeout(20 * stretch):
             while nursing._nursery is not None:
                 await asyncio.sleep(0.01)
         asking.cancel()

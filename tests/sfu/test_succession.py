@@ -34,7 +34,7 @@ async def test_given_up_by_who_is_cancelled(nursing: Nursing, tmp_path: Path, tu
 
     runs, nursery = Succession(make, lambda _: None, lambda: None), psutil.Process((await nursing.nursery()).pid)
     runs.begin("ponderous")
-    async with asyncio.timeout(10 * stretch):
+    async with asyncio.timeout(30 * stretch):
         while not (workers := nursery.children()) or "workers.fresh" not in workers[0].cmdline():
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)  # it has been told which process it is, and waits for it to be ready
@@ -45,5 +45,5 @@ async def test_given_up_by_who_is_cancelled(nursing: Nursing, tmp_path: Path, tu
     await asyncio.wait({giving_up})
     await runs.close()
     assert STARTING not in [task.get_name() for task in asyncio.all_tasks()]
-    gone, alive = await asyncio.to_thread(psutil.wait_procs, workers, 5 * stretch)
+    gone, alive = await asyncio.to_thread(psutil.wait_procs, workers, 20 * stretch)
     assert gone and not alive

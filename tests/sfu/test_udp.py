@@ -54,7 +54,7 @@ async def sockets() -> AsyncIterator[MediaSockets]:
 def client(sockets: MediaSockets, address: str = "127.0.0.1") -> socket.socket:
     made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     made.connect((address, sockets.port))
-    made.settimeout(5)
+    made.settimeout(20)
     return made
 
 

@@ -65,6 +65,7 @@ async def test_an_offer_that_takes_its_time(server: StartServer, stretch: float)
             assert (await ada.status())["listeners"] == 0
 
 
+@pytest.mark.real_time
 async def test_the_end_of_a_listen_link_ends_the_listening(server: StartServer) -> None:
     """Who hears by a link that expires hears until then."""
     running = await server()
@@ -74,12 +75,12 @@ async def test_the_end_of_a_listen_link_ends_the_listening(server: StartServer) 
         await mic.publish("ada")
         await opened.enter_async_context(talking(mic))
         await ada.until("ada", live=True)
-        link = await ada.call("POST", "/api/listen-links", {"expires_s": 3})
+        link = await ada.call("POST", "/api/listen-links", {"expires_s": 5})
         http = await opened.enter_async_context(aiohttp.ClientSession())
         secret = link["url"].rpartition("/")[2]
         ear = await opened.enter_async_context(Softphone(http, running.url, {"Authorization": f"Bearer {secret}"}))
         await ear.listen("ada")
-        await ear.heard(10)
+        await ear.heard(3)
         await ada.until("ada", listeners=0)
         await ada.until("ada", live=True)
 

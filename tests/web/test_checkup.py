@@ -55,11 +55,11 @@ async def test_the_page(server, visit) -> None:
     await page.route("**/api/self-test?over=udp", led_astray)
     await page.get_by_role("button", name="Test again").click()
     await expect(way).to_contain_text(
-        f"Only TCP works. Sound gets through, but it may stutter where the network is busy. UDP {house.media_port}", timeout=15_000
+        f"Only TCP works. Sound gets through, but it may stutter where the network is busy. UDP {house.media_port}", timeout=30_000
     )
     await page.route("**/api/self-test?over=tcp", led_astray)
     await page.get_by_role("button", name="Test again").click()
-    await expect(way).to_contain_text(f"Nothing gets through. Port {house.media_port} is closed for UDP and TCP", timeout=15_000)
+    await expect(way).to_contain_text(f"Nothing gets through. Port {house.media_port} is closed for UDP and TCP", timeout=30_000)
 
 
 async def test_a_microphone_that_is_not_allowed(server, visit) -> None:

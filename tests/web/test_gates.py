@@ -97,7 +97,7 @@ async def test_what_is_no_http(house: House) -> None:
     ):
         reader, writer = await asyncio.open_connection(url.host, url.port)
         writer.write(raw)
-        assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
+        assert b" 400 " in await asyncio.wait_for(reader.readline(), 20)
         writer.close()
         await writer.wait_closed()
     for path in ("/api/login", "/api/me", "/whip/alice"):

@@ -94,7 +94,7 @@ async def test_a_body_that_never_ends_is_refused(house: House, monkeypatch: pyte
 
 async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces go out as long as they are read; then the place is another's."""
-    monkeypatch.setattr(patience, "STALLED_S", 0.3)
+    monkeypatch.setattr(patience, "STALLED_S", 1.0)
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def endless(request: web.Request) -> web.StreamResponse:

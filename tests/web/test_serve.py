@@ -79,7 +79,7 @@ def refused(tmp_path: Path, text: str) -> str:
     file = tmp_path / "config.toml"
     file.write_text(text)
     command = [sys.executable, "-m", "web.serve", "--config", file]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10)
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert said.returncode == 2, said.stderr
     assert said.stdout == ""
     return said.stderr

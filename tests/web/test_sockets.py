@@ -19,14 +19,14 @@ SINCE = datetime(2025, 1, 31, 20, 14, tzinfo=UTC)
 
 async def heard(socket: ClientWebSocketResponse, kind: str = "") -> Any:
     """The next message's data; `kind`: what its type has to be."""
-    message = json.loads(await socket.receive_str(timeout=5))
+    message = json.loads(await socket.receive_str(timeout=20))
     assert not kind or message["type"] == kind, message
     return message["data"] if kind else message
 
 
 async def close_code(socket: ClientWebSocketResponse) -> int | None:
     """The code the server closes with; there may be no message before it."""
-    message = await socket.receive(timeout=5)
+    message = await socket.receive(timeout=20)
     assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED), message
     return socket.close_code
 
@@ -150,7 +150,7 @@ async def test_a_close_waits_for_its_answer(house: House) -> None:
     """The connection stays until the client has said goodbye too, so that every client sees the code."""
     url, headers = house.server.make_url("/ws/presence"), {"Origin": house.guest().origin}
     async with house.guest().session.ws_connect(url, headers=headers, autoclose=False) as socket:
-        assert (await socket.receive(timeout=5)).data == 4401
+        assert (await socket.receive(timeout=20)).data == 4401
         await asyncio.sleep(0.1)  # by now the connection would be gone
         await socket.close()
         assert socket.close_code == 4401
@@ -178,7 +178,7 @@ async def test_one_user_has_so_many_sockets(open_house: OpenHouse, monkeypatch: 
     await sockets.pop().close()
     sockets.append(await bob.socket("/ws/presence"))
     await heard(sockets[-1], "all_statuses")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while house.app[PRESENCE].sockets > 3:
             await asyncio.sleep(0.01)
     sockets.append(await alice.socket("/ws/presence"))
@@ -291,7 +291,7 @@ async def test_a_silent_client_is_ended(house: House, monkeypatch: pytest.Monkey
         await heard(mute, "all_statuses")
         answered = asyncio.create_task(answering.receive())  # reading is what answers pings
         pings = 0
-        while (message := await mute.receive(timeout=5)).type is WSMsgType.PING:
+        while (message := await mute.receive(timeout=20)).type is WSMsgType.PING:
             pings += 1
         assert pings >= 2 and message.data == 4408
         assert not answered.done()
@@ -325,7 +325,7 @@ async def test_sockets_leave_nothing(house: House) -> None:
         await heard(one, "all_statuses")
         await other.close()
         await one.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while presence.sockets:
             await asyncio.sleep(0.01)
     assert not any(len(places) for places in (presence._shares, presence._watching, presence._own, presence._ears))

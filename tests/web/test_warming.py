@@ -20,7 +20,7 @@ from workers.nursery import Nursery
 async def takes(nursing: Nursing, stretch: float) -> set[str]:
     """What a worker that is made now has."""
     async with Way(await nursing.nursery(), "passthrough") as way:
-        return set((await way.worker.ready(10 * stretch)).takes)
+        return set((await way.worker.ready(30 * stretch)).takes)
 
 
 async def test_every_nursery_is_warm(tmp_path: Path, stretch: float) -> None:

@@ -19,6 +19,7 @@ from tests.spoken import packets_of, sound_of
 SDP = "application/sdp"
 CREDENTIALS = "a=ice-ufrag:fresh\r\na=ice-pwd:0123456789012345678901\r\n"
 CANDIDATE = "m=audio 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:1 1 udp 2130706431 198.51.100.1 9 typ host\r\n"
+PLAIN = {"denoise.default": "passthrough"}
 StartServer = Callable[..., Awaitable[Server]]
 
 
@@ -71,7 +72,7 @@ async def on_air(house: Server, *names: str) -> AsyncIterator[tuple[Softphone, l
 
 @pytest.fixture
 async def house(server: StartServer) -> Server:
-    return await server({"denoise.default": "passthrough"})
+    return await server(PLAIN)
 
 
 async def test_what_an_endpoint_refuses(house: Server) -> None:
@@ -168,8 +169,10 @@ async def test_trickle_and_restart(house: Server) -> None:
         assert (await me.ask("DELETE", there)).status == 200
 
 
-async def test_a_second_offer_takes_over(house: Server) -> None:
+@pytest.mark.real_time
+async def test_a_second_offer_takes_over(server: StartServer) -> None:
     """Same broadcast, no gap in numbers at a listener; DELETE by the one that was taken over ends nothing."""
+    house = await server(PLAIN)
     async with on_air(house, "ada", "ben") as (mic, (ada, ben)):
         broadcast = (await ada.status())["broadcast"]
         async with ben.phone() as ear, ada.phone() as second:
@@ -188,8 +191,10 @@ async def test_a_second_offer_takes_over(house: Server) -> None:
             assert not (await ada.status())["live"]
 
 
-async def test_a_page_that_leaves_does_not_silence_another(house: Server) -> None:
+@pytest.mark.real_time
+async def test_a_page_that_leaves_does_not_silence_another(server: StartServer) -> None:
     """Parked while the voice goes on: nothing is missing at a listener, and a while later it is live again by itself."""
+    house = await server(PLAIN)
     async with on_air(house, "ada", "ben") as (_, (ada, ben)):
         async with ben.phone() as ear:
             await ear.listen("ada", "?variant=original")
@@ -275,8 +280,10 @@ class Encoder(Softphone):
         return session + "\r\n".join([*common, *video]) + "\r\nm=audio" + "\r\n".join(own)
 
 
-async def test_an_encoder_that_offers_video_first(house: Server) -> None:
+@pytest.mark.real_time
+async def test_an_encoder_that_offers_video_first(server: StartServer) -> None:
     """Its video is refused with port 0 in its place, the server takes the active part, and the voice is heard; stereo of any frame size."""
+    house = await server(PLAIN)
     async with friends(house.url, "ada", "ben") as (ada, ben):
         for frame_ms in (60, 2.5):
             packets = packets_of(2.0, frame_ms, channels=2)
@@ -300,8 +307,10 @@ def lines_port(lines: list[str]) -> str:
     return candidate.split()[5]
 
 
-async def test_a_silent_listener_is_reaped(house: Server) -> None:
+@pytest.mark.real_time
+async def test_a_silent_listener_is_reaped(server: StartServer) -> None:
     """15 s after its last sign of life its row is gone, and its resource with it; another one, that only answers checks, stays."""
+    house = await server(PLAIN)
     async with on_air(house, "ada", "ben", "cem") as (_, (ada, ben, cem)):
         async with Roamer(ben.http, house.url) as ear, cem.phone() as other:
             await ear.listen("ada")
@@ -310,5 +319,5 @@ async def test_a_silent_listener_is_reaped(house: Server) -> None:
             await ear.hang_up(say_so=False)
             await asyncio.sleep(12)
             assert (await ada.status())["listeners"] == 2
-            await ada.until("ada", 8, listeners=1)
+            await ada.until("ada", 20, listeners=1)
             assert await ear.delete() == 404 and await other.delete() == 200

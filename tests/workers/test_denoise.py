@@ -89,6 +89,15 @@ def test_a_few_samples(denoise: Denoise, tmp_path: Path) -> None:
     assert read(denoise(noisy, ".wav", denoiser="rnnoise"))[0].shape == (1, 7)
 
 
+@pytest.mark.parametrize("rate_hz", [8_000, 44_100, 192_000])
+@pytest.mark.parametrize("count", [10, 100])
+def test_less_than_the_filter(count: int, rate_hz: int, denoise: Denoise, tmp_path: Path) -> None:
+    """A sound shorter than the resampler's filter is heard all the same."""
+    sound = 0.3 * np.sin(np.pi * np.arange(count) / count)[None]
+    heard = read(denoise(write(tmp_path / "noisy.wav", sound, rate_hz, "pcm_f32le", "flt"), ".wav"))[0]
+    assert heard.shape == sound.shape and snr(sound, heard) > 15
+
+
 def test_channels(denoise: Denoise, tmp_path: Path) -> None:
     """Channels are folded to their mean; with --stereo each is a voice of its own, as if it had come alone."""
     sound = tone(48_000, 50_000, channels=2) + np.random.default_rng(1).normal(0, 0.02, (2, 50_000))

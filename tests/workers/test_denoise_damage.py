@@ -154,6 +154,28 @@ def test_the_longest_name(name: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["noisy.wav", name])
 
 
+@pytest.mark.parametrize("name", ["12:30.wav", "http:x.wav", "pipe:1.wav", "file:x.wav"])
+def test_names_that_look_like_addresses(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name with a colon is a file's, to be read and to be written; nobody is asked over a network."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / name, SOUND, 48_000)
+    assert main([name, f"x{name}", PLAIN]) == 0
+    assert main([f"x{name}", f"3:{name}", PLAIN]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, f"x{name}", f"3:{name}"])
+
+
+def test_places_that_are_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder or a pipe in the place of the output or the plot is told before anything is done, and left as it is."""
+    noisy, clean, picture = write(tmp_path / "noisy.wav", SOUND, 48_000), tmp_path / "clean.wav", tmp_path / "plot.png"
+    os.mkfifo(clean)
+    assert "is no file" in refused(noisy, clean, capsys)
+    assert clean.is_fifo()
+    clean.unlink()
+    picture.mkdir()
+    assert "is no file" in refused(noisy, clean, capsys, f"--plot={picture}")
+    assert "no folder" in refused(noisy, clean, capsys, f"--plot={tmp_path / 'nowhere' / 'plot.png'}")
+
+
 def test_names_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A name that is too long, or lies in what is no folder, is one line, wherever it stands."""
     noisy, clean = write(tmp_path / "noisy.wav", SOUND, 48_000), tmp_path / "clean.wav"

@@ -124,12 +124,12 @@ def test_an_older_output_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_no_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """NaN and infinities in a file are silence, and counted in a line."""
+    """NaN, infinities and what is beyond all sound are silence in a file, and counted in a line."""
     sound = tone(48_000, 9_600)
-    sound[0, 100], sound[0, 5_000] = np.nan, np.inf
+    sound[0, 100], sound[0, 5_000], sound[0, 6_000] = np.nan, np.inf, 1e38
     noisy = write(tmp_path / "noisy.wav", sound, 48_000, "pcm_f32le", "flt")
     assert main([str(noisy), str(tmp_path / "clean.wav"), "--denoiser=rnnoise"]) == 0
-    assert "2 samples" in capsys.readouterr().err
+    assert "3 samples" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -48,7 +48,7 @@ async def test_a_native_thread_is_not_forked(
             await way.worker.ready(20 * stretch)
             for packet in sent:
                 way.put(packet)
-            await way.whole(sent, 10 * stretch)
+            await way.whole(sent, 30 * stretch)
         kinds = [psutil.Process(way.worker.pid).cmdline()[2] for way in (before, *ways)]
     assert kinds == ["workers.forking", *["workers.fresh"] * 3]
     [line] = [line for line in capfd.readouterr().err.splitlines() if "not forked" in line]

@@ -45,7 +45,7 @@ def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def opened(stack: AsyncExitStack, nursery: Nursery, denoiser: str, count: int, stretch: float) -> list[Way]:
     ways = [await stack.enter_async_context(Way(nursery, denoiser)) for _ in range(count)]
     for way in ways:
-        await way.worker.ready(10 * stretch)
+        await way.worker.ready(30 * stretch)
     return ways
 
 
@@ -62,12 +62,12 @@ async def test_voices_share_processes(stretch: float) -> None:
                     way.put(packet)
                 await asyncio.sleep(0.01 * stretch)  # less, and on a busy machine some would be passed over
             for way, each in zip(ways, sent, strict=True):
-                await way.whole(each, 10 * stretch)
+                await way.whole(each, 30 * stretch)
             await ways[0].worker.close()
             assert psutil.pid_exists(pids[0])
             [seventh] = await opened(stack, nursery, "rnnoise", 1, stretch)
             assert seventh.worker.pid == pids[0]  # there is room again, in the fuller one
-        assert not await dead(list(set(pids)), 5 * stretch)
+        assert not await dead(list(set(pids)), 20 * stretch)
         assert nursery.alive
 
 
@@ -162,6 +162,7 @@ class Sleepy(Paired):
         return super().clean(voices, noisy)
 
 
+@pytest.mark.real_time
 def test_a_hop_costs_its_part() -> None:
     """A voice with packets of 10 ms beside one with 20 is charged half of the call that did two hops of that one, and its own call."""
     kind, block = Sleepy({}), np.zeros(BLOCK, np.float32)
@@ -199,10 +200,10 @@ async def test_one_fails_alone(gain: float, reason: str, stretch: float) -> None
             ways[1].put(wild)
             ways[2].put(calm)
             await asyncio.sleep(0.001)
-        await asyncio.wait_for(ways[1].ended.wait(), 5 * stretch)
+        await asyncio.wait_for(ways[1].ended.wait(), 20 * stretch)
         assert [message.reason for message in ways[1].messages if isinstance(message, Failed)] == [reason]
         for way in (ways[0], ways[2]):
-            await way.whole(good, 10 * stretch)
+            await way.whole(good, 30 * stretch)
             assert not way.ended.is_set()
 
 
@@ -249,7 +250,7 @@ async def test_a_flood_keeps_nobody_waiting(stretch: float) -> None:
             wild.put(packet)
         for packet in sent[:6]:
             calm.put(packet)
-        await calm.until(lambda: calm.out, 10 * stretch)
+        await calm.until(lambda: calm.out, 30 * stretch)
         assert len(wild.out) < 100
 
 
@@ -259,7 +260,7 @@ async def test_a_death_is_everybodys(stretch: float) -> None:
         ways = await opened(stack, nursery, "passthrough", 2, stretch)
         ways[0].worker.kill()
         for way in ways:
-            await asyncio.wait_for(way.ended.wait(), 5 * stretch)
+            await asyncio.wait_for(way.ended.wait(), 20 * stretch)
         [other] = await opened(stack, nursery, "passthrough", 1, stretch)
         assert other.worker.pid != ways[0].worker.pid
 
@@ -269,7 +270,7 @@ async def test_one_that_hangs_before_it_is_ready(stretch: float) -> None:
     async with Nursery(share=2) as nursery, Way(nursery, "passthrough") as way:
         os.kill(way.worker.pid, signal.SIGSTOP)  # what it may have said by now has not been heard here
         await way.worker.close()
-        assert not await dead([way.worker.pid], 5 * stretch)
+        assert not await dead([way.worker.pid], 20 * stretch)
 
 
 @pytest.mark.usefixtures("strangers")
@@ -283,23 +284,25 @@ async def test_no_fork_with_threads(stretch: float, capfd: pytest.CaptureFixture
         for way in ways:
             for packet in sent:
                 way.put(packet)
-            await way.whole(sent, 10 * stretch)
+            await way.whole(sent, 30 * stretch)
     said = capfd.readouterr().err
     assert said.count("not forked") == 1 and "'a stray'" in said
 
 
+@pytest.mark.real_time
 async def test_nothing_is_left_lying(stretch: float) -> None:
     """Packets that come while others are worked on are taken up with no bell of their own."""
     sent = packets(voice(1))[:40]
     async with Nursery() as nursery, Way(nursery, "passthrough") as way:
-        await way.worker.ready(10 * stretch)
+        await way.worker.ready(30 * stretch)
         for packet in sent:
             assert way.noisy.put(packet._replace(arrival_ns=time.monotonic_ns()))
         way.noisy_bell.ring()
-        await way.until(lambda: len(way.out) == len(sent), 10 * stretch)
+        await way.until(lambda: len(way.out) == len(sent), 30 * stretch)
         assert len({packet.arrival_ns for packet in way.out}) >= len(sent) - 1  # each pushed out by its successor, not by a flush
 
 
+@pytest.mark.real_time
 async def test_start(stretch: float) -> None:
     """A worker that has been forked gives back its first packets without waiting for anything but their sound."""
     sent = packets(voice(0.5))
@@ -309,5 +312,5 @@ async def test_start(stretch: float) -> None:
         async with Way(nursery, "rnnoise") as way:
             for packet in sent[:4]:
                 way.put(packet)
-            await way.until(lambda: way.out, 10 * stretch)
-            assert time.monotonic() - begin < 5 * stretch
+            await way.until(lambda: way.out, 30 * stretch)
+            assert time.monotonic() - begin < 20 * stretch

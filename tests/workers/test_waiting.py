@@ -45,7 +45,7 @@ class Loads:
         sent = packets(voice(0.3))
         for packet in sent:
             way.put(packet)
-        await way.whole(sent, 10 * self.stretch)
+        await way.whole(sent, 30 * self.stretch)
         assert not way.ended.is_set()
 
 
@@ -69,7 +69,7 @@ async def test_one_leaves(loads: Loads, who: int) -> None:
     assert len({way.worker.pid for way in ways}) == 1
     for way in ways:
         await way.worker.close()
-    assert not await dead([leaves.worker.pid], 5 * loads.stretch)
+    assert not await dead([leaves.worker.pid], 20 * loads.stretch)
 
 
 async def test_nobody_stays(loads: Loads) -> None:
@@ -77,7 +77,7 @@ async def test_nobody_stays(loads: Loads) -> None:
     ways = await loads.ways(2)
     for way in ways:
         await way.worker.close()
-    assert not await dead([ways[0].worker.pid], 5 * loads.stretch)
+    assert not await dead([ways[0].worker.pid], 20 * loads.stretch)
     other = await loads.way()
     assert other.worker.pid != ways[0].worker.pid
     loads.done()
@@ -96,7 +96,7 @@ async def test_nobody_waits_for_an_answer(loads: Loads) -> None:
         if not asking.cancelled():  # it was quick
             await asking.result().worker.close()
     await stays.worker.close()
-    assert not await dead([stays.worker.pid], 5 * loads.stretch)
+    assert not await dead([stays.worker.pid], 20 * loads.stretch)
 
 
 async def test_the_nursery_has_its_hands_full(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ async def test_why_it_cannot_be_loaded(loads: Loads) -> None:
         with pytest.raises(WorkerFailed, match="no card") as caught:
             await way.worker.ready(20 * loads.stretch)
         assert caught.value.reason == "load"
-        await asyncio.wait_for(way.ended.wait(), 5 * loads.stretch)
+        await asyncio.wait_for(way.ended.wait(), 20 * loads.stretch)
 
 
 async def test_it_dies(loads: Loads) -> None:
@@ -131,7 +131,7 @@ async def test_it_dies(loads: Loads) -> None:
     os.kill(ways[0].worker.pid, signal.SIGKILL)
     for way in ways:
         with pytest.raises(WorkerFailed):
-            await way.worker.ready(10 * loads.stretch)
+            await way.worker.ready(30 * loads.stretch)
 
 
 async def test_it_never_comes_up(loads: Loads) -> None:
@@ -141,15 +141,15 @@ async def test_it_never_comes_up(loads: Loads) -> None:
         await first.worker.ready(0.2)
     assert caught.value.reason == "not_ready"
     with pytest.raises(WorkerFailed):
-        await second.worker.ready(10 * loads.stretch)
-    assert not await dead([first.worker.pid], 5 * loads.stretch)
+        await second.worker.ready(30 * loads.stretch)
+    assert not await dead([first.worker.pid], 20 * loads.stretch)
 
 
 async def test_it_holds_no_voice(loads: Loads) -> None:
     """While it loads it has nothing but its line to the nursery: no ring, no bell, no line of a voice, and not the nursery's own."""
     [way] = await loads.ways(1)
     process = psutil.Process(way.worker.pid)
-    async with asyncio.timeout(10 * loads.stretch):
+    async with asyncio.timeout(30 * loads.stretch):
         while "workers.fresh" not in process.cmdline():
             await asyncio.sleep(0.01)
     held = list(holdings(process.pid))
