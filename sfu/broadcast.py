@@ -11,7 +11,7 @@ from types import TracebackType
 
 from sfu.adaptation import Adaptation
 from sfu.audience import Audience
-from sfu.errors import UnknownDenoiser
+from sfu.catalogue import check_known
 from sfu.fanout import Fanout
 from sfu.ingest import Ingest
 from sfu.kept import KeptWorker
@@ -151,6 +151,11 @@ class Broadcast:
             self._parked_at = time.monotonic()
             self._move(Event.LEFT)
 
+    def retitle(self, title: str) -> None:
+        """Who listens sees it at once. The recording has its own, in its row."""
+        self.title = title
+        self._changed()
+
     def _spoken(self, wish: Wish) -> None:
         """Here a reservation becomes the broadcast: live, or taken over."""
         self._adaptation.begin()
@@ -178,16 +183,9 @@ class Broadcast:
 
     def switch(self, enabled: bool | None, denoiser: str | None) -> None:
         """The broadcaster's switch and choice of denoiser. Raises UnknownDenoiser."""
-        known = self._parts.catalogue.names()
-        if denoiser is not None and denoiser not in known:
-            raise UnknownDenoiser(f"no denoiser {denoiser!r}", known=known)
+        check_known(self._parts.catalogue, denoiser)
         self.worker.wish(enabled, denoiser)
         self._follow()
-        self._changed()
-
-    def retitle(self, title: str) -> None:
-        """Who listens sees it at once. The recording has its own, in its row."""
-        self.title = title
         self._changed()
 
     def strengthen(self, strength_db: float | None) -> None:

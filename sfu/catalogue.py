@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from sfu.errors import UnknownDenoiser
+
 
 class Catalogue(Protocol):
     """Which denoisers there are; the app hands one in, so that this room need not know models or plugins."""
@@ -18,3 +20,10 @@ class Catalogue(Protocol):
 
     def delay_samples(self, name: str) -> int:
         """Its whole delay in 20 ms packets, encoder included, in samples at 48 kHz."""
+
+
+def check_known(catalogue: Catalogue, denoiser: str | None) -> None:
+    """None is the default, which there always is. Raises UnknownDenoiser."""
+    known = catalogue.names()
+    if denoiser is not None and denoiser not in known:
+        raise UnknownDenoiser(f"no denoiser {denoiser!r}", known=known)

@@ -10,7 +10,8 @@ from types import TracebackType
 
 from sfu import sdp
 from sfu.broadcast import Broadcast
-from sfu.errors import Draining, NotFound, NotLive, UnknownDenoiser
+from sfu.catalogue import check_known
+from sfu.errors import Draining, NotFound, NotLive
 from sfu.grants import Grant, Grants
 from sfu.listener import Listener
 from sfu.offer import parse_offer
@@ -57,9 +58,7 @@ class Switchboard:
         """
         if self._draining:
             raise Draining()
-        known = self._parts.catalogue.names()
-        if wish.denoiser is not None and wish.denoiser not in known:
-            raise UnknownDenoiser(f"no denoiser {wish.denoiser!r}", known=known)
+        check_known(self._parts.catalogue, wish.denoiser)
         parsed = parse_offer(offer, "publish", red=True)
         grant.check()
         broadcast = await self._broadcast_of(username)
