@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clock, day, listening, size, span } from "../../web/client/js/format.js";
-import { latencyText, sendingParts } from "../../web/client/js/latency.js";
+import { hearingParts, latencyText, sendingParts } from "../../web/client/js/latency.js";
 import { quietText } from "../../web/client/js/titles.js";
 import { airText, bypassText, modelText, troubleText } from "../../web/client/js/words.js";
 
@@ -28,6 +28,8 @@ test("sizes and listeners read like a sentence", () => {
   assert.deepEqual([900, 4_348_487, 2_100_000_000].map(size), ["1 kB", "4.3 MB", "2.1 GB"]);
   assert.equal(listening(3, ["Ada", "Ben", "Cem"]), "3 listening: Ada, Ben, Cem");
   assert.equal(listening(2, null), "2 listening");
+  assert.equal(listening(2, ["Ben", "link:1"]), "2 listening: Ben, a guest");
+  assert.equal(listening(4, ["Ben", "link:1", "link:12"]), "4 listening: Ben, guests");
   assert.equal(listening(0, []), "Nobody is listening yet.");
 });
 
@@ -35,6 +37,7 @@ test("the latency is a sum of its rounded parts", () => {
   const parts = sendingParts(status, 9);
   assert.equal(latencyText(parts), "73 ms: capture 20 · network 9 · clean 43 · server 1");
   assert.deepEqual(sendingParts(undefined, 9), []);
+  assert.deepEqual(hearingParts(undefined, { network_ms: 9, play_ms: 30 }), [], "a part is not the sum");
 });
 
 test("the sentence on air says the worst first", () => {
@@ -42,6 +45,7 @@ test("the sentence on air says the worst first", () => {
   assert.equal(airText({ ...air, phase: "reconnecting" }, status), "Your connection dropped. Trying again, still recording.");
   assert.equal(airText({ ...air, phase: "live", silent: true }, status), "We hear nothing. Is it muted on the headset?");
   assert.equal(airText({ ...air, phase: "live" }, status), "Ada can hear you.");
+  assert.equal(airText({ ...air, phase: "live" }, { ...status, listeners: 1, listener_names: ["link:3"] }), "A guest can hear you.");
   assert.equal(airText({ ...air, phase: "live", muted: true, silent: true }, status), "You are muted.");
   assert.equal(airText({ ...air, steady: true }, undefined), "Steady noise heard. It will be removed.");
 });

@@ -47,7 +47,14 @@ export function size(bytes) {
 /** "3 listening: Ada, Ben, Cem". @param {number} count @param {readonly string[] | null} names */
 export function listening(count, names) {
   if (!count) return "Nobody is listening yet.";
-  return names?.length ? `${count} listening: ${names.join(", ")}` : `${count} listening`;
+  return names?.length ? `${count} listening: ${called(count, names).join(", ")}` : `${count} listening`;
+}
+
+/** Who listens, as one speaks of them: whoever came by a link ("link:7", which no username can be) has no name. @param {number} count @param {readonly string[]} names */
+export function called(count, names) {
+  const known = names.filter((name) => !name.startsWith("link:"));
+  if (known.length === names.length) return known;
+  return [...known, count - known.length > 1 ? "guests" : "a guest"];
 }
 
 /** First letter up. @param {string} text */

@@ -18,9 +18,10 @@ export function sendingParts(status, network_ms) {
   ].filter((part) => part.ms > 0);
 }
 
-/** From the server's ear to one's own: the same, with the listener's network and buffer. @param {Status | undefined} status @param {import("./types.js").Ear} ear @returns {Part[]} */
+/** From the server's ear to one's own: the same, with the listener's network and buffer; nothing where not all of it is known. @param {Status | undefined} status @param {import("./types.js").Ear} ear @returns {Part[]} */
 export function hearingParts(status, ear) {
   const sent = sendingParts(status, ear.network_ms);
+  if (!sent.length) return [];
   return [...sent, { name: "play", ms: ear.play_ms ?? 0 }].filter((part) => part.ms > 0);
 }
 

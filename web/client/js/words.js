@@ -1,6 +1,6 @@
 /** The page's sentences for what goes wrong and what goes on: what happened, what is safe, what to do. Pure. */
 
-import { denoiserName } from "./format.js";
+import { called, denoiserName, sentence } from "./format.js";
 
 /** @typedef {import("./types.js").Trouble} Trouble */
 /** @typedef {import("./types.js").Air} Air */
@@ -63,8 +63,8 @@ function liveText(status) {
   if (status?.recording?.failed) return troubleText({ code: status.recording.failed, detail: "The recording has ended. You are still on air." });
   if (status?.denoise.state === "bypassed") return bypassText(status.denoise.reason, status.listeners);
   if (status?.denoise.state === "starting") return "Denoising starts.";
-  const names = status?.listener_names ?? [];
-  if (names.length === 1) return `${names[0]} can hear you.`;
+  const names = called(status?.listeners ?? 0, status?.listener_names ?? []);
+  if (names.length === 1) return `${sentence(names[0] ?? "")} can hear you.`;
   return names.length ? "Your friends can hear you." : "You are on air.";
 }
 

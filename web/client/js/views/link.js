@@ -12,6 +12,7 @@ export function linkPage(app, token) {
   const root = h("div", { class: "link-page" }, note);
   /** @type {ReturnType<typeof listen> | null} */
   let inside = null;
+  const known = { live: false };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let closed = false;
@@ -19,11 +20,12 @@ export function linkPage(app, token) {
     try {
       const who = await (await request("/api/listen-link", { headers: { Authorization: `Bearer ${token}` } })).json();
       if (closed) return;
+      known.live = who.live;
       if (!inside) {
-        inside = listen(app, who.username, token);
+        inside = listen(app, who.username, token, known);
         root.append(inside.root);
-        inside.update(app.state);
       }
+      inside.update(app.state);
       const heard = app.state.ear.phase !== "off";
       say(note, heard ? "" : who.live ? `${who.username} is on air${who.title ? `: ${who.title}` : ""}.` : `${who.username} is quiet now. This page looks again by itself.`);
       show(note, !heard);

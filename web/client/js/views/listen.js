@@ -15,8 +15,12 @@ import { ribbon } from "./ribbon.js";
 /** @typedef {import("../types.js").Status} Status */
 /** @typedef {import("../types.js").Relation} Relation */
 
-/** @param {import("../app.js").App} app @param {string} name @param {string} [token] of a listen link: no account, no recordings */
-export function listen(app, name, token) {
+/**
+ * @param {import("../app.js").App} app @param {string} name
+ * @param {string} [token] of a listen link: no account, no recordings
+ * @param {{live: boolean}} [known] what the link's page was told last; it is told no status
+ */
+export function listen(app, name, token, known) {
   /** @type {Relation | "unknown" | "nobody"} */
   let relation = token ? "friend" : "unknown";
   const head = header(name);
@@ -54,7 +58,7 @@ export function listen(app, name, token) {
     }
     const mine = relation === "friend" || relation === "self";
     const status = state.statuses[name];
-    const live = token ? state.ear.phase !== "off" : Boolean(status?.live);
+    const live = token ? Boolean(known?.live) || state.ear.phase !== "off" : Boolean(status?.live);
     head.update(status, live, mine);
     show(stageBox, mine);
     say(message, mine ? listenText(state, name, status, live, Boolean(token)) : "");
@@ -132,7 +136,7 @@ function listenText(state, name, status, live, open) {
     return `Waiting for ${name}… ${waited} s`;
   }
   if (live && isHeard(state, name)) return status?.denoise.state === "bypassed" && ear.variant === "auto" ? `The server is busy: you hear ${name} as recorded, uncleaned.` : `You hear ${name}.`;
-  if (live) return `${name} is talking now.`;
+  if (live) return open ? `Press Listen to hear ${name}.` : `${name} is talking now.`;
   return open ? `Press Listen to hear ${name}, when on air.` : quietText(name, state.shelves[name]?.items);
 }
 
