@@ -16,7 +16,7 @@ import { storageText } from "../../web/client/js/views/library.js";
 import { withHeard } from "../../web/client/js/views/listen.js";
 import { inOrder } from "../../web/client/js/views/people.js";
 import { height, scatter } from "../../web/client/js/views/ribbon.js";
-import { keyPlace } from "../../web/client/js/views/row.js";
+import { keyPlace, keySide } from "../../web/client/js/views/row.js";
 import { halves } from "../../web/client/js/views/waveform.js";
 
 const at = (path) => routeOf(new URL(path, "http://here"));
@@ -114,6 +114,14 @@ test("live friends come first", () => {
 
 test("arrows move five seconds and stay inside the recording", () => {
   assert.deepEqual(["ArrowLeft", "ArrowRight", "Home", "End", "x"].map((key) => keyPlace(key, 3, 7)), [0, 7, 0, 7, null]);
+});
+
+test("A and B compare the two sides of a recording that has both", () => {
+  const plain = { ctrlKey: false, metaKey: false, altKey: false };
+  const both = ["original", "denoised"];
+  assert.deepEqual(["a", "B", "c", "Home"].map((key) => keySide({ ...plain, key }, both)), ["denoised", "original", null, null]);
+  assert.equal(keySide({ ...plain, key: "a" }, ["original"]), null);
+  assert.equal(keySide({ ...plain, key: "a", ctrlKey: true }, both), null);
 });
 
 test("peaks are drawn by their larger half", () => {

@@ -67,10 +67,11 @@ async def test_a_voice_goes_from_one_page_to_another_and_is_there_afterwards(ser
 
 
 async def test_nothing_starts_by_itself_and_a_reload_can_be_resumed(server, visit) -> None:
-    """After a reload the page says that one is still live; Resume goes on in the same broadcast, Stop ends it."""
+    """After a reload the page says that one is still live; Resume goes on in the same broadcast, Stop ends it. Both keep the title."""
     house = await server()
     ada = await visit()
     await register(ada, house.url, "Ada")
+    await ada.get_by_role("textbox", name="Title").fill("Morning")
     await started(ada)
     before = await ada.evaluate("async () => (await (await fetch('/api/stream/status/Ada')).json()).broadcast")
     await ada.reload()
@@ -81,6 +82,11 @@ async def test_nothing_starts_by_itself_and_a_reload_can_be_resumed(server, visi
     await expect(ada.get_by_role("switch", name="Denoise")).to_be_visible()
     status = "async () => (await (await fetch('/api/stream/status/Ada')).json())"
     assert (await ada.evaluate(status))["broadcast"] == before
+    await ada.get_by_role("button", name="Stop Streaming").click()
+    await ada.get_by_role("button", name="Go on").click()
+    await expect(ada.get_by_role("switch", name="Denoise")).to_be_enabled()
+    await expect(ada.get_by_role("textbox", name="Title")).to_have_value("Morning")
+    assert (await ada.evaluate(status))["title"] == "Morning"
     await ada.reload()
     await ada.get_by_role("button", name="Stop Streaming").click()
     await expect(ada.get_by_role("button", name="Start Streaming")).to_be_visible()
@@ -195,8 +201,11 @@ async def test_a_listen_link_is_heard_without_an_account(server, visit) -> None:
     await started(ada)
     guest = await watched(await visit())
     await guest.goto(link)
+    await expect(guest.get_by_text("LIVE", exact=True)).to_be_visible()
+    await expect(guest.get_by_text("Press Listen to hear Ada.")).to_be_visible()
     await guest.get_by_role("button", name="Start Listening").click()
     await guest.evaluate(HEARD)
+    await expect(ada.get_by_text("1 listening: a guest")).to_be_visible()
     await shoot(guest, "listen-link")
     await guest.get_by_role("button", name="Stop Listening").click()
     await ada.get_by_role("button", name="Stop Streaming").click()

@@ -118,7 +118,7 @@ async def test_deleting(house: House) -> None:
     assert not folder_of(house, recording).exists()
     live, _ = await house.app[ARCHIVE].begin("alice", "now", None, datetime.now(UTC))
     status, answer = await alice.ask("DELETE", f"/api/recording/{live}")
-    assert (status, answer["code"]) == (409, "still_live")
+    assert (status, answer["code"]) == (409, "still_live") and answer["detail"] != answer["title"]
     status, answer = await alice.ask("GET", f"/api/recording/{live}/peaks")
     assert (status, answer["code"]) == (409, "not_ready")
     assert (await alice.ask("GET", f"/api/recording/{live}/audio"))[0] == 404

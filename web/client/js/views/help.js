@@ -4,7 +4,7 @@ import { h } from "../dom.js";
 import { button, dialog } from "./controls.js";
 
 const KEYS = [["Space", "Listen or leave on a friend's page; play or pause a recording"], ["M", "Mute: your microphone on air, else what you hear"],
-  ["D", "Denoise on or off on air; Clean or Raw of what you hear"], ["Left, Right", "5 seconds in an opened recording"], ["?", "This list"]];
+  ["D", "Denoise on or off on air; Clean or Raw of what you hear"], ["Left, Right", "5 seconds in an opened recording"], ["A, B", "Clean, Raw of an opened recording"], ["?", "This list"]];
 
 /** @param {boolean} on */
 export function help(on) {

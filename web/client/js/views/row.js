@@ -11,6 +11,8 @@ import { waveform } from "./waveform.js";
 /** @typedef {import("../types.js").Chapter} Chapter */
 
 const STEP_S = 5;
+/** @type {Record<string, "denoised" | "original">} */
+const SIDES = { a: "denoised", b: "original" };
 /** @type {Record<string, string>} */
 const STATES = { live: "On air now", finalising: "Being finished", failed: "Could not be kept" };
 
@@ -86,11 +88,14 @@ function opened(app, recording) {
   };
   const seek = h("div", { class: "seek", role: "slider", tabindex: "0", "aria-label": `Place in ${titleOf(recording)}`, "aria-valuemin": "0", "aria-valuemax": String(Math.round(recording.duration_s)), on: {
     keydown: (event) => {
-      const to = keyPlace(/** @type {KeyboardEvent} */ (event).key, player.playing.position_s, recording.duration_s);
-      if (to === null) return;
+      const pressed = /** @type {KeyboardEvent} */ (event);
+      const to = keyPlace(pressed.key, player.playing.position_s, recording.duration_s);
+      const side = keySide(pressed, recording.variants);
+      if (to === null && !side) return;
       event.preventDefault();
       ready();
-      player.seek(to);
+      if (to !== null) player.seek(to);
+      if (side) player.swap(side);
     },
     pointerdown: (event) => drag(/** @type {PointerEvent} */ (event), seek, (share) => {
       ready();
@@ -137,6 +142,12 @@ export function keyPlace(key, at_s, duration_s) {
   const places = { ArrowLeft: at_s - STEP_S, ArrowRight: at_s + STEP_S, ArrowDown: at_s - STEP_S, ArrowUp: at_s + STEP_S, Home: 0, End: duration_s };
   const place = places[key];
   return place === undefined ? null : Math.min(duration_s, Math.max(0, place));
+}
+
+/** Two keys to compare by, while the place in the recording has the focus: the variant, or null. @param {{key: string, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} pressed @param {readonly string[]} variants */
+export function keySide({ key, ctrlKey, metaKey, altKey }, variants) {
+  const side = SIDES[key.toLowerCase()];
+  return side && variants.length > 1 && !ctrlKey && !metaKey && !altKey ? side : null;
 }
 
 /** @param {PointerEvent} event @param {HTMLElement} element @param {(share: number) => void} moved */

@@ -117,7 +117,7 @@ function stillLive(app) {
   const text = h("p", { class: "strong" });
   const why = h("p", { class: "quiet" });
   const root = h("section", { class: "note", "aria-label": "Still live" }, text, why, h("div", { class: "row" },
-    button("Resume", () => void app.startStreaming(""), { class: "primary air" }),
+    button("Resume", () => void app.startStreaming(app.state.statuses[app.state.me?.username ?? ""]?.title ?? ""), { class: "primary air" }),
     button("Stop", () => void app.stopStreaming(), { class: "stop", "aria-label": "Stop Streaming" })));
   return {
     root,
@@ -217,6 +217,7 @@ function liveControls(app, title) {
 /** The title of what is on air is that of its recording. @param {import("../app.js").App} app @param {string} title */
 async function retitle(app, title) {
   const me = app.state.me?.username ?? "";
+  app.broadcaster.title = title; // for a new connection, and for "Go on"
   await app.shelves.load(me);
   const id = app.state.statuses[me]?.recording?.id;
   const now = app.state.shelves[me]?.items.find((recording) => (id ? recording.id === id : recording.state === "live"));
