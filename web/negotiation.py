@@ -7,8 +7,10 @@ import re
 
 from aiohttp import web
 
-from sfu.errors import PreconditionRequired, WrongType
+from sfu.errors import NotFound, PreconditionRequired, WrongType
 from sfu.peer import Peer
+from sfu.resource import Resource
+from sfu.sdp import Kind
 from web.keys import CONFIG, LOOKUP, SWITCHBOARD
 from web.patience import body_of
 from web.turn import ice_server_links
@@ -50,12 +52,20 @@ async def nothing(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-async def patch(request: web.Request, owner: str) -> web.Response:
+def resource_of(request: web.Request, owner: str, kind: Kind) -> Resource:
+    """What `owner` made at this very endpoint: a token that may only listen ends no broadcast, whatever it knows. Raises NotFound."""
+    resource = request.app[SWITCHBOARD].resource(request.match_info["identity"], owner)
+    if resource.peer.kind != kind or resource.broadcast.username.lower() != request.match_info["username"].lower():
+        raise NotFound("no such resource")
+    return resource
+
+
+async def patch(request: web.Request, owner: str, kind: Kind) -> web.Response:
     """Trickle (204) or ICE restart (200 and a new ETag). The server is ICE-lite, so a trickled candidate changes nothing."""
     if request.content_type != FRAGMENT:
         raise WrongType(f"a fragment is {FRAGMENT}")
     fragment = (await body_of(request)).decode("utf-8", "replace")
-    resource, tags = request.app[SWITCHBOARD].resource(request.match_info["identity"], owner), _tags(request)
+    resource, tags = resource_of(request, owner, kind), _tags(request)
     if not resource.is_restart(fragment):
         resource.trickle(tags, fragment)
         return web.Response(status=204)
@@ -65,9 +75,9 @@ async def patch(request: web.Request, owner: str) -> web.Response:
     return web.Response(text=answer, content_type=FRAGMENT, headers={"ETag": f'"{fresh}"'})
 
 
-async def delete(request: web.Request, owner: str) -> web.Response:
+async def delete(request: web.Request, owner: str, kind: Kind) -> web.Response:
     """End it; a broadcaster's is Stop. 404 the second time."""
-    await request.app[SWITCHBOARD].delete(request.match_info["identity"], owner)
+    await request.app[SWITCHBOARD].delete(resource_of(request, owner, kind).peer.id, owner)
     return web.Response(status=200)
 
 

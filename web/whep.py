@@ -24,17 +24,17 @@ async def subscribe(request: web.Request) -> web.Response:
 
 
 async def patch(request: web.Request) -> web.Response:
-    return await negotiation.patch(request, await _owner(request))
+    return await negotiation.patch(request, await _owner(request), "subscribe")
 
 
 async def delete(request: web.Request) -> web.Response:
-    return await negotiation.delete(request, await _owner(request))
+    return await negotiation.delete(request, await _owner(request), "subscribe")
 
 
 async def choose(request: web.Request) -> web.Response:
     maker, body = await _owner(request), await json_of(request)
     variant = _variant(body.get("variant"))
-    request.app[SWITCHBOARD].resource(request.match_info["identity"], maker).choose(variant)
+    negotiation.resource_of(request, maker, "subscribe").choose(variant)
     return web.Response(status=204)
 
 

@@ -24,11 +24,11 @@ async def publish(request: web.Request) -> web.Response:
 
 
 async def patch(request: web.Request) -> web.Response:
-    return await negotiation.patch(request, owner(await _own_name(request)))
+    return await negotiation.patch(request, owner(await _own_name(request)), "publish")
 
 
 async def delete(request: web.Request) -> web.Response:
-    return await negotiation.delete(request, owner(await _own_name(request)))
+    return await negotiation.delete(request, owner(await _own_name(request)), "publish")
 
 
 def owner(username: str) -> str:

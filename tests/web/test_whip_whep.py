@@ -227,6 +227,24 @@ async def test_a_listener_changes_its_variant(house: Server) -> None:
             assert (await me.ask("PUT", ear.location + "/variant", body, "application/json")).status == 404
 
 
+async def test_a_resource_is_where_it_was_made(house: Server) -> None:
+    """A token that may only listen ends and restarts no broadcast of its user by WHEP, nor one that may only publish a listening by WHIP."""
+    async with on_air(house, "ada", "ben") as (mic, (ada, ben)), ben.phone() as ear, aiohttp.ClientSession() as bare:
+        await ear.listen("ada")
+        await ear.heard(5)
+        for person, scope, path in (
+            (ada, "listen", mic.location.replace("/whip/", "/whep/")),
+            (ben, "publish", ear.location.replace("/whep/ada", "/whip/ben")),
+            (ben, "listen", ear.location.replace("/ada/", "/ben/")),
+        ):
+            token = (await person.call("POST", "/api/tokens", {"name": scope, "scopes": [scope]}))["token"]
+            bearer = Caller(Person("", house.url, bare), {"Authorization": f"Bearer {token}"})
+            assert (await bearer.ask("PATCH", path, CREDENTIALS, FRAGMENT, If_Match="*")).code == "not_found"
+            assert (await bearer.ask("DELETE", path)).code == "not_found"
+        await ear.heard(len(ear.received) + 5)
+        assert await ear.delete() == 200 and await mic.delete() == 200
+
+
 async def test_who_does_not_connect_hears_nothing(house: Server) -> None:
     """An offer that was answered is no listener yet: the status counts and names those whom the voice reaches."""
     async with on_air(house, "ada", "ben", "cem") as (_, (ada, ben, cem)):
