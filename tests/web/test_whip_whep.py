@@ -228,7 +228,7 @@ async def test_a_listener_changes_its_variant(house: Server) -> None:
 
 
 async def test_a_resource_is_where_it_was_made(house: Server) -> None:
-    """A token that may only listen ends and restarts no broadcast of its user by WHEP, nor one that may only publish a listening by WHIP."""
+    """A token that may only listen ends and restarts no broadcast of its user by WHEP, nor one that may only publish a listening."""
     async with on_air(house, "ada", "ben") as (mic, (ada, ben)), ben.phone() as ear, aiohttp.ClientSession() as bare:
         await ear.listen("ada")
         await ear.heard(5)
