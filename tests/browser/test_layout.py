@@ -17,6 +17,9 @@ TOO_SMALL = """() => [...document.querySelectorAll(
     "button, select, input:not([type=radio], [type=checkbox]), a[href], summary, [role=slider]")]
   .filter((e) => e.checkVisibility() && !e.closest("p, .skip") && e.getBoundingClientRect().height < 43.5)
   .map((e) => e.outerHTML.slice(0, 120))"""
+TOO_NARROW = """() => [...document.querySelectorAll("input:not([type=radio], [type=checkbox], [type=range], [type=number])")]
+  .filter((e) => e.checkVisibility() && e.clientWidth < 4 * parseFloat(getComputedStyle(e).fontSize))
+  .map((e) => e.outerHTML.slice(0, 120))"""
 NAMELESS = """() => [...document.querySelectorAll("button, a[href], input, select, [role]")].filter((e) => e.checkVisibility())
   .filter((e) => !e.textContent.trim() && !e.getAttribute("aria-label") && !e.getAttribute("aria-labelledby")
     && !e.labels?.length && !["status", "timer"].includes(e.role))
@@ -24,18 +27,19 @@ NAMELESS = """() => [...document.querySelectorAll("button, a[href], input, selec
 
 
 async def test_no_page_scrolls_sideways_and_every_target_can_be_hit(server, visit) -> None:
-    """At 320 px, and at 360 with text of 200 %, nothing is wider than the screen; all targets are 44 high and have a name."""
+    """At 320 px, and with text of 200 %, nothing is wider than the screen or too narrow; all targets are 44 high and have a name."""
     house = await server()
     page = await visit(viewport={"width": 320, "height": 640})
     await register(page, house.url, "Ada_with_a_rather_long_name_1234")
     for place in PLACES:
         await page.goto(f"{house.url}/{place}")
         await page.locator("main h1").wait_for()
-        for width, size in ((320, "100%"), (360, "200%"), (1280, "100%")):
+        for width, size in ((320, "100%"), (360, "200%"), (1280, "200%"), (1280, "100%")):
             await page.set_viewport_size({"width": width, "height": 740})
             await page.evaluate("(size) => { document.documentElement.style.fontSize = size }", size)
             assert await page.evaluate(TOO_WIDE) <= 0, (place, width, size)
             assert not await page.evaluate(TOO_SMALL), (place, width)
+            assert not await page.evaluate(TOO_NARROW), (place, width, size)
             assert not await page.evaluate(NAMELESS), (place, width)
 
 

@@ -11,7 +11,7 @@ export function clock(seconds) {
 
 /** "8 s", "42 min", "2 h 5 min": a length in a sentence. @param {number} seconds */
 export function span(seconds) {
-  if (seconds < 60) return `${Math.max(0, Math.round(seconds))} s`;
+  if (seconds < 60) return `${Math.max(0, Math.floor(seconds))} s`; // as the clock beside it
   const minutes = Math.round(seconds / 60);
   if (minutes < 60) return `${minutes} min`;
   return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes / 60} h`;
