@@ -125,11 +125,11 @@ async def nothing_left(request: pytest.FixtureRequest, stretch: float) -> AsyncI
             await asyncio.sleep(0.02)
             left = snapshot(older).gained_since(before, tolerated)
     finally:
-        watch.stop()
+        held = watch.stop()
         logging.getLogger().removeHandler(errors)
         loop.set_exception_handler(None)
     left += [f"errors: {error}" for error in errors.found if "errors" not in tolerated]
-    left += [f"loop: {held}" for held in watch.held if "loop" not in tolerated]
+    left += [f"loop: {each}" for each in held if "loop" not in tolerated]
     if left:
         pytest.fail("left behind:\n  " + "\n  ".join(left), pytrace=False)
 
