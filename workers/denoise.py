@@ -5,6 +5,7 @@ hidden file beside its place. Exit 0, or 1 and one line on stderr, or 130 after 
 """
 
 import argparse
+import math
 import signal
 import sys
 import tempfile
@@ -67,7 +68,7 @@ def _denoise(asked: argparse.Namespace) -> int:
             _plot(asked.plot, asked.input, before, f"{asked.output.name}, {name}", after)
         target.finish(round(source.samples * target.rate_hz / source.rate_hz))
     if source.mended:
-        _said(f"hushcast: {source.mended} samples of {asked.input} were no finite numbers; they were taken for silence")
+        _said(f"hushcast: {source.mended} samples of {asked.input} were no numbers that sound has; they were taken for silence")
     if source.has_no_end:
         _said(f"hushcast: {asked.input} has no mark at its end, as a recording that was cut off; what is there was taken")
     return _said(f"{asked.output}: {progress.factor()}, {name}", 0)
@@ -111,9 +112,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _decibels(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value <= NO_LIMIT_DB:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {NO_LIMIT_DB:g}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and {NO_LIMIT_DB:g}")
     return value
 
 

@@ -11,6 +11,7 @@ def check_places(noisy: Path, clean: Path, plot: Path | None) -> None:
     kind_of(clean)
     if _same(clean, noisy):
         raise FileError(f"{clean} is the file to be read")
+    _check_place(clean)
     if plot is None:
         return
     if plot.suffix.lower() != ".png":
@@ -19,6 +20,15 @@ def check_places(noisy: Path, clean: Path, plot: Path | None) -> None:
         raise FileError(f"{plot} is the file to be read; the plot has to be another")
     if _same(plot, clean):
         raise FileError(f"{plot} is the file to be written; the plot has to be another")
+    _check_place(plot)
+
+
+def _check_place(path: Path) -> None:
+    """Said now, not when all is done. What is there and is no file, a folder or a pipe, is not replaced."""
+    if not path.parent.is_dir():
+        raise FileError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path} cannot be written: what is there is no file")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -16,6 +16,7 @@ from workers.files.resampling import Resampler
 from workers.files.whole import check_bytes, check_length, has_no_end, padding
 
 _INTERNAL = "flt"
+_LOUDEST = 1e10  # somewhat above a full scale of 2^31; of what is louder models make overflow, and nobody can have recorded it
 _PLANES = 7  # PyAV takes a frame of more planes for one of still more, and reads beyond them
 
 
@@ -26,14 +27,14 @@ class Source:
         """keep_channels: a row for each channel; else one row, their mean."""
         self.path = path
         self.samples = 0  # read so far, at the file's own rate
-        self.mended = 0  # samples that were no finite numbers, and are silence now
+        self.mended = 0  # samples that were no finite numbers, or beyond all sound, and are silence now
         self._keep = keep_channels
         if not path.is_file():
             raise FileError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
         try:
             check_bytes(path)
             self.has_no_end = has_no_end(path)  # where it should have one
-            self._container = av.open(str(path), metadata_errors="replace")  # tags are in any encoding
+            self._container = av.open(str(path.absolute()), metadata_errors="replace")  # no "http:x.wav" is a URL; tags are in any encoding
         except (FFmpegError, OSError, ValueError) as error:
             raise FileError(f"{path} cannot be read as sound: {reason(error)}") from error
         try:
@@ -106,7 +107,7 @@ class Source:
         if not frame.format.name.startswith(("flt", "dbl")):
             return frame
         sound = frame.to_ndarray()
-        wrong = ~np.isfinite(sound)
+        wrong = ~(np.abs(sound) <= _LOUDEST)  # NaN is not either
         if not wrong.any():
             return frame
         self.mended += int(wrong.sum())

@@ -79,7 +79,7 @@ class Target:
         with self._faults():
             rates = av.Codec(codec, "w").audio_rates
             self.rate_hz = rate_hz if not rates or rate_hz in rates else RATE_HZ
-            self._container = av.open(str(self._draft), "w", format=kind.container, options=self._options(kind))
+            self._container = av.open(str(self._draft.absolute()), "w", format=kind.container, options=self._options(kind))
         try:
             with self._faults(), self._refusals(channels):
                 stream = self._container.add_stream(codec, rate=self.rate_hz, layout=self._written, format=form, options=dict(kind.options))
