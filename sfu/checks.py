@@ -2,6 +2,7 @@
 
 import ipaddress
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ from sfu.config import Config
 from sfu.errors import ConfigError
 
 Check = Callable[[Any], None]
+# RFC 7064 and 7065. No browser connects to anything where one address is not of this form.
+ICE_SERVER = re.compile(r"(stun|turn)s?:([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?(\?transport=\w+)?", re.ASCII | re.IGNORECASE)
 
 
 def within(low: float, high: float) -> Check:
@@ -68,6 +71,8 @@ def _ice_servers(value: tuple[str, ...]) -> None:
     for url in value:
         if not url.startswith(("stun:", "stuns:", "turn:", "turns:")):
             raise ValueError(f"{url!r} does not begin with stun:, stuns:, turn: or turns:")
+        if not ICE_SERVER.fullmatch(url):
+            raise ValueError(f"{url!r} is not like turn:turn.example.org:3478")
 
 
 PORT = within(0, 65535)
