@@ -63,9 +63,18 @@ class Server:
         self.killed = False
         async with asyncio.timeout(START_S * self._stretch):
             while not self._heard_listening(self._log.read_bytes()[said:].decode(errors="replace")):
-                assert self._process.poll() is None, f"the server ended with {self._process.returncode}:\n{self.log}"
+                if self._process.poll() is not None:
+                    assert self._has_lost_its_port(), f"the server ended with {self._process.returncode}:\n{self.log}"
+                    return await self.start()
                 await asyncio.sleep(0.02)
         return self
+
+    def _has_lost_its_port(self) -> bool:
+        """Whether somebody else, say another run of the tests, took the free port first; it has another one then."""
+        lost = not self.url and self._settings["rtc.port"] == self.media_port and f"UDP port {self.media_port} " in self.log
+        if lost:
+            self.media_port = self._settings["rtc.port"] = free_port()
+        return lost
 
     def _heard_listening(self, said: str) -> bool:
         for line in said.splitlines(keepends=True):
