@@ -33,7 +33,7 @@ class Person:
         answer: dict[str, Any] = await self.call("GET", f"/api/stream/status/{of or self.name}")
         return answer
 
-    async def until(self, of: str, timeout_s: float = 20.0, **wanted: object) -> dict[str, Any]:
+    async def until(self, of: str, timeout_s: float = 30.0, **wanted: object) -> dict[str, Any]:
         """Wait until the status of `of` has all these values; `denoise_state` looks into its denoise object."""
         async with asyncio.timeout(timeout_s):
             while True:

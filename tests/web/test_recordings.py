@@ -47,7 +47,7 @@ async def tape(house: House, username: str, *, seconds: int = SECONDS, denoised:
 
 async def until(guest: Guest, recording: int, state: str = "ready") -> dict[str, Any]:
     """The recording as the list has it, once it is in that state."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             _, listed = await guest.ask("GET", "/api/recordings")
             found: dict[str, Any] = next(each for each in listed if each["id"] == recording)
