@@ -167,13 +167,15 @@ def test_names_that_look_like_addresses(name: str, tmp_path: Path, monkeypatch: 
 def test_places_that_are_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder or a pipe in the place of the output or the plot is told before anything is done, and left as it is."""
     noisy, clean, picture = write(tmp_path / "noisy.wav", SOUND, 48_000), tmp_path / "clean.wav", tmp_path / "plot.png"
-    os.mkfifo(clean)
-    assert "is no file" in refused(noisy, clean, capsys)
-    assert clean.is_fifo()
-    clean.unlink()
-    picture.mkdir()
-    assert "is no file" in refused(noisy, clean, capsys, f"--plot={picture}")
     assert "no folder" in refused(noisy, clean, capsys, f"--plot={tmp_path / 'nowhere' / 'plot.png'}")
+    picture.mkdir()
+    assert main([str(noisy), str(clean), PLAIN, f"--plot={picture}"]) == 1
+    assert not clean.exists()
+    os.mkfifo(clean)
+    assert main([str(noisy), str(clean), PLAIN]) == 1
+    assert clean.is_fifo()
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and all(line.endswith("what is there is no file") for line in said)
 
 
 def test_names_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
