@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status: 0, 1 where something is missing or broken, 2 for a bad setting or command."""
+    """Returns the exit status: 0, 1 where something is missing or broken, 2 for a bad setting or command, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="run.py models", description="Weights of the denoisers.", allow_abbrev=False)
     parser.add_argument("--config", type=Path, default=CONFIG_FILE, help="settings (default: config.toml beside run.py)")
     parser.add_argument("action", choices=list(ACTIONS))
@@ -31,7 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"hushcast: {error}", file=sys.stderr)
         return 2
-    done = [ACTIONS[asked.action](FAMILIES[name], config) for name in asked.names or FAMILIES]
+    try:
+        done = [ACTIONS[asked.action](FAMILIES[name], config) for name in asked.names or FAMILIES]
+    except KeyboardInterrupt:
+        _complain("hushcast: interrupted")
+        return 130
     return 0 if all(done) else 1
 
 

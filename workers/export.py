@@ -52,7 +52,7 @@ def sum_file(graph: Path) -> Path:
 def is_whole(graph: Path) -> bool:
     """Whether the file is, byte for byte, what an export put there."""
     try:
-        return sum_file(graph).read_text().split()[:1] == [sha256(graph)]
+        return sum_file(graph).read_text("ascii", "replace").split()[:1] == [sha256(graph)]
     except OSError:
         return False
 

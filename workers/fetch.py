@@ -85,7 +85,7 @@ def _transfer(source: str, partial: Path, progress: Callable[[int, int], None]) 
         answer = urllib.request.urlopen(urllib.request.Request(source, headers=headers), timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code != 416:
+        if error.code != 416 or not have:
             raise
         partial.unlink()  # longer than the server's file: not of it
         return _transfer(source, partial, progress)

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -118,6 +120,43 @@ def test_own_training(run_models, models_folder: Path, tmp_path: Path) -> None:
     write_sums(weights)
     verified = run_models("verify", "deepfilternet3", there=False)
     assert verified.returncode == 0 and "sha256sums" in verified.stdout, verified
+
+
+class _Refusing(_Quiet):
+    """Has no sums, and says that no part of the file can be had, whatever was asked for."""
+
+    def do_GET(self) -> None:
+        self.send_error(404 if self.path.endswith(".sha256") else 416)
+
+
+def test_no_part_to_be_had(run_models, tmp_path: Path) -> None:
+    """A mirror that answers 416 to a request for the whole file is named with that answer."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+        serving.start()
+        (tmp_path / "cache" / "weights").mkdir(parents=True)
+        said = run_models("fetch", "deepfilternet3", there=False, url=f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        serving.join()
+    assert said.returncode == 1 and "416" in said.stderr and said.stderr.count("\n") == 1
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C while it waits for a mirror is one line and 130."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        settings = {"HUSHCAST_MODELS_PATH": str(tmp_path / "none"), "HUSHCAST_MODELS_URL": url, "HUSHCAST_STORAGE_PATH": str(tmp_path)}
+        command = [sys.executable, "-m", "web.models", "fetch", "deepfilternet3"]
+        before = signal.signal(signal.SIGINT, lambda *_: None)  # a child inherits what is ignored, and a job in the background ignores it
+        fetching = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True)
+        signal.signal(signal.SIGINT, before)
+        silent.settimeout(60)
+        asked, _ = silent.accept()
+        with asked:
+            asked.recv(1000)
+            fetching.send_signal(signal.SIGINT)
+            _, said = fetching.communicate(timeout=60)
+    assert (fetching.returncode, said) == (130, "hushcast: interrupted\n")
 
 
 def _copied(models_folder: Path, to: Path) -> Path:

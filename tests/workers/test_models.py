@@ -67,6 +67,14 @@ async def test_damaged_graph(one_model: Path, cache: Path, caplog: pytest.LogCap
     assert len(list(cache.glob("*.broken"))) == 1
 
 
+async def test_damaged_sum(one_model: Path, cache: Path) -> None:
+    """A sum beside the graph that is no text is damage like any other."""
+    graph = next(cache.glob("*.onnx"))
+    export.sum_file(graph).write_bytes(b"\xff\xfe")
+    models, reasons = await prepared([one_model], "upstream", cache)
+    assert reasons == ["being prepared", None] and export.is_whole(graph) and models.graph(NAME) == graph
+
+
 async def test_fetched(upstream: tuple[Upstream, str], cache: Path) -> None:
     """Missing weights are fetched, with progress, into the cache, and found there the next time without asking."""
     server, url = upstream
