@@ -14,15 +14,11 @@ class Tuning:
     def __init__(self, tell: Callable[[Adjust], None]) -> None:
         self._tell = tell
         self._settings = Adjust(strength_db=NO_LIMIT_DB)
-
-    @property
-    def strength_db(self) -> float | None:
-        """The limit of the attenuation; None: no limit."""
-        strength = self._settings.strength_db
-        return None if strength is None or strength >= NO_LIMIT_DB else strength
+        self.strength_db: float | None = None  # as it was asked for
 
     def strengthen(self, strength_db: float | None) -> None:
         """Limit the attenuation in dB; None: no limit. Heard within 100 ms."""
+        self.strength_db = strength_db
         self._set(replace(self._settings, strength_db=NO_LIMIT_DB if strength_db is None else strength_db))
 
     def foresee(self, loss_percent: int) -> None:

@@ -19,12 +19,12 @@ def test_each_change_is_told_once_and_whole() -> None:
     ]
 
 
-def test_no_limit_is_none() -> None:
-    """At first, after None, and from 100 dB up."""
-    tuning = Tuning(lambda settings: None)
+def test_the_limit_reads_as_it_was_asked_for() -> None:
+    """None at first; a limit of 100 dB is as good as none, and yet reads as 100."""
+    told: list[Adjust] = []
+    tuning = Tuning(told.append)
     assert tuning.strength_db is None
-    tuning.strengthen(0.0)
-    assert tuning.strength_db == 0.0
-    for strength_db in (None, NO_LIMIT_DB):
+    for strength_db in (0.0, NO_LIMIT_DB, None):
         tuning.strengthen(strength_db)
-        assert tuning.strength_db is None
+        assert tuning.strength_db == strength_db
+    assert told == [Adjust(strength_db=0.0), Adjust(strength_db=NO_LIMIT_DB)]
