@@ -23,6 +23,7 @@ from sfu import rtcp, rtp
 
 OPUS, RED, LEVEL_ID, MID_ID = 111, 63, 1, 4
 CONSENT_S = 2.5
+CHANCE = random.SystemRandom()  # that of the module is watched by hypothesis, whose tests may draw in another thread meanwhile
 CONNECT_S = 20.0
 
 
@@ -202,7 +203,7 @@ class Softphone(asyncio.DatagramProtocol):
     async def _keep_consent(self) -> None:
         while True:
             self._ask()
-            await asyncio.sleep(CONSENT_S * random.uniform(0.8, 1.2) if self._bound.is_set() else 0.05)  # RFC 7675: never in step
+            await asyncio.sleep(CONSENT_S * CHANCE.uniform(0.8, 1.2) if self._bound.is_set() else 0.05)  # RFC 7675: never in step
 
     def _ask(self) -> None:
         request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
