@@ -19,7 +19,7 @@ REPORT_NS = 1_000_000_000
 RETIRED_NS = 2_000_000_000  # so long an SSRC that was replaced stays out; two that alternate change places no more often
 PACE, BURST_NS = 2, 10_000_000_000  # sound may come twice as fast as time passes, after a stall 10 s at once; beyond, it is dropped
 RED_REACH = 2  # earlier packets that are looked for in a RED packet
-REASONS = ("not_agreed", "replaced_source", "no_opus", "too_much", "duplicate", "late")  # why a packet goes nowhere
+REASONS = ("not_agreed", "replaced_source", "no_opus", "too_much", "covered", "duplicate", "late")  # why a packet goes nowhere
 OWN_SSRC = 1  # who our reports are from; we send no media to a broadcaster
 
 
@@ -52,6 +52,7 @@ class Ingest:
         self.replaced = 0  # of an SSRC that another one has taken over from
         self.no_opus = 0  # nor RED; or too large
         self.too_much = 0
+        self.covered = 0  # sound of a time that a packet before, which was rubbish, claimed for itself
         self.recovered = 0
         self.asked = 0  # sequences asked for again
         self.listener_loss = 0.0  # the worst listener's, in [0, 1]; reported to the broadcaster if it is more than its own
@@ -85,12 +86,12 @@ class Ingest:
 
     @property
     def dropped(self) -> int:
-        """Packets that were not, or must not be, the voice; those that came twice or late are not among them."""
-        return self.not_agreed + self.replaced + self.no_opus + self.too_much
+        """Packets that were not, or could not be, the voice; those that came twice or late are not among them."""
+        return self.not_agreed + self.replaced + self.no_opus + self.too_much + self.covered
 
     def losses(self) -> dict[str, int]:
         """Packets that came and went nowhere, for each of REASONS. Grows only."""
-        counts = (self.not_agreed, self.replaced, self.no_opus, self.too_much, self.duplicates, self.late)
+        counts = (self.not_agreed, self.replaced, self.no_opus, self.too_much, self.covered, self.duplicates, self.late)
         return dict(zip(REASONS, counts, strict=True))
 
     @property
@@ -225,6 +226,9 @@ class Ingest:
         for lost, piece in ordered:
             self._number += lost
             if not piece.samples:
+                continue
+            if self._timeline.covered(piece.timestamp):
+                self.covered += 1
                 continue
             at, jumped = self._timeline.place(piece.timestamp, piece.samples, piece.arrival_ns)
             flags = Flag.JUMP if jumped else 0

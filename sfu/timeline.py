@@ -15,7 +15,9 @@ class Timeline:
 
     Within one mapping the RTP clock is right, but for a rounding of 2.5 ms. A new mapping is made by `remap` (new SSRC,
     new peer, other payload type), by a clock that runs away from arrival by more than ten seconds, and by one that steps
-    back: the packet is put where its arrival says, rounded to 960, never before the end of what was there.
+    back: the packet is put where its arrival says, rounded to 960, never before the end of what was there. A packet that
+    claims to be longer than the one before it, and is contradicted by what follows, was rubbish: its claim is filled, for it
+    has gone on, and what falls into it is `covered`, so that nothing after it is shifted for good.
     """
 
     def __init__(self) -> None:
@@ -27,6 +29,7 @@ class Timeline:
         self._base_ns = 0
         self._last_time = 0
         self._last_ns = 0
+        self._longer = False  # the packet last placed claims to be longer than the one before it
         self.end = 0  # of the packet last placed
 
     @property
@@ -38,9 +41,16 @@ class Timeline:
         """The next packet comes from another clock."""
         self._mapped = False
 
+    def covered(self, timestamp: int) -> bool:
+        """Whether the next packet belongs into the claim of the last, which was not true then; it has no place."""
+        if not (self._mapped and self._longer):
+            return False
+        time = unwrap_timestamp(timestamp, self._near) + self._shift
+        return self._last_time + SNAP < time < self.end - SNAP
+
     def place(self, timestamp: int, samples: int, arrival_ns: int) -> tuple[int, bool]:
         """The time of the next packet, and whether the time line jumped before it (never at the very first)."""
-        jumped = self._begun
+        jumped, before = self._begun, self.samples
         if self._mapped:
             self._near = unwrap_timestamp(timestamp, self._near)
             time = self._near + self._shift
@@ -52,6 +62,7 @@ class Timeline:
                 self._mapped = False
         if not self._mapped:
             time = self._map(timestamp, arrival_ns)
+        self._longer = not jumped and samples > before > 0
         self._last_time, self._last_ns, self.end = time, arrival_ns, time + samples
         return time, jumped
 

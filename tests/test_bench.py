@@ -14,7 +14,7 @@ import pytest
 
 from tests.bench import janus, lossy_fanout, matching
 from tests.bench.__main__ import chosen, fanout_options, main, mouth_options, parser, presence_options, workers_options
-from tests.bench.asked import Refused
+from tests.bench.asked import Refused, without_config
 from tests.bench.lossy_ears import Copy, Reception
 from tests.bench.lossy_fanout import Came
 from tests.bench.plots import page
@@ -158,6 +158,17 @@ def test_what_cannot_be_measured(wrong: list[str], capsys: pytest.CaptureFixture
     said = capsys.readouterr()
     assert status == 2 and said.out == ""
     assert said.err.startswith("run.py bench") and said.err.count("\n") == 1
+
+
+def test_settings_say_where_the_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--config FILE` goes before or behind the bench's name; what it says of the weights is what `--models` is without."""
+    monkeypatch.setenv("HUSHCAST_TEST_MODELS", "elsewhere")
+    file = tmp_path / "c.toml"
+    file.write_text(f"[models]\npath = [{json.dumps(str(tmp_path / 'none'))}, {json.dumps(str(tmp_path))}]\n")
+    for arguments in (["--config", str(file), "ear", "--json"], ["ear", "--json", "--config", str(file)]):
+        assert without_config(arguments) == ["ear", "--json"]
+    assert parser().parse_args(["ear"]).models == tmp_path
+    assert main(["--config", str(tmp_path / "none.toml"), "ear"]) == 2
 
 
 def test_all_of_it_takes_the_rounds_and_seconds_that_it_is_given() -> None:

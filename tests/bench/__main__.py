@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sfu.errors import ConfigError
 from tests.bench import browser_loss, fanout, fanout_report, lossy_fanout, mouth, network, presence, workers
-from tests.bench.asked import Parser, Refused, counts, names, need_models, need_sound, page_file, seconds, shared, whole
+from tests.bench.asked import Parser, Refused, counts, names, need_models, need_sound, page_file, seconds, shared, whole, without_config
 from tests.bench.contenders import Options as WorkersOptions
 from tests.bench.lossy_ears import KINDS
 from tests.bench.plots import page
@@ -20,7 +21,11 @@ SERVERS = {"hushcast": "hushcast", "red": "hushcast RED", "classic": "classic", 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        arguments = without_config(sys.argv[1:] if arguments is None else arguments)
+    except ConfigError as error:
+        print(f"hushcast: {error}", file=sys.stderr)
+        return 2
     if "workers" in arguments[:1]:  # it has options of its own
         return workers.main(arguments[1:])
     asked = parser().parse_args(arguments)

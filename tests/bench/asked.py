@@ -7,6 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import NoReturn
 
+from sfu.settings import load
 from tests.running import ROOT
 
 LEAST_S = 0.1  # of a window: a few packets
@@ -85,6 +86,20 @@ def page_file(text: str) -> Path:
 def shared(kind: str) -> Path:
     """The folder of AUDIO or MODELS where no option names one."""
     return Path(os.environ.get(f"HUSHCAST_TEST_{kind}") or ROOT.parent / "shared" / kind.lower())
+
+
+def without_config(arguments: Sequence[str]) -> list[str]:
+    """Take `--config FILE` out: the weights are where it says, unless an option says more; the servers' settings are the bench's own.
+
+    Raises ConfigError.
+    """
+    parser = Parser(prog="run.py bench", add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", type=Path)
+    asked, rest = parser.parse_known_args(arguments)
+    folders = [folder for folder in load(asked.config).models.path if folder.is_dir()] if asked.config else []
+    if folders:
+        os.environ["HUSHCAST_TEST_MODELS"] = str(folders[0])
+    return rest
 
 
 def need_sound(folder: Path) -> None:

@@ -466,6 +466,29 @@ def test_smaller_steps_are_believed() -> None:
     assert rig.times == [0, 9 * 48_000] and not rig.out[1].flags
 
 
+@pytest.mark.parametrize("toc, samples", [(0x58, 2880), (0x50, 1920), (0x5A, 5760)])
+def test_rubbish_that_claims_to_be_long_shifts_nothing(toc: int, samples: int) -> None:
+    """Its time is filled by what it claimed, sound that falls into that is counted as covered, and what follows is in its place."""
+    rig = Rig()
+    for n in range(20):
+        rig.send(n, payload=bytes([toc]) + b"rubbish." if n == 5 else None)
+    hidden = samples // 960 - 1
+    assert rig.times == [960 * n for n in range(20) if not 5 < n <= 5 + hidden]
+    assert rig.numbers == list(range(20 - hidden)) and not any(packet.flags for packet in rig.out)
+    assert rig.ingest.losses() == dict.fromkeys(rig.ingest.losses(), 0) | {"covered": hidden}
+
+
+def test_longer_packets_than_their_clock_has_room_for_are_not_covered_for_ever() -> None:
+    """A sender whose clock goes at a third of its sound's length loses at first what is covered; then arrival has the word."""
+    rig = Rig()
+    for n in range(4):
+        rig.send(n)
+    for n in range(4, 24):
+        rig.send(n, payload=bytes([0x58]) + b"sixty ms")
+    assert rig.ingest.losses()["covered"] == 2
+    assert all(later.time >= earlier.time + earlier.samples for earlier, later in zip(rig.out, rig.out[1:], strict=False))
+
+
 def test_rounded_time_stamps_are_no_silence() -> None:
     """Senders that round by a sample or two make no gaps and no jumps."""
     rig = Rig()
