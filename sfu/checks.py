@@ -12,7 +12,8 @@ from sfu.errors import ConfigError
 
 Check = Callable[[Any], None]
 # RFC 7064 and 7065. No browser connects to anything where one address is not of this form.
-ICE_SERVER = re.compile(r"(stun|turn)s?:([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?(\?transport=\w+)?", re.ASCII | re.IGNORECASE)
+_PLACE = r"([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?"
+ICE_SERVER = re.compile(rf"stuns?:{_PLACE}|turns?:{_PLACE}(\?transport=(udp|tcp))?", re.ASCII | re.IGNORECASE)
 
 
 def within(low: float, high: float) -> Check:

@@ -227,7 +227,7 @@ class Ingest:
             self._number += lost
             if not piece.samples:
                 continue
-            if self._timeline.covered(piece.timestamp):
+            if self._timeline.covered(piece.timestamp, piece.arrival_ns):
                 self.covered += 1
                 continue
             at, jumped = self._timeline.place(piece.timestamp, piece.samples, piece.arrival_ns)

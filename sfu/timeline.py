@@ -2,11 +2,12 @@
 
 from sfu.rtp import unwrap_timestamp
 
+RATE_HZ = 48_000
 GRID = 960  # mappings start on whole 20 ms, so that a listener's and a model's frames stay where they were
 SNAP = 120  # samples that a time stamp may be off the end of the packet before: senders that round, not silence
+COVER = RATE_HZ  # samples: nothing contradicts a claim that came a second ago, or a clock that stands still would be silence
 PATIENCE = 480_000  # samples (10 s) that an RTP clock may be away from the wall clock before arrival wins
 DRIFT = 2000  # one sample in so many is the most that honest clocks drift apart; what is more was made up
-RATE_HZ = 48_000
 _NS_PER_S = 1_000_000_000
 
 
@@ -41,9 +42,9 @@ class Timeline:
         """The next packet comes from another clock."""
         self._mapped = False
 
-    def covered(self, timestamp: int) -> bool:
+    def covered(self, timestamp: int, arrival_ns: int) -> bool:
         """Whether the next packet belongs into the claim of the last, which was not true then; it has no place."""
-        if not (self._mapped and self._longer):
+        if not (self._mapped and self._longer) or samples_between(self._last_ns, arrival_ns) > COVER:
             return False
         time = unwrap_timestamp(timestamp, self._near) + self._shift
         return self._last_time + SNAP < time < self.end - SNAP

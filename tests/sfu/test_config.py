@@ -147,6 +147,8 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         ('[rtc]\nice_servers = ["stun.example.org"]', "rtc.ice_servers: 'stun.example.org' does not begin with stun:"),
         ('[rtc]\nice_servers = ["turn://turn.example.org"]', "rtc.ice_servers: 'turn://turn.example.org' is not like turn:"),
         ('[rtc]\nice_servers = ["stun:a.example stun:b.example"]', "rtc.ice_servers: 'stun:a.example stun:b.example' is not like turn:"),
+        ('[rtc]\nice_servers = ["stun:a.example?transport=udp"]', "rtc.ice_servers: 'stun:a.example?transport=udp' is not like turn:"),
+        ('[rtc]\nice_servers = ["turn:a.example?transport=sctp"]', "rtc.ice_servers: 'turn:a.example?transport=sctp' is not like turn:"),
         ('[models]\nurl = "ftp://x"', "models.url: 'ftp://x' is neither upstream nor like https://"),
         ('[models]\nurl = "https://"', "models.url: 'https://' is neither upstream nor like"),
         ('[models]\nurl = ""', "models.url: '' is neither upstream nor like"),

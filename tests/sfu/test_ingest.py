@@ -489,6 +489,16 @@ def test_longer_packets_than_their_clock_has_room_for_are_not_covered_for_ever()
     assert all(later.time >= earlier.time + earlier.samples for earlier, later in zip(rig.out, rig.out[1:], strict=False))
 
 
+def test_a_clock_that_stands_still_is_not_covered_for_ever() -> None:
+    """Within a long claim it is taken for rubbish's time for a second, and no longer."""
+    rig = Rig()
+    rig.send(0)
+    rig.send(1, payload=bytes([0x5A]) + b"rubbish.")
+    for n in range(2, 102):
+        rig.send(n, rtp=1920)
+    assert 40 <= rig.ingest.losses()["covered"] <= 60 and rig.times[-1] >= 960 * 100
+
+
 def test_rounded_time_stamps_are_no_silence() -> None:
     """Senders that round by a sample or two make no gaps and no jumps."""
     rig = Rig()
