@@ -331,7 +331,7 @@ async def test_only_its_own_descriptors(nursery: Nursery, stretch: float) -> Non
 
 @pytest.mark.real_time
 async def test_many_forks(nursery: Nursery, deepfilternet3_graph: Path, stretch: float) -> None:
-    """Two hundred workers, each denoises to the same bytes, and the nursery keeps nothing of them."""
+    """Two hundred workers denoise to the same bytes, not counted those that got no processor, and the nursery keeps nothing of them."""
     sent, options = packets(voice(0.2))[:4], {"graph": str(deepfilternet3_graph)}
     await nursery.load("deepfilternet3", options)
     process = psutil.Process(nursery.pid)
@@ -350,9 +350,11 @@ async def test_many_forks(nursery: Nursery, deepfilternet3_graph: Path, stretch:
     for _ in range(5):
         await once()
     before = (process.num_fds(), process.memory_info().rss)
-    for _ in range(40):
+    for _ in range(120):
+        if heard.total() >= 200:
+            break
         await asyncio.gather(*(once() for _ in range(5)))
-    assert len(heard) == 1 and heard.total() > 20, heard.total()
+    assert len(heard) == 1 and heard.total() >= 200, heard.total()
     assert process.num_fds() <= before[0] + 1
     assert process.memory_info().rss < before[1] + 2_000_000
     assert not await dead([child.pid for child in process.children()], 20 * stretch)
