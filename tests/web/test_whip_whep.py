@@ -337,5 +337,5 @@ async def test_a_silent_listener_is_reaped(server: StartServer) -> None:
             await ear.hang_up(say_so=False)
             await asyncio.sleep(12)
             assert (await ada.status())["listeners"] == 2
-            await ada.until("ada", 20, listeners=1)
+            await ada.until("ada", 8, listeners=1)
             assert await ear.delete() == 404 and await other.delete() == 200
