@@ -26,6 +26,20 @@ class Accepting:
             one.setblocking(False)
             self._watch(one)
 
+    def add(self, one: socket.socket) -> None:
+        """One more to accept from."""
+        one.setblocking(False)
+        self._listening.append(one)
+        self._watch(one)
+
+    def remove(self, one: socket.socket) -> None:
+        """Close one of them; what it has accepted stays."""
+        self._listening.remove(one)
+        if (timer := self._resting.pop(one, None)) is not None:
+            timer.cancel()
+        asyncio.get_running_loop().remove_reader(one.fileno())
+        one.close()
+
     @property
     def resting(self) -> int:
         """Sockets that accept nothing just now."""

@@ -34,7 +34,7 @@ async def bind_all(hosts: Sequence[str], port: int) -> Bound:
 
     All have one port number; for port 0, one that is free on every address. The caller closes them. Raises ConfigError.
     """
-    addresses = await _local_addresses(hosts)
+    addresses = await local_addresses(hosts)
     for attempt in range(1, PORT_TRIES + 1):
         try:
             return _bind_each(addresses, port)
@@ -44,8 +44,29 @@ async def bind_all(hosts: Sequence[str], port: int) -> Bound:
     raise AssertionError("the last try returns or raises")
 
 
-async def _local_addresses(hosts: Sequence[str]) -> list[tuple[str, bool]]:
-    """Each address to bind once, and whether it may fail: what a wildcard stands for may be gone by now."""
+def follows(hosts: Sequence[str]) -> bool:
+    """Whether the addresses of `hosts` may change while the server runs: all may but those that are written as addresses."""
+    return any((address := _parsed(host)) is None or address.is_unspecified for host in hosts)
+
+
+def bind_more(address: str, port: int, *, quiet: bool) -> Bound | None:
+    """The sockets of an address that has come while the server runs; None where it cannot be bound (yet). quiet: without a log line."""
+    bound = Bound([], [])
+    try:
+        one = _bind(address, port, may_fail=True)
+    except ConfigError as error:  # another program has the port there
+        if not quiet:
+            logger.warning("%s", error)
+        return None
+    if one is None:
+        return None
+    bound.datagrams.append(one)
+    _listen_beside(one, bound, must=False)
+    return bound
+
+
+async def local_addresses(hosts: Sequence[str]) -> list[tuple[str, bool]]:
+    """Each address to bind once, and whether it may fail: what a wildcard stands for may be gone by now. Raises ConfigError."""
     found: dict[str, bool] = {}
     loop = asyncio.get_running_loop()
     for host in hosts:
@@ -58,8 +79,16 @@ async def _local_addresses(hosts: Sequence[str]) -> list[tuple[str, bool]]:
             if not ipaddress.ip_address(address.partition("%")[0]).is_unspecified:
                 found[address] = False
             else:
-                found.update(dict.fromkeys(_interface_addresses(with_ipv6=":" in address), True) | found)
+                interfaces = await asyncio.to_thread(_interface_addresses, with_ipv6=":" in address)
+                found.update(dict.fromkeys(interfaces, True) | found)
     return list(found.items())
+
+
+def _parsed(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
 
 
 def _interface_addresses(*, with_ipv6: bool) -> list[str]:

@@ -1,5 +1,6 @@
 """A path: a socket of ours and an address at the other end. What peers and sockets know of each other, and nothing more."""
 
+import socket
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -34,6 +35,11 @@ class Path(NamedTuple):
     address: Address
 
 
+def bound_address(bound: socket.socket) -> str:
+    """The address that a socket is bound to, without the zone of an IPv6 one."""
+    return str(bound.getsockname()[0]).partition("%")[0]
+
+
 class Receiver(Protocol):
     """Where the sockets take a peer's datagrams. None of these may raise or wait."""
 
@@ -45,6 +51,9 @@ class Receiver(Protocol):
     def receive_dtls(self, datagram: bytes) -> None: ...
 
     def receive_srtp(self, datagram: bytes, arrival_ns: int) -> None: ...
+
+    def lose_way(self, way: Way) -> None:
+        """That socket of ours is being closed, for its address is gone: nothing comes or goes over it any more."""
 
 
 class Swept(Protocol):

@@ -92,6 +92,12 @@ class Reach:
         if len(self._paths) > MOST_PATHS:
             self._unlisten(next(each for each in self._paths if each != self.path))
 
+    def lose(self, way: Way) -> bool:
+        """No path over that socket is ours any more; whether it is the one that is sent to, which stays in its place, dead."""
+        for path in [each for each in self._paths if each.port is way]:
+            self._unlisten(path)
+        return self.path is not None and self.path.port is way
+
     def _unlisten(self, path: Path) -> None:
         del self._paths[path]
         path.port.release(path.address, self._receiver)

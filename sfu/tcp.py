@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from sfu.accepting import Accepting
 from sfu.ice import Address
-from sfu.paths import Dropped, Receiver
+from sfu.paths import Dropped, Receiver, bound_address
 
 LENGTH_BYTES = 2
 LARGEST_FRAME = 2048  # as LARGEST_DATAGRAM: more than any path lets through in one piece
@@ -159,12 +159,28 @@ class Listening:
         self._dropped = dropped
         self._take = take
         self._streams: dict[Stream, None] = {}  # in the order they came
+        self._by_address = {bound_address(one): one for one in listening}
         self._accepting = Accepting(listening, ACCEPTS, self._welcome, lambda error: None)
 
     @property
     def streams(self) -> int:
         """Open connections, strangers included."""
         return len(self._streams)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of ours, that are listened on."""
+        return tuple(self._by_address)
+
+    def add(self, one: socket.socket) -> None:
+        """Listen on one more address."""
+        self._by_address[bound_address(one)] = one
+        self._accepting.add(one)
+
+    def remove(self, address: str) -> None:
+        """That address is ours no more. Its connections end by themselves. Nothing where it is not listened on."""
+        if (one := self._by_address.pop(address, None)) is not None:
+            self._accepting.remove(one)
 
     def close(self) -> None:
         """All of them, at once."""

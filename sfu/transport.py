@@ -190,6 +190,11 @@ class Transport:
         self.last_heard_ns = arrival_ns
         return True
 
+    def lose_way(self, way: Way) -> None:
+        """A socket of ours is being closed: the fan-out lets go of it now, and the next genuine request tells where to go on."""
+        if self.reach.lose(way):
+            self.on_moved()
+
     def receive_dtls(self, datagram: bytes) -> None:
         self._dtls.receive(datagram)
 

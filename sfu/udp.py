@@ -13,9 +13,9 @@ from functools import partial
 from types import TracebackType
 
 from sfu import ice
-from sfu.bind import bind_all
+from sfu.bind import Bound, bind_all
 from sfu.ice import Address
-from sfu.paths import Dropped, Path, Receiver, Swept, Way
+from sfu.paths import Dropped, Path, Receiver, Swept, Way, bound_address
 from sfu.sdp import Protocol
 from sfu.tcp import Listening
 
@@ -30,13 +30,14 @@ SWEEP_S = 1.0
 class Port:
     """One bound socket and who is reached over it. Owned by MediaSockets."""
 
-    __slots__ = ("address", "dropped", "fd", "lonely", "peers", "read_ns", "socket")
-    alive = True
+    __slots__ = ("absent", "address", "alive", "dropped", "fd", "lonely", "peers", "read_ns", "socket")
 
     def __init__(self, bound: socket.socket, dropped: Dropped) -> None:
         self.socket = bound
         self.fd = bound.fileno()
-        self.address = str(bound.getsockname()[0]).partition("%")[0]
+        self.alive = True
+        self.absent = False  # the machine has lost the address, perhaps for a moment: it is offered to nobody
+        self.address = bound_address(bound)
         self.peers: dict[Address, Receiver] = {}
         self.dropped = dropped
         self.read_ns = 0  # when it was last read from
@@ -46,10 +47,17 @@ class Port:
         """Now or never: False, and counted, when the kernel does not take it."""
         try:
             self.socket.sendto(datagram, address)
-        except OSError:  # the buffer is full, or there is no way there
+        except OSError:  # the buffer is full, there is no way there, or it is closed
             self.dropped.unsent += 1
             return False
         return True
+
+    def close(self) -> None:
+        """Its address is gone. Those who were reached over it let go of `fd` before another file can get that number."""
+        self.alive, self.fd = False, -1
+        for receiver in set(self.peers.values()):
+            receiver.lose_way(self)
+        self.socket.close()
 
     def release(self, address: Address, receiver: Receiver) -> None:
         """It has left that address; nothing where another is there by now."""
@@ -73,7 +81,6 @@ class MediaSockets:
         self.port = port  # the one really bound, once entered
         self.ports: list[Port] = []
         self.listening: Listening | None = None
-        self.tcp_addresses: tuple[str, ...] = ()  # those of `addresses` where TCP is listened on too
         self._hosts = hosts
         self._most_pending = most_pending
         self._users: dict[str, Receiver] = {}
@@ -83,15 +90,29 @@ class MediaSockets:
     async def __aenter__(self) -> "MediaSockets":
         """Raises ConfigError when an address is not ours or the port is used."""
         bound = await bind_all(self._hosts, self.port)
-        self.ports = [Port(one, self.dropped) for one in bound.datagrams]
         self.port = bound.datagrams[0].getsockname()[1]
-        self.tcp_addresses = tuple(str(one.getsockname()[0]).partition("%")[0] for one in bound.listening)
-        self.listening = Listening(bound.listening, self.dropped, self._take)
-        loop = asyncio.get_running_loop()
-        for port in self.ports:
-            loop.add_reader(port.fd, partial(self._read, port))
-        self._sweeping = loop.call_later(SWEEP_S, self._sweep_again)
+        self.listening = Listening((), self.dropped, self._take)
+        self.add(bound)
+        self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_again)
         return self
+
+    def add(self, bound: Bound) -> None:
+        """Take over these sockets, bound to `port`, and listen on them too."""
+        assert self.listening is not None, "not entered"
+        for datagrams in bound.datagrams:
+            port = Port(datagrams, self.dropped)
+            self.ports.append(port)
+            asyncio.get_running_loop().add_reader(port.fd, partial(self._read, port))
+        for listening in bound.listening:
+            self.listening.add(listening)
+
+    def remove(self, port: Port) -> None:
+        """Let go of an address that is ours no more. Peers that were reached over it are reached again where they come from next."""
+        assert self.listening is not None, "not entered"
+        self.ports.remove(port)
+        asyncio.get_running_loop().remove_reader(port.fd)
+        port.close()
+        self.listening.remove(port.address)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._sweeping is not None:
@@ -108,13 +129,14 @@ class MediaSockets:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The interface addresses that are listened on."""
-        return tuple(port.address for port in self.ports)
+        """The interface addresses that are listened on and there."""
+        return tuple(port.address for port in self.ports if not port.absent)
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
-        """What every address is listened on by."""
-        return ("udp", "tcp") if len(self.tcp_addresses) == len(self.ports) else ("udp",)
+        """What every one of `addresses` is listened on by."""
+        listening = () if self.listening is None else self.listening.addresses
+        return ("udp", "tcp") if set(self.addresses) <= set(listening) else ("udp",)
 
     def admit(self, newcomer: Swept) -> None:
         """Sweep it from now on; where too many are still on the way up, whoever has most of them loses the oldest."""
