@@ -5,6 +5,7 @@ import enum
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sfu import rtcp, rtp, sdp
 from sfu.answer import build_answer
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 CHECK_S = 10.0  # from the answer to the first Binding request
 HANDSHAKE_S = 10.0  # from there to keys
 SILENT_S = 15.0  # without a genuine datagram (RFC 7675 says 30 at most)
+
+Candidates = Callable[[], Sequence[tuple[str, int]]]  # where we are to be reached now: (address, port), the best first
 
 _SECOND_NS = 1_000_000_000
 
@@ -63,7 +66,9 @@ class Peer:
         local: sdp.Local,
         owner: str = "",
         ledger: Ledger | None = None,
+        reached_at: Candidates | None = None,
     ) -> None:
+        """reached_at: asked at each restart, for addresses change meanwhile; without it the answer's candidates stay."""
         self.id = secrets.token_urlsafe(18)
         self.owner = owner
         self.kind = kind
@@ -76,6 +81,7 @@ class Peer:
         self._sockets = sockets
         self._offer = offer
         self._local = local
+        self._reached_at = reached_at or (lambda: local.candidates)
         self.transport = Transport(sockets, certificate, offer, self._reached, lambda: self.on_moved())
         self.counters = self.transport.counters
         self._ledger = ledger or Ledger()
@@ -180,6 +186,7 @@ class Peer:
         if parsed.ufrag is None or parsed.password is None:
             raise BadOffer("a restart needs ice-ufrag and ice-pwd")
         self._reach.restart(parsed.ufrag)
+        self._local = replace(self._local, candidates=self._reached_at())
         return build_fragment(self._offer, self._local, self._reach.credentials)
 
     # its life
@@ -266,8 +273,8 @@ def make_peer(
     offer: sdp.Offer,
     kind: sdp.Kind,
     *,
-    announce: Sequence[str] = (),
-    extra: str | None = None,
+    announce: Callable[[], Sequence[str]] = tuple,
+    used: Sequence[str] = (),
     ssrc: int | None = None,
     over: Sequence[sdp.Protocol] | None = None,
     owner: str = "",
@@ -276,19 +283,23 @@ def make_peer(
 ) -> Peer:
     """Answer an offer; ICE and DTLS go on by themselves. Sync and fast; needs a running loop.
 
-    announce: further addresses of ours, as text; extra: the one that the client used, offered first; ssrc: what a listener
+    announce: tells further addresses of ours, as text; used: those that the client used, offered first; ssrc: what a listener
     will be sent; over: which candidates to offer, by default all that there are; owner: whose share of the pending peers it is in;
     packet_ms: how much sound a broadcaster is asked to put into a packet; ledger: where it is counted what this peer drops.
     Names and addresses of a family that no socket has are left out.
     """
+
+    def reached_at() -> Sequence[tuple[str, int]]:
+        return candidates(sockets.addresses, sockets.port, announce(), used)
+
     local = sdp.Local(
         session=secrets.randbits(62),
         fingerprint=sdp.Fingerprint(*fingerprint_of(certificate)),
-        candidates=candidates(sockets.addresses, sockets.port, announce, extra),
+        candidates=reached_at(),
         ssrc=ssrc if kind == "subscribe" else None,
         over=sockets.protocols if over is None else over,
         packet_ms=packet_ms if kind == "publish" else None,
     )
-    peer = Peer(sockets, certificate, offer, kind, local, owner, ledger)
+    peer = Peer(sockets, certificate, offer, kind, local, owner, ledger, reached_at)
     sockets.admit(peer)
     return peer

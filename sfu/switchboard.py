@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from types import TracebackType
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 RETRY_S = 2.0  # when to ask again for a voice that is not live
 VARIANTS = ("auto", "denoised", "original")
 
-MakePeer = Callable[[sdp.Offer, sdp.Kind, int, str | None, str], Peer]
+MakePeer = Callable[[sdp.Offer, sdp.Kind, int, Sequence[str], str], Peer]
 
 
 class Switchboard:
@@ -51,8 +51,10 @@ class Switchboard:
 
     # publish
 
-    async def publish(self, username: str, owner: str, offer: str, wish: Wish, host: str | None, grant: Grant) -> Peer:
-        """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet of Opus as agreed. grant: see `answering`.
+    async def publish(self, username: str, owner: str, offer: str, wish: Wish, used: Sequence[str], grant: Grant) -> Peer:
+        """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet of Opus as agreed.
+
+        used: addresses that the client reached us by; grant: see `answering`.
 
         Raises BadOffer, NoOpus, UnknownDenoiser, Draining, NotSignedIn, NotLive where it was ended while it opened.
         """
@@ -65,7 +67,7 @@ class Switchboard:
         if grant.revoked and broadcast.withdraw(peer_id=""):  # it was opened for this offer alone
             await self._end(broadcast)
         grant.check()
-        peer = self._make_peer(parsed, "publish", 0, host, owner)
+        peer = self._make_peer(parsed, "publish", 0, used, owner)
         broadcast.offer(peer, wish)
         self._resources[peer.id] = Resource(peer, broadcast, owner, grant)
         return peer
@@ -114,12 +116,12 @@ class Switchboard:
         name: str,
         offer: str,
         variant: str,
-        host: str | None,
+        used: Sequence[str],
         lasts_s: float | None,
         grant: Grant,
     ) -> Peer:
-        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; lasts_s: how long it may hear;
-        grant: see `answering`.
+        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; used: addresses that the
+        client reached us by; lasts_s: how long it may hear; grant: see `answering`.
 
         Raises NotLive, BadOffer, NoOpus, Draining, NotSignedIn.
         """
@@ -130,7 +132,7 @@ class Switchboard:
         broadcast = self._on_air(broadcaster)
         if broadcast is None:
             raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)
-        peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, host, owner)
+        peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, used, owner)
         broadcast.audience.join(Listener(peer, variant, name=name), lasts_s)
         self._resources[peer.id] = Resource(peer, broadcast, owner, grant)
         return peer

@@ -70,7 +70,11 @@ class Roamer(Softphone):
         body = f"a=ice-ufrag:{self._ufrag}\r\na=ice-pwd:{self._password}\r\n"
         async with self._http.patch(self.url, data=body, headers=headers) as response:
             if response.status == 200:
-                said = dict(re.findall(r"a=(ice-ufrag|ice-pwd):(\S+)", await response.text()))
+                fragment = await response.text()
+                said = dict(re.findall(r"a=(ice-ufrag|ice-pwd):(\S+)", fragment))
+                offered = [(host, int(port)) for host, port in re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", fragment)]
+                if self._there not in offered:  # the server is elsewhere by now
+                    self._there = offered[0]
                 self._remote = (said["ice-ufrag"], said["ice-pwd"])
                 self.etag = response.headers["ETag"]
         if response.status == 200:

@@ -14,8 +14,7 @@ from web.archive import Archive
 from web.attempts import Attempts
 from web.failures import failures
 from web.gates import BODY_LIMIT, dress, guard
-from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, CLIENT, COMPANIONS, CONFIG, DB, LOOKUP, METRICS, PASSWORDS, READINESS, TRANSCODING
-from web.lookup import Lookup
+from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, CLIENT, COMPANIONS, CONFIG, DB, METRICS, PASSWORDS, READINESS, TRANSCODING
 from web.malformed import malformed
 from web.media import media
 from web.operations import Phase, Readiness, drain, own_samples
@@ -42,7 +41,7 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     app = web.Application(middlewares=[dress, failures, guard, session_middleware(storage)], client_max_size=BODY_LIMIT)
     app[CONFIG], app[CLIENT] = config, CLIENT_FOLDER
     app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), Attempts(), Readiness()
-    app[COMPANIONS], app[LOOKUP] = Pairings(), Lookup()
+    app[COMPANIONS] = Pairings()
     app[METRICS] = [own_samples(app)]
     add_routes(app)
     app.cleanup_ctx.extend([malformed, _database, _passwords, _recordings, media, _companions, rounds, _phases])

@@ -4,7 +4,7 @@ No sound goes over it, nobody hears of it, and it ends by itself.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 from aiohttp import web
@@ -16,20 +16,21 @@ from sfu.peer import Peer
 from sfu.sdp import Protocol
 from web.answers import ok
 from web.keys import CHECKUPS
-from web.negotiation import SDP, host_of, offer_of
+from web.negotiation import SDP, offer_of, used_by
 from web.session import current_user
 
 LIFE_S = 15.0  # the page has seen what it wants to see by then
 MOST, MOST_EACH = 32, 4  # at once: of all, and of one user
 
-MakePeer = Callable[[sdp.Offer, str | None, Protocol], Peer]
+MakePeer = Callable[[sdp.Offer, Sequence[str], Protocol], Peer]
 
 
 class Checkups:
     """Owns the peers of the self-tests under way, and the tasks that end them. Async context manager."""
 
-    def __init__(self, make_peer: MakePeer, port: int, protocols: tuple[Protocol, ...]) -> None:
-        self.port, self.protocols = port, protocols
+    def __init__(self, make_peer: MakePeer, port: int, protocols: Callable[[], tuple[Protocol, ...]]) -> None:
+        """protocols: tells what is listened on, which changes with the machine's addresses."""
+        self.port, self._protocols = port, protocols
         self._make_peer = make_peer
         self._running: dict[asyncio.Task[None], str] = {}
 
@@ -41,13 +42,18 @@ class Checkups:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def begin(self, username: str, offer: sdp.Offer, host: str | None, protocol: Protocol) -> str:
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """What can be tested."""
+        return self._protocols()
+
+    def begin(self, username: str, offer: sdp.Offer, used: Sequence[str], protocol: Protocol) -> str:
         """The answer. Raises TooMany, and NotFound for a protocol that is not listened on."""
         if protocol not in self.protocols:
             raise NotFound("The server does not listen on TCP.")
         if len(self._running) >= MOST or list(self._running.values()).count(username) >= MOST_EACH:
             raise TooMany("A test is under way; wait a little.", retry_after_s=LIFE_S)
-        peer = self._make_peer(offer, host, protocol)
+        peer = self._make_peer(offer, used, protocol)
         task = asyncio.create_task(_lived(peer), name=f"self-test {peer.label}")
         self._running[task] = username
         task.add_done_callback(self._running.pop)
@@ -74,8 +80,8 @@ async def begin(request: web.Request) -> web.Response:
     if over not in get_args(Protocol):
         raise BadRequest({"over": f"one of {', '.join(get_args(Protocol))}"})
     protocol: Protocol = "tcp" if over == "tcp" else "udp"
-    offer, host = parse_offer(await offer_of(request), "subscribe"), await host_of(request)
-    return web.Response(text=request.app[CHECKUPS].begin(user.username, offer, host, protocol), content_type=SDP)
+    offer, used = parse_offer(await offer_of(request), "subscribe"), await used_by(request)
+    return web.Response(text=request.app[CHECKUPS].begin(user.username, offer, used, protocol), content_type=SDP)
 
 
 async def ports(request: web.Request) -> web.Response:

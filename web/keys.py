@@ -11,11 +11,11 @@ from sfu.config import Config
 
 if TYPE_CHECKING:
     from sfu.switchboard import Switchboard
+    from web.announced import Announced
     from web.archive import Archive
     from web.attempts import Attempts
     from web.checkup import Checkups
     from web.denoisers import Denoisers
-    from web.lookup import Lookup
     from web.operations import Readiness, Samples
     from web.origin import Addresses
     from web.pairing import Pairings
@@ -53,9 +53,9 @@ DENOISERS: web.AppKey["Denoisers"] = web.AppKey("DENOISERS")
 ARCHIVE: web.AppKey["Archive"] = web.AppKey("ARCHIVE")
 TRANSCODING: web.AppKey["Transcoding"] = web.AppKey("TRANSCODING")
 PRESENCE: web.AppKey["Presence"] = web.AppKey("PRESENCE")
+ANNOUNCED: web.AppKey["Announced"] = web.AppKey("ANNOUNCED")
 CHECKUPS: web.AppKey["Checkups"] = web.AppKey("CHECKUPS")
 COMPANIONS: web.AppKey["Pairings"] = web.AppKey("COMPANIONS")
-LOOKUP: web.AppKey["Lookup"] = web.AppKey("LOOKUP")
 PASSWORDS: web.AppKey["Passwords"] = web.AppKey("PASSWORDS")
 ATTEMPTS: web.AppKey["Attempts"] = web.AppKey("ATTEMPTS")
 ADDRESSES: web.AppKey["Addresses"] = web.AppKey("ADDRESSES")

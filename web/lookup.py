@@ -17,11 +17,6 @@ class Lookup:
         self._free = asyncio.Semaphore(at_once)
         self._patience_s = patience_s
 
-    async def address(self, host: str) -> str | None:
-        """The address of a name, or of what is one already, a port after it left out; None where none is known in time."""
-        name = host[1 : host.index("]")] if host.startswith("[") and "]" in host else host.rsplit(":", 1)[0]
-        return next(iter(await self.addresses(name)), None)
-
     async def addresses(self, name: str) -> tuple[str, ...]:
         """All addresses of a name, each once, or what is one already; none where none is known in time."""
         with contextlib.suppress(ValueError):

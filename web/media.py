@@ -1,6 +1,6 @@
 """Where the media plane is put together: sockets, nursery, models, archive, switchboard; opened and closed with the app."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
@@ -8,6 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from sfu import ingest, sdp, transport
+from sfu.address_follower import AddressFollower
 from sfu.answer import BRIEF_MS
 from sfu.config import Config
 from sfu.dtls import new_certificate
@@ -21,11 +22,14 @@ from web.announced import Announced
 from web.checkup import Checkups
 from web.denoisers import Denoisers
 from web.device import device_of
-from web.keys import ARCHIVE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
+from web.keys import ANNOUNCED, ARCHIVE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
+from web.known_names import KnownNames
 from web.operations import Sample
 from web.presence import Presence
 from web.warming import Warming
 from workers.models import Models
+
+KNOWN_NAMES = "names.json"  # in storage.path
 
 
 async def media(app: web.Application) -> AsyncIterator[None]:
@@ -33,7 +37,10 @@ async def media(app: web.Application) -> AsyncIterator[None]:
     config: Config = app[CONFIG]
     async with AsyncExitStack() as opening:
         sockets = await opening.enter_async_context(MediaSockets(config.rtc.host, config.rtc.port))
-        announced = await opening.enter_async_context(Announced(config.rtc.announce))
+        known = KnownNames(config.storage.path / KNOWN_NAMES)
+        announced = await opening.enter_async_context(Announced(config.rtc.announce, config.http.public_url, known))
+        await opening.enter_async_context(AddressFollower(sockets, config.rtc.host, announced.ask_again))
+        app[ANNOUNCED] = announced
         nursing = await opening.enter_async_context(Nursing(config.worker.share))
         warming = await opening.enter_async_context(Warming(nursing))
         models = Models(
@@ -47,17 +54,17 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         )
         denoisers = Denoisers(config.denoise.default, models)
         certificate, ledger = new_certificate(), Ledger((*transport.REASONS, *ingest.REASONS))
-        peer_at = partial(make_peer, sockets, certificate, ledger=ledger)
+        peer_at = partial(make_peer, sockets, certificate, ledger=ledger, announce=lambda: announced.addresses)
 
-        def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, host: str | None, owner: str) -> Peer:
+        def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, used: Sequence[str], owner: str) -> Peer:
             brief = BRIEF_MS if parts.capacity.roomy else None
-            return peer_at(offer, kind, announce=announced.addresses, extra=host, ssrc=ssrc, owner=owner, packet_ms=brief)
+            return peer_at(offer, kind, used=used, ssrc=ssrc, owner=owner, packet_ms=brief)
 
-        def checkup(offer: sdp.Offer, host: str | None, protocol: sdp.Protocol) -> Peer:
-            return peer_at(offer, "subscribe", announce=announced.addresses, extra=host, over=(protocol,))
+        def checkup(offer: sdp.Offer, used: Sequence[str], protocol: sdp.Protocol) -> Peer:
+            return peer_at(offer, "subscribe", used=used, over=(protocol,))
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
-        app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.protocols))
+        app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, lambda: sockets.protocols))
         parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], ledger=ledger)
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))

@@ -7,16 +7,20 @@ import re
 
 from aiohttp import web
 
+from db import users
 from sfu.errors import NotFound, PreconditionRequired, WrongType
 from sfu.peer import Peer
 from sfu.resource import Resource
 from sfu.sdp import Kind
-from web.keys import CONFIG, LOOKUP, SWITCHBOARD
+from web.addresses import parsed_address
+from web.keys import ANNOUNCED, CONFIG, DB, SWITCHBOARD
 from web.patience import body_of
+from web.session import LOGIN
 from web.turn import ice_server_links
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
+FORWARDING = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")  # a proxy is in between
 
 _TAG = re.compile(r'(W/)?"([^"]*)"|([^\s,"]+)')  # one that forgot its quotes is understood too
 
@@ -28,9 +32,35 @@ async def offer_of(request: web.Request) -> str:
     return (await body_of(request)).decode("utf-8", "replace")
 
 
-async def host_of(request: web.Request) -> str | None:
-    """The address by which the browser reached us, so that the answer can offer it too; None where it does not resolve."""
-    return await request.app[LOOKUP].address(request.host)
+async def used_by(request: web.Request) -> list[str]:
+    """The addresses by which the client has reached us, so that the answer can offer them too. After it is known who is asking.
+
+    Host is anybody's to write, so a name in it is looked up for the signed-in owner only; everybody else gets what is known.
+    """
+    name, announced = host_name(request.host), request.app[ANNOUNCED]
+    if literal := parsed_address(name):
+        return list(dict.fromkeys([str(literal), *_local_address(request)]))
+    login = request.get(LOGIN)
+    if login is not None and not announced.of(name) and login.user_id == await request.app[DB].run(users.owner_id):
+        await announced.learn(name)
+    return [*announced.of(name), *_local_address(request)]
+
+
+def host_name(host: str) -> str:
+    """A Host header without its port: a name in lower case without the dot at its end, or an address without brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rsplit(":", 1)[0].lower().removesuffix(".")
+
+
+def _local_address(request: web.Request) -> list[str]:
+    """Our end of the connection; of a proxy's it says nothing about the client."""
+    transport = request.transport
+    if transport is None or any(header in request.headers for header in FORWARDING):
+        return []
+    name = transport.get_extra_info("sockname")
+    local = parsed_address(str(name[0])) if isinstance(name, tuple) else None
+    return [] if local is None or local.is_link_local else [str(local)]
 
 
 def created(request: web.Request, peer: Peer) -> web.Response:

@@ -14,12 +14,12 @@ from web.whip import owner
 
 async def subscribe(request: web.Request) -> web.Response:
     switchboard, allowed = request.app[SWITCHBOARD], await hearing(request)
-    variant, host = _variant(request.query.get("variant", "auto")), await negotiation.host_of(request)
+    variant, used = _variant(request.query.get("variant", "auto")), await negotiation.used_by(request)
     with switchboard.answering(allowed.grant) as grant:
         offer = await negotiation.offer_of(request)
         broadcaster, name, until, _ = await hearing(request)  # again: the body may have taken its time, and the friendship have ended
         lasts_s = None if until is None else (until - now()).total_seconds()
-        peer = await switchboard.subscribe(broadcaster.username, owner(name), name, offer, variant, host, lasts_s, grant)
+        peer = await switchboard.subscribe(broadcaster.username, owner(name), name, offer, variant, used, lasts_s, grant)
     return negotiation.created(request, peer)
 
 

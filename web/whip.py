@@ -15,11 +15,11 @@ TRUTH = {"1": True, "true": True, "0": False, "false": False}
 
 async def publish(request: web.Request) -> web.Response:
     await _own_name(request)
-    wish, host = wish_of(request), await negotiation.host_of(request)
+    wish, used = wish_of(request), await negotiation.used_by(request)
     with request.app[SWITCHBOARD].answering(grant_of(request)) as grant:
         offer = await negotiation.offer_of(request)
         username = await _own_name(request)  # again: the body may have taken its time, and the login have ended
-        peer = await request.app[SWITCHBOARD].publish(username, owner(username), offer, wish, host, grant)
+        peer = await request.app[SWITCHBOARD].publish(username, owner(username), offer, wish, used, grant)
     return negotiation.created(request, peer)
 
 

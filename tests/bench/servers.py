@@ -12,9 +12,10 @@ from typing import Any
 
 import aiohttp
 
-from tests.bench import janus, network
+from tests.bench import janus
 from tests.bench.lean import Lean
 from tests.bench.meters import Cores, pinned
+from tests.namespaces import ADDRESS
 from tests.people import Person, signed_up
 from tests.running import ROOT, START_S, Server
 
@@ -137,10 +138,10 @@ def videoroom() -> Start:
     async def start(cores: Cores, folder: Path, http: aiohttp.ClientSession) -> AsyncIterator[Contender]:
         folder.mkdir(parents=True)
         async with janus.running(folder, cores.server) as (process, url), janus.Signalling.open(http, url) as spoken:
-            mouth = Lean(http, url, host=network.ADDRESS)
+            mouth = Lean(http, url, host=ADDRESS)
             await janus.publish(spoken, mouth)
             mouth.way.stamp_sends()
-            yield Contender("janus", process.pid, {"kind": "janus", "url": url, "headers": {}, "host": network.ADDRESS}, mouth, _at_once)
+            yield Contender("janus", process.pid, {"kind": "janus", "url": url, "headers": {}, "host": ADDRESS}, mouth, _at_once)
             await mouth.hang_up()
 
     return start

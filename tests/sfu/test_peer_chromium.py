@@ -72,7 +72,7 @@ class Exchange:
             return web.Response(text="<!doctype html><link rel=icon href=data:,>", content_type="text/html")
         kind: sdp.Kind = "publish" if request.path == "/publish" else "subscribe"
         offer = parse_offer(await request.text(), kind, red=True)
-        peer = make_peer(self.sockets, self.certificate, offer, kind, extra="127.0.0.1", ssrc=SSRC)
+        peer = make_peer(self.sockets, self.certificate, offer, kind, used=("127.0.0.1",), ssrc=SSRC)
         peer.on_rtp = self.relay
         self.peers.append(peer)
         return web.Response(text=peer.answer)

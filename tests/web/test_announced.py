@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sfu.errors import ConfigError
 from tests.people import signed_up
 from web import announced
 from web.announced import Announced
+from web.known_names import MOST_KEPT, KnownNames
 
 
 @pytest.mark.parametrize("name", ["no such name", "x" * 300, "x" * 64 + ".example", "", "a..b", "1.2.3", "300.1.1.1", "voice.example:8081"])
@@ -47,10 +49,54 @@ async def test_a_name_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, caplog
             while found.unknown:
                 await asyncio.sleep(0.01)
         assert found.addresses == ["192.0.2.9", "2001:db8::9", "198.51.100.7"]
-        assert found._asking is not None
-        await asyncio.wait({found._asking})
     assert asked == ["voice.example"] * 3
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+async def test_a_name_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known names are asked again by their time, and at once where the network changes; one without an answer keeps what it had."""
+    answers: list[str | None] = ["192.0.2.1", None, "192.0.2.2", "192.0.2.3"]
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def answer(name: str, *_: Any, **__: Any) -> list[Any]:
+        loop.call_soon_threadsafe(asked.set)
+        found = answers.pop(0) if len(answers) > 1 else answers[0]
+        if found is None:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [(0, 0, 0, "", (found, 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    async with Announced(["voice.example"], public_url="https://voice.example:8443") as found, asyncio.timeout(20):
+        assert found.addresses == ["192.0.2.1"]
+        asked.clear()
+        found.ask_again()
+        await asked.wait()
+        assert found.addresses == ["192.0.2.1"]
+        monkeypatch.setattr(announced, "FRESH_S", 0.02)
+        monkeypatch.setattr(announced, "AGAIN_S", 0.01)
+        found.ask_again()
+        while found.addresses != ["192.0.2.3"]:
+            await asyncio.sleep(0.01)
+
+
+async def test_names_of_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight are kept, the oldest makes room; loopback is of use to nobody else; the file brings them back."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda name, *_, **__: [(0, 0, 0, "", (f"192.0.2.{len(name)}", 0))])
+    file = tmp_path / "names.json"
+    async with Announced([], known=KnownNames(file)) as found:
+        for length in range(1, MOST_KEPT + 3):
+            await found.learn("x" * length)
+        assert found.addresses == [f"192.0.2.{length}" for length in range(3, MOST_KEPT + 3)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda name, *_, **__: [(0, 0, 0, "", ("127.0.0.1", 0))])
+        await found.learn("here")
+        assert not found.of("here")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda name, *_, **__: [(0, 0, 0, "", ("192.0.2.200", 0))])
+    async with Announced([], known=KnownNames(file)) as again:
+        assert again.of("x" * 3) == ("192.0.2.200",)
+    file.write_text("{damaged")
+    async with Announced([], known=KnownNames(file)) as empty:
+        assert empty.addresses == []
 
 
 async def test_a_name_whose_server_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

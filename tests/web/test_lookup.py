@@ -1,4 +1,4 @@
-"""The address behind a Host header."""
+"""Names and Host headers turned into addresses."""
 
 import asyncio
 import socket
@@ -8,23 +8,39 @@ from typing import Any
 import pytest
 
 from web.lookup import AT_ONCE, Lookup
+from web.negotiation import host_name
 
 
 @pytest.mark.parametrize(
-    ("host", "address"),
+    ("name", "addresses"),
+    [
+        ("192.0.2.7", ("192.0.2.7",)),
+        ("2001:db8::1", ("2001:db8::1",)),
+        ("", ()),
+        ("nowhere.invalid", ()),
+        ("a" * 300, ()),
+        ("..", ()),
+    ],
+)
+async def test_what_a_name_leads_to(name: str, addresses: tuple[str, ...]) -> None:
+    """An address is one already, a name is looked up, and nonsense is nothing."""
+    assert await Lookup().addresses(name) == addresses
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
     [
         ("192.0.2.7:8080", "192.0.2.7"),
         ("[2001:db8::1]:8080", "2001:db8::1"),
         ("[2001:db8::1]", "2001:db8::1"),
-        ("", None),
-        ("nowhere.invalid:80", None),
-        ("a" * 300, None),
-        ("..", None),
+        ("Voice.Example.:443", "voice.example"),
+        ("voice.example", "voice.example"),
+        ("", ""),
     ],
 )
-async def test_what_a_host_header_says(host: str, address: str | None) -> None:
-    """An address is one already, a name is looked up, and nonsense is nothing."""
-    assert await Lookup().address(host) == address
+def test_a_host_header_without_its_port(host: str, name: str) -> None:
+    """A name as it is compared, an address as it is read."""
+    assert host_name(host) == name
 
 
 async def test_a_name_server_that_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,12 +54,12 @@ async def test_a_name_server_that_takes_its_time(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     names = Lookup(patience_s=0.05)
-    assert await asyncio.gather(*(names.address(f"slow{number}") for number in range(10))) == [None] * 10
+    assert await asyncio.gather(*(names.addresses(f"slow{number}") for number in range(10))) == [()] * 10
     async with asyncio.timeout(20):
         while len(asked) < AT_ONCE:  # as on a machine that is slow to start a thread
             await asyncio.sleep(0)
     assert len(asked) == AT_ONCE
     answering.set()
     async with asyncio.timeout(20):
-        while await names.address("quick") != "192.0.2.9":
+        while await names.addresses("quick") != ("192.0.2.9",):
             await asyncio.sleep(0)

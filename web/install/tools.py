@@ -25,7 +25,7 @@ GSTREAMER = (
     "gir1.2-gst-plugins-bad-1.0",
     "python3-gi",
 )
-PROGRAMS = (("node", "nodejs"), ("npm", "npm"), ("firefox-esr", "firefox-esr"), ("turnserver", "coturn"))
+PROGRAMS = (("node", "nodejs"), ("npm", "npm"), ("firefox-esr", "firefox-esr"), ("turnserver", "coturn"), ("ip", "iproute2"))
 NPM_CLIENTS = ("werift@0.25.2", "@eyevinn/whip-web-client@1.1.7", "node-datachannel@0.33.4")
 
 
