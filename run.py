@@ -22,12 +22,21 @@ COMMANDS = {
     "demo": ("web.commands", "make alice and bob, who are friends, and print their passwords"),
     "doctor": ("web.doctor", "look for what keeps browsers from hearing each other"),
 }
+# What has to follow a command: told before anything is installed for it.
+WORDS = {
+    "bench": ("workers", "fanout", "presence", "ear", "all"),
+    "models": ("list", "fetch", "verify"),
+    "user": ("add", "passwd", "list", "delete"),
+}
 FOR_DEVELOPERS = ("test", "bench")  # they need a browser and the packages of the tests
 USAGE = ["usage: python3 run.py [--config FILE] [COMMAND ...]", ""] + [f"  {name:8} {what}" for name, (_, what) in COMMANDS.items()]
 
 
 def main(arguments: list[str]) -> int:
     """Replaces this process by the command's; returns only where that cannot be."""
+    if arguments[-1:] == ["--config"] and arguments[:1] != ["test"]:
+        print("run.py: --config needs a file", file=sys.stderr)
+        return 2
     config, arguments = _without_config(arguments)
     if arguments and arguments[0] in ("-h", "--help", "help"):
         print("\n".join(USAGE))
@@ -39,6 +48,10 @@ def main(arguments: list[str]) -> int:
     module = COMMANDS[command][0]
     if command != "test" and not _exists(module):
         print(f"run.py: {command} is not there yet", file=sys.stderr)
+        return 2
+    wanted = _wrong_word(command, rest)
+    if wanted:
+        print(f"run.py {command}: {wanted}", file=sys.stderr)
         return 2
     try:
         return _run(command, module, config, rest)
@@ -63,6 +76,20 @@ def _run(command: str, module: str, config: list[str], rest: list[str]) -> NoRet
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
     sys.stdout.flush()
     os.execve(python, [python, "-P", "-m", module, *rest], environment)
+
+
+def _wrong_word(command: str, rest: list[str]) -> str:
+    """Why the first word after the command is not one of its words; "" where nothing is wrong."""
+    words = WORDS.get(command, ())
+    given = [word for word in rest if not word.startswith("-")]
+    if not words or (not given and {"-h", "--help"} & set(rest)):
+        return ""
+    if not given:
+        return "say which: " + ", ".join(words)
+    # an option's value may stand before the word
+    if set(given) & set(words):
+        return ""
+    return f"there is no {given[0]!r}; there are {', '.join(words)}"
 
 
 def _without_config(arguments: list[str]) -> tuple[list[str], list[str]]:

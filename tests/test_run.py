@@ -144,6 +144,37 @@ def test_what_is_no_command(checkout: Checkout) -> None:
     assert checkout.run("doctor") == (2, "", "run.py: doctor is not there yet\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--config"], "run.py: --config needs a file"),
+        (["user"], "run.py user: say which: add, passwd, list, delete"),
+        (["models", "--config", "x.toml"], "run.py models: say which: list, fetch, verify"),
+        (["bench", "fan-out"], "run.py bench: there is no 'fan-out'; there are workers, fanout, presence, ear, all"),
+        (["bench", "--json"], "run.py bench: say which: workers, fanout, presence, ear, all"),
+    ],
+)
+def test_wrong_words_are_told_before_anything_is_installed(tmp_path: Path, arguments: list[str], line: str) -> None:
+    """In one line, exit 2, and no environment is made for it."""
+    fresh = Checkout(tmp_path)
+    for module in ("web/commands.py", "web/models.py", "tests/bench/__main__.py"):
+        (fresh.folder / module).parent.mkdir(parents=True, exist_ok=True)
+        (fresh.folder / module).touch()
+    assert fresh.run(*arguments) == (2, "", line + "\n")
+    assert not (fresh.folder / ".venv").exists()
+
+
+def test_the_words_are_those_of_the_commands() -> None:
+    """What run.py lets through is what the commands know, and all of it."""
+    from run import WORDS
+    from tests.bench.__main__ import BENCHES
+    from web import models
+
+    assert set(WORDS["bench"]) == {*BENCHES, "all"} and set(WORDS["models"]) == set(models.ACTIONS)
+    help_of = subprocess.run([sys.executable, "-m", "web.commands", "user", "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert "{" + ",".join(sorted(WORDS["user"], key=help_of.index)) + "}" in help_of
+
+
 def test_no_registry_is_named() -> None:
     """Which index serves is the operator's choice: no file of the installation names one."""
     files = [ROOT / "run.py", ROOT / "setup.cfg", *(ROOT / "install").glob("*.py")]

@@ -7,8 +7,9 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from db import friendships, logins, users
+from db import friendships, logins, recordings, users
 from db.connection import Database
 from db.errors import Clash
 from db.models import User
@@ -23,6 +24,7 @@ from web.passwords import hash_password
 from web.serve import CONFIG_FILE
 
 DEMO = ("alice", "bob")
+MOST_COUNTED = 1000  # recordings, before an account is deleted
 
 
 class NotDone(Exception):
@@ -53,7 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     user = commands.add_parser("user", help="accounts").add_subparsers(dest="action", required=True)
     user.add_parser("list", help="all accounts")
     for action, what in (("add", "make an account"), ("passwd", "set a password and end all logins"), ("delete", "account and recordings")):
-        user.add_parser(action, help=what).add_argument("name")
+        made = user.add_parser(action, help=what, allow_abbrev=False)
+        made.add_argument("name")
+        if action == "delete":
+            made.add_argument("--yes", action="store_true", help="without asking")
     return parser
 
 
@@ -62,15 +67,43 @@ async def _do(asked: argparse.Namespace, config: Config) -> int:
         if asked.command == "demo":
             await _demo(database)
         elif asked.action == "add":
-            await _add(database, asked.name, _new_password())
+            await _check_free(database, asked.name)
+            given = _new_password()
+            await _add(database, asked.name, given.text)
+            _show_made_up(given)
         elif asked.action == "passwd":
-            await _passwd(database, await _known(database, asked.name), _new_password())
+            user = await _known(database, asked.name)
+            given = _new_password()
+            await _passwd(database, user, given.text)
+            _show_made_up(given)
         elif asked.action == "delete":
-            await _delete(database, await _known(database, asked.name), config.storage.path)
+            user = await _known(database, asked.name)
+            if not asked.yes:
+                await _confirm(database, user)
+            await _delete(database, user, config.storage.path)
         else:
-            for user in await database.run(users.everybody):
-                print(f"{user.username}\t{stamp(user.created_at)}")
+            await _list(database)
     return 0
+
+
+async def _list(database: Database) -> None:
+    """Oldest first: name, since when, and who the owner is."""
+    owner = await database.run(users.owner_id)
+    for user in await database.run(users.everybody):
+        print(f"{user.username}\t{stamp(user.created_at)}" + ("\towner" if user.id == owner else ""))
+
+
+async def _check_free(database: Database, name: str) -> None:
+    """Before a password is asked for. Raises BadRequest for what can be no name, NotDone for one that is taken."""
+    fields = Fields({"username": name})
+    username = fields.username()
+    fields.check()
+    if await database.run(users.find, username) is not None:
+        raise _taken(name)
+
+
+def _taken(name: str) -> NotDone:
+    return NotDone(f"{name} is taken; `run.py user passwd {name}` gives it another password")
 
 
 async def _add(database: Database, name: str, password: str) -> User:
@@ -80,7 +113,7 @@ async def _add(database: Database, name: str, password: str) -> User:
     try:
         return await database.run(users.create, username, hash_password(checked))
     except Clash:
-        raise NotDone(f"{name} is taken; `run.py user passwd {name}` gives it another password") from None
+        raise _taken(name) from None
 
 
 async def _passwd(database: Database, user: User, password: str) -> None:
@@ -115,18 +148,43 @@ async def _known(database: Database, name: str) -> User:
     return user
 
 
-def _new_password() -> str:
-    """Asked twice at a terminal, else the first line of stdin; a random one, which is printed, where none is given."""
+class Password(NamedTuple):
+    """A new password, and whether it was made up here: then somebody has to be told."""
+
+    text: str
+    made_up: bool
+
+
+def _new_password() -> Password:
+    """Asked twice at a terminal, else the first line of stdin; a random one where none is given."""
     if sys.stdin.isatty():
         given = getpass.getpass("Password (empty: make one up): ")
         if given and given != getpass.getpass("Again: "):
             raise NotDone("the two are not the same")
     else:
         given = sys.stdin.readline().rstrip("\n")
-    if not given:
-        given = secrets.token_urlsafe(12)
-        print(given)
-    return given
+    return Password(given or secrets.token_urlsafe(12), not given)
+
+
+def _show_made_up(password: Password) -> None:
+    """When it is the account's: what failed has no password."""
+    if password.made_up:
+        print(password.text)
+
+
+async def _confirm(database: Database, user: User) -> None:
+    """What goes, and to whom the server then belongs; the name has to be typed. Raises NotDone."""
+    count = len(await database.run(recordings.of_user, user.id, MOST_COUNTED))
+    more = "more than " if count == MOST_COUNTED else ""
+    print(f"{user.username} goes for good, with {more}{count} recording{'' if count == 1 else 's'}.", file=sys.stderr)
+    everybody = await database.run(users.everybody)
+    if user.id == await database.run(users.owner_id) and len(everybody) > 1:
+        print(f"{user.username} is the owner; {everybody[1].username} will be.", file=sys.stderr)
+    if not sys.stdin.isatty():
+        raise NotDone(f"nothing was deleted: `run.py user delete {user.username} --yes` deletes without asking")
+    typed = await asyncio.to_thread(input, "Type the name to delete it: ")
+    if typed.strip().lower() != user.username.lower():
+        raise NotDone("nothing was deleted")
 
 
 if __name__ == "__main__":

@@ -186,7 +186,17 @@ async def test_an_account_that_is_deleted_from_the_command_line(server: StartSer
             await ear.listen("ada")
             socket = await ada.http.ws_connect(f"{running.url}/ws/presence", headers={"Origin": running.url})
             assert (await socket.receive()).type is aiohttp.WSMsgType.TEXT
-            command = [sys.executable, "-m", "web.commands", "--config", str(running.folder / "config.toml"), "user", "delete", "ada"]
+            command = [
+                sys.executable,
+                "-m",
+                "web.commands",
+                "--config",
+                str(running.folder / "config.toml"),
+                "user",
+                "delete",
+                "ada",
+                "--yes",
+            ]
             await asyncio.to_thread(subprocess.run, command, cwd=ROOT, check=True)
             while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 pass

@@ -2,6 +2,9 @@
 
 import asyncio
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 
 from db import friendships, recordings, users
 from db.connection import Database
+from tests.running import ROOT
 from web.app import DATABASE
 from web.commands import main
 from web.passwords import HASHER
@@ -65,6 +69,49 @@ def test_an_unknown_name(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "run.py: there is no user ada\n" * 2
 
 
+def test_nothing_is_printed_for_what_fails(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is taken, or can be none, is told before a password is made up or asked for."""
+    assert run("user", "add", "ada", typed="correct horse") == 0
+    for name in ("ada", "a"):
+        assert run("user", "add", name) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 2
+
+
+def test_the_owner_is_listed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Name, since when, and `owner` behind the one who is it."""
+    for name in ("ada", "ben"):
+        assert run("user", "add", name, typed="correct horse") == 0
+    assert run("user", "list") == 0
+    assert [line.split("\t")[2:] for line in capsys.readouterr().out.splitlines()] == [["owner"], []]
+
+
+def test_deletion_is_asked_for(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal it takes --yes; what goes, and whose the server will be, is said."""
+    for name in ("ada", "ben"):
+        assert run("user", "add", name, typed="correct horse") == 0
+    assert run("user", "delete", "ada", typed="ada\n") == 1
+    said = capsys.readouterr().err
+    assert "ada goes for good, with 0 recordings" in said and "ada is the owner; ben will be" in said and "--yes" in said
+    assert run("user", "list") == 0
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_the_name_is_typed_at_a_terminal(run: Run, tmp_path: Path) -> None:
+    """Another answer deletes nothing."""
+    assert run("user", "add", "ada", typed="correct horse") == 0
+    command = [sys.executable, "-m", "web.commands", "--config", str(tmp_path / "config.toml"), "user", "delete", "ada"]
+    for typed, status in ((b"no\n", 1), (b"Ada\n", 0)):
+        controller, terminal = os.openpty()
+        try:
+            child = subprocess.Popen(command, cwd=ROOT, stdin=terminal, stdout=terminal, stderr=terminal)
+            os.write(controller, typed)
+            assert child.wait(60) == status
+        finally:
+            os.close(controller)
+            os.close(terminal)
+
+
 async def test_delete(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The account is gone, and the files of its recordings."""
     assert await asyncio.to_thread(run, "user", "add", "ada", typed="correct horse") == 0
@@ -72,7 +119,7 @@ async def test_delete(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[st
         row = await database.run(recordings.begin, "ada", "a1", None, datetime.now(UTC))
     folder = tmp_path / "var" / row.folder
     folder.mkdir(parents=True)
-    assert await asyncio.to_thread(run, "user", "delete", "Ada") == 0
+    assert await asyncio.to_thread(run, "user", "delete", "Ada", "--yes") == 0
     assert await asyncio.to_thread(run, "user", "list") == 0
     assert capsys.readouterr().out == ""
     assert not folder.exists()
