@@ -127,7 +127,9 @@ class Doors:
         self.most_strangers = int(STRANGERS * self.most)
         self._listening, self._is_proxy = listening, is_proxy
         self._accepting: Accepting | None = None
-        self._handshake: dict[str, Any] = {} if context is None else {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S}
+        self._handshake: dict[str, Any] = {}
+        if context is not None:
+            self.serve_with(context)
         self._guests: dict[Guest, None] = {}  # both in the order they came
         self._strangers: dict[Guest, None] = {}  # and some who have signed in since it was last looked
         self._dropped = dict.fromkeys(("stranger", "idle", "crowd", "newcomer", "handshake", "descriptors"), 0)
@@ -147,6 +149,10 @@ class Doors:
 
     def __len__(self) -> int:
         return len(self._guests)
+
+    def serve_with(self, context: ssl.SSLContext) -> None:
+        """Whoever comes from now on gets this certificate; who is in, or just shaking hands, keeps the one before it."""
+        self._handshake = {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S}
 
     def samples(self) -> Iterable[Sample]:
         """For /metrics."""
