@@ -132,6 +132,7 @@ async def _verified(request: web.Request, username: str, password: str) -> User:
     user = await request.app[DB].run(users.find, username)
     right = await request.app[PASSWORDS].verify(None if user is None else user.password_hash, password)
     if user is None or not right:
+        request.app[ATTEMPTS].failed(address)
         raise BadCredentials
     request.app[ATTEMPTS].succeeded(username, address)
     return user

@@ -1,5 +1,6 @@
 """How often a password may be guessed: a bucket a name and address, a larger one an address. And how often one may join."""
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from ipaddress import IPv6Address, ip_network
 
 from sfu.errors import TooMany
 from web.addresses import parsed_address
+
+logger = logging.getLogger(__name__)
 
 NAME_BURST, NAME_REFILL_S = 10, 30.0
 ADDRESS_BURST, ADDRESS_REFILL_S = 100, 3.0
@@ -62,6 +65,10 @@ class Attempts:
         if wait := self._joins.take(place_of(address)):
             raise TooMany("Too many have joined from here; wait a little.", retry_after_s=wait)
 
+    def failed(self, address: str) -> None:
+        """The password was wrong: the log has the address for who blocks such, and never the name. `begin` bounds the lines too."""
+        logger.warning("login failed from %s", address)
+
     def succeeded(self, username: str, address: str) -> None:
         """The password was right: that attempt does not count."""
         place = place_of(address)
@@ -70,9 +77,11 @@ class Attempts:
 
 
 def place_of(address: str) -> str:
-    """Where somebody sits: an IPv4 address, or the /64 that an IPv6 host has all to itself."""
+    """Where somebody sits, in one spelling: an IPv4 address, or the /64 that an IPv6 host has all to itself."""
     parsed = parsed_address(address)
-    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((parsed, 64), strict=False))
+    return address if parsed is None else str(parsed)
 
 
 def _key(username: str, place: str) -> str:

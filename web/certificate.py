@@ -1,6 +1,6 @@
 """TLS as `http.tls` wants it: which kind is in force, and the self-signed certificate, made once and kept.
 
-Everything here blocks (disk, key generation): it is for the time before the loop turns.
+Everything here blocks (disk, key generation): it is for the time before the loop turns, or for a thread.
 """
 
 import ipaddress
@@ -43,7 +43,7 @@ def tls_context(http: Http, storage: Path) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.set_alpn_protocols(["http/1.1"])
     if kind == "self-signed":
-        context.load_cert_chain(kept_certificate(storage / "keys" / "self-signed.pem", _names_asked_for(http), _names_of_machine(http)))
+        context.load_cert_chain(kept_certificate(certificate_file(http, storage), _names_asked_for(http), _names_of_machine(http)))
         return context
     assert http.cert is not None and http.key is not None, "sfu.checks lets nothing else pass"
     try:
@@ -51,6 +51,28 @@ def tls_context(http: Http, storage: Path) -> ssl.SSLContext | None:
     except (OSError, ValueError) as error:  # SSLError is an OSError
         raise ConfigError(f"http.cert, http.key: {http.cert} and {http.key} cannot be used: {error}") from error
     return context
+
+
+def certificate_file(http: Http, storage: Path) -> Path:
+    """Where the certificate lies that is served; with TLS in force only."""
+    return http.cert if tls_in_force(http) == "files" and http.cert is not None else storage / "keys" / "self-signed.pem"
+
+
+def state_of(http: Http, storage: Path) -> object:
+    """Compares unequal once what is served has to be read again: a file is another one, wherever links lead, or its time has come."""
+    if tls_in_force(http) == "files":
+        return [_stamp(file) for file in (http.cert, http.key)]
+    file = certificate_file(http, storage)
+    return [_stamp(file), _still_good(file, _names_asked_for(http))]
+
+
+def _stamp(file: Path | None) -> tuple[int, ...] | None:
+    """What tells one content of a file from the next; None where there is none."""
+    try:
+        found = os.stat(file) if file is not None else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def kept_certificate(file: Path, asked_for: Iterable[str], more: Iterable[str] = ()) -> Path:

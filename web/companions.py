@@ -13,6 +13,7 @@ from sfu.errors import NotAllowed, NotFound, NotSignedIn, Refused
 from web.answers import created, nothing, ok, stamp
 from web.bodies import fields_of
 from web.channel import NO_SUCH_THING, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel
+from web.cookies import cookies_of
 from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, CONFIG, PRESENCE, SWITCHBOARD
 from web.origin import serves_https
 from web.pairing import LIFE, Pairing, WrongCode
@@ -84,7 +85,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
 
 async def _visitor(request: web.Request, pairing: Pairing) -> User | None:
     """The owner, or None for a device that has the pass or the code. Raises NotSignedIn, NotAllowed, WrongCode."""
-    if pairing.is_pass(request.cookies.get(_cookie(request, pairing), "")):
+    if any(pairing.is_pass(given) for given in cookies_of(request, _cookie(request, pairing))):
         return None
     if "code" in request.query:
         if not pairing.is_code(request.query["code"]):

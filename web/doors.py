@@ -9,24 +9,26 @@ import logging
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from sfu.accepting import Accepting
 from sfu.ice import Address
 from web import patience
 from web.addresses import is_loopback
 from web.attempts import place_of
-from web.failures import mishap, no_http
+from web.failures import mishap, no_http, too_long, translated
 from web.operations import Sample
 from web.session import LOGIN, TOKEN
 from web.shares import connections
 
 logger = logging.getLogger(__name__)
+
+Asked = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 STRANGERS = 1 / 8  # of the connections, without a login or a token: 1,024 of 8,192
 A_PART = 4  # of the strangers: who brings more than one in so many is asked first, busy or not
@@ -34,6 +36,9 @@ A_CROWD = 300  # in use by one user: 256 sockets, and requests; beyond it she ma
 AT_ONCE = 16  # give way together, so that looking for them costs little each
 ACCEPTS = 4  # in one go; packets of sound wait meanwhile
 HANDSHAKE_S = 10.0  # of TLS
+# Of one request's head. A login portal on the same host sets up to 16 KB of cookies; a stranger can make us keep 64 times as much.
+LONGEST_HEADER, MOST_HEADERS = 24 * 1024, 64
+TOO_MANY = "Too many headers"  # what aiohttp says of those; the exception is one of many uses
 
 
 class Guest(web.RequestHandler):
@@ -44,6 +49,7 @@ class Guest(web.RequestHandler):
     def __init__(self, doors: "Doors", place: Hashable) -> None:
         """place: where it comes from; None where that says nothing of who it is."""
         speaking: dict[str, Any] = {"access_log": None, "keepalive_timeout": patience.HEAD_S}
+        speaking |= {"max_field_size": LONGEST_HEADER, "max_headers": MOST_HEADERS}
         super().__init__(doors.server, loop=asyncio.get_running_loop(), **speaking)
         self._doors = doors
         self._asked: web.BaseRequest | None = None
@@ -71,11 +77,18 @@ class Guest(web.RequestHandler):
             self.transport.abort()
         self._doors.forget(self)
 
-    async def _handle_request(self, request: web.BaseRequest, *more: Any) -> tuple[web.StreamResponse, bool]:
-        """aiohttp's: handler and answer, whole files included."""
+    async def _handle_request(self, request: web.BaseRequest, start: float | None, handler: Asked) -> tuple[web.StreamResponse, bool]:
+        """aiohttp's: handler and answer, whole files included. What it refuses before our part begins is told as we tell failures."""
+
+        async def asked(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except web.HTTPException as answer:  # an Expect that nobody can meet
+                return translated(answer)
+
         self._asked = request
         try:
-            return await super()._handle_request(request, *more)
+            return await super()._handle_request(request, start, asked)
         finally:
             self.recognised()
             self._asked = None
@@ -85,7 +98,10 @@ class Guest(web.RequestHandler):
     ) -> web.StreamResponse:
         """aiohttp's: what is no HTTP, or a head that is too long. It logs; the answer is a problem document, as all that go wrong."""
         super().handle_error(request, status, exc, message)
-        answer = no_http() if status < 500 else mishap()
+        if (isinstance(exc, http_exceptions.LineTooLong) and exc.args[1] == LONGEST_HEADER) or TOO_MANY in str(message):
+            answer = too_long(LONGEST_HEADER, MOST_HEADERS)
+        else:
+            answer = no_http() if status < 500 else mishap()
         answer.force_close()
         return answer
 
@@ -111,7 +127,9 @@ class Doors:
         self.most_strangers = int(STRANGERS * self.most)
         self._listening, self._is_proxy = listening, is_proxy
         self._accepting: Accepting | None = None
-        self._handshake: dict[str, Any] = {} if context is None else {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S}
+        self._handshake: dict[str, Any] = {}
+        if context is not None:
+            self.serve_with(context)
         self._guests: dict[Guest, None] = {}  # both in the order they came
         self._strangers: dict[Guest, None] = {}  # and some who have signed in since it was last looked
         self._dropped = dict.fromkeys(("stranger", "idle", "crowd", "newcomer", "handshake", "descriptors"), 0)
@@ -131,6 +149,10 @@ class Doors:
 
     def __len__(self) -> int:
         return len(self._guests)
+
+    def serve_with(self, context: ssl.SSLContext) -> None:
+        """Whoever comes from now on gets this certificate; who is in, or just shaking hands, keeps the one before it."""
+        self._handshake = {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S}
 
     def samples(self) -> Iterable[Sample]:
         """For /metrics."""

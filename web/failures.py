@@ -29,8 +29,7 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException as answer:
         if answer.status < 400:
             raise
-        kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
-        return problem(answer.status, CODES.get(answer.status, answer.reason.lower().replace(" ", "_")), answer.reason, headers=kept)
+        return translated(answer)
     except (http_exceptions.HttpProcessingError, web.RequestPayloadError):
         response = problem(400, "bad_request", "The body is not encoded as its headers say.")
         response.force_close()  # where the next request would begin is anybody's guess
@@ -42,6 +41,12 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         return mishap()
 
 
+def translated(answer: web.HTTPException) -> web.Response:
+    """What aiohttp raises as plain text, as the problem document that it should be."""
+    kept = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+    return problem(answer.status, CODES.get(answer.status, answer.reason.lower().replace(" ", "_")), answer.reason, headers=kept)
+
+
 def mishap() -> web.Response:
     """500, for what nobody foresaw."""
     return problem(500, "internal_error", "Something went wrong here. It has been noted.")
@@ -50,6 +55,12 @@ def mishap() -> web.Response:
 def no_http() -> web.Response:
     """400, for what does not even become a request."""
     return problem(400, "bad_request", "This is not HTTP as it should be, or its head is too long.")
+
+
+def too_long(most_bytes: int, most_lines: int) -> web.Response:
+    """431, for a header that is longer than is taken, or too many of them: cookies as a rule."""
+    detail = f"A header has more than {most_bytes} bytes, or there are more than {most_lines}; other software's cookies, perhaps."
+    return problem(431, "headers_too_large", detail)
 
 
 def problem(

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from aiohttp import hdrs, web
 
 from sfu.errors import Draining, NotSignedIn
-from web.addresses import is_loopback
 from web.keys import METRICS, PRESENCE, READINESS, TRANSCODING
 from web.openapi import document
+from web.origin import is_from_this_machine
 from web.session import current_user
 
 
@@ -58,10 +58,10 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Prometheus' text format: for a token with that scope, or from this machine itself, not through a proxy."""
+    """Prometheus' text format: for a token with that scope, or for who asks on this machine itself, not through a proxy."""
     if hdrs.AUTHORIZATION in request.headers:
         await current_user(request, "metrics")
-    elif not is_loopback(request.remote or "") or "X-Forwarded-For" in request.headers:
+    elif not is_from_this_machine(request):
         raise NotSignedIn("These figures are for a token with the scope metrics.")
     samples = [sample for source in request.app[METRICS] for sample in source()]
     return web.Response(body=exposition(samples).encode(), headers={hdrs.CONTENT_TYPE: "text/plain; version=0.0.4; charset=utf-8"})

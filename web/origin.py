@@ -1,15 +1,18 @@
 """Who is asking, by which name, over what: the request's address, scheme and site, as far as proxies are believed."""
 
 import ipaddress
+from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from sfu.config import Http
 from sfu.errors import ConfigError
-from web.addresses import parsed_address
+from web.addresses import is_loopback, parsed_address
 from web.certificate import tls_in_force
+from web.forwarded import Parsed, is_marked, told
+from web.sites import DEFAULT_PORTS, origin_of
 
-DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+OF_SOCKETS = {"ws": "http", "wss": "https"}  # some proxies tell these for a handshake
 
 
 def serves_https(http: Http) -> bool:
@@ -17,34 +20,42 @@ def serves_https(http: Http) -> bool:
     return http.public_url.lower().startswith("https:") or tls_in_force(http) != "off"
 
 
+def is_from_this_machine(request: web.BaseRequest) -> bool:
+    """Whether a program on this machine asks this machine: by loopback, by its name, and not for somebody else.
+
+    The name is looked at because a page in a browser here can have a name of its own point to this machine.
+    """
+    called = origin_of(f"http://{request.headers.get(hdrs.HOST, '')}") or ""
+    return is_loopback(urlsplit(called).hostname or "") and is_loopback(request.remote or "") and not is_marked(request.headers)
+
+
 class Addresses:
     """Reads requests under one `http` branch of the settings. Raises ConfigError for a proxy that is no address."""
 
     def __init__(self, http: Http) -> None:
         self._public = _without_default_port(http.public_url.rstrip("/").lower())
+        self._public_origin = origin_of(self._public)
         try:
             self._trusted = [ipaddress.ip_network(proxy, strict=False) for proxy in http.trusted_proxies]
         except ValueError as error:
             raise ConfigError(f"http.trusted_proxies: {error}") from None
 
     def client(self, request: web.BaseRequest) -> str:
-        """The address of who asks: the last one in X-Forwarded-For that is not a trusted proxy, if a trusted one told it."""
-        remote = request.remote or ""
-        if self.is_trusted(remote):
-            for told in reversed(_told(request, "X-Forwarded-For")):
-                if not told.strip():
-                    break
-                remote = told.strip()[:64]
-                if not self.is_trusted(remote):
-                    break
-        return remote
+        """The address of who asks, in its one spelling: the last one that a trusted proxy tells, from the near end on; else the peer's."""
+        peer = parsed_address(request.remote or "")
+        if peer is None:
+            return request.remote or ""
+        address = told(request.headers, self._trusts).address if self._trusts(peer) else None
+        return str(address or peer)
 
     def scheme(self, request: web.BaseRequest) -> str:
         """http or https, as the browser sees it."""
         if self.is_trusted(request.remote or ""):
-            told = _told(request, "X-Forwarded-Proto")[-1].strip().lower()
-            if told in DEFAULT_PORTS:
-                return told
+            scheme = told(request.headers, self._trusts).scheme or ""
+            if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+                scheme = OF_SOCKETS.get(scheme, scheme)
+            if scheme in DEFAULT_PORTS:
+                return scheme
         return "https" if request.secure else "http"
 
     def site(self, request: web.BaseRequest) -> str:
@@ -56,21 +67,20 @@ class Addresses:
         return self._public or self.site(request)
 
     def is_own_origin(self, request: web.BaseRequest) -> bool:
-        """Whether the request's Origin is there and is this site."""
-        origin = _without_default_port(request.headers.get("Origin", "").lower())
-        return "://" in origin and not origin.endswith("://") and origin in (self.site(request), self._public)
+        """Whether the request has one Origin and that is this site, in whatever spelling."""
+        said = request.headers.getall(hdrs.ORIGIN, [])
+        origin = origin_of(said[0]) if len(said) == 1 else None
+        return origin is not None and origin in (origin_of(self.site(request)), self._public_origin)
 
     def is_trusted(self, address: str) -> bool:
         """Whether that is one of our proxies."""
         parsed = parsed_address(address)
-        return parsed is not None and any(parsed in network for network in self._trusted)
+        return parsed is not None and self._trusts(parsed)
 
-
-def _told(request: web.BaseRequest, name: str) -> list[str]:
-    """The items of a list header, of all its lines: a proxy may add a line of its own after what a client made up."""
-    return ",".join(request.headers.getall(name, [""])).split(",")
+    def _trusts(self, address: Parsed) -> bool:
+        return any(address in network for network in self._trusted)
 
 
 def _without_default_port(origin: str) -> str:
     scheme, _, _ = origin.partition("://")
-    return origin.removesuffix(DEFAULT_PORTS.get(scheme, ""))
+    return origin.removesuffix(f":{DEFAULT_PORTS.get(scheme)}")

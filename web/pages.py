@@ -3,16 +3,17 @@
 from aiohttp import hdrs, web
 
 from web.keys import CLIENT
+from web.ranges import SentFile
 
 # Always ask, and be told "not changed": so a new version is there with the next load.
-FRESH = {hdrs.CACHE_CONTROL: "no-cache"}
+FRESH: dict[str, str] = {hdrs.CACHE_CONTROL: "no-cache"}
 
 
 async def page(request: web.Request) -> web.StreamResponse:
     """The page; what it shows is decided in the browser, by the address."""
-    return web.FileResponse(request.app[CLIENT] / "index.html", headers={**FRESH, hdrs.CONTENT_TYPE: "text/html; charset=utf-8"})
+    return SentFile(request.app[CLIENT] / "index.html", {**FRESH, hdrs.CONTENT_TYPE: "text/html; charset=utf-8"})
 
 
 async def asset(request: web.Request) -> web.StreamResponse:
     """A part of the page. The route lets no other name through than plain ones below the client's folder."""
-    return web.FileResponse(request.app[CLIENT] / request.match_info["asset"], headers=FRESH)
+    return SentFile(request.app[CLIENT] / request.match_info["asset"], FRESH)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import re
 from pathlib import Path
 
 from aiohttp import hdrs, web
@@ -14,6 +13,7 @@ from web import patience
 from web.children import ChildFailed
 from web.failures import problem
 from web.keys import ARCHIVE, TRANSCODING
+from web.ranges import SentFile, part_of, tag_of
 from web.recordings import allowed, variant_of
 from web.session import current_user
 from workers import opusfile, wav
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 VARIANTS = ("original", "denoised", "both")
 TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
-RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 async def audio(request: web.Request) -> web.StreamResponse:
@@ -55,13 +54,13 @@ async def audio(request: web.Request) -> web.StreamResponse:
 async def _sent(request: web.Request, file: Path, headers: dict[str, str]) -> web.StreamResponse:
     """A whole file, or the range of it that is asked for."""
     try:
-        size = (await asyncio.to_thread(file.stat)).st_size
+        stat = await asyncio.to_thread(file.stat)
     except FileNotFoundError:
         raise NotFound("It has just been deleted.") from None
-    wanted = None if hdrs.IF_RANGE in request.headers else _range(request, size, "")
-    if wanted is not None and wanted[0] >= wanted[1]:
-        return _no_such_range(size)
-    return web.FileResponse(file, headers=headers)
+    part = part_of(request, stat.st_size, tag_of(stat), stat.st_mtime)
+    if part is not None and part[0] >= part[1]:
+        return _no_such_range(stat.st_size)
+    return SentFile(file, headers, part)
 
 
 def _no_such_range(size: int) -> web.Response:
@@ -85,7 +84,9 @@ async def _view(
     """A WAV that is nowhere: its length is known, its bytes are decoded as they are sent."""
     size = wav.size(samples, 2 if variant == "both" else 1)
     headers |= {hdrs.ACCEPT_RANGES: "bytes", hdrs.ETAG: f'"{tag}"'}
-    wanted = _range(request, size, f'"{tag}"')
+    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    wanted = part_of(request, size, f'"{tag}"')
     start, stop = wanted or (0, size)
     if start >= stop:
         return _no_such_range(size)
@@ -117,17 +118,6 @@ async def written(response: web.StreamResponse, piece: bytes) -> None:
     """Raises TimeoutError where the client takes nothing."""
     async with asyncio.timeout(patience.STALLED_S):
         await response.write(piece)
-
-
-def _range(request: web.Request, size: int, tag: str) -> tuple[int, int] | None:
-    """First byte and the one after the last (not above the first: there are none such); None where no single range is asked for."""
-    wanted = RANGE.fullmatch(request.headers.get(hdrs.RANGE, "").strip())
-    if wanted is None or wanted.group() == "bytes=-" or request.headers.get(hdrs.IF_RANGE, tag) != tag:
-        return None
-    first, last = wanted.groups()
-    if not first:
-        return max(0, size - int(last)), size
-    return int(first), min(size, int(last) + 1) if last else size
 
 
 def _choice(request: web.Request, name: str, known: tuple[str, ...]) -> str:

@@ -29,6 +29,7 @@ from web.certificate import tls_context
 from web.doors import Doors
 from web.keys import ADDRESSES, METRICS, READINESS
 from web.operations import drain
+from web.renewal import Renewal
 from workers.pages import collapse, grow_large
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ END_S = 9.0  # everything closed; a service supervisor waits 10
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit status: 0, 2 for a bad setting, 1 for an end that took too long."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it asks for the certificate to be read again, which is about to be read
     parser = argparse.ArgumentParser(prog="run.py serve", description="Serve Hushcast.")
     parser.add_argument("--config", type=Path, default=CONFIG_FILE, help="settings (default: config.toml beside run.py)")
     file: Path = parser.parse_args(arguments).config
@@ -74,7 +76,8 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
     try:
         await runner.setup()
         settle()
-        async with doors_of(runner, sockets, context):
+        async with doors_of(runner, sockets, context) as doors, Renewal(config.http, config.storage.path, doors.serve_with) as renewal:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renewal.ask)
             say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
             await stop.wait()
             logger.info("closing")

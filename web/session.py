@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from contextlib import nullcontext
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiohttp import hdrs, web
 from aiohttp_session import AbstractStorage, Session, get_session, new_session
@@ -13,6 +13,7 @@ from db.connection import Database
 from db.models import ListenLink, Login, Token, User
 from sfu.errors import BadCredentials, NoSuchUser, NotFriends, NotSignedIn, WrongScope
 from web.channel import Channel
+from web.cookies import cookies_of, secrets_in, with_neighbours
 from web.keys import ADDRESSES, DB, PRESENCE, SWITCHBOARD
 from web.secret import digest, fresh
 
@@ -158,14 +159,17 @@ async def _token_user(request: web.Request, scope: str | None) -> User:
 
 
 class LoginStorage(AbstractStorage):
-    """Sessions are rows of the table of logins; the cookie is a secret of which the row keeps the digest."""
+    """Sessions are rows of the table of logins; the cookie is a secret of which the row keeps the digest.
+
+    Of several secrets that come the good one counts: a stale cookie may be beside it, and another server's secret within it.
+    """
 
     def __init__(self, https: bool) -> None:
         super().__init__(cookie_name="__Host-hushcast" if https else "hushcast", secure=https, samesite="Lax", max_age=MAX_AGE_S)
 
     async def load_session(self, request: web.Request) -> Session:
-        cookie = self.load_cookie(request)
-        login = None if not cookie else await _database(request).run(logins.find, digest(cookie))
+        digests = [digest(secret) for secret in self._secrets(request)]
+        login = await _database(request).run(_first, digests) if digests else None
         if login is None:
             return await self.new_session()
         request[LOGIN] = login
@@ -179,7 +183,7 @@ class LoginStorage(AbstractStorage):
         if session.empty:
             if session.identity is not None:
                 await _database(request).run(logins.remove_digest, session.identity)
-            self._forget(response)
+            self._remember(request, response, "")
         elif session.new:
             secret = fresh()
             agent = request.headers.get(hdrs.USER_AGENT, "")[:200].encode("utf-8", "replace").decode()
@@ -190,17 +194,28 @@ class LoginStorage(AbstractStorage):
                 raise BadCredentials("The password has just been changed.")
             if LOGIN in request:
                 await _replaced(request.app, request[LOGIN], login)
-            self._remember(response, secret)
+            self._remember(request, response, secret)
         elif await _database(request).run(logins.touch, str(session.identity)):
-            self._remember(response, self.load_cookie(request) or "")
+            good = [secret for secret in self._secrets(request) if digest(secret) == session.identity]
+            self._remember(request, response, *good)
 
-    def _remember(self, response: web.StreamResponse, secret: str) -> None:
-        response.set_cookie(
-            self.cookie_name, secret, path="/", max_age=MAX_AGE_S, httponly=True, samesite="Lax", secure=self.cookie_params["secure"]
-        )
+    def _secrets(self, request: web.Request) -> list[str]:
+        return secrets_in(cookies_of(request, self.cookie_name))
 
-    def _forget(self, response: web.StreamResponse) -> None:
-        response.del_cookie(self.cookie_name, path="/", httponly=True, samesite="Lax", secure=self.cookie_params["secure"])
+    def _remember(self, request: web.Request, response: web.StreamResponse, secret: str) -> None:
+        """secret: this server's, "" to forget it. What else is in the cookie is other servers', but for the login that was."""
+        known: Login | None = request.get(LOGIN)
+        others = [other for other in self._secrets(request) if known is None or digest(other) != known.digest]
+        where: dict[str, Any] = {"path": "/", "httponly": True, "samesite": "Lax", "secure": self.cookie_params["secure"]}
+        if value := with_neighbours(secret, others):
+            response.set_cookie(self.cookie_name, value, max_age=MAX_AGE_S, **where)
+        else:
+            response.del_cookie(self.cookie_name, **where)
+
+
+def _first(digests: Iterable[str]) -> Login | None:
+    """The first of these logins that there is. For the database's thread."""
+    return next(filter(None, map(logins.find, digests)), None)
 
 
 def _database(request: web.Request) -> Database:

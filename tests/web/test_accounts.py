@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
@@ -81,6 +82,31 @@ async def test_guessing_ends(house: House) -> None:
     assert response.status == 429 and int(response.headers["Retry-After"]) >= 1
     assert (await response.json(content_type=None))["code"] == "too_many_attempts"
     assert (await house.guest().ask("POST", "/api/login", {"username": "bob", "password": PASSWORD}))[0] == 200
+
+
+async def test_a_new_port_is_no_new_guesser(open_house: OpenHouse, caplog: pytest.LogCaptureFixture) -> None:
+    """Behind a proxy that writes ports guesses come to an end, each is one line of the log with the address, and sessions show it."""
+    house = await open_house(trusted_proxies=("127.0.0.0/8", "10.0.0.0/8"))
+    alice, thief = await house.user("alice"), house.guest()
+    written = [f'"[2001:db8:2::{number + 1:x}]:{40_000 + number}"' for number in range(12)]
+    statuses = []
+    for each in written:
+        guess = {"username": "alice", "password": "not the right one"}
+        statuses.append((await thief.ask("POST", "/api/login", guess, headers={"X-Forwarded-For": f"192.0.2.9, {each}, 10.0.0.1:8080"}))[0])
+    assert statuses == [401] * 10 + [429] * 2
+    lines = [record.getMessage() for record in caplog.records if record.name == "web.attempts"]
+    assert lines == [f"login failed from 2001:db8:2::{number + 1:x}" for number in range(10)]
+    assert "not the right one" not in caplog.text and "alice" not in caplog.text
+    for written_as, address in (
+        ("203.0.113.9:51008", "203.0.113.9"),
+        ("for=_hidden", "127.0.0.1"),
+        ('for="[2001:db8::9]:443"', "2001:db8::9"),
+    ):
+        header = "Forwarded" if "=" in written_as else "X-Forwarded-For"
+        right = {"username": "alice", "password": PASSWORD}
+        assert (await alice.ask("POST", "/api/login", right, headers={header: written_as}))[0] == 200
+        [mine] = [each for each in (await alice.ask("GET", "/api/me/sessions"))[1] if each["current"]]
+        assert mine["address"] == address
 
 
 async def test_a_new_password_ends_the_other_logins(house: House) -> None:

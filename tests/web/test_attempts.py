@@ -54,6 +54,10 @@ def test_a_network_of_ones_own_is_one_place() -> None:
     attempts.begin("alice", "2001:db8:1:3::1")
     for number in range(2 * NAME_BURST):
         attempts.begin("alice", f"::ffff:192.0.2.{number}")
+    for number in range(NAME_BURST):
+        attempts.begin("bob", ("192.0.2.1", "::ffff:192.0.2.1")[number % 2])
+    with pytest.raises(TooMany):
+        attempts.begin("bob", "::ffff:c000:201")
 
 
 def test_an_address_joins_so_often() -> None:

@@ -20,7 +20,7 @@ from tests.web.quiet import quiet
 from web import doors
 from web.app import make_app
 from web.certificate import tls_context
-from web.doors import Doors, Guest
+from web.doors import LONGEST_HEADER, MOST_HEADERS, Doors, Guest
 from web.serve import bind, doors_of, runner_of
 from web.shares import MOST_CONNECTIONS
 
@@ -166,13 +166,12 @@ async def test_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 NO_HTTP = (
     b"GET /whip/alice?title=" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"GET /healthz HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + b"x" * 10_000 + b"\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
     b"GET /healthz HTTP/1.1\r\n\r\n",
 )
 
 
-@pytest.mark.parametrize("said", NO_HTTP, ids=("address", "header", "garbage", "host"))
+@pytest.mark.parametrize("said", NO_HTTP, ids=("address", "garbage", "host"))
 async def test_what_is_no_http_is_told_as_any_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     """A problem document that repeats nothing of what was said, and the end of the connection."""
     async with house(tmp_path, monkeypatch, most=4) as here:
@@ -184,6 +183,45 @@ async def test_what_is_no_http_is_told_as_any_failure(tmp_path: Path, monkeypatc
         document = json.loads(body)
         assert (document["type"], document["status"], document["code"]) == ("about:blank", 400, "bad_request")
         assert b"xxx" not in body and await is_answered(*await here.stranger())
+
+
+def cookies(size: int) -> bytes:
+    """A request with a login portal's cookies beside its own."""
+    return b"GET /healthz HTTP/1.1\r\nHost: a\r\nCookie: sso=" + b"x" * size + b"; hushcast=y\r\n\r\n"
+
+
+async def told(here: House, said: bytes) -> tuple[int, dict[str, object]]:
+    """Status and problem document of what is answered to that, and to nothing after it."""
+    reader, writer = await here.stranger()
+    writer.write(said)
+    async with asyncio.timeout(20):
+        head = await reader.readuntil(b"\r\n\r\n")
+        [length] = re.findall(rb"(?i)content-length: (\d+)", head)
+        body = await reader.readexactly(int(length))
+    return int(head.split()[1]), json.loads(body) if b"problem+json" in head else {}
+
+
+async def test_heads_that_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 KB of other software's cookies are taken; what is beyond the limit, or too many lines, is a 431 problem document."""
+    async with house(tmp_path, monkeypatch, most=16) as here:
+        for size in (3_000, 16_000, 16_384, LONGEST_HEADER - 100):
+            assert (await told(here, cookies(size)))[0] == 200, size
+        lines = b"".join(b"X-%d: y\r\n" % number for number in range(MOST_HEADERS))
+        for said in (cookies(LONGEST_HEADER), cookies(100_000), b"GET / HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n"):
+            status, document = await told(here, said)
+            assert (status, document["status"], document["code"]) == (431, 431, "headers_too_large")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/api/me", "/api/login"])
+async def test_an_expectation_that_nobody_can_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """It is told as any failure, wherever it is asked; the one that there is is met."""
+    async with house(tmp_path, monkeypatch, most=4) as here:
+        status, document = await told(here, f"POST {path} HTTP/1.1\r\nHost: a\r\nExpect: nonsense\r\nContent-Length: 0\r\n\r\n".encode())
+        assert (status, document["status"], document["code"]) == (417, 417, "expectation_failed")
+        reader, writer = await here.stranger()
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n\r\n".encode())
+        async with asyncio.timeout(20):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 100 ")
 
 
 async def test_who_only_begins_to_shake_hands_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

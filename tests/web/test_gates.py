@@ -137,3 +137,14 @@ async def test_headers(house: House) -> None:
         assert "frame-ancestors *" in player.headers["Content-Security-Policy"] and "X-Frame-Options" not in player.headers
     for path in ("/js/../../app.py", "/js/%2e%2e/%2e%2e/app.py", "/js//etc/passwd", "/..%2fapp.py", "/app.py"):
         assert (await guest.raw("GET", path)).status == 404
+
+
+async def test_the_page_and_its_parts_are_sent_whole(house: House) -> None:
+    """Whatever a request says of ranges; they are checked by their tag."""
+    guest = house.guest()
+    for path in ("/", "/favicon.svg"):
+        whole = await guest.raw("GET", path)
+        for asked in ("seconds=0-1", "bytes=0-1", "bytes=a-b", "bytes=999999999-"):
+            again = await guest.raw("GET", path, headers={"Range": asked})
+            assert (again.status, await again.read()) == (200, await whole.read()), asked
+        assert (await guest.raw("GET", path, headers={"If-None-Match": whole.headers["ETag"]})).status == 304

@@ -25,7 +25,17 @@ async def test_metrics(house: House) -> None:
     assert "# TYPE hushcast_sockets gauge\nhushcast_sockets 0\n" in text
     member = await house.user("alice")
     for asker in (guest, member):  # being a member here is not enough
-        assert (await asker.raw("GET", "/metrics", headers={"X-Forwarded-For": "127.0.0.1"})).status == 401
+        for name in ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via"):
+            assert (await asker.raw("GET", "/metrics", headers={name: "127.0.0.1"})).status == 401, name
+
+
+async def test_metrics_are_not_for_a_page_that_calls_this_machine_its_own(house: House) -> None:
+    """A name that somebody else has pointed to loopback opens nothing; loopback's own names do."""
+    guest, port = house.guest(), house.server.port
+    for name in ("evil.example", f"evil.example:{port}", f"localhost.evil.example:{port}", "192.0.2.1"):
+        assert (await guest.raw("GET", "/metrics", headers={"Host": name})).status == 401, name
+    for name in ("localhost", f"localhost:{port}", f"[::1]:{port}", f"127.0.0.1:{port}"):
+        assert (await guest.raw("GET", "/metrics", headers={"Host": name})).status == 200, name
 
 
 async def test_openapi_lists_every_route(house: House) -> None:

@@ -9,7 +9,7 @@ from multidict import CIMultiDict
 
 from sfu.config import Http
 from sfu.errors import ConfigError
-from web.origin import Addresses, serves_https
+from web.origin import Addresses, is_from_this_machine, serves_https
 
 
 def request(remote: str = "203.0.113.5", secure: bool = False, **headers: str) -> web.BaseRequest:
@@ -24,12 +24,16 @@ def request(remote: str = "203.0.113.5", secure: bool = False, **headers: str) -
         ("10.0.0.1", "", "10.0.0.1"),
         ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ("10.0.0.1", "192.0.2.66, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
-        ("10.0.0.1", "nonsense", "nonsense"),
+        ("10.0.0.1", "nonsense", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.1:51008", "198.51.100.1"),
+        ("::ffff:10.0.0.1", '"[2001:DB8::7]:443"', "2001:db8::7"),
         ("fd00::1", "2001:db8::7", "2001:db8::7"),
+        ("fe80::9%eth0", "2001:db8::7", "fe80::9"),
+        ("", "2001:db8::7", ""),
     ],
 )
 def test_the_client_behind_proxies(remote: str, told: str, client: str) -> None:
-    """The last address that no trusted proxy has; what strangers claim does not count."""
+    """The last address that no trusted proxy has; what strangers claim does not count, and what makes no sense is the proxy's own."""
     addresses = Addresses(Http(trusted_proxies=("10.0.0.0/8", "fd00::/8")))
     assert addresses.client(request(remote, X_Forwarded_For=told)) == client
 
@@ -56,14 +60,70 @@ def test_a_line_that_the_client_made_up() -> None:
         ("", "http://", False),
         ("a.example", "null", False),
         ("a.example", "", False),
+        ("a.example", "http://a.example/", False),
+        ("a.example", "http://a.example http://evil.example", False),
+        ("a.example.", "http://a.example", True),
+        ("a.example", "http://a.example.:80", True),
+        ("[2001:db8:0::1]", "http://[2001:DB8::1]:80", True),
+        ("[::1", "http://[::1", False),
+        ("xn--mller-kva.example", "http://m\u00fcller.example", True),
         ("inner:9000", "https://voice.example", True),
     ],
 )
 def test_own_origins(host: str, origin: str, own: bool) -> None:
-    """Scheme and Host as the browser writes them, or the public name."""
+    """Scheme and Host as the browser writes them, or the public name, in any spelling."""
     addresses = Addresses(Http(public_url="https://voice.example:443/"))
     headers: dict[str, Any] = {"Host": host, "Origin": origin}
     assert addresses.is_own_origin(request(**headers)) is own
+
+
+@pytest.mark.parametrize("public", ["https://m\u00fcller.example", "https://M\u00dcLLER.example:443/", "https://xn--mller-kva.example."])
+@pytest.mark.parametrize("origin", ["https://xn--mller-kva.example", "https://m\u00fcller.example"])
+def test_a_name_with_an_umlaut(public: str, origin: str) -> None:
+    """Browsers write punycode where people write letters; both ways it is one name. A sharp s is not two of the other kind."""
+    addresses = Addresses(Http(public_url=public))
+    assert addresses.is_own_origin(request(Host="inner:9000", Origin=origin))
+    assert not addresses.is_own_origin(request(Host="inner:9000", Origin="https://muller.example"))
+    sharp = Addresses(Http(public_url="https://stra\u00dfe.example"))
+    assert sharp.is_own_origin(request(Host="inner:9000", Origin="https://xn--strae-oqa.example"))
+    assert not sharp.is_own_origin(request(Host="inner:9000", Origin="https://strasse.example"))
+
+
+def test_one_origin_only() -> None:
+    """Two lines are none, whichever of them would be right."""
+    told = CIMultiDict([("Host", "a.example"), ("Origin", "http://a.example"), ("Origin", "http://a.example")])
+    assert not Addresses(Http()).is_own_origin(cast(web.BaseRequest, SimpleNamespace(remote="", secure=False, headers=told)))
+
+
+def test_a_handshake_told_as_wss() -> None:
+    """Some proxies tell the scheme of the socket; it is the page's that counts, and for nothing else than a handshake."""
+    addresses = Addresses(Http(trusted_proxies=("10.0.0.1",)))
+    assert addresses.scheme(request("10.0.0.1", X_Forwarded_Proto="wss", Upgrade="WebSocket")) == "https"
+    assert addresses.scheme(request("10.0.0.1", X_Forwarded_Proto="wss")) == "http"
+
+
+@pytest.mark.parametrize(
+    ("remote", "headers", "here"),
+    [
+        ("127.0.0.1", {"Host": "localhost:8080"}, True),
+        ("::1", {"Host": "[::1]:8080"}, True),
+        ("::ffff:127.0.0.1", {"Host": "LOCALHOST."}, True),
+        ("127.0.0.1", {"Host": "127.0.0.1"}, True),
+        ("127.0.0.1", {"Host": "evil.example:8080"}, False),
+        ("127.0.0.1", {"Host": "localhost.evil.example"}, False),
+        ("127.0.0.1", {"Host": "192.0.2.1"}, False),
+        ("127.0.0.1", {"Host": "[::1]evil"}, False),
+        ("127.0.0.1", {"Host": ""}, False),
+        ("127.0.0.1", {}, False),
+        ("192.0.2.1", {"Host": "localhost"}, False),
+        ("127.0.0.1", {"Host": "localhost", "X_Real_IP": "127.0.0.1"}, False),
+        ("127.0.0.1", {"Host": "localhost", "Via": "1.1 proxy"}, False),
+        ("127.0.0.1", {"Host": "localhost", "Forwarded": "for=127.0.0.1"}, False),
+    ],
+)
+def test_who_is_on_this_machine(remote: str, headers: dict[str, str], here: bool) -> None:
+    """A peer on loopback that calls this machine by loopback's name, and shows no trace of a proxy."""
+    assert is_from_this_machine(request(remote, **headers)) is here
 
 
 def test_https_is_decided_at_the_start() -> None:
