@@ -91,10 +91,10 @@ def own(user_id: int, recording_id: int) -> Recording:
     return found
 
 
-def rename(user_id: int, recording_id: int, title: str | None) -> Recording:
+def rename(user_id: int, recording_id: int, title: str) -> Recording:
     """Give it another title. Raises Missing, Denied."""
     found = own(user_id, recording_id)
-    found.title = title or None
+    found.title = title
     Recording.update(title=found.title).where(Recording.id == recording_id).execute()
     return found
 

@@ -17,6 +17,7 @@ from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, CONFIG, PRESENCE, SWITCHBOA
 from web.origin import serves_https
 from web.pairing import LIFE, Pairing, WrongCode
 from web.session import channel_of, current_user
+from web.texts import is_showable
 
 KINDS = ("practice", "remote")
 ACTIONS = ("stop", "mute", "unmute", "denoise_on", "denoise_off")
@@ -135,12 +136,14 @@ def _remote(app: web.Application, pairing: Pairing, said: dict[str, Any]) -> Cue
 
 def _is_chord(said: dict[str, Any]) -> bool:
     chord = said.get("chord")
-    return isinstance(chord, str) and 1 <= len(chord) <= 16 and chord.isprintable()
+    return isinstance(chord, str) and 1 <= len(chord) <= 16 and is_showable(chord)
 
 
 def _is_timed(said: dict[str, Any]) -> bool:
     moment = said.get("timestamp")
-    return (isinstance(moment, int | float) and not isinstance(moment, bool)) or (isinstance(moment, str) and 1 <= len(moment) <= 64)
+    if isinstance(moment, str):
+        return 1 <= len(moment) <= 64 and is_showable(moment)
+    return isinstance(moment, int | float) and not isinstance(moment, bool)
 
 
 def _is_action(said: dict[str, Any]) -> bool:

@@ -6,9 +6,10 @@ from db import friendships, search, users
 from db.models import FriendRequest
 from sfu.errors import BadRequest, NoSuchUser, NotFound, Refused
 from web.answers import created, id_of, nothing, ok, stamp
-from web.bodies import fields_of, is_storable
+from web.bodies import fields_of
 from web.keys import DB, PRESENCE, SWITCHBOARD
 from web.session import current_user, user_named
+from web.texts import is_storable
 
 
 class Self(Refused):

@@ -36,15 +36,15 @@ async def of_friend(request: web.Request) -> web.Response:
 
 
 async def rename(request: web.Request) -> web.Response:
-    """Give an own recording another title; null or nothing takes it away. What is on air is called as its recording is."""
+    """Give an own recording another title. What is on air is called as its recording is."""
     user = await current_user(request)
     fields = await fields_of(request)
-    title = fields.optional_text("title", 0, LONGEST_TITLE)
+    title = fields.shown("title", LONGEST_TITLE)
     fields.check()
     renamed = await request.app[DB].run(recordings.rename, user.id, id_of(request), title)
     if renamed.state == "live":
         with suppress(NotLive):  # it has ended just now
-            request.app[SWITCHBOARD].own(user.username).retitle(renamed.title or "")
+            request.app[SWITCHBOARD].own(user.username).retitle(title)
     return ok(shown(renamed))
 
 

@@ -15,6 +15,7 @@ from sfu.errors import BadCredentials, NoSuchUser, NotFriends, NotSignedIn, Wron
 from web.channel import Channel
 from web.keys import ADDRESSES, DB, PRESENCE, SWITCHBOARD
 from web.secret import digest, fresh
+from web.texts import showable
 
 LOGIN = web.RequestKey("LOGIN", Login)
 TOKEN = web.RequestKey("TOKEN", Token)
@@ -182,7 +183,7 @@ class LoginStorage(AbstractStorage):
             self._forget(response)
         elif session.new:
             secret = fresh()
-            agent = request.headers.get(hdrs.USER_AGENT, "")[:200].encode("utf-8", "replace").decode()
+            agent = showable(request.headers.get(hdrs.USER_AGENT, "")[:200])
             address = request.app[ADDRESSES].client(request)
             row = (session["user"], digest(secret), address, agent, session["password_hash"])
             login = await _database(request).run(logins.add, *row)

@@ -16,7 +16,7 @@ async def make(request: web.Request) -> web.Response:
     """A new token, shown in this answer only."""
     user = await current_user(request)
     fields = await fields_of(request)
-    name, scopes = fields.text("name", 1, 100), fields.choices("scopes", SCOPES)
+    name, scopes = fields.shown("name", 100), fields.choices("scopes", SCOPES)
     fields.check()
     secret = fresh()
     token = await request.app[DB].run(tokens.add, user.id, name, scopes, digest(secret))
