@@ -2,19 +2,21 @@
 
 from datetime import datetime
 
+from db.caps import LINKS, PAGE, check_room, newest
 from db.errors import Missing
 from db.models import ListenLink, User, now
 
 
 def add(user_id: int, digest: str, expires_at: datetime | None) -> ListenLink:
-    """Keep a new link; `expires_at` null: until it is deleted."""
+    """Keep a new link; `expires_at` null: until it is deleted. Raises Clash("limit_reached")."""
+    check_room(ListenLink.select().where(ListenLink.user == user_id), LINKS)
     added: ListenLink = ListenLink.create(user=user_id, digest=digest, expires_at=expires_at)
     return added
 
 
-def of_user(user_id: int) -> list[ListenLink]:
-    """A user's links, newest first."""
-    return list(ListenLink.select().where(ListenLink.user == user_id).order_by(ListenLink.id.desc()))
+def of_user(user_id: int, before: int | None = None, limit: int = PAGE) -> list[ListenLink]:
+    """A user's links, newest first: those before an id."""
+    return list(newest(ListenLink.select().where(ListenLink.user == user_id), ListenLink.id, before, limit))
 
 
 def remove(user_id: int, link_id: int) -> None:

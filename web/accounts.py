@@ -9,6 +9,7 @@ from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
+from web.paging import page_of
 from web.secret import digest
 from web.session import current_login, current_user, sign_in, sign_out, signed_out
 
@@ -75,7 +76,7 @@ async def change_password(request: web.Request) -> web.Response:
 async def sessions(request: web.Request) -> web.Response:
     """The browsers that are signed in."""
     mine = await current_login(request)
-    rows = await request.app[DB].run(logins.of_user, mine.user_id)
+    rows = await request.app[DB].run(logins.of_user, mine.user_id, *page_of(request))
     return ok(
         [
             {
@@ -115,7 +116,7 @@ async def remove_account(app: web.Application, user: User) -> None:
     """End what the user does here, then delete the rows, then what has begun meanwhile, then the files."""
     await app[SWITCHBOARD].clear(user.username)
     friends = await app[DB].run(friendships.friends_of, user.id)
-    ended = [login.id for login in await app[DB].run(logins.of_user, user.id)]
+    ended = await app[DB].run(logins.ids_of, user.id)
     folders = await app[DB].run(users.remove, user.id)
     await app[SWITCHBOARD].clear(user.username)
     for friend in friends:

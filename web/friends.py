@@ -3,11 +3,13 @@
 from aiohttp import web
 
 from db import friendships, search, users
+from db.caps import FRIENDS
 from db.models import FriendRequest
 from sfu.errors import BadRequest, NoSuchUser, NotFound, Refused
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
 from web.keys import DB, PRESENCE, SWITCHBOARD
+from web.paging import limit_of, page_of
 from web.session import current_user, user_named
 from web.texts import is_storable
 
@@ -29,9 +31,12 @@ async def find(request: web.Request) -> web.Response:
 
 
 async def listed(request: web.Request) -> web.Response:
-    """One's friends, and who of them is live."""
+    """One's friends by name, and who of them is live. `before`: the name of the last one that one has; the list goes on behind it."""
     user = await current_user(request)
-    friends = await request.app[DB].run(friendships.friends_of, user.id)
+    after, limit = request.query.get("before") or None, limit_of(request, FRIENDS, FRIENDS)
+    if after is not None and not is_storable(after):
+        raise BadRequest({"before": "must be a name"})
+    friends = await request.app[DB].run(friendships.friends_of, user.id, after, limit)
     return ok([request.app[PRESENCE].friend(friend.username) for friend in friends])
 
 
@@ -79,7 +84,7 @@ async def respond(request: web.Request) -> web.Response:
 async def pending(request: web.Request) -> web.Response:
     """The requests that wait for an answer."""
     user = await current_user(request)
-    waiting = await request.app[DB].run(friendships.pending, user.id)
+    waiting = await request.app[DB].run(friendships.pending, user.id, *page_of(request))
     return ok(
         {
             "incoming": [_row(request_, request_.asker.username) for request_ in waiting.incoming],

@@ -7,6 +7,7 @@ from sfu.errors import NotAllowed
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import optional_fields_of
 from web.keys import CONFIG, DB
+from web.paging import page_of
 from web.secret import digest, fresh
 from web.session import current_user
 
@@ -39,7 +40,7 @@ async def listed(request: web.Request) -> web.Response:
                 "created_at": stamp(invite.created_at),
                 "expires_at": stamp(invite.expires_at),
             }
-            for invite in await request.app[DB].run(invites.of_user, user.id)
+            for invite in await request.app[DB].run(invites.of_user, user.id, *page_of(request))
         ]
     )
 

@@ -7,6 +7,7 @@ from sfu.errors import NotSignedIn
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import optional_fields_of
 from web.keys import DB, SWITCHBOARD
+from web.paging import page_of
 from web.secret import digest, fresh
 from web.session import current_user, link_of
 
@@ -25,7 +26,7 @@ async def make(request: web.Request) -> web.Response:
 async def listed(request: web.Request) -> web.Response:
     """One's links that were not revoked."""
     user = await current_user(request)
-    rows = await request.app[DB].run(links.of_user, user.id)
+    rows = await request.app[DB].run(links.of_user, user.id, *page_of(request))
     return ok([{"id": link.id, "created_at": stamp(link.created_at), "expires_at": stamp(link.expires_at)} for link in rows])
 
 

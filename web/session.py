@@ -186,11 +186,13 @@ class LoginStorage(AbstractStorage):
             agent = showable(request.headers.get(hdrs.USER_AGENT, "")[:200])
             address = request.app[ADDRESSES].client(request)
             row = (session["user"], digest(secret), address, agent, session["password_hash"])
-            login = await _database(request).run(logins.add, *row)
-            if login is None:
+            old = request.get(LOGIN)
+            added = await _database(request).run(logins.add, *row, None if old is None else old.id)
+            if added is None:
                 raise BadCredentials("The password has just been changed.")
-            if LOGIN in request:
-                await _replaced(request.app, request[LOGIN], login)
+            await signed_out(request.app, added.ended)
+            if old is not None:
+                await _replaced(request.app, old, added.login)
             self._remember(response, secret)
         elif await _database(request).run(logins.touch, str(session.identity)):
             self._remember(response, self.load_cookie(request) or "")

@@ -6,6 +6,7 @@ from db import tokens
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
 from web.keys import DB, SWITCHBOARD
+from web.paging import page_of
 from web.secret import digest, fresh
 from web.session import current_user, token_grant
 
@@ -35,7 +36,7 @@ async def listed(request: web.Request) -> web.Response:
                 "created_at": stamp(token.created_at),
                 "last_used_at": stamp(token.last_used_at),
             }
-            for token in await request.app[DB].run(tokens.of_user, user.id)
+            for token in await request.app[DB].run(tokens.of_user, user.id, *page_of(request))
         ]
     )
 
