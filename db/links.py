@@ -1,5 +1,6 @@
 """Questions about listen links: hearing a user's live broadcast without an account."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from db.caps import LINKS, PAGE, check_room, newest
@@ -23,6 +24,12 @@ def remove(user_id: int, link_id: int) -> None:
     """Revoke a link. Raises Missing where the user has none of that id."""
     if not ListenLink.delete().where((ListenLink.user == user_id) & (ListenLink.id == link_id)).execute():
         raise Missing("not_found")
+
+
+def gone(link_ids: Collection[int]) -> set[int]:
+    """Which of these links are no more."""
+    there = ListenLink.select(ListenLink.id).where(ListenLink.id.in_(list(link_ids)))
+    return set(link_ids) - {link.id for link in there}
 
 
 def find(digest: str) -> ListenLink | None:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from db import friendships, invites, logins, users
+from db import friendships, invites, logins, revocation, users
 from db.errors import Clash, Missing
 from db.models import User
 from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
@@ -11,7 +11,7 @@ from web.bodies import fields_of
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
 from web.paging import page_of
 from web.secret import digest
-from web.session import current_login, current_user, sign_in, sign_out, signed_out
+from web.session import current_login, current_user, link_grant, sign_in, sign_out, signed_out, token_grant
 
 
 class RegistrationClosed(Refused):
@@ -25,6 +25,7 @@ async def register(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     username, password, invite = fields.username(), fields.password(), fields.optional_text("invite", 1, 2000)
     fields.check()
+    request.app[PASSWORDS].weak.check(username, password)
     code = None if invite is None else digest(_invite_code(invite))
     await _check_open(request, username, code)
     request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
@@ -62,14 +63,18 @@ async def me(request: web.Request) -> web.Response:
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """A new password; all other logins end."""
+    """A new password; all other logins end, all companion sessions, and with `revoke` what was made to be used without a login."""
     mine = await current_login(request)
     fields = await fields_of(request)
-    old, new = fields.any_password("old"), fields.password("new")
+    old, new, revoke = fields.any_password("old"), fields.password("new"), fields.optional_truth("revoke")
     fields.check()
-    await _verified(request, mine.user.username, old)
-    await request.app[DB].run(users.set_password, mine.user_id, await request.app[PASSWORDS].hash(new))
-    await signed_out(request.app, await request.app[DB].run(logins.remove_others, mine.user_id, mine.id))
+    request.app[PASSWORDS].weak.check(mine.user.username, new, "new")
+    user = await _verified(request, mine.user.username, old)
+    kept = await request.app[PASSWORDS].hash(new)
+    ended = await request.app[DB].run(revocation.change_password, user, kept, mine.id, bool(revoke))
+    request.app[COMPANIONS].end_of(mine.user_id)
+    await signed_out(request.app, ended.logins)
+    await request.app[SWITCHBOARD].revoke({token_grant(each) for each in ended.tokens} | {link_grant(each) for each in ended.links})
     return nothing()
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from db import friendships, logins, users
+from db import friendships, revocation, users
 from db.connection import Database
 from db.errors import Clash
 from db.models import User
@@ -21,6 +21,7 @@ from web.archive import delete_files
 from web.bodies import Fields
 from web.passwords import hash_password
 from web.serve import CONFIG_FILE
+from web.weak_passwords import WeakPasswords
 
 DEMO = ("alice", "bob")
 
@@ -53,7 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     user = commands.add_parser("user", help="accounts").add_subparsers(dest="action", required=True)
     user.add_parser("list", help="all accounts")
     for action, what in (("add", "make an account"), ("passwd", "set a password and end all logins"), ("delete", "account and recordings")):
-        user.add_parser(action, help=what).add_argument("name")
+        parsed = user.add_parser(action, help=what)
+        parsed.add_argument("name")
+        if action == "passwd":
+            parsed.add_argument("--revoke", action="store_true", help="tokens, listen links and invites go too")
     return parser
 
 
@@ -64,7 +68,7 @@ async def _do(asked: argparse.Namespace, config: Config) -> int:
         elif asked.action == "add":
             await _add(database, asked.name, _new_password())
         elif asked.action == "passwd":
-            await _passwd(database, await _known(database, asked.name), _new_password())
+            await _passwd(database, await _known(database, asked.name), _new_password(), asked.revoke)
         elif asked.action == "delete":
             await _delete(database, await _known(database, asked.name), config.storage.path)
         else:
@@ -77,18 +81,28 @@ async def _add(database: Database, name: str, password: str) -> User:
     fields = Fields({"username": name, "password": password})
     username, checked = fields.username(), fields.password()
     fields.check()
+    kept = await asyncio.to_thread(_kept, username, checked)
     try:
-        return await database.run(users.create, username, hash_password(checked))
+        return await database.run(users.create, username, kept)
     except Clash:
         raise NotDone(f"{name} is taken; `run.py user passwd {name}` gives it another password") from None
 
 
-async def _passwd(database: Database, user: User, password: str) -> None:
+async def _passwd(database: Database, user: User, password: str, revoke: bool) -> None:
     fields = Fields({"password": password})
     checked = fields.password()
     fields.check()
-    await database.run(users.set_password, user.id, hash_password(checked))
-    await database.run(logins.remove_others, user.id, 0)
+    kept = await asyncio.to_thread(_kept, user.username, checked)
+    try:
+        await database.run(revocation.change_password, user, kept, None, revoke)
+    except Clash:
+        raise NotDone(f"{user.username} has changed it just now, or is gone; try again") from None
+
+
+def _kept(username: str, password: str) -> str:
+    """The hash to keep. Not for the loop. Raises WeakPassword."""
+    WeakPasswords().check(username, password)
+    return hash_password(password)
 
 
 async def _delete(database: Database, user: User, storage: Path) -> None:

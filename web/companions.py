@@ -30,6 +30,7 @@ async def make(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     kind = fields.choice("kind", KINDS)
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     pairing = request.app[COMPANIONS].open(user, kind)
     return created({"id": pairing.id, "join_url": pairing.join_url, "expires_at": stamp(pairing.expires_at)})
 

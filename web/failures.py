@@ -81,6 +81,7 @@ def _row_refusal(refusal: DatabaseRefusal) -> web.Response:
 
 DETAILS = {
     "username_taken": "Somebody has that name already.",
+    "password_changed": "The password has just been changed by somebody else.",
     "already_friends": "You are friends already.",
     "already_requested": "You have asked already; wait for the answer.",
     "already_answered": "That has been answered already.",

@@ -56,6 +56,7 @@ async def ask(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     named = fields.text("username", 1, 200)
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     other = await request.app[DB].run(users.find, named)
     if other is None:
         raise NoSuchUser
@@ -75,6 +76,7 @@ async def respond(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     action = fields.choice("action", ("accept", "reject"))
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     answered = await request.app[DB].run(friendships.answer, id_of(request), user.id, action == "accept")
     if answered.status == "accepted":
         request.app[PRESENCE].befriended(user.username, answered.asker.username)

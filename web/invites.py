@@ -23,6 +23,7 @@ async def make(request: web.Request) -> web.Response:
     fields = await optional_fields_of(request)
     uses, expires_at = fields.optional_count("uses", MOST_USES), fields.optional_moment()
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     secret = fresh()
     invite = await request.app[DB].run(invites.add, user.id, digest(secret), uses, expires_at)
     return created({"id": invite.id, "url": f"/register?invite={secret}"})

@@ -81,7 +81,7 @@ async def hearing(request: web.Request) -> Hearing:
     named = await user_named(request)
     if named.id != link.user_id:
         raise NotFriends("The link is somebody else's.")
-    return Hearing(named, f"link:{link.id}", link.expires_at, f"link:{link.id}")
+    return Hearing(named, f"link:{link.id}", link.expires_at, link_grant(link.id))
 
 
 def grant_of(request: web.Request) -> str:
@@ -98,8 +98,12 @@ def token_grant(token_id: int) -> str:
     return f"token:{token_id}"
 
 
+def link_grant(link_id: int) -> str:
+    return f"link:{link_id}"
+
+
 def ids_in(grants: Iterable[str], kind: str) -> set[int]:
-    """The ids of the logins, or tokens, among these grants."""
+    """The ids of the logins, tokens or links among these grants."""
     return {int(identity) for each, _, identity in (grant.partition(":") for grant in grants) if each == kind}
 
 

@@ -19,6 +19,7 @@ async def make(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     name, scopes = fields.shown("name", 100), fields.choices("scopes", SCOPES)
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     secret = fresh()
     token = await request.app[DB].run(tokens.add, user.id, name, scopes, digest(secret))
     return created({"id": token.id, "token": secret})
