@@ -1,5 +1,6 @@
 """Questions about who is whose friend, and who has blocked whom."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import peewee
@@ -35,6 +36,11 @@ class Waiting(NamedTuple):
 def are_friends(one: int, other: int) -> bool:
     """Whether the two are friends."""
     return bool(_pair(one, other).exists())
+
+
+def parted(pairs: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Which of these pairs are two people, and no friends."""
+    return [(one, other) for one, other in pairs if one != other and not are_friends(one, other)]
 
 
 def friends_of(user_id: int, after: str | None = None, limit: int = FRIENDS) -> list[User]:

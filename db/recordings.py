@@ -1,6 +1,6 @@
 """Questions about recordings. The rows are also the list of work: what is `finalising` waits for its child process."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -82,6 +82,12 @@ def find(recording_id: int) -> Recording:
     if found is None:
         raise Missing("not_found")
     return found
+
+
+def gone(recording_ids: Collection[int]) -> set[int]:
+    """Which of these recordings are no more."""
+    there = Recording.select(Recording.id).where(Recording.id.in_(list(recording_ids)))
+    return set(recording_ids) - {recording.id for recording in there}
 
 
 def own(user_id: int, recording_id: int) -> Recording:

@@ -8,6 +8,7 @@ from db.models import User
 from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
+from web.downloads import DOWNLOADS
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
 from web.paging import page_of
 from web.secret import digest
@@ -127,6 +128,7 @@ async def remove_account(app: web.Application, user: User) -> None:
     for friend in friends:
         app[PRESENCE].unfriended(user.username, friend.username)
     app[PRESENCE].signed_out(ended)
+    app[DOWNLOADS].of_account(user.id)
     app[COMPANIONS].end_of(user.id)
     await app[ARCHIVE].forget(folders)
 

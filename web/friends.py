@@ -4,10 +4,11 @@ from aiohttp import web
 
 from db import friendships, search, users
 from db.caps import FRIENDS
-from db.models import FriendRequest
+from db.models import FriendRequest, User
 from sfu.errors import BadRequest, NoSuchUser, NotFound, Refused
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
+from web.downloads import DOWNLOADS
 from web.keys import DB, PRESENCE, SWITCHBOARD
 from web.paging import limit_of, page_of
 from web.session import current_user, user_named
@@ -46,7 +47,7 @@ async def unfriend(request: web.Request) -> web.Response:
     friend = await user_named(request)
     if not await request.app[DB].run(friendships.unfriend, user.id, friend.id):
         raise NotFound("You are not friends.")
-    await end_friendship(request.app, user.username, friend.username)
+    await end_friendship(request.app, user, friend)
     return nothing()
 
 
@@ -102,7 +103,7 @@ async def block(request: web.Request) -> web.Response:
     if other.id == user.id:
         raise Self
     if await request.app[DB].run(friendships.block, user.id, other.id):
-        await end_friendship(request.app, user.username, other.username)
+        await end_friendship(request.app, user, other)
     return nothing()
 
 
@@ -114,11 +115,12 @@ async def unblock(request: web.Request) -> web.Response:
     return nothing()
 
 
-async def end_friendship(app: web.Application, one: str, other: str) -> None:
-    """Both ways: sockets and sound end now."""
-    app[PRESENCE].unfriended(one, other)
-    await app[SWITCHBOARD].drop_listener(one, other)
-    await app[SWITCHBOARD].drop_listener(other, one)
+async def end_friendship(app: web.Application, one: User, other: User) -> None:
+    """Both ways: sockets, downloads and sound end now."""
+    app[PRESENCE].unfriended(one.username, other.username)
+    app[DOWNLOADS].unfriended(one.id, other.id)
+    await app[SWITCHBOARD].drop_listener(one.username, other.username)
+    await app[SWITCHBOARD].drop_listener(other.username, one.username)
 
 
 def _row(request: FriendRequest, username: str) -> dict[str, object]:

@@ -15,6 +15,7 @@ from sfu.errors import BadRequest, Conflict, NoSuchVariant, NotFound, NotFriends
 from web.answers import id_of, nothing, ok, stamp
 from web.archive import MB
 from web.bodies import fields_of
+from web.downloads import DOWNLOADS
 from web.keys import ARCHIVE, CONFIG, DB, SWITCHBOARD
 from web.paging import LARGEST_ID, limit_of, number_of
 from web.session import current_user, friend_named
@@ -52,6 +53,7 @@ async def delete(request: web.Request) -> web.Response:
     """Delete an own recording, its files too."""
     user = await current_user(request)
     folder = await request.app[DB].run(recordings.remove, user.id, id_of(request))
+    request.app[DOWNLOADS].deleted([id_of(request)])
     await request.app[ARCHIVE].forget([folder])
     return nothing()
 

@@ -13,6 +13,7 @@ from db.connection import Database
 from db.models import ListenLink, Login, Token, User
 from sfu.errors import BadCredentials, NoSuchUser, NotFriends, NotSignedIn, WrongScope
 from web.channel import Channel
+from web.downloads import DOWNLOADS
 from web.keys import ADDRESSES, DB, PRESENCE, SWITCHBOARD
 from web.secret import digest, fresh
 from web.texts import showable
@@ -138,7 +139,8 @@ async def sign_out(request: web.Request) -> None:
 
 
 async def signed_out(app: web.Application, login_ids: Collection[int]) -> None:
-    """These logins have ended: so do their sockets, and what they send and hear."""
+    """These logins have ended: so do their sockets, their downloads, and what they send and hear."""
+    app[DOWNLOADS].signed_out(login_ids)
     app[PRESENCE].signed_out(login_ids)
     await app[SWITCHBOARD].revoke({login_grant(each) for each in login_ids})
 
