@@ -73,7 +73,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
         return await Channel.refuse(request, CODES.get(type(refused), NOT_ALLOWED))
     if pairing.is_full:
         return await Channel.refuse(request, TOO_MANY)
-    with request.app[PRESENCE].kept(channel_of(request, user)) as channel:
+    with request.app[PRESENCE].kept(channel_of(request, user, pairing.pace)) as channel:
         pairing.enter(channel)
         try:
             async with channel:

@@ -15,6 +15,7 @@ from sfu.errors import BadCredentials, NoSuchUser, NotFriends, NotSignedIn, Wron
 from web.channel import Channel
 from web.downloads import DOWNLOADS
 from web.keys import ADDRESSES, DB, PRESENCE, SWITCHBOARD
+from web.pace import Pace
 from web.secret import digest, fresh
 from web.texts import showable
 
@@ -120,10 +121,13 @@ def bearer_of(request: web.Request) -> str | None:
     return secret.strip() if kind.lower() == "bearer" and secret.strip() else None
 
 
-def channel_of(request: web.Request, user: User | None) -> Channel:
-    """A socket for this user (None: a guest), which will end with the login that opened it. To be kept by presence, then entered."""
+def channel_of(request: web.Request, user: User | None, pace: Pace | None = None) -> Channel:
+    """A socket for this user (None: a guest), which will end with the login that opened it. To be kept by presence, then entered.
+
+    pace: the bucket of messages that it shares with others.
+    """
     login: Login | None = request.get(LOGIN)
-    return Channel(request, "" if user is None else user.username, None if login is None else login.id)
+    return Channel(request, "" if user is None else user.username, None if login is None else login.id, pace)
 
 
 async def sign_in(request: web.Request, user: User) -> None:
