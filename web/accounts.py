@@ -1,5 +1,7 @@
 """Accounts and their logins."""
 
+import asyncio
+
 from aiohttp import web
 
 from db import friendships, invites, logins, revocation, users
@@ -121,16 +123,26 @@ async def delete_account(request: web.Request) -> web.Response:
 async def remove_account(app: web.Application, user: User) -> None:
     """End what the user does here, then delete the rows, then what has begun meanwhile, then the files."""
     await app[SWITCHBOARD].clear(user.username)
-    friends = await app[DB].run(friendships.friends_of, user.id)
+    friends = await _friends(app, user)
     ended = await app[DB].run(logins.ids_of, user.id)
     folders = await app[DB].run(users.remove, user.id)
     await app[SWITCHBOARD].clear(user.username)
-    for friend in friends:
-        app[PRESENCE].unfriended(user.username, friend.username)
+    for place, friend in enumerate(friends):
+        app[PRESENCE].unfriended(user.username, friend)
+        if place % 100 == 99:
+            await asyncio.sleep(0)  # there may be more than anybody may have now
     app[PRESENCE].signed_out(ended)
     app[DOWNLOADS].of_account(user.id)
     app[COMPANIONS].end_of(user.id)
     await app[ARCHIVE].forget(folders)
+
+
+async def _friends(app: web.Application, user: User) -> list[str]:
+    """The names of all of a user's friends, page by page."""
+    names: list[str] = []
+    while page := await app[DB].run(friendships.friends_of, user.id, names[-1] if names else None):
+        names += [friend.username for friend in page]
+    return names
 
 
 async def _verified(request: web.Request, username: str, password: str) -> User:
