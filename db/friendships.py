@@ -1,7 +1,11 @@
 """Questions about who is whose friend, and who has blocked whom."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
+import peewee
+
+from db.caps import BLOCKS, FRIENDS, PAGE, REQUESTS, check_room, newest
 from db.errors import Clash, Denied, Missing
 from db.models import Block, FriendRequest, Friendship, User, now
 
@@ -23,7 +27,7 @@ class Answered(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """The requests that wait for an answer, oldest first, each with its two users."""
+    """The requests that wait for an answer, newest first, each with its two users."""
 
     incoming: list[FriendRequest]
     outgoing: list[FriendRequest]
@@ -34,15 +38,26 @@ def are_friends(one: int, other: int) -> bool:
     return bool(_pair(one, other).exists())
 
 
-def friends_of(user_id: int) -> list[User]:
-    """A user's friends by name."""
+def parted(pairs: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Which of these pairs are two people, and no friends."""
+    return [(one, other) for one, other in pairs if one != other and not are_friends(one, other)]
+
+
+def friends_of(user_id: int, after: str | None = None, limit: int = FRIENDS) -> list[User]:
+    """A user's friends by name, those behind the name `after`: more than the limit only where it came later than they."""
     firsts = Friendship.select(Friendship.first).where(Friendship.second == user_id)
     seconds = Friendship.select(Friendship.second).where(Friendship.first == user_id)
-    return list(User.select().where(User.id.in_(firsts) | User.id.in_(seconds)).order_by(User.username))
+    rows = User.select().where(User.id.in_(firsts.union_all(seconds)))
+    if after is not None:
+        rows = rows.where(User.username > after)
+    return list(rows.order_by(User.username).limit(limit))
 
 
 def ask(asker: int, asked: int) -> Asked:
-    """Ask for friendship; accepted at once if the other had asked. Raises Clash already_friends, already_requested, blocked."""
+    """Ask for friendship; accepted at once if the other had asked. Raises Clash already_friends, already_requested, blocked,
+
+    limit_reached. Of what was answered before the last answer stays.
+    """
     if are_friends(asker, asked):
         raise Clash("already_friends")
     if has_blocked(asker, asked):
@@ -54,13 +69,15 @@ def ask(asker: int, asked: int) -> Asked:
         return Asked(theirs.id, "accepted", True)
     if _pending(asker, asked).exists():
         raise Clash("already_requested")
+    check_room(FriendRequest.select().where((FriendRequest.asker == asker) & (FriendRequest.status == "pending")), REQUESTS)
+    _forget_answered(asker, asked)
     hidden = has_blocked(asked, asker)
     made = FriendRequest.create(asker=asker, asked=asked, hidden=hidden)
     return Asked(made.id, made.status, not hidden)
 
 
 def answer(request_id: int, user_id: int, accept: bool) -> Answered:
-    """Answer a request. Raises Missing not_found, Denied not_allowed, Clash already_answered."""
+    """Answer a request. Raises Missing not_found, Denied not_allowed, Clash already_answered, limit_reached."""
     request = FriendRequest.select(FriendRequest, User).join(User, on=FriendRequest.asker).where(FriendRequest.id == request_id).first()
     if request is None or (request.hidden and request.asked_id == user_id):
         raise Missing("not_found")
@@ -74,19 +91,24 @@ def answer(request_id: int, user_id: int, accept: bool) -> Answered:
     return Answered(request.id, request.status, request.asker)
 
 
-def pending(user_id: int) -> Waiting:
-    """The requests to and from a user that wait for an answer; hidden ones are seen by who asked only."""
+def pending(user_id: int, before: int | None = None, limit: int = PAGE) -> Waiting:
+    """The requests to and from a user that wait for an answer, a page of each; hidden ones are seen by who asked only."""
     waiting = FriendRequest.status == "pending"
     asker, asked = User.alias(), User.alias()
     rows = FriendRequest.select(FriendRequest, asker, asked).join(asker, on=FriendRequest.asker).switch(FriendRequest)
-    rows = rows.join(asked, on=FriendRequest.asked).order_by(FriendRequest.id)
+    rows = rows.join(asked, on=FriendRequest.asked)
     incoming = rows.where(waiting & (FriendRequest.asked == user_id) & ~FriendRequest.hidden)
-    return Waiting(list(incoming), list(rows.where(waiting & (FriendRequest.asker == user_id))))
+    outgoing = rows.where(waiting & (FriendRequest.asker == user_id))
+    ours, theirs = (list(newest(each, FriendRequest.id, before, limit)) for each in (outgoing, incoming))
+    return Waiting(incoming=theirs, outgoing=ours)
 
 
 def befriend(one: int, other: int) -> None:
-    """Make the two friends, if they are not yet; requests between them are settled by it."""
+    """Make the two friends, if they are not yet; requests between them are settled by it. Raises Clash limit_reached."""
     low, high = sorted((one, other))
+    if not are_friends(one, other):
+        for each in (one, other):
+            check_room(Friendship.select().where((Friendship.first == each) | (Friendship.second == each)), FRIENDS)
     Friendship.insert(first=low, second=high, created_at=now()).on_conflict_ignore().execute()
     for request in list(_pending(one, other)) + list(_pending(other, one)):
         _answer(request, "accepted")
@@ -104,7 +126,12 @@ def has_blocked(blocker: int, blocked: int) -> bool:
 
 
 def block(blocker: int, blocked: int) -> bool:
-    """Block somebody: ends the friendship, withdraws one's own request, hides theirs. Returns whether they were friends."""
+    """Block somebody: ends the friendship, withdraws one's own request, hides theirs. Returns whether they were friends.
+
+    Raises Clash limit_reached.
+    """
+    if not has_blocked(blocker, blocked):
+        check_room(Block.select().where(Block.blocker == blocker), BLOCKS)
     Block.insert(blocker=blocker, blocked=blocked, created_at=now()).on_conflict_ignore().execute()
     for request in list(_pending(blocker, blocked)):
         request.delete_instance()
@@ -127,6 +154,13 @@ def _pair(one: int, other: int):  # type: ignore[no-untyped-def]
 def _pending(asker: int, asked: int):  # type: ignore[no-untyped-def]
     rows = FriendRequest.select()
     return rows.where((FriendRequest.asker == asker) & (FriendRequest.asked == asked) & (FriendRequest.status == "pending"))
+
+
+def _forget_answered(asker: int, asked: int) -> None:
+    """All but the last answer: two who ask and reject each other for days do not fill the table."""
+    answered = (FriendRequest.asker == asker) & (FriendRequest.asked == asked) & (FriendRequest.status != "pending")
+    last = FriendRequest.select(peewee.fn.MAX(FriendRequest.id)).where(answered).scalar()
+    FriendRequest.delete().where(answered & (FriendRequest.id != last)).execute()
 
 
 def _answer(request: FriendRequest, status: str) -> None:

@@ -2,19 +2,21 @@
 
 from datetime import datetime
 
+from db.caps import INVITES, PAGE, check_room, newest
 from db.errors import Missing
 from db.models import Invite, User, now
 
 
 def add(user_id: int, digest: str, uses: int | None, expires_at: datetime | None) -> Invite:
-    """Keep a new invite; null: no limit."""
+    """Keep a new invite; null: no limit. Raises Clash("limit_reached")."""
+    check_room(Invite.select().where(Invite.user == user_id), INVITES)
     added: Invite = Invite.create(user=user_id, digest=digest, uses=uses, expires_at=expires_at)
     return added
 
 
-def of_user(user_id: int) -> list[Invite]:
-    """A user's invites, newest first."""
-    return list(Invite.select().where(Invite.user == user_id).order_by(Invite.id.desc()))
+def of_user(user_id: int, before: int | None = None, limit: int = PAGE) -> list[Invite]:
+    """A user's invites, newest first: those before an id."""
+    return list(newest(Invite.select().where(Invite.user == user_id), Invite.id, before, limit))
 
 
 def remove(user_id: int, invite_id: int) -> None:

@@ -1,26 +1,35 @@
 """Questions about listen links: hearing a user's live broadcast without an account."""
 
+from collections.abc import Collection
 from datetime import datetime
 
+from db.caps import LINKS, PAGE, check_room, newest
 from db.errors import Missing
 from db.models import ListenLink, User, now
 
 
 def add(user_id: int, digest: str, expires_at: datetime | None) -> ListenLink:
-    """Keep a new link; `expires_at` null: until it is deleted."""
+    """Keep a new link; `expires_at` null: until it is deleted. Raises Clash("limit_reached")."""
+    check_room(ListenLink.select().where(ListenLink.user == user_id), LINKS)
     added: ListenLink = ListenLink.create(user=user_id, digest=digest, expires_at=expires_at)
     return added
 
 
-def of_user(user_id: int) -> list[ListenLink]:
-    """A user's links, newest first."""
-    return list(ListenLink.select().where(ListenLink.user == user_id).order_by(ListenLink.id.desc()))
+def of_user(user_id: int, before: int | None = None, limit: int = PAGE) -> list[ListenLink]:
+    """A user's links, newest first: those before an id."""
+    return list(newest(ListenLink.select().where(ListenLink.user == user_id), ListenLink.id, before, limit))
 
 
 def remove(user_id: int, link_id: int) -> None:
     """Revoke a link. Raises Missing where the user has none of that id."""
     if not ListenLink.delete().where((ListenLink.user == user_id) & (ListenLink.id == link_id)).execute():
         raise Missing("not_found")
+
+
+def gone(link_ids: Collection[int]) -> set[int]:
+    """Which of these links are no more."""
+    there = ListenLink.select(ListenLink.id).where(ListenLink.id.in_(list(link_ids)))
+    return set(link_ids) - {link.id for link in there}
 
 
 def find(digest: str) -> ListenLink | None:

@@ -2,27 +2,43 @@
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any, NamedTuple
 
+from db.caps import LOGINS, PAGE, newest
 from db.errors import Missing
 from db.models import Login, User, now
 
 IDLE = timedelta(days=30)
+LIFE = timedelta(days=180)  # from signing in, however much it is used; then the password is asked for again
+MOST_ENDED = 100  # by one new login, where there are more than there may be since before there was a cap
 TOUCH_AFTER = timedelta(hours=1)
 
 
-def add(user_id: int, digest: str, address: str, agent: str, password_hash: str) -> Login | None:
-    """Sign a browser in; None where the password that was right is no longer the user's. What has been idle too long goes."""
+class Added(NamedTuple):
+    """A new login, and the ids of those that have ended for it."""
+
+    login: Login
+    ended: list[int]
+
+
+def add(user_id: int, digest: str, address: str, agent: str, password_hash: str, replaced: int | None = None) -> Added | None:
+    """Sign a browser in; None where the password that was right is no longer the user's. What has been idle too long goes.
+
+    The oldest of too many ends; `replaced`, the one that the caller ends for the new one, does not count.
+    """
     Login.delete().where(Login.seen_at < now() - IDLE).execute()
     if not User.select().where((User.id == user_id) & (User.password_hash == password_hash)).exists():
         return None
-    added: Login = Login.create(user=user_id, digest=digest, address=address, agent=agent)
-    return added
+    mine = Login.select(Login.id).where((Login.user == user_id) & (Login.id != replaced))
+    ended = [login.id for login in mine.order_by(Login.id).limit(min(MOST_ENDED, max(0, mine.count() + 1 - LOGINS)))]
+    if ended:
+        Login.delete().where(Login.id.in_(ended)).execute()
+    return Added(Login.create(user=user_id, digest=digest, address=address, agent=agent), ended)
 
 
 def find(digest: str) -> Login | None:
-    """The login behind a digest with its user, unless it has been idle for 30 days."""
-    alive = Login.seen_at >= now() - IDLE
-    found: Login | None = Login.select(Login, User).join(User).where((Login.digest == digest) & alive).first()
+    """The login behind a digest with its user, unless it has been idle for 30 days or is 180 days old."""
+    found: Login | None = Login.select(Login, User).join(User).where((Login.digest == digest) & _alive()).first()
     return found
 
 
@@ -36,9 +52,14 @@ def touch(digest: str) -> bool:
     return bool(Login.update(seen_at=now()).where(Login.digest == digest).execute())
 
 
-def of_user(user_id: int) -> list[Login]:
-    """A user's logins, last seen first."""
-    return list(Login.select().where((Login.user == user_id) & (Login.seen_at >= now() - IDLE)).order_by(Login.seen_at.desc()))
+def of_user(user_id: int, before: int | None = None, limit: int = PAGE) -> list[Login]:
+    """A user's logins that are good, newest first: those before an id."""
+    return list(newest(Login.select().where((Login.user == user_id) & _alive()), Login.id, before, limit))
+
+
+def ids_of(user_id: int) -> list[int]:
+    """The ids of all of a user's logins."""
+    return [login.id for login in Login.select(Login.id).where(Login.user == user_id)]
 
 
 def gone(login_ids: Collection[int]) -> set[int]:
@@ -64,3 +85,9 @@ def remove_others(user_id: int, kept_id: int) -> list[int]:
     ended = [login.id for login in Login.select(Login.id).where(others)]
     Login.delete().where(others).execute()
     return ended
+
+
+def _alive() -> Any:
+    """Refused, not deleted: the clock may be wrong for a while."""
+    moment = now()
+    return (Login.seen_at >= moment - IDLE) & (Login.created_at >= moment - LIFE)

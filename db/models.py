@@ -158,9 +158,34 @@ class Recording(Row):
     denoised = peewee.BooleanField(default=False)
     variants = JsonField(default=list)
     size_bytes = peewee.IntegerField(default=0)
-    chapters = JsonField(default=list)
+    chapters = JsonField(default=list)  # always [] in the file: `db.chapters.fill_in` brings them from their own rows
     stats = JsonField(default=dict)
     folder = peewee.TextField()
 
 
-ALL = (User, Login, FriendRequest, Friendship, Block, Token, Invite, ListenLink, Recording)
+class Chapter(Row):
+    """A mark in a recording. `place`: 0 for the first that was set, and so on."""
+
+    recording = peewee.ForeignKeyField(Recording, on_delete="CASCADE", backref="+")
+    recording_id: int
+    place = peewee.IntegerField()
+    at_s = peewee.FloatField()
+    kind = peewee.TextField()
+    text = peewee.TextField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("recording", "place")
+
+
+class NamePart(Row):
+    """What is left of a name without its first letters, for the search by a part of it. A trigger writes them as accounts are made."""
+
+    part = peewee.TextField(collation="NOCASE")
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="+")
+    user_id: int
+
+    class Meta:
+        primary_key = peewee.CompositeKey("part", "user")
+
+
+ALL = (User, Login, FriendRequest, Friendship, Block, Token, Invite, ListenLink, Recording, Chapter, NamePart)

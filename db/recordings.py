@@ -1,15 +1,14 @@
 """Questions about recordings. The rows are also the list of work: what is `finalising` waits for its child process."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 import peewee
 
+from db import chapters
 from db.errors import Clash, Denied, Missing
 from db.models import Recording, User, now
-
-MOST_CHAPTERS = 1000  # of one recording; later ones are not kept
 
 
 class Ended(NamedTuple):
@@ -72,7 +71,9 @@ def of_user(user_id: int, limit: int, before_id: int | None = None, before: date
         question = question.where(Recording.id < before_id)
     if before is not None:
         question = question.where(Recording.started_at < before)
-    return list(question.order_by(Recording.id.desc()).limit(limit))
+    found = list(question.order_by(Recording.id.desc()).limit(limit))
+    chapters.fill_in(found)
+    return found
 
 
 def find(recording_id: int) -> Recording:
@@ -83,6 +84,12 @@ def find(recording_id: int) -> Recording:
     return found
 
 
+def gone(recording_ids: Collection[int]) -> set[int]:
+    """Which of these recordings are no more."""
+    there = Recording.select(Recording.id).where(Recording.id.in_(list(recording_ids)))
+    return set(recording_ids) - {recording.id for recording in there}
+
+
 def own(user_id: int, recording_id: int) -> Recording:
     """One of the user's own. Raises Missing, Denied."""
     found = find(recording_id)
@@ -91,10 +98,11 @@ def own(user_id: int, recording_id: int) -> Recording:
     return found
 
 
-def rename(user_id: int, recording_id: int, title: str | None) -> Recording:
+def rename(user_id: int, recording_id: int, title: str) -> Recording:
     """Give it another title. Raises Missing, Denied."""
     found = own(user_id, recording_id)
-    found.title = title or None
+    found.title = title
+    chapters.fill_in([found])
     Recording.update(title=found.title).where(Recording.id == recording_id).execute()
     return found
 
@@ -106,16 +114,6 @@ def remove(user_id: int, recording_id: int) -> str:
         raise Clash("still_live")
     found.delete_instance()
     return str(found.folder)
-
-
-def add_chapter(recording_id: int, at_s: float, kind: str, text: str) -> bool:
-    """Append a chapter; False where it is not kept (no such recording, or too many)."""
-    recording = Recording.get_or_none(Recording.id == recording_id)
-    if recording is None or len(recording.chapters) >= MOST_CHAPTERS:
-        return False
-    chapters = [*recording.chapters, {"at_s": at_s, "kind": kind, "text": text}]
-    Recording.update(chapters=chapters).where(Recording.id == recording_id).execute()
-    return True
 
 
 def used_bytes(user_id: int) -> int:

@@ -1,10 +1,14 @@
 """Who is there, and what are they to me?"""
 
-from peewee import Case
+from collections.abc import Collection
 
-from db.models import Block, FriendRequest, Friendship, User
+import peewee
+
+from db.models import Block, FriendRequest, Friendship, NamePart, User
 
 LIMIT = 20
+LONGEST_NAME = 32
+LAST = "\U0010ffff"  # behind every letter of a name
 
 
 def search(user_id: int, text: str) -> list[tuple[str, str]]:
@@ -15,22 +19,55 @@ def search(user_id: int, text: str) -> list[tuple[str, str]]:
     wanted = text.strip()
     if not wanted:
         return []
-    rank = Case(None, ((User.username == wanted, 0), (User.username.startswith(wanted), 1)), 2)
-    found = list(User.select().where(User.username.contains(wanted)).order_by(rank, User.username).limit(LIMIT))
-    relations = _relations(user_id)
-    return [(user.username, relations.get(user.id, "none")) for user in found]
+    found: dict[int, str] = {}
+    for some in (_named(wanted), _beginning_with(wanted), _containing(wanted)):
+        for number, username in some:
+            if len(found) < LIMIT:
+                found.setdefault(number, username)
+    relations = _relations(user_id, list(found)) if found else {}
+    return [(username, relations.get(number, "none")) for number, username in found.items()]
 
 
-def _relations(user_id: int) -> dict[int, str]:
-    """The strongest relation to everybody the user has one with."""
+def _named(wanted: str) -> list[tuple[int, str]]:
+    return _rows(User.select(User.id, User.username).where(User.username == wanted))
+
+
+def _beginning_with(wanted: str) -> list[tuple[int, str]]:
+    rows = User.select(User.id, User.username).where(_begins(User.username, wanted))
+    return _rows(rows.order_by(User.username).limit(LIMIT))
+
+
+def _containing(wanted: str) -> list[tuple[int, str]]:
+    """Behind its first letter, by name. One name may have a part many times ("aaaa" has "a" thrice)."""
+    parts = NamePart.select(NamePart.user).where(_begins(NamePart.part, wanted)).order_by(NamePart.part).limit(LIMIT * LONGEST_NAME)
+    numbers = list(dict.fromkeys(part.user_id for part in parts))[: 2 * LIMIT]
+    if not numbers:
+        return []
+    return _rows(User.select(User.id, User.username).where(User.id.in_(numbers)).order_by(User.username))
+
+
+def _rows(users: "peewee.ModelSelect[User]") -> list[tuple[int, str]]:
+    return [(user.id, user.username) for user in users]
+
+
+def _begins(field: peewee.Field, wanted: str) -> peewee.Expression:
+    """As an index is asked for it, letter by letter and without case. What LIKE does with % and _ has no place here."""
+    begins: peewee.Expression = (field >= wanted) & (field < wanted + LAST)
+    return begins
+
+
+def _relations(user_id: int, others: Collection[int]) -> dict[int, str]:
+    """The strongest relation to each of these whom the user has one with."""
     waiting = FriendRequest.status == "pending"
     relations: dict[int, str] = {}
-    for request in FriendRequest.select().where(waiting & (FriendRequest.asker == user_id)):
+    for request in FriendRequest.select().where(waiting & (FriendRequest.asker == user_id) & FriendRequest.asked.in_(others)):
         relations[request.asked_id] = "outgoing"
-    for request in FriendRequest.select().where(waiting & (FriendRequest.asked == user_id) & ~FriendRequest.hidden):
+    asked = (FriendRequest.asked == user_id) & FriendRequest.asker.in_(others)
+    for request in FriendRequest.select().where(waiting & asked & ~FriendRequest.hidden):
         relations[request.asker_id] = "incoming"
-    for pair in Friendship.select().where((Friendship.first == user_id) | (Friendship.second == user_id)):
+    seconds = (Friendship.first == user_id) & Friendship.second.in_(others)
+    for pair in Friendship.select().where(seconds | ((Friendship.second == user_id) & Friendship.first.in_(others))):
         relations[pair.second_id if pair.first_id == user_id else pair.first_id] = "friend"
-    for block in Block.select().where(Block.blocker == user_id):
+    for block in Block.select().where((Block.blocker == user_id) & Block.blocked.in_(others)):
         relations[block.blocked_id] = "blocked"
     return relations | {user_id: "self"}

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import timedelta
 
+from db.caps import PAGE, TOKENS, check_room, newest
 from db.errors import Missing
 from db.models import Token, User, now
 
@@ -10,14 +11,15 @@ TOUCH_AFTER = timedelta(minutes=1)
 
 
 def add(user_id: int, name: str, scopes: list[str], digest: str) -> Token:
-    """Keep a new token."""
+    """Keep a new token. Raises Clash("limit_reached")."""
+    check_room(Token.select().where(Token.user == user_id), TOKENS)
     added: Token = Token.create(user=user_id, name=name, scopes=scopes, digest=digest)
     return added
 
 
-def of_user(user_id: int) -> list[Token]:
-    """A user's tokens, newest first."""
-    return list(Token.select().where(Token.user == user_id).order_by(Token.id.desc()))
+def of_user(user_id: int, before: int | None = None, limit: int = PAGE) -> list[Token]:
+    """A user's tokens, newest first: those before an id."""
+    return list(newest(Token.select().where(Token.user == user_id), Token.id, before, limit))
 
 
 def remove(user_id: int, token_id: int) -> None:

@@ -1,16 +1,20 @@
 """Accounts and their logins."""
 
+import asyncio
+
 from aiohttp import web
 
-from db import friendships, invites, logins, users
+from db import friendships, invites, logins, revocation, users
 from db.errors import Clash, Missing
 from db.models import User
 from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
+from web.downloads import DOWNLOADS
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
+from web.paging import page_of
 from web.secret import digest
-from web.session import current_login, current_user, sign_in, sign_out, signed_out
+from web.session import current_login, current_user, link_grant, sign_in, sign_out, signed_out, token_grant
 
 
 class RegistrationClosed(Refused):
@@ -24,6 +28,7 @@ async def register(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     username, password, invite = fields.username(), fields.password(), fields.optional_text("invite", 1, 2000)
     fields.check()
+    request.app[PASSWORDS].weak.check(username, password)
     code = None if invite is None else digest(_invite_code(invite))
     await _check_open(request, username, code)
     request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
@@ -61,21 +66,25 @@ async def me(request: web.Request) -> web.Response:
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """A new password; all other logins end."""
+    """A new password; all other logins end, all companion sessions, and with `revoke` what was made to be used without a login."""
     mine = await current_login(request)
     fields = await fields_of(request)
-    old, new = fields.any_password("old"), fields.password("new")
+    old, new, revoke = fields.any_password("old"), fields.password("new"), fields.optional_truth("revoke")
     fields.check()
-    await _verified(request, mine.user.username, old)
-    await request.app[DB].run(users.set_password, mine.user_id, await request.app[PASSWORDS].hash(new))
-    await signed_out(request.app, await request.app[DB].run(logins.remove_others, mine.user_id, mine.id))
+    request.app[PASSWORDS].weak.check(mine.user.username, new, "new")
+    user = await _verified(request, mine.user.username, old)
+    kept = await request.app[PASSWORDS].hash(new)
+    ended = await request.app[DB].run(revocation.change_password, user, kept, mine.id, bool(revoke))
+    request.app[COMPANIONS].end_of(mine.user_id)
+    await signed_out(request.app, ended.logins)
+    await request.app[SWITCHBOARD].revoke({token_grant(each) for each in ended.tokens} | {link_grant(each) for each in ended.links})
     return nothing()
 
 
 async def sessions(request: web.Request) -> web.Response:
     """The browsers that are signed in."""
     mine = await current_login(request)
-    rows = await request.app[DB].run(logins.of_user, mine.user_id)
+    rows = await request.app[DB].run(logins.of_user, mine.user_id, *page_of(request))
     return ok(
         [
             {
@@ -114,15 +123,26 @@ async def delete_account(request: web.Request) -> web.Response:
 async def remove_account(app: web.Application, user: User) -> None:
     """End what the user does here, then delete the rows, then what has begun meanwhile, then the files."""
     await app[SWITCHBOARD].clear(user.username)
-    friends = await app[DB].run(friendships.friends_of, user.id)
-    ended = [login.id for login in await app[DB].run(logins.of_user, user.id)]
+    friends = await _friends(app, user)
+    ended = await app[DB].run(logins.ids_of, user.id)
     folders = await app[DB].run(users.remove, user.id)
     await app[SWITCHBOARD].clear(user.username)
-    for friend in friends:
-        app[PRESENCE].unfriended(user.username, friend.username)
+    for place, friend in enumerate(friends):
+        app[PRESENCE].unfriended(user.username, friend)
+        if place % 100 == 99:
+            await asyncio.sleep(0)  # there may be more than anybody may have now
     app[PRESENCE].signed_out(ended)
+    app[DOWNLOADS].of_account(user.id)
     app[COMPANIONS].end_of(user.id)
     await app[ARCHIVE].forget(folders)
+
+
+async def _friends(app: web.Application, user: User) -> list[str]:
+    """The names of all of a user's friends, page by page."""
+    names: list[str] = []
+    while page := await app[DB].run(friendships.friends_of, user.id, names[-1] if names else None):
+        names += [friend.username for friend in page]
+    return names
 
 
 async def _verified(request: web.Request, username: str, password: str) -> User:

@@ -12,6 +12,7 @@ from db.connection import Database
 from sfu.config import Config
 from web.archive import Archive
 from web.attempts import Attempts
+from web.downloads import DOWNLOADS, Downloads
 from web.failures import failures
 from web.gates import BODY_LIMIT, dress, guard
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, CLIENT, COMPANIONS, CONFIG, DB, METRICS, PASSWORDS, READINESS, TRANSCODING
@@ -41,6 +42,7 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     app = web.Application(middlewares=[dress, failures, guard, session_middleware(storage)], client_max_size=BODY_LIMIT)
     app[CONFIG], app[CLIENT] = config, CLIENT_FOLDER
     app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), Attempts(), Readiness()
+    app[DOWNLOADS] = Downloads()
     app[COMPANIONS] = Pairings()
     app[METRICS] = [own_samples(app)]
     add_routes(app)

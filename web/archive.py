@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from db import recordings
+from db import chapters, recordings
 from db.connection import Database
 from db.models import Recording
 from db.recordings import Ended
@@ -89,7 +89,7 @@ class Archive:
 
     async def chapter(self, recording: int, at_s: float, kind: str, text: str) -> None:
         """Keep a cue as a chapter; beyond a thousand they are not kept."""
-        await self._database.run(recordings.add_chapter, recording, round(at_s, 3), kind, text)
+        await self._database.run(chapters.add, recording, round(at_s, 3), kind, text)
 
     def folder_of(self, recording: Recording) -> Path:
         """Where its files are: original.opus, denoised.opus, NAME.peaks, heard.wav."""

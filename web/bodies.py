@@ -1,4 +1,7 @@
-"""JSON bodies and their fields. Whatever is wrong with them is told field by field, all at once."""
+"""JSON bodies and their fields. Whatever is wrong with them is told field by field, all at once.
+
+A handler asks for each of its fields, then calls `check`: what it asked for is what it knows, and any other field is refused.
+"""
 
 import json
 import math
@@ -13,10 +16,12 @@ from aiohttp import web
 from db.models import now
 from sfu.errors import BadRequest
 from web.patience import body_of
+from web.texts import NO_PLAIN_TEXT, is_blank, is_showable, is_storable
 
 T = TypeVar("T")
 USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,32}")
 LONGEST_S = 10 * 366 * 86_400
+MOST_TOLD, LONGEST_NAME = 20, 100  # unknown fields, and letters of one's name: the answer is no longer than it is useful
 
 
 async def json_of(request: web.Request) -> dict[str, Any]:
@@ -53,16 +58,24 @@ class Fields:
 
     def __init__(self, body: dict[str, Any]) -> None:
         self._body = body
+        self._asked: set[str] = set()
         self.errors: dict[str, str] = {}
 
     def check(self) -> None:
-        """Raises BadRequest if any question had a bad answer."""
+        """Raises BadRequest if any question had a bad answer, or a field is there that nobody asked for: call it after all questions."""
+        for name in [name for name in self._body if name not in self._asked][:MOST_TOLD]:
+            self._wrong(name[:LONGEST_NAME].encode("utf-8", "replace").decode(), "is not known here", None)
         if self.errors:
             raise BadRequest(self.errors)
 
+    def has(self, name: str) -> bool:
+        """Whether the field is there at all, null or not."""
+        self._asked.add(name)
+        return name in self._body
+
     def text(self, name: str, least: int, most: int) -> str:
         """A required text of least to most characters."""
-        value = self._body.get(name)
+        value = self._value(name)
         if not isinstance(value, str):
             return self._wrong(name, "must be a text" if name in self._body else "is missing", "")
         if not least <= len(value) <= most:
@@ -73,7 +86,30 @@ class Fields:
 
     def optional_text(self, name: str, least: int, most: int) -> str | None:
         """A text, or None where it is missing or null."""
-        return None if self._body.get(name) is None else self.text(name, least, most)
+        return None if self._value(name) is None else self.text(name, least, most)
+
+    def shown(self, name: str, most: int) -> str:
+        """A required text that others are shown: of something to be seen, on one line; without the spaces around it."""
+        value = self.text(name, 1, most).strip()
+        if name not in self.errors and is_blank(value):
+            return self._wrong(name, "must not be blank", "")
+        return value if is_showable(value) else self._wrong(name, NO_PLAIN_TEXT, "")
+
+    def optional_truth(self, name: str) -> bool | None:
+        """true or false, or None where it is missing or null."""
+        value = self._value(name)
+        if value is not None and not isinstance(value, bool):
+            return self._wrong(name, "must be true or false", None)
+        return value
+
+    def optional_number(self, name: str, least: float, most: float) -> float | None:
+        """A number, or None where it is missing or null."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            return self._wrong(name, f"must be a number from {least:g} to {most:g}", None)
+        return value
 
     def username(self, name: str = "username") -> str:
         """A well-formed name for an account."""
@@ -92,21 +128,21 @@ class Fields:
 
     def choice(self, name: str, known: Collection[str]) -> str:
         """One of the known words."""
-        value = self._body.get(name)
+        value = self._value(name)
         if not isinstance(value, str) or value not in known:
             return self._wrong(name, f"must be one of {', '.join(known)}", "")
         return value
 
     def choices(self, name: str, known: Collection[str]) -> list[str]:
         """A list of one or more of the known words, each once, in the known order."""
-        value = self._body.get(name)
+        value = self._value(name)
         if not isinstance(value, list) or not value or not all(isinstance(word, str) and word in known for word in value):
             return self._wrong(name, f"must be a list of {', '.join(known)}", [])
         return [word for word in known if word in value]
 
     def optional_count(self, name: str, most: int) -> int | None:
         """A whole number from 1, or None where it is missing or null."""
-        value = self._body.get(name)
+        value = self._value(name)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
@@ -115,24 +151,20 @@ class Fields:
 
     def optional_moment(self, name: str = "expires_s") -> datetime | None:
         """A number of seconds from now, as the moment it names; None where it is missing or null."""
-        value = self._body.get(name)
+        value = self._value(name)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LONGEST_S:
             return self._wrong(name, f"must be a number of seconds up to {LONGEST_S}", None)
         return now() + timedelta(seconds=value)
 
+    def _value(self, name: str) -> Any:
+        self._asked.add(name)
+        return self._body.get(name)
+
     def _wrong(self, name: str, why: str, instead: T) -> T:
         self.errors.setdefault(name, why)
         return instead
-
-
-def is_storable(text: str) -> bool:
-    """Whether a text can be written as UTF-8 (JSON can smuggle half a surrogate pair) and has no NUL."""
-    try:
-        return b"\0" not in text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from aiohttp import WSMessage, WSMsgType, web
 
 from web.bodies import strict_json
+from web.pace import Pace
 
 MESSAGE_LIMIT = 64 * 1024
 QUEUE_LIMIT = 128  # messages waiting for a slow client; one more and it is cut off
@@ -32,8 +33,10 @@ class Channel:
     Who loses: a client that reads too slowly is cut off when 128 messages wait; levels are left out before that (`spared`).
     """
 
-    def __init__(self, request: web.Request, username: str, login_id: int | None = None) -> None:
+    def __init__(self, request: web.Request, username: str, login_id: int | None = None, pace: Pace | None = None) -> None:
+        """pace: where several sockets share a bucket of messages."""
         self.username, self.login_id = username, login_id
+        self.paces = [pace or Pace(RATE)]
         self.spared = 0
         self._request = request
         self._socket = web.WebSocketResponse(timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=MESSAGE_LIMIT + 1)
@@ -41,7 +44,6 @@ class Channel:
         self._wake = asyncio.Event()
         self._ping_due = False
         self._code: int | None = None
-        self._recent: deque[float] = deque(maxlen=RATE)
         self._loop = asyncio.get_running_loop()
         self._heard = self._loop.time()
         self._beat: asyncio.TimerHandle | None = None
@@ -118,7 +120,6 @@ class Channel:
             if received.type is WSMsgType.PONG:
                 continue
             if self._is_too_fast():
-                self.end(TOO_MANY)
                 return
             if received.type is WSMsgType.PING:
                 await self._socket.pong(received.data)
@@ -170,9 +171,12 @@ class Channel:
             self.error("bad_message", "A timestamp is no labyrinth.")
 
     def _is_too_fast(self) -> bool:
-        full = len(self._recent) == RATE and self._heard - self._recent[0] < 1.0
-        self._recent.append(self._heard)
-        return full
+        """Ends whichever socket is: this one, or another one that shares a bucket with it."""
+        for pace in self.paces:
+            greedy = pace.too_fast(self, self._heard)
+            if isinstance(greedy, Channel):
+                greedy.end(TOO_MANY)
+        return self._code is not None
 
     def _heartbeat(self) -> None:
         silent_s = self._loop.time() - self._heard

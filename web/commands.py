@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from db import friendships, logins, recordings, users
+from db import friendships, recordings, revocation, users
 from db.connection import Database
 from db.errors import Clash
 from db.models import User
@@ -22,6 +22,7 @@ from web.archive import delete_files
 from web.bodies import Fields
 from web.passwords import hash_password
 from web.serve import CONFIG_FILE
+from web.weak_passwords import WeakPasswords
 
 DEMO = ("alice", "bob")
 MOST_COUNTED = 1000  # recordings, before an account is deleted
@@ -57,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     for action, what in (("add", "make an account"), ("passwd", "set a password and end all logins"), ("delete", "account and recordings")):
         made = user.add_parser(action, help=what, allow_abbrev=False)
         made.add_argument("name")
+        if action == "passwd":
+            made.add_argument("--revoke", action="store_true", help="tokens, listen links and invites go too")
         if action == "delete":
             made.add_argument("--yes", action="store_true", help="without asking")
     return parser
@@ -74,7 +77,7 @@ async def _do(asked: argparse.Namespace, config: Config) -> int:
         elif asked.action == "passwd":
             user = await _known(database, asked.name)
             given = _new_password()
-            await _passwd(database, user, given.text)
+            await _passwd(database, user, given.text, asked.revoke)
             _show_made_up(given)
         elif asked.action == "delete":
             user = await _known(database, asked.name)
@@ -110,18 +113,28 @@ async def _add(database: Database, name: str, password: str) -> User:
     fields = Fields({"username": name, "password": password})
     username, checked = fields.username(), fields.password()
     fields.check()
+    kept = await asyncio.to_thread(_kept, username, checked)
     try:
-        return await database.run(users.create, username, hash_password(checked))
+        return await database.run(users.create, username, kept)
     except Clash:
         raise _taken(name) from None
 
 
-async def _passwd(database: Database, user: User, password: str) -> None:
+async def _passwd(database: Database, user: User, password: str, revoke: bool) -> None:
     fields = Fields({"password": password})
     checked = fields.password()
     fields.check()
-    await database.run(users.set_password, user.id, hash_password(checked))
-    await database.run(logins.remove_others, user.id, 0)
+    kept = await asyncio.to_thread(_kept, user.username, checked)
+    try:
+        await database.run(revocation.change_password, user, kept, None, revoke)
+    except Clash:
+        raise NotDone(f"{user.username} has changed it just now, or is gone; try again") from None
+
+
+def _kept(username: str, password: str) -> str:
+    """The hash to keep. Not for the loop. Raises WeakPassword."""
+    WeakPasswords().check(username, password)
+    return hash_password(password)
 
 
 async def _delete(database: Database, user: User, storage: Path) -> None:

@@ -18,6 +18,7 @@ from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, CONFIG, PRESENCE, SWITCHBOA
 from web.origin import serves_https
 from web.pairing import LIFE, Pairing, WrongCode
 from web.session import channel_of, current_user
+from web.texts import is_showable
 
 KINDS = ("practice", "remote")
 ACTIONS = ("stop", "mute", "unmute", "denoise_on", "denoise_off")
@@ -30,6 +31,7 @@ async def make(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     kind = fields.choice("kind", KINDS)
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     pairing = request.app[COMPANIONS].open(user, kind)
     return created({"id": pairing.id, "join_url": pairing.join_url, "expires_at": stamp(pairing.expires_at)})
 
@@ -72,7 +74,7 @@ async def socket(request: web.Request) -> web.StreamResponse:
         return await Channel.refuse(request, CODES.get(type(refused), NOT_ALLOWED))
     if pairing.is_full:
         return await Channel.refuse(request, TOO_MANY)
-    with request.app[PRESENCE].kept(channel_of(request, user)) as channel:
+    with request.app[PRESENCE].kept(channel_of(request, user, pairing.pace)) as channel:
         pairing.enter(channel)
         try:
             async with channel:
@@ -136,12 +138,14 @@ def _remote(app: web.Application, pairing: Pairing, said: dict[str, Any]) -> Cue
 
 def _is_chord(said: dict[str, Any]) -> bool:
     chord = said.get("chord")
-    return isinstance(chord, str) and 1 <= len(chord) <= 16 and chord.isprintable()
+    return isinstance(chord, str) and 1 <= len(chord) <= 16 and is_showable(chord)
 
 
 def _is_timed(said: dict[str, Any]) -> bool:
     moment = said.get("timestamp")
-    return (isinstance(moment, int | float) and not isinstance(moment, bool)) or (isinstance(moment, str) and 1 <= len(moment) <= 64)
+    if isinstance(moment, str):
+        return 1 <= len(moment) <= 64 and is_showable(moment)
+    return isinstance(moment, int | float) and not isinstance(moment, bool)
 
 
 def _is_action(said: dict[str, Any]) -> bool:

@@ -92,9 +92,11 @@ def _row_refusal(refusal: DatabaseRefusal) -> web.Response:
 
 DETAILS = {
     "username_taken": "Somebody has that name already.",
+    "password_changed": "The password has just been changed by somebody else.",
     "already_friends": "You are friends already.",
     "already_requested": "You have asked already; wait for the answer.",
     "already_answered": "That has been answered already.",
+    "limit_reached": "There are as many of these as one account may have; one has to go first.",
     "still_live": "It is still being recorded; stop first.",
     "blocked": "You have blocked them; end that first.",
     "not_found": "There is no such thing.",

@@ -3,12 +3,16 @@
 from aiohttp import web
 
 from db import friendships, search, users
-from db.models import FriendRequest
+from db.caps import FRIENDS
+from db.models import FriendRequest, User
 from sfu.errors import BadRequest, NoSuchUser, NotFound, Refused
 from web.answers import created, id_of, nothing, ok, stamp
-from web.bodies import fields_of, is_storable
+from web.bodies import fields_of
+from web.downloads import DOWNLOADS
 from web.keys import DB, PRESENCE, SWITCHBOARD
+from web.paging import limit_of, page_of
 from web.session import current_user, user_named
+from web.texts import is_storable
 
 
 class Self(Refused):
@@ -28,9 +32,12 @@ async def find(request: web.Request) -> web.Response:
 
 
 async def listed(request: web.Request) -> web.Response:
-    """One's friends, and who of them is live."""
+    """One's friends by name, and who of them is live. `before`: the name of the last one that one has; the list goes on behind it."""
     user = await current_user(request)
-    friends = await request.app[DB].run(friendships.friends_of, user.id)
+    after, limit = request.query.get("before") or None, limit_of(request, FRIENDS, FRIENDS)
+    if after is not None and not is_storable(after):
+        raise BadRequest({"before": "must be a name"})
+    friends = await request.app[DB].run(friendships.friends_of, user.id, after, limit)
     return ok([request.app[PRESENCE].friend(friend.username) for friend in friends])
 
 
@@ -40,7 +47,7 @@ async def unfriend(request: web.Request) -> web.Response:
     friend = await user_named(request)
     if not await request.app[DB].run(friendships.unfriend, user.id, friend.id):
         raise NotFound("You are not friends.")
-    await end_friendship(request.app, user.username, friend.username)
+    await end_friendship(request.app, user, friend)
     return nothing()
 
 
@@ -50,6 +57,7 @@ async def ask(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     named = fields.text("username", 1, 200)
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     other = await request.app[DB].run(users.find, named)
     if other is None:
         raise NoSuchUser
@@ -69,6 +77,7 @@ async def respond(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     action = fields.choice("action", ("accept", "reject"))
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     answered = await request.app[DB].run(friendships.answer, id_of(request), user.id, action == "accept")
     if answered.status == "accepted":
         request.app[PRESENCE].befriended(user.username, answered.asker.username)
@@ -78,7 +87,7 @@ async def respond(request: web.Request) -> web.Response:
 async def pending(request: web.Request) -> web.Response:
     """The requests that wait for an answer."""
     user = await current_user(request)
-    waiting = await request.app[DB].run(friendships.pending, user.id)
+    waiting = await request.app[DB].run(friendships.pending, user.id, *page_of(request))
     return ok(
         {
             "incoming": [_row(request_, request_.asker.username) for request_ in waiting.incoming],
@@ -94,7 +103,7 @@ async def block(request: web.Request) -> web.Response:
     if other.id == user.id:
         raise Self
     if await request.app[DB].run(friendships.block, user.id, other.id):
-        await end_friendship(request.app, user.username, other.username)
+        await end_friendship(request.app, user, other)
     return nothing()
 
 
@@ -106,11 +115,12 @@ async def unblock(request: web.Request) -> web.Response:
     return nothing()
 
 
-async def end_friendship(app: web.Application, one: str, other: str) -> None:
-    """Both ways: sockets and sound end now."""
-    app[PRESENCE].unfriended(one, other)
-    await app[SWITCHBOARD].drop_listener(one, other)
-    await app[SWITCHBOARD].drop_listener(other, one)
+async def end_friendship(app: web.Application, one: User, other: User) -> None:
+    """Both ways: sockets, downloads and sound end now."""
+    app[PRESENCE].unfriended(one.username, other.username)
+    app[DOWNLOADS].unfriended(one.id, other.id)
+    await app[SWITCHBOARD].drop_listener(one.username, other.username)
+    await app[SWITCHBOARD].drop_listener(other.username, one.username)
 
 
 def _row(request: FriendRequest, username: str) -> dict[str, object]:

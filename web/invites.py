@@ -7,6 +7,7 @@ from sfu.errors import NotAllowed
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import optional_fields_of
 from web.keys import CONFIG, DB
+from web.paging import page_of
 from web.secret import digest, fresh
 from web.session import current_user
 
@@ -22,6 +23,7 @@ async def make(request: web.Request) -> web.Response:
     fields = await optional_fields_of(request)
     uses, expires_at = fields.optional_count("uses", MOST_USES), fields.optional_moment()
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     secret = fresh()
     invite = await request.app[DB].run(invites.add, user.id, digest(secret), uses, expires_at)
     return created({"id": invite.id, "url": f"/register?invite={secret}"})
@@ -39,7 +41,7 @@ async def listed(request: web.Request) -> web.Response:
                 "created_at": stamp(invite.created_at),
                 "expires_at": stamp(invite.expires_at),
             }
-            for invite in await request.app[DB].run(invites.of_user, user.id)
+            for invite in await request.app[DB].run(invites.of_user, user.id, *page_of(request))
         ]
     )
 

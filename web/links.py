@@ -7,8 +7,9 @@ from sfu.errors import NotSignedIn
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import optional_fields_of
 from web.keys import DB, SWITCHBOARD
+from web.paging import page_of
 from web.secret import digest, fresh
-from web.session import current_user, link_of
+from web.session import current_user, link_grant, link_of
 
 
 async def make(request: web.Request) -> web.Response:
@@ -17,6 +18,7 @@ async def make(request: web.Request) -> web.Response:
     fields = await optional_fields_of(request)
     expires_at = fields.optional_moment()
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     secret = fresh()
     link = await request.app[DB].run(links.add, user.id, digest(secret), expires_at)
     return created({"id": link.id, "url": f"/l/{secret}"})
@@ -25,7 +27,7 @@ async def make(request: web.Request) -> web.Response:
 async def listed(request: web.Request) -> web.Response:
     """One's links that were not revoked."""
     user = await current_user(request)
-    rows = await request.app[DB].run(links.of_user, user.id)
+    rows = await request.app[DB].run(links.of_user, user.id, *page_of(request))
     return ok([{"id": link.id, "created_at": stamp(link.created_at), "expires_at": stamp(link.expires_at)} for link in rows])
 
 
@@ -33,7 +35,7 @@ async def revoke(request: web.Request) -> web.Response:
     """The link opens nothing from here on; who listens by it is dropped."""
     user = await current_user(request)
     await request.app[DB].run(links.remove, user.id, id_of(request))
-    await request.app[SWITCHBOARD].revoke({f"link:{id_of(request)}"})
+    await request.app[SWITCHBOARD].revoke({link_grant(id_of(request))})
     return nothing()
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from db.models import User, now
 from sfu.errors import NotAllowed, NotFound, Refused
-from web.channel import NO_SUCH_THING, Channel, message
+from web.channel import NO_SUCH_THING, RATE, Channel, message
+from web.pace import Pace
 
 LIFE = timedelta(hours=12)
 MOST_OF_ONE = 8  # pairings a user may have; the oldest makes room
@@ -33,6 +34,7 @@ class Pairing:
         self.expires_at: datetime = now() + LIFE
         self.timer: asyncio.TimerHandle | None = None
         self._passes: OrderedDict[str, None] = OrderedDict()
+        self.pace = Pace(RATE)  # of all devices together: what one says is told to all, and may be a mark in a recording
         self._devices: set[Channel] = set()
 
     @property

@@ -8,6 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from sfu.errors import TooMany
+from web.weak_passwords import WeakPasswords
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 WAIT_S = 10.0
@@ -19,7 +20,7 @@ def hash_password(password: str) -> str:
 
 
 class Passwords:
-    """Owns the hashing threads. Raises TooMany where a free one did not come up within 10 s."""
+    """Owns the hashing threads, and the list of weak passwords. Raises TooMany where a free one did not come up within 10 s."""
 
     def __init__(self) -> None:
         cores = os.cpu_count() or 1
@@ -27,6 +28,7 @@ class Passwords:
         self._free = asyncio.Semaphore(cores)
         # What an unknown user's password is compared with, so that it takes as long as a known one's.
         self._nobody = hash_password("nobody has this password")
+        self.weak = WeakPasswords()
 
     async def hash(self, password: str) -> str:
         """The hash to keep."""

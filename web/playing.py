@@ -11,11 +11,12 @@ from db.models import Recording
 from sfu.errors import BadRequest, NotFound
 from web import patience
 from web.children import ChildFailed
+from web.downloads import DOWNLOADS, Right
 from web.failures import problem
 from web.keys import ARCHIVE, TRANSCODING
 from web.ranges import SentFile, part_of, tag_of
 from web.recordings import allowed, variant_of
-from web.session import current_user
+from web.session import LOGIN, current_user
 from workers import opusfile, wav
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
 async def audio(request: web.Request) -> web.StreamResponse:
     """What a recording sounds like, in the variant and form that is asked for; whole or a range of it."""
     recording = await allowed(request)
+    listener = (await current_user(request)).id
+    right = Right(request[LOGIN].id, listener, recording.user_id, recording.id)
+    request.app[DOWNLOADS].begin(request, right)  # where it ends from here on, this answer does; in between the rounds see it
     variant = variant_of(request, recording, VARIANTS)
     form = _choice(request, "format", tuple(TYPES))
     headers: dict[str, str] = {hdrs.CONTENT_TYPE: TYPES[form], hdrs.CACHE_CONTROL: "private, no-cache"}
@@ -36,14 +40,13 @@ async def audio(request: web.Request) -> web.StreamResponse:
     samples, ready = await asyncio.to_thread(_look, folder, recording, variant, form)
     if not samples:
         raise NotFound("There is no sound in this recording.")
-    ear = (await current_user(request)).id
     try:
         async with patience.while_there(request):
             if ready is None and form == "wav":
-                return await _view(request, ear, folder, variant, samples, f"{recording.id}-{variant}-{samples}", headers)
+                return await _view(request, listener, folder, variant, samples, f"{recording.id}-{variant}-{samples}", headers)
             if ready is None:
                 name = f"{recording.id}-{variant}-{samples}.{form}"
-                ready = await request.app[TRANSCODING].made(ear, folder, variant, form, samples, name)
+                ready = await request.app[TRANSCODING].made(listener, folder, variant, form, samples, name)
     except ChildFailed:
         if await asyncio.to_thread(folder.exists):
             raise

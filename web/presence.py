@@ -9,16 +9,19 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from sfu.errors import TooMany
 from web.answers import stamp
 from web.channel import GOING_AWAY, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel, message
 from web.keys import Air
 from web.operations import Sample
+from web.pace import Pace
 from web.shares import Shares, Words, connections
 
 PART = 3 / 4  # of the connections at the front doors may be sockets, so that there is always room for a request
 MOST_OF_ONE = 256  # of one user, all tabs and devices together; the next one is closed with 4429
+RATE_OF_ONE = 200  # messages a second over all the sockets of one user
 SOCKETS = Words("sockets", "open WebSockets", "You have too many sockets open.", "Too many sockets are open.")
 STATUS_S = 0.02  # changes of a status within this are told as one
 
@@ -34,6 +37,7 @@ class Presence:
         self._watching = Places()  # user -> presence sockets of that user's friends
         self._ears = Places()  # broadcaster -> stream sockets
         self._open: set[Channel] = set()
+        self._paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()  # of each user with sockets, which own it
         self._due: dict[str, asyncio.TimerHandle] = {}
 
     # --- sockets come and go
@@ -62,6 +66,8 @@ class Presence:
                 place.enter_context(self._shares.place(channel.username or channel, lambda: channel.end(TOO_MANY)))
             except TooMany:
                 channel.end(TOO_MANY)
+            if channel.username:
+                channel.paces.append(self._paces.setdefault(channel.username, Pace(RATE_OF_ONE)))
             self._open.add(channel)
             try:
                 yield channel

@@ -15,13 +15,14 @@ from sfu.errors import BadRequest, Conflict, NoSuchVariant, NotFound, NotFriends
 from web.answers import id_of, nothing, ok, stamp
 from web.archive import MB
 from web.bodies import fields_of
+from web.downloads import DOWNLOADS
 from web.keys import ARCHIVE, CONFIG, DB, SWITCHBOARD
+from web.paging import LARGEST_ID, limit_of, number_of
 from web.session import current_user, friend_named
 from workers.peaks import outline
 
 VARIANTS = ("original", "denoised")
-MOST_LISTED, MOST_POINTS, LONGEST_TITLE = 200, 10_000, 200
-LARGEST_ID = 2**63 - 1
+MOST_POINTS, LONGEST_TITLE = 10_000, 200
 
 
 async def own(request: web.Request) -> web.Response:
@@ -36,15 +37,15 @@ async def of_friend(request: web.Request) -> web.Response:
 
 
 async def rename(request: web.Request) -> web.Response:
-    """Give an own recording another title; null or nothing takes it away. What is on air is called as its recording is."""
+    """Give an own recording another title. What is on air is called as its recording is."""
     user = await current_user(request)
     fields = await fields_of(request)
-    title = fields.optional_text("title", 0, LONGEST_TITLE)
+    title = fields.shown("title", LONGEST_TITLE)
     fields.check()
     renamed = await request.app[DB].run(recordings.rename, user.id, id_of(request), title)
     if renamed.state == "live":
         with suppress(NotLive):  # it has ended just now
-            request.app[SWITCHBOARD].own(user.username).retitle(renamed.title or "")
+            request.app[SWITCHBOARD].own(user.username).retitle(title)
     return ok(shown(renamed))
 
 
@@ -52,6 +53,7 @@ async def delete(request: web.Request) -> web.Response:
     """Delete an own recording, its files too."""
     user = await current_user(request)
     folder = await request.app[DB].run(recordings.remove, user.id, id_of(request))
+    request.app[DOWNLOADS].deleted([id_of(request)])
     await request.app[ARCHIVE].forget([folder])
     return nothing()
 
@@ -103,16 +105,6 @@ def variant_of(request: web.Request, recording: Recording, known: tuple[str, ...
     return wanted
 
 
-def number_of(request: web.Request, name: str, default: int, most: int) -> int:
-    """A whole number of the query, from 1 to `most`. Raises BadRequest."""
-    text = request.query.get(name, "")
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
-        raise BadRequest({name: f"must be a whole number from 1 to {most}"})
-    return int(text)
-
-
 def shown(recording: Recording) -> dict[str, Any]:
     """A recording as the interface description has it. A live one is as long as it has lasted."""
     live = recording.state == "live"
@@ -133,9 +125,9 @@ def shown(recording: Recording) -> dict[str, Any]:
 
 
 async def _listed(request: web.Request, user: User) -> web.Response:
-    limit = number_of(request, "limit", 50, LARGEST_ID)
+    limit = limit_of(request, 50)
     before_id, before = _before(request)
-    found = await request.app[DB].run(recordings.of_user, user.id, min(limit, MOST_LISTED), before_id, before)
+    found = await request.app[DB].run(recordings.of_user, user.id, limit, before_id, before)
     return web.Response(text=await asyncio.to_thread(_written, found), content_type="application/json")
 
 

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from db import logins, tokens, users
+from db import friendships, links, logins, recordings, tokens, users
+from web.downloads import DOWNLOADS
 from web.keys import DB, PRESENCE, SWITCHBOARD
-from web.session import ids_in, signed_out, token_grant
+from web.session import ids_in, link_grant, signed_out, token_grant
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +36,19 @@ async def _for_ever(app: web.Application) -> None:
 
 
 async def look_round(app: web.Application) -> None:
-    """End the sockets, and what is sent and heard, of logins, tokens and accounts that are gone."""
+    """End the sockets and downloads, and what is sent and heard, of logins, tokens, links and accounts that are gone."""
     grants = app[SWITCHBOARD].grants
-    if signed_in := app[PRESENCE].logins() | ids_in(grants, "login"):
+    rights = app[DOWNLOADS].rights()
+    if signed_in := app[PRESENCE].logins() | ids_in(grants, "login") | {right.login_id for right in rights}:
         await signed_out(app, await app[DB].run(logins.gone, signed_in))
     if used := ids_in(grants, "token"):
         await app[SWITCHBOARD].revoke({token_grant(each) for each in await app[DB].run(tokens.gone, used)})
+    if opened := ids_in(grants, "link"):
+        await app[SWITCHBOARD].revoke({link_grant(each) for each in await app[DB].run(links.gone, opened)})
+    if rights:
+        app[DOWNLOADS].deleted(await app[DB].run(recordings.gone, {right.recording_id for right in rights}))
+        for pair in await app[DB].run(friendships.parted, {(right.listener_id, right.owner_id) for right in rights}):
+            app[DOWNLOADS].unfriended(*pair)
     if heard := app[SWITCHBOARD].people():
         for username in await app[DB].run(users.unknown, heard):
             await app[SWITCHBOARD].clear(username)

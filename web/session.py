@@ -14,8 +14,11 @@ from db.models import ListenLink, Login, Token, User
 from sfu.errors import BadCredentials, NoSuchUser, NotFriends, NotSignedIn, WrongScope
 from web.channel import Channel
 from web.cookies import cookies_of, secrets_in, with_neighbours
+from web.downloads import DOWNLOADS
 from web.keys import ADDRESSES, DB, PRESENCE, SWITCHBOARD
+from web.pace import Pace
 from web.secret import digest, fresh
+from web.texts import showable
 
 LOGIN = web.RequestKey("LOGIN", Login)
 TOKEN = web.RequestKey("TOKEN", Token)
@@ -81,7 +84,7 @@ async def hearing(request: web.Request) -> Hearing:
     named = await user_named(request)
     if named.id != link.user_id:
         raise NotFriends("The link is somebody else's.")
-    return Hearing(named, f"link:{link.id}", link.expires_at, f"link:{link.id}")
+    return Hearing(named, f"link:{link.id}", link.expires_at, link_grant(link.id))
 
 
 def grant_of(request: web.Request) -> str:
@@ -98,8 +101,12 @@ def token_grant(token_id: int) -> str:
     return f"token:{token_id}"
 
 
+def link_grant(link_id: int) -> str:
+    return f"link:{link_id}"
+
+
 def ids_in(grants: Iterable[str], kind: str) -> set[int]:
-    """The ids of the logins, or tokens, among these grants."""
+    """The ids of the logins, tokens or links among these grants."""
     return {int(identity) for each, _, identity in (grant.partition(":") for grant in grants) if each == kind}
 
 
@@ -115,10 +122,13 @@ def bearer_of(request: web.Request) -> str | None:
     return secret.strip() if kind.lower() == "bearer" and secret.strip() else None
 
 
-def channel_of(request: web.Request, user: User | None) -> Channel:
-    """A socket for this user (None: a guest), which will end with the login that opened it. To be kept by presence, then entered."""
+def channel_of(request: web.Request, user: User | None, pace: Pace | None = None) -> Channel:
+    """A socket for this user (None: a guest), which will end with the login that opened it. To be kept by presence, then entered.
+
+    pace: the bucket of messages that it shares with others.
+    """
     login: Login | None = request.get(LOGIN)
-    return Channel(request, "" if user is None else user.username, None if login is None else login.id)
+    return Channel(request, "" if user is None else user.username, None if login is None else login.id, pace)
 
 
 async def sign_in(request: web.Request, user: User) -> None:
@@ -134,7 +144,8 @@ async def sign_out(request: web.Request) -> None:
 
 
 async def signed_out(app: web.Application, login_ids: Collection[int]) -> None:
-    """These logins have ended: so do their sockets, and what they send and hear."""
+    """These logins have ended: so do their sockets, their downloads, and what they send and hear."""
+    app[DOWNLOADS].signed_out(login_ids)
     app[PRESENCE].signed_out(login_ids)
     await app[SWITCHBOARD].revoke({login_grant(each) for each in login_ids})
 
@@ -186,14 +197,16 @@ class LoginStorage(AbstractStorage):
             self._remember(request, response, "")
         elif session.new:
             secret = fresh()
-            agent = request.headers.get(hdrs.USER_AGENT, "")[:200].encode("utf-8", "replace").decode()
+            agent = showable(request.headers.get(hdrs.USER_AGENT, "")[:200])
             address = request.app[ADDRESSES].client(request)
             row = (session["user"], digest(secret), address, agent, session["password_hash"])
-            login = await _database(request).run(logins.add, *row)
-            if login is None:
+            old = request.get(LOGIN)
+            added = await _database(request).run(logins.add, *row, None if old is None else old.id)
+            if added is None:
                 raise BadCredentials("The password has just been changed.")
-            if LOGIN in request:
-                await _replaced(request.app, request[LOGIN], login)
+            await signed_out(request.app, added.ended)
+            if old is not None:
+                await _replaced(request.app, old, added.login)
             self._remember(request, response, secret)
         elif await _database(request).run(logins.touch, str(session.identity)):
             good = [secret for secret in self._secrets(request) if digest(secret) == session.identity]

@@ -1,22 +1,22 @@
 """A broadcaster's commands to the own broadcast, and what is told of one."""
 
-from typing import Any
-
 from aiohttp import web
 
-from sfu.errors import BadRequest
-from web.bodies import json_of
+from web.bodies import fields_of
 from web.keys import DENOISERS, SWITCHBOARD
 from web.session import current_user, friend_named
 
 
 async def denoise(request: web.Request) -> web.Response:
     user = await current_user(request)
-    switchboard, change = request.app[SWITCHBOARD], _change(await json_of(request))
+    switchboard, fields = request.app[SWITCHBOARD], await fields_of(request)
+    enabled, denoiser = fields.optional_truth("enabled"), fields.optional_text("denoiser", 0, 200)
+    limited, strength_db = fields.has("strength_db"), fields.optional_number("strength_db", 0, 100)  # null: no limit
+    fields.check()
     broadcast = switchboard.own(user.username)
-    broadcast.switch(change.get("enabled"), change.get("denoiser"))
-    if "strength_db" in change:
-        broadcast.strengthen(change["strength_db"])
+    broadcast.switch(enabled, denoiser)
+    if limited:
+        broadcast.strengthen(strength_db)
     return web.json_response(switchboard.status(user.username, names=True))
 
 
@@ -41,19 +41,3 @@ async def status(request: web.Request) -> web.Response:
 async def denoisers(request: web.Request) -> web.Response:
     await current_user(request)
     return web.json_response(request.app[DENOISERS].listed())
-
-
-def _change(body: dict[str, Any]) -> dict[str, Any]:
-    """The fields that are there, checked. strength_db: null is no limit. Raises BadRequest."""
-    errors = {}
-    enabled, strength, denoiser = body.get("enabled"), body.get("strength_db"), body.get("denoiser")
-    if enabled is not None and not isinstance(enabled, bool):
-        errors["enabled"] = "true or false"
-    number = isinstance(strength, int | float) and not isinstance(strength, bool)
-    if strength is not None and not (number and 0 <= strength <= 100):
-        errors["strength_db"] = "0 to 100, or null for no limit"
-    if denoiser is not None and not isinstance(denoiser, str):
-        errors["denoiser"] = "a name"
-    if errors:
-        raise BadRequest(errors)
-    return {name: body[name] for name in ("enabled", "strength_db", "denoiser") if name in body}

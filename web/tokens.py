@@ -6,6 +6,7 @@ from db import tokens
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
 from web.keys import DB, SWITCHBOARD
+from web.paging import page_of
 from web.secret import digest, fresh
 from web.session import current_user, token_grant
 
@@ -16,8 +17,9 @@ async def make(request: web.Request) -> web.Response:
     """A new token, shown in this answer only."""
     user = await current_user(request)
     fields = await fields_of(request)
-    name, scopes = fields.text("name", 1, 100), fields.choices("scopes", SCOPES)
+    name, scopes = fields.shown("name", 100), fields.choices("scopes", SCOPES)
     fields.check()
+    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     secret = fresh()
     token = await request.app[DB].run(tokens.add, user.id, name, scopes, digest(secret))
     return created({"id": token.id, "token": secret})
@@ -35,7 +37,7 @@ async def listed(request: web.Request) -> web.Response:
                 "created_at": stamp(token.created_at),
                 "last_used_at": stamp(token.last_used_at),
             }
-            for token in await request.app[DB].run(tokens.of_user, user.id)
+            for token in await request.app[DB].run(tokens.of_user, user.id, *page_of(request))
         ]
     )
 

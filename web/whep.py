@@ -6,7 +6,7 @@ from db.models import now
 from sfu.errors import BadRequest
 from sfu.switchboard import VARIANTS
 from web import negotiation
-from web.bodies import json_of
+from web.bodies import fields_of
 from web.keys import SWITCHBOARD
 from web.session import hearing
 from web.whip import owner
@@ -32,8 +32,9 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def choose(request: web.Request) -> web.Response:
-    maker, body = await _owner(request), await json_of(request)
-    variant = _variant(body.get("variant"))
+    maker, fields = await _owner(request), await fields_of(request)
+    variant = fields.choice("variant", VARIANTS)
+    fields.check()
     negotiation.resource_of(request, maker, "subscribe").choose(variant)
     return web.Response(status=204)
 
@@ -42,7 +43,7 @@ async def _owner(request: web.Request) -> str:
     return owner((await hearing(request)).listener)
 
 
-def _variant(wanted: object) -> str:
+def _variant(wanted: str) -> str:
     if wanted not in VARIANTS:
         raise BadRequest({"variant": f"one of {', '.join(VARIANTS)}"})
-    return str(wanted)
+    return wanted

@@ -5,9 +5,9 @@ from aiohttp import web
 from sfu.errors import BadRequest, NotAllowed
 from sfu.parts import Wish
 from web import negotiation
-from web.bodies import is_storable
 from web.keys import SWITCHBOARD
 from web.session import current_user, grant_of, user_named
+from web.texts import NO_PLAIN_TEXT, is_showable
 
 TITLE = 200  # characters, at most
 TRUTH = {"1": True, "true": True, "0": False, "false": False}
@@ -51,8 +51,10 @@ def wish_of(request: web.Request) -> Wish:
         if query.get(name, "1").lower() not in TRUTH:
             errors[name] = "0 or 1"
     title = query.get("title", "").strip()
-    if len(title) > TITLE or not is_storable(title):
-        errors["title"] = f"at most {TITLE} characters, without NUL"
+    if len(title) > TITLE:
+        errors["title"] = f"at most {TITLE} characters"
+    elif not is_showable(title):
+        errors["title"] = NO_PLAIN_TEXT
     if errors:
         raise BadRequest(errors)
     return Wish(

@@ -25,11 +25,11 @@ async def alice(database: Database) -> User:
 
 async def test_a_login_is_idle_for_thirty_days_at_most(database: Database, alice: User) -> None:
     """A login seen 29 days ago is good and due to be touched; one seen 31 days ago is not found, and goes with the next login."""
-    login = await database.run(logins.add, alice.id, "digest", "127.0.0.1", "agent", "x")
-    assert login is not None
+    added = await database.run(logins.add, alice.id, "digest", "127.0.0.1", "agent", "x")
+    assert added is not None
 
     def seen(days: int) -> None:
-        Login.update(seen_at=now() - timedelta(days=days)).where(Login.id == login.id).execute()
+        Login.update(seen_at=now() - timedelta(days=days)).where(Login.id == added.login.id).execute()
 
     await database.run(seen, 29)
     found = await database.run(logins.find, "digest")
@@ -41,6 +41,20 @@ async def test_a_login_is_idle_for_thirty_days_at_most(database: Database, alice
     assert await database.run(logins.find, "digest") is None
     await database.run(logins.add, alice.id, "other", "127.0.0.1", "agent", "x")
     assert await database.run(lambda: Login.select().count()) == 1
+
+
+async def test_a_login_lives_for_half_a_year(database: Database, alice: User) -> None:
+    """However much it is used: 179 days after signing in it is good, 181 days after it is refused and not listed, and its row stays."""
+    added = await database.run(logins.add, alice.id, "digest", "", "", "x")
+    assert added is not None
+
+    def made(days: int) -> None:
+        Login.update(created_at=now() - timedelta(days=days)).where(Login.id == added.login.id).execute()
+
+    for days, good in ((179, True), (181, False), (1, True)):
+        await database.run(made, days)
+        assert (await database.run(logins.find, "digest") is not None) is good
+        assert len(await database.run(logins.of_user, alice.id)) == good
 
 
 async def test_a_password_that_was_changed_meanwhile_signs_nobody_in(database: Database, alice: User) -> None:
@@ -59,10 +73,10 @@ async def test_a_login_that_is_gone_is_not_brought_back(database: Database, alic
 
 async def test_which_are_gone(database: Database, alice: User) -> None:
     """Of some logins and of some tokens those that are no more, or never were."""
-    login = await database.run(logins.add, alice.id, "digest", "", "", "x")
+    added = await database.run(logins.add, alice.id, "digest", "", "", "x")
     token = await database.run(tokens.add, alice.id, "obs", ["publish"], "digest")
-    assert login is not None
-    assert await database.run(logins.gone, {login.id, 77}) == {77} == await database.run(tokens.gone, {token.id, 77})
+    assert added is not None
+    assert await database.run(logins.gone, {added.login.id, 77}) == {77} == await database.run(tokens.gone, {token.id, 77})
     await database.run(tokens.remove, alice.id, token.id)
     assert await database.run(tokens.gone, {token.id}) == {token.id}
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from aiohttp import web
 
@@ -42,6 +42,9 @@ class Quiet:
 
     def hand_over(self, grant: str, successor: str) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def own(self, username: str) -> NoReturn:
+        raise NotLive(conflict=True)
 
     async def stop(self, username: str) -> int | None:
         raise NotLive(conflict=True)

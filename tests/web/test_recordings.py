@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from aiohttp import AddrInfoType, ClientError, ClientSession, TCPConnector
 
-from db import recordings
+from db import chapters
 from sfu.config import Recording
 from sfu.errors import TooMany
 from sfu.recorder import Recorder
@@ -567,7 +567,7 @@ async def test_nobody_is_recorded_without_a_row(house: House) -> None:
 
 async def test_chapters(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cues become chapters, up to a number."""
-    monkeypatch.setattr(recordings, "MOST_CHAPTERS", 5)
+    monkeypatch.setattr(chapters, "MOST_CHAPTERS", 5)
     alice = await house.user("alice")
     archive = house.app[ARCHIVE]
     live, _ = await archive.begin("alice", "live", None, STARTED)

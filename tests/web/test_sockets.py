@@ -252,6 +252,7 @@ async def test_nonsense_gets_an_error_and_the_socket_stays(house: House) -> None
 async def test_a_labyrinth_gets_an_answer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """However deep a timestamp is nested, also so deep that it can just be read: a pong or an error, and the socket stays."""
     monkeypatch.setattr(channel, "RATE", 1000)
+    monkeypatch.setattr(presence, "RATE_OF_ONE", 1000)
     socket = await _open(house)
     for depth in range(800, 1000):
         await socket.send_str('{"type": "ping", "data": {"timestamp": ' + "[" * depth + "]" * depth + "}}")

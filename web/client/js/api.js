@@ -85,8 +85,8 @@ export const api = {
   /** @param {string} username @param {string} password */
   login: (username, password) => call("POST", "/api/login", { username, password }),
   logout: () => call("POST", "/api/logout"),
-  /** @param {string} old @param {string} fresh */
-  password: (old, fresh) => call("POST", "/api/me/password", { old, new: fresh }),
+  /** @param {string} old @param {string} fresh @param {boolean} revoke tokens, listen links and invites end too */
+  password: (old, fresh, revoke) => call("POST", "/api/me/password", { old, new: fresh, revoke }),
   sessions: () => call("GET", "/api/me/sessions"),
   /** @param {string | number} id */
   endSession: (id) => call("DELETE", `/api/me/sessions/${part(id)}`),

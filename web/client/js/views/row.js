@@ -203,7 +203,7 @@ function rowMenu(app, recording) {
 
 /** @param {import("../app.js").App} app @param {Recording} recording */
 function askTitle(app, recording) {
-  const title = field("Title", { maxlength: "120", value: recording.title });
+  const title = field("Title", { maxlength: "120", required: true, pattern: ".*\\S.*", value: recording.title });
   const form = h("form", { on: {
     submit: (event) => {
       event.preventDefault();

@@ -34,17 +34,18 @@ function part(title, ...children) {
 /** @param {import("../app.js").App} app */
 function passwordForm(app) {
   const old = field("Password now", { type: "password", autocomplete: "current-password", required: true });
-  const fresh = field("New password", { type: "password", autocomplete: "new-password", required: true, minlength: "8", maxlength: "128" }, "At least 8 characters. All other browsers are signed out.");
+  const fresh = field("New password", { type: "password", autocomplete: "new-password", required: true, minlength: "8", maxlength: "128" }, "At least 8 characters. All other browsers are signed out, and companion devices.");
+  const revoke = h("input", { type: "checkbox", checked: true });
   const form = h("form", { on: {
     submit: (event) => {
       event.preventDefault();
       void app.attempt(async () => {
-        await api.password(old.input.value, fresh.input.value);
+        await api.password(old.input.value, fresh.input.value, revoke.checked);
         form.reset();
         app.toast({ text: "The password is changed. All other browsers are signed out." });
       });
     },
-  } }, old.root, fresh.root, h("button", { type: "submit", class: "strong" }, "Change the password"));
+  } }, old.root, fresh.root, h("label", { class: "check" }, revoke, h("span", null, "Also revoke tokens and links")), h("button", { type: "submit", class: "strong" }, "Change the password"));
   return form;
 }
 

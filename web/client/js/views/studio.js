@@ -221,5 +221,5 @@ async function retitle(app, title) {
   await app.shelves.load(me);
   const id = app.state.statuses[me]?.recording?.id;
   const now = app.state.shelves[me]?.items.find((recording) => (id ? recording.id === id : recording.state === "live"));
-  if (now) await app.attempt(() => app.shelves.rename(now, title));
+  if (now && title) await app.attempt(() => app.shelves.rename(now, title)); // a recording's title is replaced, never taken away
 }

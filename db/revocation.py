@@ -1,0 +1,35 @@
+"""What ends with a password: whoever has come in by the old one may have left doors open."""
+
+from typing import NamedTuple
+
+from db import logins
+from db.errors import Clash
+from db.models import Invite, ListenLink, Token, User
+
+
+class Revoked(NamedTuple):
+    """The ids of what is good for nothing from here on."""
+
+    logins: list[int]
+    tokens: list[int]
+    links: list[int]
+
+
+def change_password(user: User, password_hash: str, kept_login: int | None, revoke: bool) -> Revoked:
+    """A new password, and the end of all logins but `kept_login`; `revoke`: of tokens, listen links and invites too.
+
+    user: as the old password was right for it. Raises Clash("password_changed") where somebody was quicker: two who know the old one
+    do not overwrite each other's.
+    """
+    same = (User.id == user.id) & (User.password_hash == user.password_hash)
+    if not User.update(password_hash=password_hash).where(same).execute():
+        raise Clash("password_changed")
+    user_id = user.id
+    ended = logins.remove_others(user_id, kept_login or 0)
+    if not revoke:
+        return Revoked(ended, [], [])
+    tokens = [token.id for token in Token.select(Token.id).where(Token.user == user_id)]
+    links = [link.id for link in ListenLink.select(ListenLink.id).where(ListenLink.user == user_id)]
+    for table in (Token, ListenLink, Invite):
+        table.delete().where(table.user == user_id).execute()
+    return Revoked(ended, tokens, links)

@@ -1,0 +1,139 @@
+"""How SQLite goes about the questions that are asked while people talk: by an index, however large the tables."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import peewee
+import pytest
+
+from db import chapters, friendships, invites, links, logins, migrations, recordings, search, tokens, users
+from db.connection import TABLES, Database
+from db.models import Chapter, now
+
+QUESTIONS: tuple[tuple[Callable[..., Any], *tuple[Any, ...]], ...] = (
+    (users.find, "alice"),
+    (users.by_id, 1),
+    (users.unknown, ["alice", "bob"]),
+    (users.create, "zoe", "x"),
+    (search.search, 1, "a"),
+    (search.search, 1, "zz"),
+    (friendships.are_friends, 1, 2),
+    (friendships.friends_of, 1),
+    (friendships.friends_of, 1, "bob"),
+    (friendships.pending, 1),
+    (friendships.pending, 1, 7),
+    (friendships.ask, 1, 2),
+    (friendships.answer, 1, 2, True),
+    (friendships.unfriend, 1, 2),
+    (friendships.block, 1, 2),
+    (friendships.unblock, 1, 2),
+    (logins.add, 1, "digest", "", "", "x"),
+    (logins.find, "digest"),
+    (logins.touch, "digest"),
+    (logins.of_user, 1),
+    (logins.ids_of, 1),
+    (logins.gone, [1, 2]),
+    (logins.remove_others, 1, 1),
+    (logins.remove_digest, "digest"),
+    (tokens.add, 1, "obs", ["listen"], "digest"),
+    (tokens.use, "digest"),
+    (tokens.of_user, 1),
+    (tokens.gone, [1, 2]),
+    (tokens.remove, 1, 1),
+    (links.add, 1, "digest", None),
+    (links.find, "digest"),
+    (links.of_user, 1, 9),
+    (links.remove, 1, 1),
+    (invites.add, 1, "digest", None, None),
+    (invites.find, "digest"),
+    (invites.of_user, 1),
+    (invites.take, "digest"),
+    (recordings.begin, "alice", "b1", None, now()),
+    (recordings.of_user, 1, 50),
+    (recordings.of_user, 1, 50, 7, now()),
+    (recordings.find, 1),
+    (recordings.used_bytes, 1),
+    (recordings.next_to_finalise,),
+    (recordings.rename, 1, 1, "Monday"),
+    (chapters.add, 1, 2.5, "chord", "Am"),
+)
+WITHOUT_TABLE = ("SCAN CONSTANT ROW", "SCAN rows")  # of one row; of what has been found already
+
+
+async def test_no_question_reads_a_whole_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the statements scans a table or one of its indices from end to end."""
+    plans: dict[str, list[str]] = {}
+    execute = peewee.Database.execute_sql
+
+    def watched(database: peewee.Database, sql: str, params: object = None, *more: object) -> object:
+        if sql.split()[0] in ("SELECT", "UPDATE", "DELETE"):
+            plans[sql] = [row[3] for row in execute(database, f"EXPLAIN QUERY PLAN {sql}", params).fetchall()]
+        return execute(database, sql, params, *more)
+
+    def ask(function: Callable[..., Any], *args: Any) -> None:
+        function(*args)
+
+    async with Database(tmp_path / "x.db") as database:
+        for name in ("alice", "bob"):
+            await database.run(users.create, name, "x")
+        monkeypatch.setattr(peewee.Database, "execute_sql", watched)
+        for function, *args in QUESTIONS:
+            await database.run(ask, function, *args)
+    assert len(plans) > len(QUESTIONS)
+    scans = {sql: [step for step in plan if step.startswith("SCAN") and step not in WITHOUT_TABLE] for sql, plan in plans.items()}
+    assert {sql: steps for sql, steps in scans.items() if steps} == {}
+
+
+async def test_chapters_move_into_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What recordings of before have stays, in its order; a list that is no JSON loses nothing but itself."""
+    first, all_of_them = "m0001_first", migrations.names
+    monkeypatch.setattr(migrations, "names", lambda: [first])
+    marks = '[{"at_s": 1.5, "kind": "chord", "text": "Am"}, {"at_s": 2, "kind": "practice", "text": "go"}, {"at_s": 0.5, "text": null}]'
+
+    def fill() -> None:
+        TABLES.execute_sql("INSERT INTO user (username, password_hash, created_at) VALUES ('Alice', 'x', '2026-01-01T00:00:00.000000Z')")
+        columns = "user_id, broadcast, state, started_at, folder, chapters"
+        for number, kept in enumerate((marks, "[]", "damaged")):
+            values = f"1, 'b{number}', 'ready', '2026-01-01T00:00:00.000000Z', 'r', ?"
+            TABLES.execute_sql(f"INSERT INTO recording ({columns}) VALUES ({values})", (kept,))
+
+    async with Database(tmp_path / "x.db") as database:
+        await database.run(fill)
+    monkeypatch.setattr(migrations, "names", all_of_them)
+    async with Database(tmp_path / "x.db") as database:
+        damaged, none, some = await database.run(recordings.of_user, 1, 50)
+        assert (damaged.chapters, none.chapters) == ([], [])
+        assert [(mark["at_s"], mark["kind"], mark["text"]) for mark in some.chapters] == [
+            (1.5, "chord", "Am"),
+            (2, "practice", "go"),
+            (0.5, "chord", ""),
+        ]
+        assert await database.run(chapters.add, some.id, 3.0, "chord", "E")
+        assert (await database.run(recordings.of_user, 1, 50))[2].chapters[3] == {"at_s": 3.0, "kind": "chord", "text": "E"}
+        assert await database.run(search.search, 1, "lice") == [("Alice", "self")]
+        await database.run(users.remove, 1)
+        assert await database.run(lambda: Chapter.select().count()) == 0
+
+
+async def test_a_chapter_costs_no_more_than_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mark is one small row written, whatever the recording has; the others are not read."""
+    written: list[str] = []
+    execute = peewee.Database.execute_sql
+
+    def watched(database: peewee.Database, sql: str, params: Any = None, *more: object) -> object:
+        written.append(f"{sql} {params}")
+        return execute(database, sql, params, *more)
+
+    async with Database(tmp_path / "x.db") as database:
+        await database.run(users.create, "alice", "x")
+        row = await database.run(recordings.begin, "alice", "b1", None, now())
+        monkeypatch.setattr(peewee.Database, "execute_sql", watched)
+        costs = []
+        for at in range(chapters.MOST_CHAPTERS):
+            written.clear()
+            assert await database.run(chapters.add, row.id, float(at), "chord", "Am")
+            costs.append(sum(map(len, written)))
+        assert max(costs) - min(costs) < 20
+        assert not await database.run(chapters.add, row.id, 1.0, "chord", "one too many")
+        assert not await database.run(chapters.add, row.id + 1, 1.0, "chord", "of nobody's")
