@@ -110,7 +110,7 @@ class Archive:
             self._work.clear()
             try:
                 await self._write_down()
-                while (recording := await self._database.run(recordings.next_to_finalise)) is not None:
+                while (recording := await self._database.read(recordings.next_to_finalise)) is not None:
                     await self._finalise(recording)
                     await self._tidy()
             except Exception:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from db import friendships, logins, users
 from db.connection import Database
-from db.errors import Clash
+from db.errors import Clash, Unavailable, Unusable
 from db.models import User
 from sfu.config import Config
 from sfu.errors import BadRequest, ConfigError
@@ -20,6 +20,7 @@ from web.app import DATABASE
 from web.archive import delete_files
 from web.bodies import Fields
 from web.passwords import hash_password
+from web.private import private
 from web.serve import CONFIG_FILE
 
 DEMO = ("alice", "bob")
@@ -30,18 +31,28 @@ class NotDone(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status: 0, 1 where it could not be done, 2 for a bad setting or command."""
+    """Returns the exit status: 0, 1 where it could not be done, 2 for a bad setting, database or command."""
     asked = _parser().parse_args(arguments)
     try:
-        return asyncio.run(_do(asked, load(asked.config)))
+        config = load(asked.config)
+        with private(config.storage.path):
+            return asyncio.run(_do(asked, config))
     except NotDone as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 1
     except BadRequest as error:
         print(f"run.py: {error.detail}", file=sys.stderr)
         return 1
-    except ConfigError as error:
+    except (ConfigError, Unusable) as error:
         print(f"hushcast: {error}", file=sys.stderr)
+        return 2
+    except Unavailable as error:
+        print(f"run.py: not done: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"hushcast: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
 
 
@@ -68,7 +79,7 @@ async def _do(asked: argparse.Namespace, config: Config) -> int:
         elif asked.action == "delete":
             await _delete(database, await _known(database, asked.name), config.storage.path)
         else:
-            for user in await database.run(users.everybody):
+            for user in await database.read(users.everybody):
                 print(f"{user.username}\t{stamp(user.created_at)}")
     return 0
 
@@ -99,7 +110,7 @@ async def _delete(database: Database, user: User, storage: Path) -> None:
 
 async def _demo(database: Database) -> None:
     for name in DEMO:
-        if await database.run(users.find, name) is not None:
+        if await database.read(users.find, name) is not None:
             raise NotDone(f"{name} is there already; `run.py user passwd {name}` gives a new password")
     passwords = {name: secrets.token_urlsafe(9) for name in DEMO}
     alice, bob = [await _add(database, name, password) for name, password in passwords.items()]
@@ -109,7 +120,7 @@ async def _demo(database: Database) -> None:
 
 
 async def _known(database: Database, name: str) -> User:
-    user = await database.run(users.find, name)
+    user = await database.read(users.find, name)
     if user is None:
         raise NotDone(f"there is no user {name}")
     return user

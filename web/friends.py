@@ -23,14 +23,14 @@ async def find(request: web.Request) -> web.Response:
     text = request.query.get("q", "")
     if len(text) > 100 or not is_storable(text):
         raise BadRequest({"q": "must be a text of at most 100 characters"})
-    found = await request.app[DB].run(search.search, user.id, text)
+    found = await request.app[DB].read(search.search, user.id, text)
     return ok([{"username": username, "relation": relation} for username, relation in found])
 
 
 async def listed(request: web.Request) -> web.Response:
     """One's friends, and who of them is live."""
     user = await current_user(request)
-    friends = await request.app[DB].run(friendships.friends_of, user.id)
+    friends = await request.app[DB].read(friendships.friends_of, user.id)
     return ok([request.app[PRESENCE].friend(friend.username) for friend in friends])
 
 
@@ -50,7 +50,7 @@ async def ask(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     named = fields.text("username", 1, 200)
     fields.check()
-    other = await request.app[DB].run(users.find, named)
+    other = await request.app[DB].read(users.find, named)
     if other is None:
         raise NoSuchUser
     if other.id == user.id:
@@ -78,7 +78,7 @@ async def respond(request: web.Request) -> web.Response:
 async def pending(request: web.Request) -> web.Response:
     """The requests that wait for an answer."""
     user = await current_user(request)
-    waiting = await request.app[DB].run(friendships.pending, user.id)
+    waiting = await request.app[DB].read(friendships.pending, user.id)
     return ok(
         {
             "incoming": [_row(request_, request_.asker.username) for request_ in waiting.incoming],

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from db import logins, tokens, users
+from db.errors import Unavailable
 from web.keys import DB, PRESENCE, SWITCHBOARD
 from web.session import ids_in, signed_out, token_grant
 
@@ -30,6 +31,8 @@ async def _for_ever(app: web.Application) -> None:
         try:
             async with asyncio.timeout(LOOK_S):
                 await look_round(app)
+        except Unavailable:
+            pass  # which the database has said; in EVERY_S it is asked again
         except Exception:
             logger.exception("nobody was looked after; again in %s s", EVERY_S)
 
@@ -38,9 +41,9 @@ async def look_round(app: web.Application) -> None:
     """End the sockets, and what is sent and heard, of logins, tokens and accounts that are gone."""
     grants = app[SWITCHBOARD].grants
     if signed_in := app[PRESENCE].logins() | ids_in(grants, "login"):
-        await signed_out(app, await app[DB].run(logins.gone, signed_in))
+        await signed_out(app, await app[DB].read(logins.gone, signed_in))
     if used := ids_in(grants, "token"):
-        await app[SWITCHBOARD].revoke({token_grant(each) for each in await app[DB].run(tokens.gone, used)})
+        await app[SWITCHBOARD].revoke({token_grant(each) for each in await app[DB].read(tokens.gone, used)})
     if heard := app[SWITCHBOARD].people():
-        for username in await app[DB].run(users.unknown, heard):
+        for username in await app[DB].read(users.unknown, heard):
             await app[SWITCHBOARD].clear(username)
