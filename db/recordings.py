@@ -1,6 +1,6 @@
 """Questions about recordings. The rows are also the list of work: what is `finalising` waits for its child process."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -59,9 +59,10 @@ def interrupt() -> int:
     return int(Recording.update(state="finalising").where(Recording.state == "live").execute())
 
 
-def next_to_finalise() -> Recording | None:
-    """The oldest recording that waits for its child."""
-    found: Recording | None = Recording.select().where(Recording.state == "finalising").order_by(Recording.id).first()
+def next_to_finalise(but: Collection[int] = ()) -> Recording | None:
+    """The oldest recording that waits for its child, but for these."""
+    waiting = (Recording.state == "finalising") & Recording.id.not_in(list(but))
+    found: Recording | None = Recording.select().where(waiting).order_by(Recording.id).first()
     return found
 
 

@@ -26,6 +26,7 @@ from web.operations import Sample
 from web.presence import Presence
 from web.warming import Warming
 from workers.models import Models
+from workers.room import MB
 
 
 async def media(app: web.Application) -> AsyncIterator[None]:
@@ -44,6 +45,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
             lambda: changed(),
             device=await device_of(config.denoise.device),
             post_filter=config.denoise.post_filter,
+            floor=config.storage.floor_mb * MB,
         )
         denoisers = Denoisers(config.denoise.default, models)
         certificate, ledger = new_certificate(), Ledger((*transport.REASONS, *ingest.REASONS))

@@ -13,11 +13,11 @@ from db import friendships, recordings
 from db.models import Recording, User, now
 from sfu.errors import BadRequest, Conflict, NoSuchVariant, NotFound, NotFriends, NotLive
 from web.answers import id_of, nothing, ok, stamp
-from web.archive import MB
 from web.bodies import fields_of
 from web.keys import ARCHIVE, CONFIG, DB, SWITCHBOARD
 from web.session import current_user, friend_named
 from workers.peaks import outline
+from workers.room import MB
 
 VARIANTS = ("original", "denoised")
 MOST_LISTED, MOST_POINTS, LONGEST_TITLE = 200, 10_000, 200

@@ -552,7 +552,7 @@ async def test_a_disk_that_is_full_shows(house: House, monkeypatch: pytest.Monke
     monkeypatch.setattr(OpusFile, "_write", full)
     alice = await house.user("alice")
     found = await until(alice, await tape(house, "alice"))
-    assert found["stats"]["failed"] == "disk_full" and 1 <= found["duration_s"] <= 2.1
+    assert found["stats"]["failed"] == "storage_full" and 1 <= found["duration_s"] <= 2.1
     assert (await sound(alice, found["id"]))[0] == 200
 
 

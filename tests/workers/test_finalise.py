@@ -63,7 +63,7 @@ def test_a_recording_of_nothing_is_empty(tmp_path: Path) -> None:
     assert finalise.finalise(tmp_path / "none", True)["failed"] == "empty"
     (tmp_path / "original.opus").write_bytes(b"Ogg")
     (tmp_path / "heard.opus").write_bytes(b"")
-    assert finalise.finalise(tmp_path, True) == {"duration_s": 0.0, "variants": [], "size_bytes": 0, "failed": "empty"}
+    assert finalise.finalise(tmp_path, True) == {"duration_s": 0.0, "variants": [], "size_bytes": 0, "failed": "empty", "whole": True}
     assert not list(tmp_path.iterdir())
 
 
