@@ -84,7 +84,7 @@ async def test_the_floor_ends_the_recording_and_nothing_else(server: StartServer
                 await asyncio.sleep(1)
                 filling = fill(disk, leave=3 * MB)
                 assert (await recorded(ada, failed="storage_full"))["id"] == recording["id"]
-                while '"failed": "storage_full"' not in (await socket.receive_str()):
+                while (await socket.receive_json())["data"].get("recording", {}).get("failed") != "storage_full":
                     pass
                 assert (await ada.status())["live"]
                 assert (await code_of(ada, "GET", "/readyz"))[0] == 200, "there is room for accounts"

@@ -181,13 +181,14 @@ def test_a_database_that_cannot_be_used(tmp_path: Path, harm: Callable[[Path], o
     before = file.read_bytes() if file.exists() else None
     config = '[http]\nhost = "127.0.0.1"\nport = 0\n[rtc]\nhost = "127.0.0.1"\nport = 0\n[models]\ndownload = false'
     said = [refused(tmp_path, config)]
-    for command in (["user", "list"], ["user", "add", "ada"], ["demo"]):
+    for command in (["user", "list"], ["user", "add", "ada"], ["demo"])[: 3 if harm is cut_off else 1]:
         words = [sys.executable, "-m", "web.commands", "--config", str(tmp_path / "config.toml"), *command]
         ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
         assert (ended.returncode, ended.stdout) == (2, "")
         said.append(ended.stderr)
-    for line in said:
-        assert line.startswith(f"hushcast: {file} ") and line.count("\n") == 1 and says in line and "Restoring" in line
+    for text in said:
+        [line] = [line for line in text.splitlines() if line.startswith("hushcast: ")]
+        assert line.startswith(f"hushcast: {file} ") and says in line and "Restoring" in line and "Traceback" not in text
     assert (file.read_bytes() if file.exists() else None) == before
 
 
