@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[1]
 NO_WEIGHTS = "no weights"
 NO_ROOM = "no room on the disk"
-LARGEST = 100_000_000  # bytes that fetching or exporting takes at most, drafts included
+LARGEST = 50_000_000  # bytes that fetching or exporting takes at most, drafts included
 _LONGEST = 65_536  # bytes of a line
 RETRY_S = (900.0, 3600.0, 14400.0, 43200.0)  # after a fetch that failed; then every 12 hours
 

@@ -1,6 +1,7 @@
 """What is found at the start: a file that is whole, or one line and nothing changed."""
 
 import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from db import migrations, opening, users
+from db import migrations, opening, recordings, users
 from db.connection import Database
 from db.errors import Unusable
 from db.models import User
@@ -111,6 +112,28 @@ async def test_an_older_database_is_brought_up_to_date(tmp_path: Path, monkeypat
     with sqlite3.connect(tmp_path / "x.db") as other:
         assert [name for (name,) in other.execute("SELECT name FROM migration ORDER BY name")] == migrations.names()
     other.close()
+
+
+async def test_older_words_of_failure_are_told_as_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a version that said disk_full and disk_error say storage_full and failed, and keep the rest."""
+    with monkeypatch.context() as then:
+        then.setattr(migrations, "names", lambda: ["m0001_first"])
+        async with Database(tmp_path / "x.db"):
+            pass
+    with sqlite3.connect(tmp_path / "x.db") as other:
+        other.execute("INSERT INTO user (id, username, password_hash, created_at) VALUES (1, 'ada', 'x', '2026-01-01T00:00:00.000000Z')")
+        for word in ("disk_full", "disk_error", "finalise_failed", "empty"):
+            row = (word, json.dumps({"packets": 7, "failed": word}))
+            other.execute(
+                "INSERT INTO recording (user_id, broadcast, state, started_at, folder, stats) "
+                "VALUES (1, ?, 'ready', '2026-01-01T00:00:00.000000Z', '', ?)",
+                row,
+            )
+    other.close()
+    async with Database(tmp_path / "x.db") as database:
+        stats = [row.stats for row in reversed(await database.read(recordings.of_user, 1, 10))]
+    assert [each["failed"] for each in stats] == ["storage_full", "failed", "failed", "empty"]
+    assert {each["packets"] for each in stats} == {7}
 
 
 @pytest.mark.parametrize("left", ["recordings/7/original.opus", "x.db-wal"])
