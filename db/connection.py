@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -23,10 +23,10 @@ from db.migrations import apply_missing
 from db.standing import Standing
 
 PRAGMAS = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1, "temp_store": "memory"}
-WAIT_S = 3.0  # for the file and for the questions before: from being asked to being begun
+WAIT_S = 5.0  # for the file and for the questions before: from being asked to being begun
 NOTE_S = 0.25  # the same for what may be left out
 TROUBLE_S = 5.0  # after a failure nothing is tried for so long that may be left out
-CHECK_S = 1.0
+CHECK_S = 2.0
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -81,7 +81,8 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.reading, self.writing = Standing("read"), Standing("written")
         self._path = path
-        self._writer, self._reader = _Lane(path, self.writing), _Lane(path, self.reading, reading=True)
+        self._writer, self._reader = _Lane(path), _Lane(path, reading=True)
+        self._no_notes_until = 0.0  # monotonic
 
     async def __aenter__(self) -> Self:
         """Raises Unusable, Unavailable."""
@@ -98,37 +99,50 @@ class Database:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a plain function of this package in the writing thread, in one transaction. Raises what it raises, and Unavailable."""
-        return await self._writer.do(WAIT_S, function, *args, **kwargs)
+        return await self._told(self.writing, self._writer.do(WAIT_S, function, *args, **kwargs))
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for a function that only reads, in the reading thread: no lock of another program's holds it up."""
-        return await self._reader.do(WAIT_S, function, *args, **kwargs)
+        return await self._told(self.reading, self._reader.do(WAIT_S, function, *args, **kwargs))
 
     async def note(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """As `run`, for what may be left out: None where it cannot be done soon, or just now could not."""
-        if self.writing.failed_within(TROUBLE_S):
+        if time.monotonic() < self._no_notes_until or self.writing.failed_within(TROUBLE_S):
             return None
         try:
             return await self._writer.do(NOTE_S, function, *args, **kwargs)
-        except Unavailable:
+        except Unavailable as fault:
+            self._no_notes_until = time.monotonic() + TROUBLE_S
+            if fault.code != "database_busy":  # that nobody had to wait for a note is no trouble
+                self.writing.failed(fault)
             return None
 
     async def check(self) -> None:
         """Whether it can be read and written now. Raises Unavailable."""
-        await self._reader.do(CHECK_S, _look)
-        await self._writer.do(CHECK_S, _try, self._path.parent, write=self.writing.trouble is not None)
+        await self._told(self.reading, self._reader.do(CHECK_S, _look))
+        trying = self._writer.do(CHECK_S, _try, self._path.parent, write=self.writing.trouble is not None)
+        await self._told(self.writing, trying)
 
     async def close(self) -> None:
         """Close the file and end the threads, after the jobs already asked for."""
         await self._reader.close()
         await self._writer.close()
 
+    async def _told(self, standing: Standing, asking: Coroutine[Any, Any, T]) -> T:
+        try:
+            answer = await asking
+        except Unavailable as fault:
+            standing.failed(fault)
+            raise
+        standing.worked()
+        return answer
+
 
 class _Lane:
     """One thread with one connection, and the jobs that wait for it."""
 
-    def __init__(self, path: Path, standing: Standing, *, reading: bool = False) -> None:
-        self._path, self._standing, self._reading = path, standing, reading
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
+        self._path, self._reading = path, reading
         self._thread: ThreadPoolExecutor | None = None
         self._file: tuple[int, int] | None = None  # device and inode of what is open
 
@@ -156,15 +170,10 @@ class _Lane:
             await asyncio.wait({answer}, timeout=wait_s)
             if job.cancel():
                 raise _too_late()
-            given = await answer
+            return await answer
         except asyncio.CancelledError:
             answer.cancel()
             raise
-        except Unavailable as fault:
-            self._standing.failed(fault)
-            raise
-        self._standing.worked()
-        return given
 
     def _open(self) -> None:
         """In the thread: the writer makes, checks and brings up to date what the reader then opens."""

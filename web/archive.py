@@ -9,6 +9,7 @@ import contextlib
 import errno
 import json
 import logging
+import secrets
 import shutil
 import time
 from collections import deque
@@ -88,6 +89,7 @@ class Archive:
             raise OSError(WHY[trouble.code], f"no row for the recording: {trouble}") from trouble
         except Exception as error:
             raise OSError(f"no row for the recording: {error}") from error
+        await asyncio.to_thread(_set_aside, self.folder_of(row))
         return row.id, self.folder_of(row)
 
     async def finish(self, recording: int, totals: Totals) -> None:
@@ -222,6 +224,17 @@ class Archive:
         for made in (self._storage / MADE).glob("*"):  # half a file, or of a recording that was deleted as the last run was killed
             if made.suffix == ".part" or not (folder / made.name.partition("-")[0]).is_dir():
                 made.unlink(missing_ok=True)
+
+
+def _set_aside(folder: Path) -> None:
+    """A folder that is there before its recording is of one that the database has lost, by a copy put back: it is kept. Where it cannot
+    be moved, the recorder will find it in its way and say so.
+    """
+    if folder.exists():
+        lost = folder.with_name(f"lost-{folder.name}-{secrets.token_hex(4)}")
+        with contextlib.suppress(OSError):
+            folder.rename(lost)
+            logger.warning("%s was there without a row; now it is %s", folder, lost.name)
 
 
 def delete_files(storage: Path, folders: Iterable[str]) -> None:

@@ -17,8 +17,8 @@ class Room(NamedTuple):
 
     def has(self, wanted: int = 0) -> bool:
         """Whether so many bytes fit above the floor. Where nobody knows, the write will tell. Not for the loop."""
-        folder = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
         try:
+            folder = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
             found = os.statvfs(folder)
         except OSError:
             return True

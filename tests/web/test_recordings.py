@@ -565,3 +565,15 @@ async def test_files_that_are_gone_are_not_found(house: House) -> None:
     for query in ("", "?format=flac", "?format=opus", "?variant=both"):
         assert (await sound(alice, recording, query))[0] == 404
     assert (await alice.ask("GET", f"/api/recording/{recording}/peaks"))[0] == 404
+
+
+async def test_files_that_no_row_knows_are_kept(house: House) -> None:
+    """Where a copy of the database was put back, a number is given again: the files that had it are set aside, the new ones take it."""
+    alice = await house.user("alice")
+    lost = folder_of(house, 1)
+    lost.mkdir()
+    (lost / "original.opus").write_bytes(b"of a recording that the copy does not know")
+    recording = await tape(house, "alice", seconds=1)
+    assert recording == 1 and (await until(alice, recording))["duration_s"] == 1
+    [aside] = lost.parent.glob("lost-1-*")
+    assert (aside / "original.opus").read_bytes() == b"of a recording that the copy does not know"
