@@ -10,6 +10,7 @@ from typing import Any
 import peewee
 
 from db.connection import TABLES
+from db.errors import Unavailable
 
 
 def now() -> datetime:
@@ -26,7 +27,10 @@ class UtcField(peewee.Field):
         return None if value is None else value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def python_value(self, value: str | None) -> datetime | None:
-        return None if value is None else datetime.fromisoformat(value)
+        try:
+            return None if value is None else datetime.fromisoformat(value)
+        except (ValueError, TypeError) as error:
+            raise _damaged(self, value) from error
 
 
 class JsonField(peewee.Field):
@@ -38,7 +42,16 @@ class JsonField(peewee.Field):
         return json.dumps(value)
 
     def python_value(self, value: str) -> Any:
-        return json.loads(value)
+        try:
+            return json.loads(value)
+        except (ValueError, TypeError) as error:
+            raise _damaged(self, value) from error
+
+
+def _damaged(field: peewee.Field, value: object) -> Unavailable:
+    """Nobody here writes such a value: a disk or another program has."""
+    where = f"{field.model._meta.table_name}.{field.column_name}"
+    return Unavailable("database_away", f"damaged: {str(value)[:40]!r} in {where}")
 
 
 class Row(peewee.Model):

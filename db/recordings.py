@@ -58,9 +58,10 @@ def interrupt() -> int:
     return int(Recording.update(state="finalising").where(Recording.state == "live").execute())
 
 
-def next_to_finalise() -> Recording | None:
-    """The oldest recording that waits for its child."""
-    found: Recording | None = Recording.select().where(Recording.state == "finalising").order_by(Recording.id).first()
+def next_to_finalise(but: Collection[int] = ()) -> Recording | None:
+    """The oldest recording that waits for its child, but for these."""
+    waiting = (Recording.state == "finalising") & Recording.id.not_in(list(but))
+    found: Recording | None = Recording.select().where(waiting).order_by(Recording.id).first()
     return found
 
 

@@ -34,9 +34,17 @@ def gone(token_ids: Collection[int]) -> set[int]:
     return set(token_ids) - {token.id for token in there}
 
 
-def use(digest: str) -> Token | None:
-    """The token behind a digest with its user; notes the use, at most once a minute."""
+def find(digest: str) -> Token | None:
+    """The token behind a digest with its user."""
     found: Token | None = Token.select(Token, User).join(User).where(Token.digest == digest).first()
-    if found is not None and (found.last_used_at is None or now() - found.last_used_at > TOUCH_AFTER):
-        Token.update(last_used_at=now()).where(Token.id == found.id).execute()
     return found
+
+
+def is_stale(token: Token) -> bool:
+    """Whether it is time to note that this token is in use."""
+    return bool(token.last_used_at is None or now() - token.last_used_at > TOUCH_AFTER)
+
+
+def touch(token_id: int) -> None:
+    """Note that a token is in use."""
+    Token.update(last_used_at=now()).where(Token.id == token_id).execute()

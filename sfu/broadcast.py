@@ -24,6 +24,7 @@ from sfu.taping import Taping
 from sfu.tasks import Background, ended, lasting
 from sfu.watch import Watch
 from workers.ring import Packet
+from workers.room import MB, Room
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ class Broadcast:
         self.fanout = Fanout(ssrc)
         watch = Watch(parts.capacity, parts.config.worker.max_delay_ms)
         self.worker = KeptWorker(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
-        self.taping = Taping(identity, parts.archive)
+        room = Room(parts.config.storage.path, parts.config.storage.floor_mb * MB)
+        self.taping = Taping(identity, parts.archive, room, self._changed)
         self._background = Background()
         places, later = parts.config.broadcast.places, self._background.start
         self.audience = Audience(identity, places, self.fanout, self.worker, forget, self._changed, later)

@@ -85,6 +85,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("rtc", "host"): filled,
     ("rtc", "port"): PORT,
     ("rtc", "ice_servers"): _ice_servers,
+    ("storage", "floor_mb"): within(0, math.inf),
     ("database", "url"): not_yet("SQLite in storage.path"),
     ("redis", "url"): not_yet("everything in one process"),
     ("models", "url"): _models_url,

@@ -31,6 +31,7 @@ class Rtc:
 @dataclass(frozen=True)
 class Storage:
     path: Path = Path("var")
+    floor_mb: int = 200
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ time line from 0 on, and a crash leaves behind what is true. Without any denoise
 """
 
 import asyncio
-import errno
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -17,13 +17,14 @@ from typing import NamedTuple, Self
 from sfu.rtp import opus_is_stereo
 from workers.opusfile import DENOISED, HEARD, ORIGINAL, QUANTUM, RATE_HZ, OpusFile
 from workers.ring import Packet
+from workers.room import Room, why_not
 
 logger = logging.getLogger(__name__)
 
 CAPACITY = 8192  # packets on their way to the disk: over a minute of both lines at 20 ms; then the new ones are dropped
 WAKE_S = 0.1  # how often the thread looks; with a page of 0.2 s at most 0.3 s are unwritten
 CLOSE_S = 5.0  # a disk that takes longer than this to end two files is left to itself
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+LOOK = 10  # wakes between two looks at the room that is left
 
 
 class Totals(NamedTuple):
@@ -35,18 +36,23 @@ class Totals(NamedTuple):
     packets: int  # of `original`
     dropped: int  # had no room in the queue
     late: int  # lay before what was written already, or were no packets at all
-    failed: str | None  # why nothing more was written: `disk_full`, `disk_error`, `disk_slow`, or None
+    failed: str | None  # why nothing more was written: `storage_full`, `failed`, or None
 
 
 class Recorder:
     """Owns the two files of one broadcast and the thread that writes them. `close` is idempotent and waits for both."""
 
-    def __init__(self, folder: Path, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self, folder: Path, capacity: int = CAPACITY, room: Room | None = None, changed: Callable[[], object] = lambda: None
+    ) -> None:
+        """room: how much may be written; where that ends, so do the files, cleanly. changed(): called on the loop when `failed` is set."""
         self.failed: str | None = None
         self.dropped = 0
         self._queue: deque[tuple[Packet, str | None]] = deque()
         self._capacity = capacity
         self._tape = _Tape(folder)
+        self._room = room
+        self._changed = changed
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._done: asyncio.Future[None] | None = None
@@ -85,25 +91,36 @@ class Recorder:
             if done:
                 self._thread.join()  # it has said goodbye: nothing is left to wait for
             else:
-                self.failed = "disk_slow"
+                self.failed = "failed"
         return self._tape.totals(self.dropped, self.failed)
 
     def _run(self) -> None:
-        """The thread: drain, sleep, drain once more, end the files."""
+        """The thread: drain and sleep while there is room, drain once more, end the files."""
         try:
             with self._tape as tape:
-                while not self._closing.wait(WAKE_S):
+                wakes = 0
+                while not self._closing.wait(WAKE_S) and not self.failed:
                     self._drain(tape)
+                    wakes += 1
+                    if wakes % LOOK == 0 and self._room is not None and not self._room.has():
+                        self.failed = "storage_full"
+                        logger.error("%s: the recording ends here: under %s bytes are left", tape.folder.name, self._room.floor)
                 self._drain(tape)
                 tape.end()
         except OSError as error:
-            self.failed = "disk_full" if error.errno in _FULL else "disk_error"
+            self.failed = why_not(error)
             logger.error("%s: the recording ends here: %s", self._tape.folder.name, error)
         finally:
             assert self._loop is not None and self._done is not None
             self._queue.clear()
             if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._done.set_result, None)
+                self._loop.call_soon_threadsafe(self._ended)
+
+    def _ended(self) -> None:
+        assert self._done is not None
+        self._done.set_result(None)
+        if self.failed:
+            self._changed()
 
     def _drain(self, tape: "_Tape") -> None:
         while self._queue:

@@ -41,6 +41,7 @@ CONTRACT = {
     "finalise",
     "pages",
     "peaks",
+    "room",
     "transcode",
     "wav",
 }

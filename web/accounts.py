@@ -61,7 +61,7 @@ async def me(request: web.Request) -> web.Response:
     """The account that is signed in."""
     user = await current_user(request)
     live = request.app[SWITCHBOARD].live_since(user.username) is not None
-    owner = await request.app[DB].run(users.owner_id) == user.id
+    owner = await request.app[DB].read(users.owner_id) == user.id
     return ok({"username": user.username, "live": live, "owner": owner, "created_at": stamp(user.created_at)})
 
 
@@ -84,7 +84,7 @@ async def change_password(request: web.Request) -> web.Response:
 async def sessions(request: web.Request) -> web.Response:
     """The browsers that are signed in."""
     mine = await current_login(request)
-    rows = await request.app[DB].run(logins.of_user, mine.user_id, *page_of(request))
+    rows = await request.app[DB].read(logins.of_user, mine.user_id, *page_of(request))
     return ok(
         [
             {
@@ -124,7 +124,7 @@ async def remove_account(app: web.Application, user: User) -> None:
     """End what the user does here, then delete the rows, then what has begun meanwhile, then the files."""
     await app[SWITCHBOARD].clear(user.username)
     friends = await _friends(app, user)
-    ended = await app[DB].run(logins.ids_of, user.id)
+    ended = await app[DB].read(logins.ids_of, user.id)
     folders = await app[DB].run(users.remove, user.id)
     await app[SWITCHBOARD].clear(user.username)
     for place, friend in enumerate(friends):
@@ -140,7 +140,7 @@ async def remove_account(app: web.Application, user: User) -> None:
 async def _friends(app: web.Application, user: User) -> list[str]:
     """The names of all of a user's friends, page by page."""
     names: list[str] = []
-    while page := await app[DB].run(friendships.friends_of, user.id, names[-1] if names else None):
+    while page := await app[DB].read(friendships.friends_of, user.id, names[-1] if names else None):
         names += [friend.username for friend in page]
     return names
 
@@ -149,7 +149,7 @@ async def _verified(request: web.Request, username: str, password: str) -> User:
     """The user of that name with that password. Raises BadCredentials, TooMany. Unknown names take as long as known ones."""
     address = request.app[ADDRESSES].client(request)
     request.app[ATTEMPTS].begin(username, address)
-    user = await request.app[DB].run(users.find, username)
+    user = await request.app[DB].read(users.find, username)
     right = await request.app[PASSWORDS].verify(None if user is None else user.password_hash, password)
     if user is None or not right:
         request.app[ATTEMPTS].failed(address)
@@ -160,12 +160,12 @@ async def _verified(request: web.Request, username: str, password: str) -> User:
 
 async def _check_open(request: web.Request, username: str, code: str | None) -> None:
     """Refuse before the costly hash is made. Raises RegistrationClosed, BadRequest, Clash."""
-    invited = code is not None and await request.app[DB].run(invites.find, code) is not None
+    invited = code is not None and await request.app[DB].read(invites.find, code) is not None
     if not invited and request.app[CONFIG].accounts.registration != "open":
         raise RegistrationClosed
     if code is not None and not invited:
         raise BadRequest({"invite": "is used up, expired or unknown"})
-    if await request.app[DB].run(users.find, username) is not None:
+    if await request.app[DB].read(users.find, username) is not None:
         raise Clash("username_taken")
 
 

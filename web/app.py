@@ -26,6 +26,7 @@ from web.rounds import rounds
 from web.routes import add_routes
 from web.session import LoginStorage
 from web.transcoding import MADE, Transcoding
+from workers.room import MB, Room
 
 DATABASE = "hushcast.db"
 CLIENT_FOLDER = Path(__file__).parent / "client"
@@ -65,10 +66,11 @@ async def _passwords(app: web.Application) -> AsyncIterator[None]:
 
 async def _recordings(app: web.Application) -> AsyncIterator[None]:
     """What was recorded: before the media plane, which hands its recordings over when it closes."""
-    storage = app[CONFIG].storage.path
-    async with Archive(app[DB], storage, app[CONFIG].recording) as archive, Transcoding(storage / MADE) as transcoding:
-        app[ARCHIVE], app[TRANSCODING] = archive, transcoding
-        yield
+    storage, floor_mb = app[CONFIG].storage.path, app[CONFIG].storage.floor_mb
+    async with Archive(app[DB], storage, app[CONFIG].recording, floor_mb) as archive:
+        async with Transcoding(storage / MADE, Room(storage, floor_mb * MB)) as transcoding:
+            app[ARCHIVE], app[TRANSCODING] = archive, transcoding
+            yield
 
 
 async def _companions(app: web.Application) -> AsyncIterator[None]:

@@ -6,9 +6,13 @@ on where it was: what was `live` was interrupted, what is `finalising` waits for
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
+import secrets
 import shutil
+import time
+from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -17,30 +21,37 @@ from typing import Self
 
 from db import chapters, recordings
 from db.connection import Database
+from db.errors import Unavailable
 from db.models import Recording
 from db.recordings import Ended
 from sfu import config
 from sfu.recorder import Totals
 from web.children import ChildFailed, run_module
 from web.transcoding import MADE
+from workers.room import MB, Room
 
 logger = logging.getLogger(__name__)
 
 TIDY_S = 600.0  # how often old recordings are looked for
 RETRY_S = 10.0  # after the database or the system refused (a full disk, say)
-MB = 1_000_000
+LONGEST_RETRY_S = 600.0  # between two tries at one recording, for which there was no room in the middle
+MOST_UNWRITTEN = 1000  # chapters
+WHY = {"storage_full": errno.ENOSPC, "database_busy": errno.EBUSY, "database_away": errno.EIO}  # no row, as the media plane hears it
 
 
 class Archive:
     """Owns the folder of recordings and two tasks: one finalises, one child at a time, the other deletes what is too old or too much."""
 
-    def __init__(self, database: Database, storage: Path, settings: config.Recording) -> None:
-        """storage: `storage.path`, which the rows' folders are told from."""
+    def __init__(self, database: Database, storage: Path, settings: config.Recording, floor_mb: int = 0) -> None:
+        """storage: `storage.path`, which the rows' folders are told from; of its disk floor_mb are left free."""
         self._database = database
         self._storage = storage
         self._settings = settings
         self._work = asyncio.Event()
+        self._room = Room(storage, floor_mb * MB)
         self._unwritten: dict[int, Ended] = {}  # what could not be written down at the end of a broadcast
+        self._chapters: deque[tuple[int, float, str, str]] = deque(maxlen=MOST_UNWRITTEN)  # nor these; the oldest would be lost
+        self._later: dict[int, tuple[float, float]] = {}  # recording -> not before this moment, after a pause of so many seconds
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -68,12 +79,17 @@ class Archive:
     async def begin(self, username: str, broadcast: str, title: str | None, started_at: datetime) -> tuple[int, Path]:
         """Make the row (`state: live`); its id and the folder for its files, which the recorder makes.
 
-        Raises OSError where that cannot be written down: then there is no recording.
+        Raises OSError where that cannot be written down: then there is no recording, with EBUSY perhaps a little later.
         """
+        if not await asyncio.to_thread(self._room.has):
+            raise OSError(errno.ENOSPC, f"under {self._room.floor} bytes are left for it")
         try:
             row = await self._database.run(recordings.begin, username, broadcast, title, started_at)
+        except Unavailable as trouble:
+            raise OSError(WHY[trouble.code], f"no row for the recording: {trouble}") from trouble
         except Exception as error:
             raise OSError(f"no row for the recording: {error}") from error
+        await asyncio.to_thread(_set_aside, self.folder_of(row))
         return row.id, self.folder_of(row)
 
     async def finish(self, recording: int, totals: Totals) -> None:
@@ -83,13 +99,19 @@ class Archive:
         self._unwritten[recording] = Ended(totals.duration_s, variants, totals.size_bytes, stats)
         try:
             await self._write_down()
+        except Unavailable as trouble:
+            logger.error("recording %s: its end could not be written down yet: %s", recording, trouble)
         except Exception:
             logger.exception("recording %s: its end could not be written down yet", recording)
         self._work.set()
 
     async def chapter(self, recording: int, at_s: float, kind: str, text: str) -> None:
-        """Keep a cue as a chapter; beyond a thousand they are not kept."""
-        await self._database.run(chapters.add, recording, round(at_s, 3), kind, text)
+        """Keep a cue as a chapter, when the database takes it; beyond a thousand they are not kept."""
+        self._chapters.append((recording, round(at_s, 3), kind, text))
+        try:
+            await self._write_chapters()
+        except Unavailable:
+            self._work.set()
 
     def folder_of(self, recording: Recording) -> Path:
         """Where its files are: original.opus, denoised.opus, NAME.peaks, heard.wav."""
@@ -99,7 +121,17 @@ class Archive:
         """Delete the files of recordings whose rows are gone; names as the rows had them."""
         await asyncio.to_thread(delete_files, self._storage, list(folders))
 
+    async def _write_chapters(self) -> None:
+        while self._chapters:
+            chapter = self._chapters.popleft()
+            try:
+                await self._database.run(chapters.add, *chapter)
+            except (Unavailable, asyncio.CancelledError):
+                self._chapters.appendleft(chapter)
+                raise
+
     async def _write_down(self) -> None:
+        await self._write_chapters()
         while self._unwritten:
             recording, ended = next(iter(self._unwritten.items()))
             await self._database.run(recordings.close, recording, ended)
@@ -108,25 +140,56 @@ class Archive:
     async def _finalising(self) -> None:
         while True:
             self._work.clear()
+            done = False
             try:
                 await self._write_down()
-                while (recording := await self._database.run(recordings.next_to_finalise)) is not None:
-                    await self._finalise(recording)
-                    await self._tidy()
+                done = await self._finalise_all()
+            except Unavailable:
+                pass  # which the database has said
             except Exception:
                 logger.exception("finalising goes on in %s s", RETRY_S)
-                await asyncio.sleep(RETRY_S)
-            else:
+            if done:
                 await self._work.wait()
+            else:
+                await asyncio.sleep(RETRY_S)
+
+    async def _finalise_all(self) -> bool:
+        """One after another. False where something is left, for want of room."""
+        said = False
+        while (recording := await self._database.read(recordings.next_to_finalise, self._not_yet())) is not None:
+            while not await asyncio.to_thread(self._room.has):
+                if not said:
+                    logger.warning("recording %s waits for room: under %s bytes are left", recording.id, self._room.floor)
+                said = True
+                await asyncio.sleep(RETRY_S)
+                await self._write_down()
+            await self._finalise(recording)
+            await self._tidy()
+        self._later = {recording: self._later[recording] for recording in self._not_yet()}  # what is not there any more is not waited for
+        return not self._later
+
+    def _not_yet(self) -> list[int]:
+        """The recordings whose next try is still to come."""
+        return [recording for recording, (not_before, _) in self._later.items() if time.monotonic() < not_before]
+
+    def _put_off(self, recording: int) -> None:
+        _, pause_s = self._later.get(recording, (0.0, RETRY_S / 2))
+        pause_s = min(2 * pause_s, LONGEST_RETRY_S)
+        self._later[recording] = time.monotonic() + pause_s, pause_s
+        logger.warning("recording %s: there was no room to finalise it; again in %g s", recording, pause_s)
 
     async def _finalise(self, recording: Recording) -> None:
-        wanted = ["--wav"] if self._settings.wav else []
+        wanted = [*(["--wav"] if self._settings.wav else []), f"--floor={self._room.floor}"]
         try:
             said = json.loads(await run_module("workers.finalise", self.folder_of(recording), *wanted))
         except (ChildFailed, ValueError) as failure:
             logger.error("recording %s: could not be finalised: %s", recording.id, failure)
             said = {"duration_s": recording.duration_s, "variants": recording.variants, "size_bytes": recording.size_bytes}
-            said |= {"failed": "finalise_failed"}
+            said |= {"failed": "failed", "whole": True}
+        if said["failed"] == "storage_full" and not said["whole"]:
+            self._put_off(recording.id)  # as it stands it is `finalising`: it is ready when it has its outline
+            return
+        self._later.pop(recording.id, None)
         failed, playable = said["failed"], said["duration_s"] > 0
         ended = Ended(said["duration_s"], said["variants"], said["size_bytes"], {"failed": failed} if failed else {})
         await self._database.run(recordings.finish, recording.id, ended, playable)
@@ -136,6 +199,8 @@ class Archive:
         while True:
             try:
                 await self._tidy()
+            except Unavailable:
+                pass
             except Exception:
                 logger.exception("tidying goes on in %s s", TIDY_S)
             await asyncio.sleep(TIDY_S)
@@ -159,6 +224,17 @@ class Archive:
         for made in (self._storage / MADE).glob("*"):  # half a file, or of a recording that was deleted as the last run was killed
             if made.suffix == ".part" or not (folder / made.name.partition("-")[0]).is_dir():
                 made.unlink(missing_ok=True)
+
+
+def _set_aside(folder: Path) -> None:
+    """A folder that is there before its recording is of one that the database has lost, by a copy put back: it is kept. Where it cannot
+    be moved, the recorder will find it in its way and say so.
+    """
+    if folder.exists():
+        lost = folder.with_name(f"lost-{folder.name}-{secrets.token_hex(4)}")
+        with contextlib.suppress(OSError):
+            folder.rename(lost)
+            logger.warning("%s was there without a row; now it is %s", folder, lost.name)
 
 
 def delete_files(storage: Path, folders: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from db import friendships, recordings, revocation, users
 from db.connection import Database
-from db.errors import Clash
+from db.errors import Clash, Unavailable, Unusable
 from db.models import User
 from sfu.config import Config
 from sfu.errors import BadRequest, ConfigError
@@ -21,6 +21,7 @@ from web.app import DATABASE
 from web.archive import delete_files
 from web.bodies import Fields
 from web.passwords import hash_password
+from web.private import private
 from web.serve import CONFIG_FILE
 from web.weak_passwords import WeakPasswords
 
@@ -33,18 +34,28 @@ class NotDone(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status: 0, 1 where it could not be done, 2 for a bad setting or command."""
+    """Returns the exit status: 0, 1 where it could not be done, 2 for a bad setting, database or command."""
     asked = _parser().parse_args(arguments)
     try:
-        return asyncio.run(_do(asked, load(asked.config)))
+        config = load(asked.config)
+        with private(config.storage.path):
+            return asyncio.run(_do(asked, config))
     except NotDone as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 1
     except BadRequest as error:
         print(f"run.py: {error.detail}", file=sys.stderr)
         return 1
-    except ConfigError as error:
+    except (ConfigError, Unusable) as error:
         print(f"hushcast: {error}", file=sys.stderr)
+        return 2
+    except Unavailable as error:
+        print(f"run.py: not done: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"hushcast: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
 
 
@@ -91,8 +102,8 @@ async def _do(asked: argparse.Namespace, config: Config) -> int:
 
 async def _list(database: Database) -> None:
     """Oldest first: name, since when, and who the owner is."""
-    owner = await database.run(users.owner_id)
-    for user in await database.run(users.everybody):
+    owner = await database.read(users.owner_id)
+    for user in await database.read(users.everybody):
         print(f"{user.username}\t{stamp(user.created_at)}" + ("\towner" if user.id == owner else ""))
 
 
@@ -101,7 +112,7 @@ async def _check_free(database: Database, name: str) -> None:
     fields = Fields({"username": name})
     username = fields.username()
     fields.check()
-    if await database.run(users.find, username) is not None:
+    if await database.read(users.find, username) is not None:
         raise _taken(name)
 
 
@@ -145,7 +156,7 @@ async def _delete(database: Database, user: User, storage: Path) -> None:
 
 async def _demo(database: Database) -> None:
     for name in DEMO:
-        if await database.run(users.find, name) is not None:
+        if await database.read(users.find, name) is not None:
             raise NotDone(f"{name} is there already; `run.py user passwd {name}` gives a new password")
     passwords = {name: secrets.token_urlsafe(9) for name in DEMO}
     alice, bob = [await _add(database, name, password) for name, password in passwords.items()]
@@ -155,7 +166,7 @@ async def _demo(database: Database) -> None:
 
 
 async def _known(database: Database, name: str) -> User:
-    user = await database.run(users.find, name)
+    user = await database.read(users.find, name)
     if user is None:
         raise NotDone(f"there is no user {name}")
     return user
@@ -187,11 +198,11 @@ def _show_made_up(password: Password) -> None:
 
 async def _confirm(database: Database, user: User) -> None:
     """What goes, and to whom the server then belongs; the name has to be typed. Raises NotDone."""
-    count = len(await database.run(recordings.of_user, user.id, MOST_COUNTED))
+    count = len(await database.read(recordings.of_user, user.id, MOST_COUNTED))
     more = "more than " if count == MOST_COUNTED else ""
     print(f"{user.username} goes for good, with {more}{count} recording{'' if count == 1 else 's'}.", file=sys.stderr)
-    everybody = await database.run(users.everybody)
-    if user.id == await database.run(users.owner_id) and len(everybody) > 1:
+    everybody = await database.read(users.everybody)
+    if user.id == await database.read(users.owner_id) and len(everybody) > 1:
         print(f"{user.username} is the owner; {everybody[1].username} will be.", file=sys.stderr)
     if not sys.stdin.isatty():
         raise NotDone(f"nothing was deleted: `run.py user delete {user.username} --yes` deletes without asking")

@@ -4,6 +4,7 @@ import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sfu.errors import ConfigError
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"hushcast: {error}", file=sys.stderr)
         return 2
+    with suppress(OSError):  # there already, or not to be made: a denoiser without a cache does without
+        config.storage.path.mkdir(mode=0o700)
     models, denoise = config.models, config.denoise
     given = [f"--models={folder}" for folder in models.path] + [f"--url={models.url}", f"--cache={config.storage.path / 'cache'}"]
     given += ["--download"] * models.download

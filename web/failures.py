@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import http_exceptions, web
 from aiohttp.typedefs import Handler
 
-from db.errors import Clash, DatabaseRefusal, Denied
+from db.errors import Clash, DatabaseRefusal, Denied, Unavailable
 from sfu.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         return _refusal(refused)
     except DatabaseRefusal as refusal:
         return _row_refusal(refusal)
+    except Unavailable as trouble:
+        return unavailable(trouble)  # which the database has said in the log
     except web.HTTPException as answer:
         if answer.status < 400:
             raise
@@ -50,6 +52,12 @@ def translated(answer: web.HTTPException) -> web.Response:
 def mishap() -> web.Response:
     """500, for what nobody foresaw."""
     return problem(500, "internal_error", "Something went wrong here. It has been noted.")
+
+
+def unavailable(trouble: Unavailable, status: int | None = None) -> web.Response:
+    """507 where the disk is full, 503 for a database that cannot be used now (or the status given); when to ask again."""
+    usual, wait_s, detail = TROUBLES[trouble.code]
+    return problem(status or usual, trouble.code, detail, headers={"Retry-After": str(wait_s)})
 
 
 def no_http() -> web.Response:
@@ -90,6 +98,12 @@ def _row_refusal(refusal: DatabaseRefusal) -> web.Response:
     return problem(status, refusal.code, DETAILS.get(refusal.code, HTTPStatus(status).phrase))
 
 
+# code -> status, seconds until it is worth asking again, what is said
+TROUBLES = {
+    "storage_full": (507, 60, "The disk of the server is full. What only reads goes on."),
+    "database_busy": (503, 5, "Another program holds the database of the server. Try again in a moment."),
+    "database_away": (503, 30, "The database of the server cannot be used. Whoever hosts this has to look at its log."),
+}
 DETAILS = {
     "username_taken": "Somebody has that name already.",
     "password_changed": "The password has just been changed by somebody else.",

@@ -27,7 +27,7 @@ async def find(request: web.Request) -> web.Response:
     text = request.query.get("q", "")
     if len(text) > 100 or not is_storable(text):
         raise BadRequest({"q": "must be a text of at most 100 characters"})
-    found = await request.app[DB].run(search.search, user.id, text)
+    found = await request.app[DB].read(search.search, user.id, text)
     return ok([{"username": username, "relation": relation} for username, relation in found])
 
 
@@ -37,7 +37,7 @@ async def listed(request: web.Request) -> web.Response:
     after, limit = request.query.get("before") or None, limit_of(request, FRIENDS, FRIENDS)
     if after is not None and not is_storable(after):
         raise BadRequest({"before": "must be a name"})
-    friends = await request.app[DB].run(friendships.friends_of, user.id, after, limit)
+    friends = await request.app[DB].read(friendships.friends_of, user.id, after, limit)
     return ok([request.app[PRESENCE].friend(friend.username) for friend in friends])
 
 
@@ -58,7 +58,7 @@ async def ask(request: web.Request) -> web.Response:
     named = fields.text("username", 1, 200)
     fields.check()
     user = await current_user(request)  # again: the body may have taken its time, and the login have ended
-    other = await request.app[DB].run(users.find, named)
+    other = await request.app[DB].read(users.find, named)
     if other is None:
         raise NoSuchUser
     if other.id == user.id:
@@ -87,7 +87,7 @@ async def respond(request: web.Request) -> web.Response:
 async def pending(request: web.Request) -> web.Response:
     """The requests that wait for an answer."""
     user = await current_user(request)
-    waiting = await request.app[DB].run(friendships.pending, user.id, *page_of(request))
+    waiting = await request.app[DB].read(friendships.pending, user.id, *page_of(request))
     return ok(
         {
             "incoming": [_row(request_, request_.asker.username) for request_ in waiting.incoming],

@@ -18,7 +18,7 @@ async def make(request: web.Request) -> web.Response:
     """A new invite. Where registration is closed only the owner may."""
     user = await current_user(request)
     closed = request.app[CONFIG].accounts.registration == "closed"
-    if closed and await request.app[DB].run(users.owner_id) != user.id:
+    if closed and await request.app[DB].read(users.owner_id) != user.id:
         raise NotAllowed("Only the owner of this server invites here.")
     fields = await optional_fields_of(request)
     uses, expires_at = fields.optional_count("uses", MOST_USES), fields.optional_moment()
@@ -41,7 +41,7 @@ async def listed(request: web.Request) -> web.Response:
                 "created_at": stamp(invite.created_at),
                 "expires_at": stamp(invite.expires_at),
             }
-            for invite in await request.app[DB].run(invites.of_user, user.id, *page_of(request))
+            for invite in await request.app[DB].read(invites.of_user, user.id, *page_of(request))
         ]
     )
 

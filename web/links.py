@@ -27,7 +27,7 @@ async def make(request: web.Request) -> web.Response:
 async def listed(request: web.Request) -> web.Response:
     """One's links that were not revoked."""
     user = await current_user(request)
-    rows = await request.app[DB].run(links.of_user, user.id, *page_of(request))
+    rows = await request.app[DB].read(links.of_user, user.id, *page_of(request))
     return ok([{"id": link.id, "created_at": stamp(link.created_at), "expires_at": stamp(link.expires_at)} for link in rows])
 
 

@@ -28,6 +28,7 @@ from web.operations import Sample
 from web.presence import Presence
 from web.warming import Warming
 from workers.models import Models
+from workers.room import MB
 
 KNOWN_NAMES = "names.json"  # in storage.path
 
@@ -51,6 +52,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
             lambda: changed(),
             device=await device_of(config.denoise.device),
             post_filter=config.denoise.post_filter,
+            floor=config.storage.floor_mb * MB,
         )
         denoisers = Denoisers(config.denoise.default, models)
         certificate, ledger = new_certificate(), Ledger((*transport.REASONS, *ingest.REASONS))

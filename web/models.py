@@ -10,6 +10,7 @@ from pathlib import Path
 from sfu.config import Config
 from sfu.errors import ConfigError
 from sfu.settings import load
+from web.private import private
 from web.serve import CONFIG_FILE
 from workers.fetch import NotFetched, fetch
 from workers.weights import FAMILIES, SUMS, Family, is_known, search, whole
@@ -54,8 +55,9 @@ def _fetch(family: Family, config: Config) -> bool:
         print(f"{family.denoiser}: is there already: {weights}")
         return True
     try:
-        weights = fetch(family, config.models.url, _cache(config), lambda have, total: _show(family, have, total))
-    except NotFetched as error:
+        with private(config.storage.path):
+            weights = fetch(family, config.models.url, _cache(config), lambda have, total: _show(family, have, total))
+    except (NotFetched, OSError) as error:
         _complain(f"{family.denoiser}: {error}")
         return False
     print(f"{family.denoiser}: fetched into {weights}")

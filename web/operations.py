@@ -9,11 +9,16 @@ from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
+from db.connection import Database
+from db.errors import Unavailable
 from sfu.errors import Draining, NotSignedIn
-from web.keys import METRICS, PRESENCE, READINESS, TRANSCODING
+from web.failures import unavailable
+from web.keys import DB, METRICS, PRESENCE, READINESS, TRANSCODING
 from web.openapi import document
 from web.origin import is_from_this_machine
 from web.session import current_user
+
+CHECK_S = 1.0
 
 
 class Phase(enum.Enum):
@@ -29,6 +34,19 @@ class Readiness:
         self.phase = Phase.STARTING
         self.started = time.monotonic()
         self.asked = False  # /readyz has been: somebody is sent here by it
+        self._trouble: Unavailable | None = None
+        self._checked = -CHECK_S
+
+    async def trouble(self, database: Database) -> Unavailable | None:
+        """What keeps the database from being read and written; looked for once a second, however often it is asked."""
+        if time.monotonic() - self._checked >= CHECK_S:
+            self._checked = time.monotonic()
+            try:
+                await database.check()
+                self._trouble = None
+            except Unavailable as trouble:
+                self._trouble = Unavailable(trouble.code, trouble.cause)
+        return self._trouble
 
 
 class Sample(NamedTuple):
@@ -50,11 +68,12 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Whether new guests are welcome. Raises Draining."""
+    """Whether new guests are welcome: 503 too where nothing can be written. Raises Draining."""
     request.app[READINESS].asked = True
     if request.app[READINESS].phase is not Phase.READY:
         raise Draining(f"The server is {request.app[READINESS].phase.value}.", retry_after_s=1)
-    return web.Response(text="ready\n")
+    trouble = await request.app[READINESS].trouble(request.app[DB])
+    return web.Response(text="ready\n") if trouble is None else unavailable(trouble, 503)
 
 
 async def metrics(request: web.Request) -> web.Response:
@@ -89,12 +108,20 @@ def own_samples(app: web.Application) -> Samples:
 
     def samples() -> Iterable[Sample]:
         yield Sample("hushcast_up_seconds", "gauge", "Time since the start.", time.monotonic() - app[READINESS].started)
+        yield from database_samples(app[DB])
         yield from app[PRESENCE].samples()
         yield from app[TRANSCODING].samples()
         yield Sample("hushcast_tasks", "gauge", "Tasks of the event loop.", len(asyncio.all_tasks()))
         yield Sample("process_cpu_seconds_total", "counter", "CPU time of the server process.", sum(os.times()[:2]))
 
     return samples
+
+
+def database_samples(database: Database) -> Iterable[Sample]:
+    """Questions that the database could not answer."""
+    for deed, standing in (("read", database.reading), ("write", database.writing)):
+        for code, count in standing.refused.items():
+            yield Sample("hushcast_database_refused_total", "counter", "Questions refused.", count, f'deed="{deed}",code="{code}"')
 
 
 async def drain(app: web.Application) -> None:

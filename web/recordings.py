@@ -13,13 +13,13 @@ from db import friendships, recordings
 from db.models import Recording, User, now
 from sfu.errors import BadRequest, Conflict, NoSuchVariant, NotFound, NotFriends, NotLive
 from web.answers import id_of, nothing, ok, stamp
-from web.archive import MB
 from web.bodies import fields_of
 from web.downloads import DOWNLOADS
 from web.keys import ARCHIVE, CONFIG, DB, SWITCHBOARD
 from web.paging import LARGEST_ID, limit_of, number_of
 from web.session import current_user, friend_named
 from workers.peaks import outline
+from workers.room import MB
 
 VARIANTS = ("original", "denoised")
 MOST_POINTS, LONGEST_TITLE = 10_000, 200
@@ -77,15 +77,15 @@ async def storage(request: web.Request) -> web.Response:
     """What the asker's recordings take, and how much and how long they may."""
     user = await current_user(request)
     settings = request.app[CONFIG].recording
-    used = await request.app[DB].run(recordings.used_bytes, user.id)
+    used = await request.app[DB].read(recordings.used_bytes, user.id)
     return ok({"used_bytes": used, "quota_bytes": settings.quota_mb * MB or None, "keep_days": settings.keep_days or None})
 
 
 async def allowed(request: web.Request) -> Recording:
     """The recording of the path, if the asker may hear it. Raises Missing, NotFriends."""
     user = await current_user(request)
-    found = await request.app[DB].run(recordings.find, id_of(request))
-    if found.user_id != user.id and not await request.app[DB].run(friendships.are_friends, user.id, found.user_id):
+    found = await request.app[DB].read(recordings.find, id_of(request))
+    if found.user_id != user.id and not await request.app[DB].read(friendships.are_friends, user.id, found.user_id):
         raise NotFriends
     return found
 
@@ -127,7 +127,7 @@ def shown(recording: Recording) -> dict[str, Any]:
 async def _listed(request: web.Request, user: User) -> web.Response:
     limit = limit_of(request, 50)
     before_id, before = _before(request)
-    found = await request.app[DB].run(recordings.of_user, user.id, limit, before_id, before)
+    found = await request.app[DB].read(recordings.of_user, user.id, limit, before_id, before)
     return web.Response(text=await asyncio.to_thread(_written, found), content_type="application/json")
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from db import friendships, links, logins, recordings, tokens, users
+from db.errors import Unavailable
 from web.downloads import DOWNLOADS
 from web.keys import DB, PRESENCE, SWITCHBOARD
 from web.session import ids_in, link_grant, signed_out, token_grant
@@ -31,6 +32,8 @@ async def _for_ever(app: web.Application) -> None:
         try:
             async with asyncio.timeout(LOOK_S):
                 await look_round(app)
+        except Unavailable:
+            pass  # which the database has said; in EVERY_S it is asked again
         except Exception:
             logger.exception("nobody was looked after; again in %s s", EVERY_S)
 
@@ -40,15 +43,15 @@ async def look_round(app: web.Application) -> None:
     grants = app[SWITCHBOARD].grants
     rights = app[DOWNLOADS].rights()
     if signed_in := app[PRESENCE].logins() | ids_in(grants, "login") | {right.login_id for right in rights}:
-        await signed_out(app, await app[DB].run(logins.gone, signed_in))
+        await signed_out(app, await app[DB].read(logins.gone, signed_in))
     if used := ids_in(grants, "token"):
-        await app[SWITCHBOARD].revoke({token_grant(each) for each in await app[DB].run(tokens.gone, used)})
+        await app[SWITCHBOARD].revoke({token_grant(each) for each in await app[DB].read(tokens.gone, used)})
     if opened := ids_in(grants, "link"):
-        await app[SWITCHBOARD].revoke({link_grant(each) for each in await app[DB].run(links.gone, opened)})
+        await app[SWITCHBOARD].revoke({link_grant(each) for each in await app[DB].read(links.gone, opened)})
     if rights:
-        app[DOWNLOADS].deleted(await app[DB].run(recordings.gone, {right.recording_id for right in rights}))
-        for pair in await app[DB].run(friendships.parted, {(right.listener_id, right.owner_id) for right in rights}):
+        app[DOWNLOADS].deleted(await app[DB].read(recordings.gone, {right.recording_id for right in rights}))
+        for pair in await app[DB].read(friendships.parted, {(right.listener_id, right.owner_id) for right in rights}):
             app[DOWNLOADS].unfriended(*pair)
     if heard := app[SWITCHBOARD].people():
-        for username in await app[DB].run(users.unknown, heard):
+        for username in await app[DB].read(users.unknown, heard):
             await app[SWITCHBOARD].clear(username)

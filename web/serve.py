@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from uvloop import new_event_loop  # asyncio's loop in C: less to be found again at each wake-up, and those cost more than packets
 
+from db.errors import Unavailable, Unusable
 from sfu.config import Config, Http
 from sfu.errors import ConfigError
 from sfu.settings import load
@@ -29,6 +30,7 @@ from web.certificate import tls_context
 from web.doors import Doors
 from web.keys import ADDRESSES, METRICS, READINESS
 from web.operations import drain
+from web.private import private
 from web.renewal import Renewal
 from workers.pages import collapse, grow_large
 
@@ -41,7 +43,7 @@ END_S = 9.0  # everything closed; a service supervisor waits 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit status: 0, 2 for a bad setting, 1 for an end that took too long."""
+    """Serve until SIGTERM or SIGINT. Returns the exit status: 0, 2 for a bad setting or database, 1 for an end that took too long."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it asks for the certificate to be read again, which is about to be read
     parser = argparse.ArgumentParser(prog="run.py serve", description="Serve Hushcast.")
     parser.add_argument("--config", type=Path, default=CONFIG_FILE, help="settings (default: config.toml beside run.py)")
@@ -51,14 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = load(file)
         _raise_limit_of_files()
         with ExitStack() as opened:
-            config.storage.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            opened.enter_context(private(config.storage.path, deep=True))
             opened.enter_context(claimed(config.storage.path))
             context = tls_context(config.http, config.storage.path)
             sockets = [opened.enter_context(each) for each in bind(config.http)]
             with asyncio.Runner(debug=False, loop_factory=new_event_loop) as runner:
                 return runner.run(serve(config, sockets, context))
-    except ConfigError as error:
+    except (ConfigError, Unusable) as error:
         print(f"hushcast: {error}", file=sys.stderr)
+        return 2
+    except Unavailable as error:
+        print(f"hushcast: the database cannot be opened now: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.filename is None:

@@ -44,7 +44,7 @@ async def current_login(request: web.Request) -> Login:
         await _token_user(request, None)
     known: Login | None = request.get(LOGIN)
     await get_session(request)  # which reads the cookie the first time
-    login = request.get(LOGIN) if known is None else await request.app[DB].run(logins.find, known.digest)
+    login = request.get(LOGIN) if known is None else await request.app[DB].read(logins.find, known.digest)
     if login is None:
         raise NotSignedIn
     return login
@@ -52,7 +52,7 @@ async def current_login(request: web.Request) -> Login:
 
 async def user_named(request: web.Request) -> User:
     """The user named in the path. Raises NoSuchUser."""
-    user = await request.app[DB].run(users.find, request.match_info["username"])
+    user = await request.app[DB].read(users.find, request.match_info["username"])
     if user is None:
         raise NoSuchUser
     return user
@@ -61,7 +61,7 @@ async def user_named(request: web.Request) -> User:
 async def friend_named(request: web.Request, user: User) -> User:
     """The user named in the path, who is `user` or a friend. Raises NoSuchUser, NotFriends."""
     named = await user_named(request)
-    if named.id != user.id and not await request.app[DB].run(friendships.are_friends, user.id, named.id):
+    if named.id != user.id and not await request.app[DB].read(friendships.are_friends, user.id, named.id):
         raise NotFriends
     return named
 
@@ -113,7 +113,7 @@ def ids_in(grants: Iterable[str], kind: str) -> set[int]:
 async def link_of(request: web.Request) -> ListenLink | None:
     """The listen link whose secret the request bears, with its user; None for everything else."""
     secret = bearer_of(request)
-    return None if secret is None else await request.app[DB].run(links.find, digest(secret))
+    return None if secret is None else await request.app[DB].read(links.find, digest(secret))
 
 
 def bearer_of(request: web.Request) -> str | None:
@@ -160,9 +160,11 @@ async def _replaced(app: web.Application, old: Login, new: Login) -> None:
 
 async def _token_user(request: web.Request, scope: str | None) -> User:
     secret = bearer_of(request)
-    token = None if secret is None else await request.app[DB].run(tokens.use, digest(secret))
+    token = None if secret is None else await request.app[DB].read(tokens.find, digest(secret))
     if token is None:
         raise NotSignedIn
+    if tokens.is_stale(token):
+        await request.app[DB].note(tokens.touch, token.id)
     if scope is None or scope not in token.scopes:
         raise WrongScope
     request[TOKEN] = token
@@ -180,7 +182,7 @@ class LoginStorage(AbstractStorage):
 
     async def load_session(self, request: web.Request) -> Session:
         digests = [digest(secret) for secret in self._secrets(request)]
-        login = await _database(request).run(_first, digests) if digests else None
+        login = await _database(request).read(_first, digests) if digests else None
         if login is None:
             return await self.new_session()
         request[LOGIN] = login
@@ -208,7 +210,7 @@ class LoginStorage(AbstractStorage):
             if old is not None:
                 await _replaced(request.app, old, added.login)
             self._remember(request, response, secret)
-        elif await _database(request).run(logins.touch, str(session.identity)):
+        elif await _database(request).note(logins.touch, str(session.identity)):
             good = [secret for secret in self._secrets(request) if digest(secret) == session.identity]
             self._remember(request, response, *good)
 

@@ -18,7 +18,7 @@ async def presence(request: web.Request) -> web.StreamResponse:
     except Refused as refused:
         return await Channel.refuse(request, CODES.get(type(refused), NOT_ALLOWED))
     with request.app[PRESENCE].kept(channel_of(request, user)) as channel:
-        friends = await request.app[DB].run(friendships.friends_of, user.id)
+        friends = await request.app[DB].read(friendships.friends_of, user.id)
         request.app[PRESENCE].join(channel, [friend.username for friend in friends])
         await _listen(channel)
     return channel.response

@@ -37,7 +37,7 @@ async def listed(request: web.Request) -> web.Response:
                 "created_at": stamp(token.created_at),
                 "last_used_at": stamp(token.last_used_at),
             }
-            for token in await request.app[DB].run(tokens.of_user, user.id, *page_of(request))
+            for token in await request.app[DB].read(tokens.of_user, user.id, *page_of(request))
         ]
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
@@ -9,9 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from db.errors import Unavailable
 from web.children import ChildFailed, run_module
 from web.operations import Sample
 from web.shares import Shares, Turns, Words
+from workers import wav
+from workers.room import Room
 
 MADE = "recordings/.made"  # the cache, from storage.path; a file's name begins with the recording's number and a hyphen
 AT_ONCE = 2  # children that decode for streams; another one makes files
@@ -45,8 +49,9 @@ class Making:
 class Transcoding:
     """Owns a cache folder (bounded; the least recently used goes first) and the children that run for it, person by person."""
 
-    def __init__(self, cache: Path) -> None:
-        self._cache = cache
+    def __init__(self, cache: Path, room: Room) -> None:
+        """room: what the cache may take of the disk."""
+        self._cache, self._room = cache, room
         self._views = Shares(MOST_VIEWS, MOST_OF_ONE, VIEWS)
         self._asked = Shares(MOST_MADE, MOST_MADE_OF_ONE, CONVERSIONS, retry_after_s=10)
         self._decoding = Turns(AT_ONCE)
@@ -95,7 +100,7 @@ class Transcoding:
         """The whole recording as flac or opus, from the cache or made now and kept there as `name`; once for all who wait for it.
 
         ear: the id of who asks first. Given up where all who wait are cancelled. Raises TooMany, ChildFailed; ChildFailed too where
-        the recording is deleted meanwhile; nothing is kept then.
+        the recording is deleted meanwhile; nothing is kept then. Unavailable where the disk has no room for it.
         """
         path = self._cache / name
         with self._asked.place(ear):
@@ -128,8 +133,14 @@ class Transcoding:
         if await asyncio.to_thread(_touched, path):
             return
         async with self._maker.turn(ear):
+            if not await asyncio.to_thread(_made_room, self._cache, self._room, _size(variant, form, samples)):
+                raise Unavailable("storage_full", f"no room for {path.name}")
             try:
                 await run_module("workers.transcode", folder, variant, form, "--samples", samples, "--output", path)
+            except ChildFailed as failure:
+                if os.strerror(errno.ENOSPC) in str(failure):
+                    raise Unavailable("storage_full", f"{path.name}: {failure}") from failure
+                raise
             finally:
                 wanted = await asyncio.to_thread(_settled, path, folder)
         if not wanted:
@@ -156,6 +167,20 @@ def _settled(path: Path, folder: Path) -> bool:
     with contextlib.suppress(FileNotFoundError):  # of a recording that is deleted just now: there is more room then
         _shrink(path.parent, path)
     return True
+
+
+def _size(variant: str, form: str, samples: int) -> int:
+    """Bytes that the file has at most."""
+    return wav.size(samples, 2 if variant == "both" else 1) if form == "flac" else samples // 4  # 96 kb/s of 48,000 samples
+
+
+def _made_room(cache: Path, room: Room, wanted: int) -> bool:
+    """Whether it fits, after deleting what was used longest ago as far as that is needed."""
+    for _, file in sorted((file.stat().st_atime, file) for file in cache.iterdir() if file.suffix != ".part"):
+        if room.has(wanted):
+            break
+        file.unlink(missing_ok=True)
+    return room.has(wanted)
 
 
 def _shrink(cache: Path, newest: Path) -> None:

@@ -2,11 +2,10 @@
 
 Ends files that a crash left open (both at the same length), makes the peaks of each variant and, if asked, the WAV of what
 was heard. Everything new is written beside its place and moved there whole, so a second run starts over where one was
-killed. Says one line of JSON: {duration_s, variants, size_bytes, failed}.
+killed. Says one line of JSON: {duration_s, variants, size_bytes, failed, whole}.
 """
 
 import argparse
-import errno
 import json
 import os
 import sys
@@ -20,29 +19,36 @@ from workers.opusfile import RATE_HZ, OpusFile
 from workers.parent import leave_with_parent
 from workers.peaks import peaks_of
 from workers.playback import pcm16, sound
+from workers.room import Room, why_not
 
 VARIANTS = ("original", "denoised")
 _NICENESS = 10
 
 
-def finalise(folder: Path, with_wav: bool) -> dict[str, object]:
-    """Do all of it; the answer is what is printed. `failed`: empty, disk_full, disk_error, or None; sound there is may still be played."""
+def finalise(folder: Path, with_wav: bool, floor: int = 0) -> dict[str, object]:
+    """Do all of it; the answer is what is printed. `failed`: empty, storage_full, failed, or None; sound there is may still be played.
+
+    `whole`: there is an outline of every variant. A WAV that would take what is left of the disk below `floor` bytes is left out:
+    the recording can be heard as one without it.
+    """
     (folder / opusfile.HEARD).unlink(missing_ok=True)
     failed = None
     try:
         _end_files(folder)
         samples = max((opusfile.length(folder / f"{variant}.opus") for variant in _variants(folder)), default=0)
+        with_wav = with_wav and Room(folder, floor).has(wav.size(samples))
         for variant in _variants(folder):
             heard = variant == _variants(folder)[-1]
             _make(folder, variant, samples, with_wav and heard)
     except OSError as error:
-        failed = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "disk_error"
+        failed = why_not(error)
     variants = _variants(folder)
     samples = max((opusfile.length(folder / f"{variant}.opus") for variant in variants), default=0)
     size = sum(file.stat().st_size for file in folder.iterdir()) if folder.is_dir() else 0
     if not samples:
         failed = failed or "empty"
-    return {"duration_s": samples / RATE_HZ, "variants": variants, "size_bytes": size, "failed": failed}
+    whole = all((folder / f"{variant}.peaks").exists() for variant in variants)
+    return {"duration_s": samples / RATE_HZ, "variants": variants, "size_bytes": size, "failed": failed, "whole": whole}
 
 
 def _variants(folder: Path) -> list[str]:
@@ -105,12 +111,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make a recording ready to play.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--wav", action="store_true", help="also the WAV of what was heard")
+    parser.add_argument("--floor", type=int, default=0, help="bytes of the disk that a WAV leaves free")
     asked = parser.parse_args()
     leave_with_parent()
     os.nice(_NICENESS)
     for stale in asked.folder.glob("*.part"):
         stale.unlink()
-    json.dump(finalise(asked.folder, asked.wav), sys.stdout)
+    json.dump(finalise(asked.folder, asked.wav, asked.floor), sys.stdout)
 
 
 if __name__ == "__main__":

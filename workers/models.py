@@ -15,12 +15,15 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from workers import export
+from workers.room import Room
 from workers.weights import FAMILIES, Family, find, whole
 
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[1]
 NO_WEIGHTS = "no weights"
+NO_ROOM = "no room on the disk"
+LARGEST = 50_000_000  # bytes that fetching or exporting takes at most, drafts included
 _LONGEST = 65_536  # bytes of a line
 RETRY_S = (900.0, 3600.0, 14400.0, 43200.0)  # after a fetch that failed; then every 12 hours
 
@@ -31,7 +34,7 @@ class Models:
     paths: folders searched for weights, in order.   url: "upstream" or where a mirror's zips are.   download: whether to fetch.
     cache: where graphs and fetched weights are kept.   changed(): called on the loop whenever a denoiser's state has changed.
     device: "cpu" runs exported graphs, "cuda" the weights themselves.   post_filter: whether DeepFilterNets get theirs.
-    retry_s: pauses before a failed fetch is tried again.
+    retry_s: pauses before a failed fetch is tried again.   floor: bytes of the disk that the cache leaves free.
     """
 
     def __init__(
@@ -45,10 +48,12 @@ class Models:
         device: str = "cpu",
         post_filter: bool = False,
         retry_s: Sequence[float] = RETRY_S,
+        floor: int = 0,
     ) -> None:
         self._paths, self._cache = [path.absolute() for path in paths], cache.absolute()
         self._url, self._download = url, download
         self._changed, self._device, self._post_filter, self._retry_s = changed, device, post_filter, retry_s
+        self._room = Room(self._cache, floor)
         self._options: dict[str, dict[str, object]] = {}
         self._settled = asyncio.Event()
         self._reasons: dict[str, str] = dict.fromkeys(FAMILIES, "weights are being looked for")
@@ -107,7 +112,8 @@ class Models:
             return
         if self._device == "cpu":
             graph = self._cache / await asyncio.to_thread(export.graph_name, family.denoiser, weights, self._post_filter)
-            if not await asyncio.to_thread(_usable, graph) and not await self._exported(family, weights, graph):
+            there = await asyncio.to_thread(_usable, graph)
+            if not there and not (await self._fits(family) and await self._exported(family, weights, graph)):
                 return
             self._options[family.denoiser] = {"graph": str(graph)}
         else:
@@ -126,8 +132,18 @@ class Models:
             self._failed(family, words)
         return not status
 
+    async def _fits(self, family: Family) -> bool:
+        """Whether there is room for what is to be made; said where there is none."""
+        if await asyncio.to_thread(self._room.has, LARGEST):
+            return True
+        logger.warning("%s: no room in %s: it is prepared when there is", family.denoiser, self._cache)
+        self._say(family, NO_ROOM)
+        return False
+
     def _lacks(self, family: Family) -> bool:
-        """Whether its weights could not be fetched, and may be in an hour."""
+        """Whether its weights could not be fetched, or there was no room for them, which may be otherwise in an hour."""
+        if self._reasons.get(family.denoiser) == NO_ROOM:
+            return True
         return family.by_itself and self._download and self._reasons.get(family.denoiser) == NO_WEIGHTS
 
     async def _fetched(self, family: Family) -> Path | None:
@@ -138,6 +154,8 @@ class Models:
         if not self._download:
             logger.warning("%s: no weights in %s, and models.download is false", family.denoiser, self._searched())
             self._say(family, NO_WEIGHTS)
+            return None
+        if not await self._fits(family):
             return None
         self._say(family, "weights are being fetched")
 

@@ -118,7 +118,7 @@ async def test_nothing_is_left_of_a_deleted_account(database: Database, alice: U
     await database.run(lambda: Recording.create(user=alice.id, broadcast="b", folder="recordings/1"))
     assert await database.run(users.remove, alice.id) == ["recordings/1"]
     assert await database.run(friendships.friends_of, bob.id) == []
-    assert await database.run(tokens.use, "digest") is None and await database.run(logins.find, "digest") is None
+    assert await database.run(tokens.find, "digest") is None and await database.run(logins.find, "digest") is None
     assert [user.username for user in await database.run(users.everybody)] == ["bob"]
 
 

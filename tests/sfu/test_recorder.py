@@ -1,5 +1,6 @@
 """The recorder: packets in, two files out, exact in time whatever happens."""
 
+import asyncio
 import errno
 import os
 import signal
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from sfu.recorder import Recorder
+from tests.disks import fill, small_disk
 from tests.spoken import decoded, packet, packets_of
 from workers import opusfile
 from workers.opusfile import OpusFile
+from workers.room import Room
 
 VOICE = packets_of(2)
 ALL = range(len(VOICE))
@@ -84,7 +87,7 @@ async def test_frames_of_any_size_and_stereo(tmp_path: Path) -> None:
     assert totals.duration_s * 48_000 == time == len(decoded(tmp_path / "original.opus"))
 
 
-@pytest.mark.parametrize("code, reason", [(errno.ENOSPC, "disk_full"), (errno.EIO, "disk_error")])
+@pytest.mark.parametrize("code, reason", [(errno.ENOSPC, "storage_full"), (errno.EIO, "failed")])
 async def test_a_full_disk_ends_the_recording_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, reason: str
 ) -> None:
@@ -109,12 +112,32 @@ async def test_a_full_disk_ends_the_recording_and_nothing_else(
     assert opusfile.length(tmp_path / "original.opus") >= 30_000
 
 
+async def test_the_floor_ends_the_recording_cleanly(tmp_path: Path, stretch: float) -> None:
+    """Where less is left than shall stay free, both files are ended as at Stop, and who owns it is told on the loop."""
+    told = asyncio.Event()
+    with small_disk(tmp_path / "disk", 4_000_000) as disk:
+        async with Recorder(disk / "1", room=Room(disk, 2_000_000), changed=told.set) as ours:
+            for number in ALL:
+                ours.original(packet(number, VOICE[number]))
+                ours.heard(packet(number, VOICE[number]), "denoised")
+            fill(disk, leave=1_000_000)
+            async with asyncio.timeout(10 * stretch):
+                await told.wait()
+            assert ours.failed == "storage_full"
+            ours.original(packet(100, VOICE[0]))
+            totals = await ours.close()
+        assert (totals.failed, totals.duration_s, totals.dropped) == ("storage_full", 2.0, 1)
+        for name in ("original", "denoised"):
+            assert OpusFile.resume(disk / "1" / f"{name}.opus") is None, "it is closed"
+            assert len(decoded(disk / "1" / f"{name}.opus")) == 96_000
+
+
 async def test_a_folder_that_cannot_be_made_is_a_failed_recording(tmp_path: Path) -> None:
     """Where a file is in the way the recorder opens and closes as ever, and says why there is nothing."""
     (tmp_path / "1").write_text("in the way")
     async with Recorder(tmp_path / "1") as ours:
         ours.original(packet(0, VOICE[0]))
-        assert (await ours.close()).failed == "disk_error"
+        assert (await ours.close()).failed == "failed"
 
 
 WRITER = """

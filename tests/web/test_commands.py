@@ -3,9 +3,11 @@
 import asyncio
 import io
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from db import friendships, recordings, users
 from db.connection import Database
+from tests.disks import fill, small_disk
 from tests.running import ROOT
 from web.app import DATABASE
 from web.commands import main
@@ -151,3 +154,24 @@ async def test_what_demo_leaves(run: Run, tmp_path: Path, capsys: pytest.Capture
         assert HASHER.verify(alice.password_hash, passwords["alice"])
         assert await database.run(friendships.are_friends, alice.id, bob.id)
         assert await database.run(users.owner_id) == alice.id
+
+
+@pytest.mark.parametrize("how", ["locked", "full"])
+async def test_a_database_that_takes_nothing(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str) -> None:
+    """Held by another program, or on a full disk: one line and exit 1, and nothing was done."""
+    with small_disk(tmp_path / "var", 2_000_000):
+        assert await asyncio.to_thread(run, "user", "add", "ada", typed="correct horse") == 0
+        with closing(sqlite3.connect(tmp_path / "var" / DATABASE, isolation_level=None)) as other:
+            other.execute("SELECT * FROM user").fetchall()  # its journal stays with it, and has room for little
+            if how == "locked":
+                other.execute("BEGIN IMMEDIATE")
+            else:
+                fill(tmp_path / "var")
+            for number in range(500):
+                status = await asyncio.to_thread(run, "user", "add", f"ben{number}", typed="correct horse")
+                if status:
+                    break
+            assert status == 1
+        said = capsys.readouterr().err
+        assert said.startswith("run.py: not done: ") and said.count("\n") == 1
+        assert ("database_busy" if how == "locked" else "storage_full") in said

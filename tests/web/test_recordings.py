@@ -592,7 +592,7 @@ async def test_a_disk_that_is_full_shows(house: House, monkeypatch: pytest.Monke
     monkeypatch.setattr(OpusFile, "_write", full)
     alice = await house.user("alice")
     found = await until(alice, await tape(house, "alice"))
-    assert found["stats"]["failed"] == "disk_full" and 1 <= found["duration_s"] <= 2.1
+    assert found["stats"]["failed"] == "storage_full" and 1 <= found["duration_s"] <= 2.1
     assert (await sound(alice, found["id"]))[0] == 200
 
 
@@ -605,3 +605,15 @@ async def test_files_that_are_gone_are_not_found(house: House) -> None:
     for query in ("", "?format=flac", "?format=opus", "?variant=both"):
         assert (await sound(alice, recording, query))[0] == 404
     assert (await alice.ask("GET", f"/api/recording/{recording}/peaks"))[0] == 404
+
+
+async def test_files_that_no_row_knows_are_kept(house: House) -> None:
+    """Where a copy of the database was put back, a number is given again: the files that had it are set aside, the new ones take it."""
+    alice = await house.user("alice")
+    lost = folder_of(house, 1)
+    lost.mkdir()
+    (lost / "original.opus").write_bytes(b"of a recording that the copy does not know")
+    recording = await tape(house, "alice", seconds=1)
+    assert recording == 1 and (await until(alice, recording))["duration_s"] == 1
+    [aside] = lost.parent.glob("lost-1-*")
+    assert (aside / "original.opus").read_bytes() == b"of a recording that the copy does not know"

@@ -4,14 +4,18 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from db import users
+from db.connection import Database
 from sfu.config import Http
 from tests.conftest import StartServer
 from tests.running import ROOT
@@ -118,6 +122,74 @@ def test_a_bad_setting_is_one_line(tmp_path: Path, text: str, says: str) -> None
     """Exit 2 and one line."""
     said = refused(tmp_path, text)
     assert said.startswith(says) and said.count("\n") == 1
+
+
+def whole_database(path: Path) -> None:
+    async def make() -> None:
+        async with Database(path) as database:
+            for number in range(50):
+                await database.run(users.create, f"user{number}", "x" * 100)
+
+    asyncio.run(make())
+
+
+def cut_off(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def damaged(file: Path) -> None:
+    with file.open("r+b") as writing:
+        writing.seek(3 * 4096)
+        writing.write(b"\xa5" * 4096)
+
+
+def of_the_future(file: Path) -> None:
+    with sqlite3.connect(file) as rows:
+        rows.execute("INSERT INTO migration (name) VALUES ('m9999_later')")
+    rows.close()
+
+
+def of_somebody_else(file: Path) -> None:
+    file.unlink()
+    with sqlite3.connect(file) as rows:
+        rows.execute("CREATE TABLE songs (title TEXT)")
+    rows.close()
+
+
+def deleted(file: Path) -> None:
+    (file.parent / "recordings" / "3").mkdir(parents=True)
+    file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (cut_off, "is cut off"),
+        (damaged, "is damaged"),
+        (of_the_future, "newer version (m9999_later)"),
+        (of_somebody_else, "another program"),
+        (deleted, "is missing"),
+        (lambda file: file.write_bytes(b""), "is empty"),
+        (lambda file: file.write_text("dear diary"), "no SQLite database"),
+    ],
+)
+def test_a_database_that_cannot_be_used(tmp_path: Path, harm: Callable[[Path], object], says: str) -> None:
+    """Server and commands say one line, what is wrong and how to restore, leave with 2, and change nothing."""
+    file = tmp_path / "var" / "hushcast.db"
+    whole_database(file)
+    harm(file)
+    before = file.read_bytes() if file.exists() else None
+    config = '[http]\nhost = "127.0.0.1"\nport = 0\n[rtc]\nhost = "127.0.0.1"\nport = 0\n[models]\ndownload = false'
+    said = [refused(tmp_path, config)]
+    for command in (["user", "list"], ["user", "add", "ada"], ["demo"])[: 3 if harm is cut_off else 1]:
+        words = [sys.executable, "-m", "web.commands", "--config", str(tmp_path / "config.toml"), *command]
+        ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        said.append(ended.stderr)
+    for text in said:
+        [line] = [line for line in text.splitlines() if line.startswith("hushcast: ")]
+        assert line.startswith(f"hushcast: {file} ") and says in line and "Restoring" in line and "Traceback" not in text
+    assert (file.read_bytes() if file.exists() else None) == before
 
 
 def test_one_port_for_all_addresses_of_a_name() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import disks
 from tests.spoken import decoded, packets_of, sound_of
 from workers import finalise, opusfile, transcode, wav
 from workers.opusfile import OpusFile
@@ -63,8 +64,31 @@ def test_a_recording_of_nothing_is_empty(tmp_path: Path) -> None:
     assert finalise.finalise(tmp_path / "none", True)["failed"] == "empty"
     (tmp_path / "original.opus").write_bytes(b"Ogg")
     (tmp_path / "heard.opus").write_bytes(b"")
-    assert finalise.finalise(tmp_path, True) == {"duration_s": 0.0, "variants": [], "size_bytes": 0, "failed": "empty"}
+    assert finalise.finalise(tmp_path, True) == {"duration_s": 0.0, "variants": [], "size_bytes": 0, "failed": "empty", "whole": True}
     assert not list(tmp_path.iterdir())
+
+
+def test_a_wav_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
+    """Where it would take the disk below the floor there is no WAV; the outline is made, and the recording is whole without it."""
+    fill(tmp_path / "original.opus", close=True, seconds=2)
+    said = json.loads(run("workers.finalise", tmp_path, "--wav", f"--floor={2**62}"))
+    assert (said["failed"], said["whole"]) == (None, True)
+    assert {file.name for file in tmp_path.iterdir()} == {"original.opus", "original.peaks"}
+
+
+def test_a_full_disk_is_told_and_harms_nothing(tmp_path: Path) -> None:
+    """Without room for the outline it is not whole, no half file is left, and a second run with room makes it."""
+    with disks.small_disk(tmp_path / "disk", 1_000_000) as disk:
+        fill(disk / "original.opus", close=False, seconds=25)
+        sound = (disk / "original.opus").read_bytes()
+        filling = disks.fill(disk)
+        said = json.loads(run("workers.finalise", disk))
+        assert (said["failed"], said["whole"]) == ("storage_full", False)
+        assert {file.name for file in disk.iterdir()} == {"original.opus", "filling"}
+        assert (disk / "original.opus").read_bytes()[: len(sound) - 4096] == sound[:-4096]
+        filling.unlink()
+        said = json.loads(run("workers.finalise", disk))
+        assert (said["failed"], said["whole"]) == (None, True) and said["duration_s"] >= 24
 
 
 def test_a_crash_before_the_last_page_still_aligns(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.workers.mirror import Upstream
 from workers import export
 from workers.models import Models
+from workers.room import Room
 
 NAME = "deepfilternet3"
 
@@ -115,6 +116,21 @@ async def test_tried_again(upstream: tuple[Upstream, str], cache: Path) -> None:
                 await asyncio.sleep(0.05)
     assert models.options(NAME) == {"graph": str(models.graph(NAME))}
     assert heard.reasons.count("weights are being fetched") >= 2
+
+
+async def test_no_room(one_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk has no room above the floor nothing is exported, which is said; when there is, it is."""
+    room = {"is left": False}
+    monkeypatch.setattr(Room, "has", lambda room_of_it, wanted=0: room["is left"])
+    heard = Heard()
+    async with Models([one_model], "upstream", False, tmp_path / "cache", heard.changed, retry_s=(0.05,)) as models:
+        heard.models = models
+        await models.settled()
+        assert models.state(NAME) == (False, "no room on the disk") and not (tmp_path / "cache").exists()
+        room["is left"] = True
+        async with asyncio.timeout(60):
+            while models.state(NAME) != (True, None):
+                await asyncio.sleep(0.05)
 
 
 async def test_cuda(one_model: Path, tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ const TROUBLES = {
   not_signed_in: () => "You are signed out. Sign in again.",
   unplayable: () => "This browser cannot play the recording. Download it instead.",
   no_autoplay: () => "The browser waits for a click before it plays.",
-  disk_full: () => "The disk of the server is full. You are still on air, but the recording has ended.",
+  storage_full: () => "The disk of the server is full. Tell whoever hosts this. What is there can be heard.",
+  database_busy: () => "The server is busy with its database. Try again in a moment.",
+  database_away: () => "The server cannot use its database. Tell whoever hosts this.",
   bad_credentials: () => "Name or password is wrong.",
   too_many_attempts: () => "Too many attempts. Wait a minute, then try again.",
   username_taken: () => "That name is taken.",
@@ -60,7 +62,8 @@ export function airText(air, status) {
 
 /** @param {Status | undefined} status */
 function liveText(status) {
-  if (status?.recording?.failed) return troubleText({ code: status.recording.failed, detail: "The recording has ended. You are still on air." });
+  if (status?.recording?.failed === "storage_full") return "The disk of the server is full. You are still on air, but no longer recorded.";
+  if (status?.recording?.failed) return "The server cannot write the recording. You are still on air, but no longer recorded.";
   if (status?.denoise.state === "bypassed") return bypassText(status.denoise.reason, status.listeners);
   if (status?.denoise.state === "starting") return "Denoising starts.";
   const names = called(status?.listeners ?? 0, status?.listener_names ?? []);

@@ -1,0 +1,141 @@
+"""The file before it is used: made whole or not at all, and looked at before anything is written into it.
+
+What is looked at: that it is a SQLite file, as long as it says, ours, no newer than this program, and sound. The last takes as
+long as the file is large, so it is given up after CHECK_S; what is found later is answered 503 and said in the log.
+"""
+
+import logging
+import os
+import secrets
+import sqlite3
+import stat
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from db import migrations
+from db.errors import Unusable
+from db.faults import fault_of, is_damage, original_of
+
+logger = logging.getLogger(__name__)
+
+MAGIC = b"SQLite format 3\0"
+HEAD = struct.Struct(">16sH6xII60xI4x")  # magic, page size, change counter, pages, version that these are valid for
+CHECK_S = 2.0  # for the soundness of a large file
+LOOK_S = 3.0  # for another program to let go of it
+RESTORE = "stop what uses it, move it, its -wal and its -shm away and put a copy in its place: docs/operating.md, Restoring"
+
+
+def make(path: Path, fill: Callable[[Path], object]) -> None:
+    """Make the file beside its place, `fill` it, and put it there, mode 0600; where another program was quicker, its file stays.
+
+    Raises Unusable where recordings or a journal tell that there was one.
+    """
+    _refuse_to_replace(path)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        fill(draft)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without hard links
+            os.rename(draft, path)
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{draft}{suffix}").unlink(missing_ok=True)
+
+
+def look_at(path: Path) -> None:
+    """Read what is there and change nothing. Raises Unusable; Unavailable where it cannot be read now."""
+    try:
+        _look_at_head(path)
+        address = f"file:{quote(str(path.absolute()))}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=LOOK_S, isolation_level=None)) as connection:
+            _look_at_schema(path, connection)
+            _look_at_pages(path, connection)
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise trouble_of(error, path) from error
+
+
+def trouble_of(error: Exception, path: Path) -> Exception:
+    """What an error at the opening is told as: Unusable for damage, Unavailable for what may pass, itself for all else."""
+    original = original_of(error)
+    if original is not None and is_damage(original):
+        return Unusable(f"{path} is damaged ({original}); {RESTORE}")
+    return fault_of(error, path) or error
+
+
+def _refuse_to_replace(path: Path) -> None:
+    """A new file where there was one would hide that it is lost, and give numbers anew that recordings have."""
+    journal = Path(f"{path}-wal")
+    if journal.exists() and journal.stat().st_size:
+        raise Unusable(f"{path} is missing, but {journal.name} is there; put both back, or a copy: docs/operating.md, Restoring")
+    recordings = path.parent / "recordings"
+    if recordings.is_dir() and any(each.name.isdigit() for each in recordings.iterdir()):
+        raise Unusable(
+            f"{path} is missing, but there are recordings; put a copy of it back (docs/operating.md, Restoring), "
+            "or move recordings away to begin anew"
+        )
+
+
+def _look_at_head(path: Path) -> None:
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        head = file.read(HEAD.size)
+    if not stat.S_ISREG(found.st_mode):
+        raise Unusable(f"{path} is no file")
+    if not head:
+        raise Unusable(f"{path} is empty; {RESTORE}")
+    if not head.startswith(MAGIC):
+        raise Unusable(f"{path} is no SQLite database; {RESTORE}")
+    if len(head) < HEAD.size:
+        raise Unusable(f"{path} is cut off; {RESTORE}")
+    _, page, change, pages, valid_for = HEAD.unpack(head)
+    page = 65536 if page == 1 else page
+    journal = Path(f"{path}-wal")
+    waits = journal.exists() and journal.stat().st_size > 0  # then the rest may be in there
+    if not waits and change == valid_for and found.st_size < page * pages:
+        raise Unusable(f"{path} is cut off: {found.st_size} of {page * pages} bytes; {RESTORE}")
+
+
+def _look_at_schema(path: Path, connection: sqlite3.Connection) -> None:
+    known = migrations.names()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    applied = {name for (name,) in connection.execute("SELECT name FROM migration")} if "migration" in tables else set()
+    if known[0] not in applied:
+        raise Unusable(f"{path} is the database of another program, or none at all; {RESTORE}")
+    newer = sorted(applied - set(known))
+    if newer:
+        raise Unusable(f"{path} was written by a newer version ({', '.join(newer)}); start that one, or {RESTORE}")
+
+
+def _look_at_pages(path: Path, connection: sqlite3.Connection) -> None:
+    given_up = threading.Event()
+
+    def give_up() -> None:
+        given_up.set()
+        with suppress(sqlite3.ProgrammingError):  # closed already
+            connection.interrupt()
+
+    timer = threading.Timer(CHECK_S, give_up)
+    timer.start()
+    try:
+        said = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+    except sqlite3.OperationalError:
+        if not given_up.is_set():
+            raise
+        said = []
+    finally:
+        timer.cancel()
+        timer.join()
+    if given_up.is_set():
+        logger.info("%s is large: not all of it was checked", path)
+    elif said != ["ok"]:
+        raise Unusable(f"{path} is damaged ({' '.join(' '.join(said).split())}); {RESTORE}")
