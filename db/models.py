@@ -145,7 +145,11 @@ class ListenLink(Row):
 
 
 class Recording(Row):
-    """One broadcast, kept. `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are."""
+    """One broadcast, kept. `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are.
+
+    `deleted_at`: it lies in the trash. `counts_from`: from when its days count, those in the trash (null: from the next trusted
+    time) or, where it was restored, those of `recording.keep_days` (null: from `started_at`). `recounted`: they began anew once.
+    """
 
     id = peewee.AutoField()
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
@@ -161,6 +165,22 @@ class Recording(Row):
     chapters = JsonField(default=list)
     stats = JsonField(default=dict)
     folder = peewee.TextField()
+    deleted_at = UtcField(null=True)
+    counts_from = UtcField(null=True)
+    recounted = peewee.BooleanField(default=False)
 
 
-ALL = (User, Login, FriendRequest, Friendship, Block, Token, Invite, ListenLink, Recording)
+class DiscardedFolder(Row):
+    """Files to be deleted: their recording's row is gone. Kept until they are gone too."""
+
+    folder = peewee.TextField(primary_key=True)
+
+
+class TrustedTime(Row):
+    """One row: the last moment at which the wall clock was trusted."""
+
+    id = peewee.AutoField()
+    moment = UtcField()
+
+
+ALL = (User, Login, FriendRequest, Friendship, Block, Token, Invite, ListenLink, Recording, DiscardedFolder, TrustedTime)

@@ -8,6 +8,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp_session import session_middleware
 
+from db import known_time
 from db.connection import Database
 from sfu.config import Config
 from web.archive import Archive
@@ -25,7 +26,9 @@ from web.passwords import Passwords
 from web.rounds import rounds
 from web.routes import add_routes
 from web.session import LoginStorage
+from web.tidying import TIDYING, Tidying
 from web.transcoding import MADE, Transcoding
+from web.trusted_time import TrustedTime
 
 DATABASE = "hushcast.db"
 CLIENT_FOLDER = Path(__file__).parent / "client"
@@ -64,10 +67,12 @@ async def _passwords(app: web.Application) -> AsyncIterator[None]:
 
 async def _recordings(app: web.Application) -> AsyncIterator[None]:
     """What was recorded: before the media plane, which hands its recordings over when it closes."""
-    storage = app[CONFIG].storage.path
-    async with Archive(app[DB], storage, app[CONFIG].recording) as archive, Transcoding(storage / MADE) as transcoding:
-        app[ARCHIVE], app[TRANSCODING] = archive, transcoding
-        yield
+    storage, settings = app[CONFIG].storage.path, app[CONFIG].recording
+    clock = TrustedTime(await app[DB].run(known_time.newest))
+    async with Archive(app[DB], storage, settings) as archive, Transcoding(storage / MADE) as transcoding:
+        async with Tidying(app[DB], archive, settings, clock) as tidying:
+            app[ARCHIVE], app[TRANSCODING], app[TIDYING] = archive, transcoding, tidying
+            yield
 
 
 async def _companions(app: web.Application) -> AsyncIterator[None]:

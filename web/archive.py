@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from db import recordings
+from db import recordings, trash
 from db.connection import Database
 from db.models import Recording
 from db.recordings import Ended
@@ -26,38 +26,38 @@ from web.transcoding import MADE
 
 logger = logging.getLogger(__name__)
 
-TIDY_S = 600.0  # how often old recordings are looked for
 RETRY_S = 10.0  # after the database or the system refused (a full disk, say)
 MB = 1_000_000
 
 
 class Archive:
-    """Owns the folder of recordings and two tasks: one finalises, one child at a time, the other deletes what is too old or too much."""
+    """Owns the folder of recordings and the task that finalises them, one child at a time. What is too old or too much: `web.tidying`."""
 
     def __init__(self, database: Database, storage: Path, settings: config.Recording) -> None:
         """storage: `storage.path`, which the rows' folders are told from."""
         self._database = database
         self._storage = storage
         self._settings = settings
+        self.settled = asyncio.Event()  # a recording has become ready or failed: its size is known. Who tidies waits for it
         self._work = asyncio.Event()
         self._unwritten: dict[int, Ended] = {}  # what could not be written down at the end of a broadcast
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._prepare)
         await self.reconcile()
-        self._tasks = [asyncio.create_task(self._finalising(), name="finalise"), asyncio.create_task(self._tidying(), name="tidy")]
+        self._task = asyncio.create_task(self._finalising(), name="finalise")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Stop both tasks and kill their child; what was being finalised is taken up at the next start."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        """Stop the task and kill its child; what was being finalised is taken up at the next start."""
+        task, self._task = self._task, None
+        if task is not None:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
 
     async def reconcile(self) -> None:
         """Take up what the last run left `live`. For the start only: nothing may be on air."""
@@ -96,8 +96,9 @@ class Archive:
         return self._storage / recording.folder
 
     async def forget(self, folders: Iterable[str]) -> None:
-        """Delete the files of recordings whose rows are gone; names as the rows had them."""
-        await asyncio.to_thread(delete_files, self._storage, list(folders))
+        """Delete the files of recordings whose rows are gone; names as the rows had them. What cannot be deleted stays noted."""
+        gone = await asyncio.to_thread(delete_files, self._storage, list(folders))
+        await self._database.run(trash.forget, gone)
 
     async def _write_down(self) -> None:
         while self._unwritten:
@@ -112,7 +113,7 @@ class Archive:
                 await self._write_down()
                 while (recording := await self._database.run(recordings.next_to_finalise)) is not None:
                     await self._finalise(recording)
-                    await self._tidy()
+                    self.settled.set()
             except Exception:
                 logger.exception("finalising goes on in %s s", RETRY_S)
                 await asyncio.sleep(RETRY_S)
@@ -132,25 +133,6 @@ class Archive:
         await self._database.run(recordings.finish, recording.id, ended, playable)
         logger.info("recording %s: %.1f s, %s bytes%s", recording.id, *ended[0:3:2], f", {failed}" if failed else "")
 
-    async def _tidying(self) -> None:
-        while True:
-            try:
-                await self._tidy()
-            except Exception:
-                logger.exception("tidying goes on in %s s", TIDY_S)
-            await asyncio.sleep(TIDY_S)
-
-    async def _tidy(self) -> None:
-        """Delete what is too old and what is too much."""
-        folders: list[str] = []
-        if self._settings.keep_days:
-            folders += await self._database.run(recordings.remove_older, self._settings.keep_days)
-        if self._settings.quota_mb:
-            folders += await self._database.run(recordings.remove_over_quota, self._settings.quota_mb * MB)
-        if folders:
-            logger.info("%s recordings deleted by keep_days or quota_mb", len(folders))
-            await self.forget(folders)
-
     def _prepare(self) -> None:
         folder = self._storage / "recordings"
         folder.mkdir(parents=True, exist_ok=True)
@@ -161,12 +143,19 @@ class Archive:
                 made.unlink(missing_ok=True)
 
 
-def delete_files(storage: Path, folders: Iterable[str]) -> None:
-    """Delete the files of recordings, and what was made of them; folders as the rows name them. Not for the loop."""
-    for folder in [storage / name for name in folders]:
-        gone = folder.with_name(f".gone-{folder.name}")  # out of sight at once, and found at the next start if there is none before
-        with contextlib.suppress(FileNotFoundError):
-            folder.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
-        for made in (storage / MADE).glob(f"{folder.name}-*"):
-            made.unlink(missing_ok=True)
+def delete_files(storage: Path, folders: Iterable[str]) -> list[str]:
+    """Delete the files of recordings, and what was made of them; folders as the rows name them. Returns those of which all is gone.
+
+    Not for the loop.
+    """
+    return [name for name in folders if _is_gone(storage, storage / name)]
+
+
+def _is_gone(storage: Path, folder: Path) -> bool:
+    gone = folder.with_name(f".gone-{folder.name}")  # out of sight at once, and found at the next start if there is none before
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+    for made in (storage / MADE).glob(f"{folder.name}-*"):
+        made.unlink(missing_ok=True)
+    return not gone.exists()

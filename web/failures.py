@@ -85,6 +85,7 @@ DETAILS = {
     "already_requested": "You have asked already; wait for the answer.",
     "already_answered": "That has been answered already.",
     "still_live": "It is still being recorded; stop first.",
+    "not_in_trash": "It is not in the trash.",
     "blocked": "You have blocked them; end that first.",
     "not_found": "There is no such thing.",
     "not_allowed": "This is not yours.",

@@ -17,6 +17,7 @@ from web.archive import MB
 from web.bodies import fields_of
 from web.keys import ARCHIVE, CONFIG, DB, SWITCHBOARD
 from web.session import current_user, friend_named
+from web.tidying import TIDYING
 from workers.peaks import outline
 
 VARIANTS = ("original", "denoised")
@@ -49,10 +50,9 @@ async def rename(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Delete an own recording, its files too."""
+    """Move an own recording into the trash; where nothing is kept there it is gone at once, its files too."""
     user = await current_user(request)
-    folder = await request.app[DB].run(recordings.remove, user.id, id_of(request))
-    await request.app[ARCHIVE].forget([folder])
+    await request.app[TIDYING].delete(user.id, id_of(request))
     return nothing()
 
 
@@ -133,15 +133,18 @@ def shown(recording: Recording) -> dict[str, Any]:
 
 
 async def _listed(request: web.Request, user: User) -> web.Response:
-    limit = number_of(request, "limit", 50, LARGEST_ID)
-    before_id, before = _before(request)
-    found = await request.app[DB].run(recordings.of_user, user.id, min(limit, MOST_LISTED), before_id, before)
+    found = await request.app[DB].run(recordings.of_user, user.id, *page_of(request))
     return web.Response(text=await asyncio.to_thread(_written, found), content_type="application/json")
 
 
 def _written(found: list[Recording]) -> str:
     """The list as JSON. With a thousand chapters each it is megabytes: not for the loop, and one by one, so that the loop gets its turn."""
     return f"[{', '.join(json.dumps(shown(recording)) for recording in found)}]"
+
+
+def page_of(request: web.Request) -> tuple[int, int | None, datetime | None]:
+    """Which part of a list is asked for: how many, and before which id or moment. Raises BadRequest."""
+    return min(number_of(request, "limit", 50, LARGEST_ID), MOST_LISTED), *_before(request)
 
 
 def _before(request: web.Request) -> tuple[int | None, datetime | None]:

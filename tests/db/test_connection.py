@@ -74,7 +74,8 @@ async def test_the_models_are_the_schema(tmp_path: Path) -> None:
     async with Database(tmp_path / "x.db") as database:
         for model in ALL:
             there, wanted = await database.run(columns, model)
-            there["id"] = wanted["id"]  # SQLite's integer primary key is never null, whatever it says
+            if "id" in wanted:
+                there["id"] = wanted["id"]  # SQLite's integer primary key is never null, whatever it says
             assert there == wanted, model.__name__
             assert await database.run(lambda: list(model.select())) == []  # noqa: B023 awaited at once
 
