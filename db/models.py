@@ -183,4 +183,38 @@ class TrustedTime(Row):
     moment = UtcField()
 
 
-ALL = (User, Login, FriendRequest, Friendship, Block, Token, Invite, ListenLink, Recording, DiscardedFolder, TrustedTime)
+class CompanionSession(Row):
+    """A phone beside the PC. `digest`: of the code to join by."""
+
+    id = peewee.TextField(primary_key=True)
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE")
+    user_id: int
+    kind = peewee.TextField()
+    digest = peewee.TextField()
+    created_at = UtcField(default=now)
+    expires_at = UtcField()
+
+
+class CompanionPass(Row):
+    """A device that has joined and may come back: the digest of its cookie."""
+
+    id = peewee.AutoField()
+    session = peewee.ForeignKeyField(CompanionSession, on_delete="CASCADE")
+    digest = peewee.TextField(unique=True)
+
+
+ALL = (
+    User,
+    Login,
+    FriendRequest,
+    Friendship,
+    Block,
+    Token,
+    Invite,
+    ListenLink,
+    Recording,
+    DiscardedFolder,
+    TrustedTime,
+    CompanionSession,
+    CompanionPass,
+)

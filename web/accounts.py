@@ -121,7 +121,7 @@ async def remove_account(app: web.Application, user: User) -> None:
     for friend in friends:
         app[PRESENCE].unfriended(user.username, friend.username)
     app[PRESENCE].signed_out(ended)
-    app[COMPANIONS].end_of(user.id)
+    await app[COMPANIONS].end_of(user.id)
     await app[ARCHIVE].forget(folders)
 
 

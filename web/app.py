@@ -45,7 +45,7 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     app = web.Application(middlewares=[dress, failures, guard, session_middleware(storage)], client_max_size=BODY_LIMIT)
     app[CONFIG], app[CLIENT] = config, CLIENT_FOLDER
     app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), Attempts(), Readiness()
-    app[COMPANIONS], app[LOOKUP] = Pairings(), Lookup()
+    app[LOOKUP] = Lookup()
     app[METRICS] = [own_samples(app)]
     add_routes(app)
     app.cleanup_ctx.extend([malformed, _database, _passwords, _recordings, media, _companions, rounds, _phases])
@@ -76,9 +76,10 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _companions(app: web.Application) -> AsyncIterator[None]:
-    """They need nothing to begin with; at the end their clocks are stopped."""
+    """Companion sessions; at the end their clocks are stopped."""
+    app[COMPANIONS] = await Pairings.opened(app[DB], app[CONFIG].storage.path)
     yield
-    app[COMPANIONS].end_all()
+    app[COMPANIONS].close()
 
 
 async def _phases(app: web.Application) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from db import logins, tokens, users
-from web.keys import DB, PRESENCE, SWITCHBOARD
+from web.keys import COMPANIONS, DB, PRESENCE, SWITCHBOARD
 from web.session import ids_in, signed_out, token_grant
 
 logger = logging.getLogger(__name__)
@@ -35,12 +35,13 @@ async def _for_ever(app: web.Application) -> None:
 
 
 async def look_round(app: web.Application) -> None:
-    """End the sockets, and what is sent and heard, of logins, tokens and accounts that are gone."""
+    """End the sockets, and what is sent and heard, of logins, tokens, companion sessions and accounts that are gone."""
     grants = app[SWITCHBOARD].grants
     if signed_in := app[PRESENCE].logins() | ids_in(grants, "login"):
         await signed_out(app, await app[DB].run(logins.gone, signed_in))
     if used := ids_in(grants, "token"):
         await app[SWITCHBOARD].revoke({token_grant(each) for each in await app[DB].run(tokens.gone, used)})
+    await app[COMPANIONS].look_round()
     if heard := app[SWITCHBOARD].people():
         for username in await app[DB].run(users.unknown, heard):
             await app[SWITCHBOARD].clear(username)

@@ -1,4 +1,4 @@
-"""What goes by itself: recordings that are too old or too much, what has lain in the trash long enough, logins nobody uses.
+"""What goes by itself: recordings that are too old or too much, old trash, unused logins, companion sessions that are over.
 
 Nothing is judged by its age but at a trusted time (`web.trusted_time`); the quota asks no clock.
 """
@@ -10,7 +10,7 @@ from typing import Self
 
 from aiohttp import web
 
-from db import known_time, logins, trash
+from db import companions, known_time, logins, trash
 from db.connection import Database
 from db.models import now
 from sfu import config
@@ -65,6 +65,7 @@ class Tidying:
                 _say(await run(trash.put_older, settings.keep_days, moment), "moved into the trash by keep_days")
             _say(len(await run(trash.remove_expired, settings.trash_days, moment)), "deleted for good after trash_days")
             await run(logins.remove_idle, moment)
+            await run(companions.remove_over, moment)
         if discarded := await run(trash.discarded):
             await self._archive.forget(discarded)
 
