@@ -2,11 +2,13 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from db.errors import Missing
 from db.models import CompanionPass, CompanionSession, User, now
 
 LIFE = timedelta(hours=12)
+SLACK = timedelta(hours=1)  # a clock that is corrected by less than this ends nothing
 
 
 def open_session(session_id: str, user_id: int, kind: str, digest: str, most: int) -> tuple[CompanionSession, list[str]]:
@@ -22,13 +24,11 @@ def open_session(session_id: str, user_id: int, kind: str, digest: str, most: in
 def find(session_id: str) -> CompanionSession:
     """The session with its user, within its twelve hours. Raises Missing.
 
-    One that ends later than twelve hours from now was made by a clock that was ahead: it is refused like one that is over. The rows of
-    both stay until a time that is trusted says the same, so that a clock that jumps ends none.
+    One that ends much later than twelve hours from now was made by a clock that was ahead: it is refused like one that is over. The
+    rows of both stay until a time that is trusted says the same, so that a clock that jumps ends none.
     """
-    moment = now()
-    inside = CompanionSession.expires_at.between(moment, moment + LIFE)
     rows = CompanionSession.select(CompanionSession, User).join(User)
-    found: CompanionSession | None = rows.where((CompanionSession.id == session_id) & inside).first()
+    found: CompanionSession | None = rows.where((CompanionSession.id == session_id) & _lasts(now())).first()
     if found is None:
         raise Missing("not_found")
     return found
@@ -61,10 +61,14 @@ def remove_of(user_id: int) -> None:
 
 def remove_over(moment: datetime) -> None:
     """Delete the sessions that are over at `moment`, a trusted one, and those that a clock made that was ahead."""
-    CompanionSession.delete().where(~CompanionSession.expires_at.between(moment, moment + LIFE)).execute()
+    CompanionSession.delete().where(~_lasts(moment)).execute()
 
 
 def gone(session_ids: Collection[str]) -> set[str]:
     """Which of these sessions are no more."""
     there = CompanionSession.select(CompanionSession.id).where(CompanionSession.id.in_(list(session_ids)))
     return set(session_ids) - {session.id for session in there}
+
+
+def _lasts(moment: datetime) -> Any:
+    return CompanionSession.expires_at.between(moment, moment + LIFE + SLACK)

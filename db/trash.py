@@ -73,7 +73,7 @@ def remove_expired(trash_days: int, moment: datetime) -> list[str]:
     uncounted = Recording.counts_from.is_null() | (Recording.counts_from > moment)
     Recording.update(counts_from=moment).where(_in_trash() & uncounted).execute()
     expired = _in_trash() & (Recording.counts_from <= moment - timedelta(days=trash_days))
-    return discard(list(Recording.select().where(expired)))
+    return discard(_going().where(expired))
 
 
 def make_room(quota_bytes: int) -> list[str]:
@@ -85,7 +85,7 @@ def make_room(quota_bytes: int) -> list[str]:
     over = Recording.select(Recording.user, total.alias("total")).group_by(Recording.user).having(total > quota_bytes)
     going: list[Recording] = []
     for user_id, held in cast(Iterable[tuple[int, int]], over.tuples()):
-        rows = Recording.select().where(_ended() & (Recording.user == user_id))
+        rows = _going().where(_ended() & (Recording.user == user_id))
         for recording in rows.order_by(Recording.deleted_at.is_null(), Recording.deleted_at, Recording.id):
             if held <= quota_bytes:
                 break
@@ -96,7 +96,12 @@ def make_room(quota_bytes: int) -> list[str]:
 
 def empty() -> list[str]:
     """Delete all that lies in the trash for good; the folders are the caller's to delete."""
-    return discard(list(Recording.select().where(_in_trash())))
+    return discard(_going().where(_in_trash()))
+
+
+def remove_of(user_id: int) -> list[str]:
+    """Delete all recordings of a user for good, whatever state they are in; the folders are the caller's to delete."""
+    return discard(_going().where(Recording.user == user_id))
 
 
 def count_anew() -> None:
@@ -104,12 +109,13 @@ def count_anew() -> None:
     Recording.update(counts_from=None, recounted=True).where(_in_trash() & ~Recording.recounted).execute()
 
 
-def discard(going: Collection[Recording]) -> list[str]:
+def discard(going: Iterable[Recording]) -> list[str]:
     """Delete rows and note their folders, which are returned: the files are the caller's to delete, and then to `forget`."""
-    folders = [recording.folder for recording in going]
-    for recording in going:
+    folders = []
+    for recording in list(going):
         DiscardedFolder.insert(folder=recording.folder).on_conflict_ignore().execute()
         recording.delete_instance()
+        folders.append(recording.folder)
     return folders
 
 
@@ -129,6 +135,11 @@ def _deletable(user_id: int, recording_id: int) -> Recording:
     if found.state == "live":
         raise Clash("still_live")
     return found
+
+
+def _going() -> Any:
+    """Of those that go no more than is needed: chapters can be large."""
+    return Recording.select(Recording.id, Recording.folder, Recording.size_bytes)
 
 
 def _in_trash() -> Any:

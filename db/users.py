@@ -9,7 +9,7 @@ from db import trash
 from db.errors import Clash
 from db.friendships import befriend
 from db.invites import take
-from db.models import Recording, User
+from db.models import User
 
 
 def find(username: str) -> User | None:
@@ -72,6 +72,6 @@ def remove(user_id: int) -> list[str]:
 
     to delete, and stay noted until they are (`db.trash`).
     """
-    folders = trash.discard(list(Recording.select().where(Recording.user == user_id)))
+    folders = trash.remove_of(user_id)
     User.delete().where(User.id == user_id).execute()
     return folders

@@ -98,7 +98,10 @@ class Archive:
     async def forget(self, folders: Iterable[str]) -> None:
         """Delete the files of recordings whose rows are gone; names as the rows had them. What cannot be deleted stays noted."""
         gone = await asyncio.to_thread(delete_files, self._storage, list(folders))
-        await self._database.run(trash.forget, gone)
+        try:
+            await self._database.run(trash.forget, gone)
+        except Exception:
+            logger.exception("files are deleted and still noted; the next round finds nothing there and forgets them")
 
     async def _write_down(self) -> None:
         while self._unwritten:
@@ -152,10 +155,14 @@ def delete_files(storage: Path, folders: Iterable[str]) -> list[str]:
 
 
 def _is_gone(storage: Path, folder: Path) -> bool:
-    gone = folder.with_name(f".gone-{folder.name}")  # out of sight at once, and found at the next start if there is none before
-    with contextlib.suppress(FileNotFoundError):
-        folder.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
-    for made in (storage / MADE).glob(f"{folder.name}-*"):
-        made.unlink(missing_ok=True)
-    return not gone.exists()
+    gone = folder.with_name(f".gone-{folder.name}")  # out of sight at once
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+        for made in (storage / MADE).glob(f"{folder.name}-*"):
+            made.unlink(missing_ok=True)
+        return not gone.exists()
+    except OSError as error:
+        logger.warning("%s could not be deleted yet: %s", folder, error)
+        return False

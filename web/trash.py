@@ -39,4 +39,5 @@ def shown_deleted(recording: Recording, keeps: timedelta) -> dict[str, Any]:
 
 
 def _written(found: list[Recording], keeps: timedelta) -> str:
-    return json.dumps([shown_deleted(recording, keeps) for recording in found])
+    """As the list of recordings is written."""
+    return f"[{', '.join(json.dumps(shown_deleted(recording, keeps)) for recording in found)}]"

@@ -9,7 +9,7 @@ import pytest
 from db import friendships, invites, links, logins, tokens, users
 from db.connection import Database
 from db.errors import Missing
-from db.models import Login, Recording, User, now
+from db.models import Invite, ListenLink, Login, Recording, User, now
 
 
 @pytest.fixture
@@ -98,6 +98,22 @@ async def test_a_listen_link_expires(database: Database, alice: User) -> None:
         await database.run(links.remove, alice.id + 1, link.id)
     await database.run(links.remove, alice.id, link.id)
     assert await database.run(links.find, "good") is None
+
+
+async def test_what_a_clock_that_was_ahead_has_made_does_not_last_longer(database: Database, alice: User) -> None:
+    """An hour from forty days ahead is not forty days: link and invite are refused; without an end they have nothing to outlive."""
+
+    def ahead() -> None:
+        for table in (ListenLink, Invite):
+            table.update(created_at=now() + timedelta(days=40)).execute()
+
+    for name, expires_at in (("hour", now() + timedelta(days=40, hours=1)), ("endless", None)):
+        await database.run(links.add, alice.id, name, expires_at)
+        await database.run(invites.add, alice.id, name, None, expires_at)
+        assert await database.run(links.find, name) is not None and await database.run(invites.find, name) is not None
+    await database.run(ahead)
+    for find in (links.find, invites.find):
+        assert await database.run(find, "hour") is None and await database.run(find, "endless") is not None
 
 
 async def test_nothing_is_left_of_a_deleted_account(database: Database, alice: User) -> None:
