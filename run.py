@@ -19,6 +19,7 @@ COMMANDS = {
     "denoise": ("web.denoise", "denoise a file: IN OUT"),
     "models": ("web.models", "weights: list|fetch|verify"),
     "user": ("web.commands", "accounts: add|passwd|list|delete NAME"),
+    "recordings": ("web.trash_command", "deleted recordings: trash [list|restore ID|empty]"),
     "demo": ("web.commands", "make alice and bob, who are friends, and print their passwords"),
     "doctor": ("web.doctor", "look for what keeps browsers from hearing each other"),
 }
@@ -26,10 +27,11 @@ COMMANDS = {
 WORDS = {
     "bench": ("workers", "fanout", "presence", "ear", "all"),
     "models": ("list", "fetch", "verify"),
+    "recordings": ("trash",),
     "user": ("add", "passwd", "list", "delete"),
 }
 FOR_DEVELOPERS = ("test", "bench")  # they need a browser and the packages of the tests
-USAGE = ["usage: python3 run.py [--config FILE] [COMMAND ...]", ""] + [f"  {name:8} {what}" for name, (_, what) in COMMANDS.items()]
+USAGE = ["usage: python3 run.py [--config FILE] [COMMAND ...]", ""] + [f"  {name:10} {what}" for name, (_, what) in COMMANDS.items()]
 
 
 def main(arguments: list[str]) -> int:

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from db.caps import INVITES, PAGE, check_room, newest
 from db.errors import Missing
-from db.models import Invite, User, now
+from db.expiry import is_good
+from db.models import Invite, User
 
 
 def add(user_id: int, digest: str, uses: int | None, expires_at: datetime | None) -> Invite:
@@ -28,7 +29,7 @@ def remove(user_id: int, invite_id: int) -> None:
 def find(digest: str) -> Invite | None:
     """The invite behind a digest, while it may still be used."""
     unused = Invite.uses.is_null() | (Invite.used < Invite.uses)
-    fresh = Invite.expires_at.is_null() | (Invite.expires_at > now())
+    fresh = is_good(Invite.created_at, Invite.expires_at)
     found: Invite | None = Invite.select(Invite, User).join(User).where((Invite.digest == digest) & unused & fresh).first()
     return found
 

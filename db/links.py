@@ -5,7 +5,8 @@ from datetime import datetime
 
 from db.caps import LINKS, PAGE, check_room, newest
 from db.errors import Missing
-from db.models import ListenLink, User, now
+from db.expiry import is_good
+from db.models import ListenLink, User
 
 
 def add(user_id: int, digest: str, expires_at: datetime | None) -> ListenLink:
@@ -34,6 +35,6 @@ def gone(link_ids: Collection[int]) -> set[int]:
 
 def find(digest: str) -> ListenLink | None:
     """The link behind a digest with its user, while it is good."""
-    fresh = ListenLink.expires_at.is_null() | (ListenLink.expires_at > now())
+    fresh = is_good(ListenLink.created_at, ListenLink.expires_at)
     found: ListenLink | None = ListenLink.select(ListenLink, User).join(User).where((ListenLink.digest == digest) & fresh).first()
     return found

@@ -1,7 +1,7 @@
 """Questions about logins: which browsers are signed in as whom. Only digests of cookies come here."""
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from db.caps import LOGINS, PAGE, newest
@@ -10,6 +10,7 @@ from db.models import Login, User, now
 
 IDLE = timedelta(days=30)
 LIFE = timedelta(days=180)  # from signing in, however much it is used; then the password is asked for again
+KEPT = timedelta(days=90)  # rows of idle logins: a clock that was set wrong for an hour deletes nobody's
 MOST_ENDED = 100  # by one new login, where there are more than there may be since before there was a cap
 TOUCH_AFTER = timedelta(hours=1)
 
@@ -22,11 +23,10 @@ class Added(NamedTuple):
 
 
 def add(user_id: int, digest: str, address: str, agent: str, password_hash: str, replaced: int | None = None) -> Added | None:
-    """Sign a browser in; None where the password that was right is no longer the user's. What has been idle too long goes.
+    """Sign a browser in; None where the password that was right is no longer the user's.
 
     The oldest of too many ends; `replaced`, the one that the caller ends for the new one, does not count.
     """
-    Login.delete().where(Login.seen_at < now() - IDLE).execute()
     if not User.select().where((User.id == user_id) & (User.password_hash == password_hash)).exists():
         return None
     mine = Login.select(Login.id).where((Login.user == user_id) & (Login.id != replaced))
@@ -37,7 +37,10 @@ def add(user_id: int, digest: str, address: str, agent: str, password_hash: str,
 
 
 def find(digest: str) -> Login | None:
-    """The login behind a digest with its user, unless it has been idle for 30 days or is 180 days old."""
+    """The login behind a digest with its user, unless it has been idle for 30 days or is 180 days old.
+
+    The row stays: the clock may be wrong.
+    """
     found: Login | None = Login.select(Login, User).join(User).where((Login.digest == digest) & _alive()).first()
     return found
 
@@ -66,6 +69,11 @@ def gone(login_ids: Collection[int]) -> set[int]:
     """Which of these logins are no more."""
     there = Login.select(Login.id).where(Login.id.in_(list(login_ids)))
     return set(login_ids) - {login.id for login in there}
+
+
+def remove_idle(moment: datetime) -> int:
+    """Delete the rows of logins that have long been refused as idle. `moment`: a trusted one. Returns how many there were."""
+    return int(Login.delete().where(Login.seen_at < moment - KEPT).execute())
 
 
 def remove(user_id: int, login_id: int) -> None:

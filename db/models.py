@@ -158,7 +158,11 @@ class ListenLink(Row):
 
 
 class Recording(Row):
-    """One broadcast, kept. `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are."""
+    """One broadcast, kept. `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are.
+
+    `deleted_at`: it lies in the trash. `counts_from`: from when its days count, those in the trash (null: from the next trusted
+    time) or, where it was restored, those of `recording.keep_days` (null: from `started_at`). `recounted`: they began anew once.
+    """
 
     id = peewee.AutoField()
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
@@ -174,6 +178,9 @@ class Recording(Row):
     chapters = JsonField(default=list)  # always [] in the file: `db.chapters.fill_in` brings them from their own rows
     stats = JsonField(default=dict)
     folder = peewee.TextField()
+    deleted_at = UtcField(null=True)
+    counts_from = UtcField(null=True)
+    recounted = peewee.BooleanField(default=False)
 
 
 class Chapter(Row):
@@ -201,4 +208,53 @@ class NamePart(Row):
         primary_key = peewee.CompositeKey("part", "user")
 
 
-ALL = (User, Login, FriendRequest, Friendship, Block, Token, Invite, ListenLink, Recording, Chapter, NamePart)
+class DiscardedFolder(Row):
+    """Files to be deleted: their recording's row is gone. Kept until they are gone too."""
+
+    folder = peewee.TextField(primary_key=True)
+
+
+class TrustedTime(Row):
+    """One row: the last moment at which the wall clock was trusted."""
+
+    id = peewee.AutoField()
+    moment = UtcField()
+
+
+class CompanionSession(Row):
+    """A phone beside the PC. `digest`: of the code to join by."""
+
+    id = peewee.TextField(primary_key=True)
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE")
+    user_id: int
+    kind = peewee.TextField()
+    digest = peewee.TextField()
+    created_at = UtcField(default=now)
+    expires_at = UtcField()
+
+
+class CompanionPass(Row):
+    """A device that has joined and may come back: the digest of its cookie."""
+
+    id = peewee.AutoField()
+    session = peewee.ForeignKeyField(CompanionSession, on_delete="CASCADE")
+    digest = peewee.TextField(unique=True)
+
+
+ALL = (
+    User,
+    Login,
+    FriendRequest,
+    Friendship,
+    Block,
+    Token,
+    Invite,
+    ListenLink,
+    Recording,
+    DiscardedFolder,
+    TrustedTime,
+    CompanionSession,
+    CompanionPass,
+    Chapter,
+    NamePart,
+)

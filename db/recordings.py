@@ -1,14 +1,14 @@
 """Questions about recordings. The rows are also the list of work: what is `finalising` waits for its child process."""
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import peewee
 
 from db import chapters
-from db.errors import Clash, Denied, Missing
-from db.models import Recording, User, now
+from db.errors import Denied, Missing
+from db.models import Recording, User
 
 
 class Ended(NamedTuple):
@@ -65,9 +65,11 @@ def next_to_finalise(but: Collection[int] = ()) -> Recording | None:
     return found
 
 
-def of_user(user_id: int, limit: int, before_id: int | None = None, before: datetime | None = None) -> list[Recording]:
-    """A user's recordings with the user, newest first, of those before an id or a moment."""
-    question = Recording.select(Recording, User).join(User).where(Recording.user == user_id)
+def of_user(
+    user_id: int, limit: int, before_id: int | None = None, before: datetime | None = None, *, in_trash: bool = False
+) -> list[Recording]:
+    """A user's recordings with the user, newest first, of those before an id or a moment; or those that lie in the trash."""
+    question = Recording.select(Recording, User).join(User).where((Recording.user == user_id) & Recording.deleted_at.is_null(not in_trash))
     if before_id is not None:
         question = question.where(Recording.id < before_id)
     if before is not None:
@@ -78,16 +80,17 @@ def of_user(user_id: int, limit: int, before_id: int | None = None, before: date
 
 
 def find(recording_id: int) -> Recording:
-    """One recording with its user. Raises Missing."""
-    found: Recording | None = Recording.select(Recording, User).join(User).where(Recording.id == recording_id).first()
+    """One recording with its user. What lies in the trash is found by nobody. Raises Missing."""
+    here = (Recording.id == recording_id) & Recording.deleted_at.is_null()
+    found: Recording | None = Recording.select(Recording, User).join(User).where(here).first()
     if found is None:
         raise Missing("not_found")
     return found
 
 
 def gone(recording_ids: Collection[int]) -> set[int]:
-    """Which of these recordings are no more."""
-    there = Recording.select(Recording.id).where(Recording.id.in_(list(recording_ids)))
+    """Which of these recordings are no more, or lie in the trash."""
+    there = Recording.select(Recording.id).where(Recording.id.in_(list(recording_ids)) & Recording.deleted_at.is_null())
     return set(recording_ids) - {recording.id for recording in there}
 
 
@@ -108,44 +111,6 @@ def rename(user_id: int, recording_id: int, title: str) -> Recording:
     return found
 
 
-def remove(user_id: int, recording_id: int) -> str:
-    """Delete the row; the files in the folder that is returned are the caller's to delete. Raises Missing, Denied, Clash("still_live")."""
-    found = own(user_id, recording_id)
-    if found.state == "live":
-        raise Clash("still_live")
-    found.delete_instance()
-    return str(found.folder)
-
-
 def used_bytes(user_id: int) -> int:
-    """What a user's recordings take on the disk."""
+    """What a user's recordings take on the disk, those in the trash too."""
     return int(Recording.select(peewee.fn.COALESCE(peewee.fn.SUM(Recording.size_bytes), 0)).where(Recording.user == user_id).scalar())
-
-
-def remove_older(keep_days: int) -> list[str]:
-    """Delete the rows of what has ended and began over `keep_days` ago; the folders that are returned are the caller's to delete."""
-    old = Recording.started_at < now() - timedelta(days=keep_days)
-    return _removed(list(Recording.select().where(_ended() & old)))
-
-
-def remove_over_quota(quota_bytes: int) -> list[str]:
-    """Delete each user's oldest until the rest fits; what is live or being finalised counts but stays. As remove_older."""
-    total = peewee.fn.SUM(Recording.size_bytes)
-    over = Recording.select(Recording.user, total.alias("total")).group_by(Recording.user).having(total > quota_bytes)
-    going: list[Recording] = []
-    for user_id, held in cast(Iterable[tuple[int, int]], over.tuples()):
-        for recording in Recording.select().where(_ended() & (Recording.user == user_id)).order_by(Recording.id):
-            if held <= quota_bytes:
-                break
-            going.append(recording)
-            held -= recording.size_bytes
-    return _removed(going)
-
-
-def _ended() -> Any:
-    return Recording.state.in_(["ready", "failed"])
-
-
-def _removed(going: list[Recording]) -> list[str]:
-    Recording.delete().where(Recording.id.in_([recording.id for recording in going])).execute()
-    return [recording.folder for recording in going]

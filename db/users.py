@@ -5,10 +5,11 @@ from datetime import datetime
 
 import peewee
 
+from db import trash
 from db.errors import Clash
 from db.friendships import befriend
 from db.invites import take
-from db.models import Recording, User
+from db.models import User
 
 
 def find(username: str) -> User | None:
@@ -67,7 +68,10 @@ def set_password(user_id: int, password_hash: str) -> None:
 
 
 def remove(user_id: int) -> list[str]:
-    """Delete the account and all its rows. Returns the folders of its recordings: the files are the caller's to delete."""
-    folders = [recording.folder for recording in Recording.select(Recording.folder).where(Recording.user == user_id)]
+    """Delete the account and all its rows. Returns the folders of its recordings, those in the trash too: the files are the caller's
+
+    to delete, and stay noted until they are (`db.trash`).
+    """
+    folders = trash.remove_of(user_id)
     User.delete().where(User.id == user_id).execute()
     return folders

@@ -100,6 +100,7 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("broadcast", "places"): within(1, 10_000),
     ("recording", "keep_days"): within(0, math.inf),
     ("recording", "quota_mb"): within(0, math.inf),
+    ("recording", "trash_days"): within(0, 36_500),
     ("accounts", "registration"): one_of("open", "invite", "closed"),
 }
 

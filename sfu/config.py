@@ -83,6 +83,7 @@ class Recording:
     wav: bool = True
     keep_days: int = 0
     quota_mb: int = 0
+    trash_days: int = 7
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ async def change_password(request: web.Request) -> web.Response:
     user = await _verified(request, mine.user.username, old)
     kept = await request.app[PASSWORDS].hash(new)
     ended = await request.app[DB].run(revocation.change_password, user, kept, mine.id, bool(revoke))
-    request.app[COMPANIONS].end_of(mine.user_id)
+    await request.app[COMPANIONS].end_of(mine.user_id)
     await signed_out(request.app, ended.logins)
     await request.app[SWITCHBOARD].revoke({token_grant(each) for each in ended.tokens} | {link_grant(each) for each in ended.links})
     return nothing()
@@ -133,7 +133,7 @@ async def remove_account(app: web.Application, user: User) -> None:
             await asyncio.sleep(0)  # there may be more than anybody may have now
     app[PRESENCE].signed_out(ended)
     app[DOWNLOADS].of_account(user.id)
-    app[COMPANIONS].end_of(user.id)
+    await app[COMPANIONS].end_of(user.id)
     await app[ARCHIVE].forget(folders)
 
 

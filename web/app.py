@@ -3,11 +3,13 @@
 import asyncio
 import warnings
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiohttp import web
 from aiohttp_session import session_middleware
 
+from db import known_time
 from db.connection import Database
 from sfu.config import Config
 from web.archive import Archive
@@ -25,7 +27,9 @@ from web.passwords import Passwords
 from web.rounds import rounds
 from web.routes import add_routes
 from web.session import LoginStorage
+from web.tidying import TIDYING, Tidying
 from web.transcoding import MADE, Transcoding
+from web.trusted_time import TrustedTime
 from workers.room import MB, Room
 
 DATABASE = "hushcast.db"
@@ -44,7 +48,6 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     app[CONFIG], app[CLIENT] = config, CLIENT_FOLDER
     app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), Attempts(), Readiness()
     app[DOWNLOADS] = Downloads()
-    app[COMPANIONS] = Pairings()
     app[METRICS] = [own_samples(app)]
     add_routes(app)
     app.cleanup_ctx.extend([malformed, _database, _passwords, _recordings, media, _companions, rounds, _phases])
@@ -66,17 +69,20 @@ async def _passwords(app: web.Application) -> AsyncIterator[None]:
 
 async def _recordings(app: web.Application) -> AsyncIterator[None]:
     """What was recorded: before the media plane, which hands its recordings over when it closes."""
-    storage, floor_mb = app[CONFIG].storage.path, app[CONFIG].storage.floor_mb
-    async with Archive(app[DB], storage, app[CONFIG].recording, floor_mb) as archive:
-        async with Transcoding(storage / MADE, Room(storage, floor_mb * MB)) as transcoding:
-            app[ARCHIVE], app[TRANSCODING] = archive, transcoding
-            yield
+    storage, settings, floor_mb = app[CONFIG].storage.path, app[CONFIG].recording, app[CONFIG].storage.floor_mb
+    clock = TrustedTime(await app[DB].read(known_time.newest))
+    async with AsyncExitStack() as opening:
+        app[ARCHIVE] = archive = await opening.enter_async_context(Archive(app[DB], storage, settings, floor_mb))
+        app[TRANSCODING] = await opening.enter_async_context(Transcoding(storage / MADE, Room(storage, floor_mb * MB)))
+        app[TIDYING] = await opening.enter_async_context(Tidying(app[DB], archive, settings, clock))
+        yield
 
 
 async def _companions(app: web.Application) -> AsyncIterator[None]:
-    """They need nothing to begin with; at the end their clocks are stopped."""
+    """Companion sessions; at the end their clocks are stopped."""
+    app[COMPANIONS] = await Pairings.opened(app[DB], app[CONFIG].storage.path)
     yield
-    app[COMPANIONS].end_all()
+    app[COMPANIONS].close()
 
 
 async def _phases(app: web.Application) -> AsyncIterator[None]:

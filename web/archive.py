@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from db import chapters, recordings
+from db import chapters, recordings, trash
 from db.connection import Database
 from db.errors import Unavailable
 from db.models import Recording
@@ -32,7 +32,6 @@ from workers.room import MB, Room
 
 logger = logging.getLogger(__name__)
 
-TIDY_S = 600.0  # how often old recordings are looked for
 RETRY_S = 10.0  # after the database or the system refused (a full disk, say)
 LONGEST_RETRY_S = 600.0  # between two tries at one recording, for which there was no room in the middle
 MOST_UNWRITTEN = 1000  # chapters
@@ -40,35 +39,36 @@ WHY = {"storage_full": errno.ENOSPC, "database_busy": errno.EBUSY, "database_awa
 
 
 class Archive:
-    """Owns the folder of recordings and two tasks: one finalises, one child at a time, the other deletes what is too old or too much."""
+    """Owns the folder of recordings and the task that finalises them, one child at a time. What is too old or too much: `web.tidying`."""
 
     def __init__(self, database: Database, storage: Path, settings: config.Recording, floor_mb: int = 0) -> None:
         """storage: `storage.path`, which the rows' folders are told from; of its disk floor_mb are left free."""
         self._database = database
         self._storage = storage
         self._settings = settings
+        self.settled = asyncio.Event()  # a recording has become ready or failed: its size is known. Who tidies waits for it
         self._work = asyncio.Event()
         self._room = Room(storage, floor_mb * MB)
         self._unwritten: dict[int, Ended] = {}  # what could not be written down at the end of a broadcast
         self._chapters: deque[tuple[int, float, str, str]] = deque(maxlen=MOST_UNWRITTEN)  # nor these; the oldest would be lost
         self._later: dict[int, tuple[float, float]] = {}  # recording -> not before this moment, after a pause of so many seconds
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._prepare)
         await self.reconcile()
-        self._tasks = [asyncio.create_task(self._finalising(), name="finalise"), asyncio.create_task(self._tidying(), name="tidy")]
+        self._task = asyncio.create_task(self._finalising(), name="finalise")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Stop both tasks and kill their child; what was being finalised is taken up at the next start."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        """Stop the task and kill its child; what was being finalised is taken up at the next start."""
+        task, self._task = self._task, None
+        if task is not None:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
 
     async def reconcile(self) -> None:
         """Take up what the last run left `live`. For the start only: nothing may be on air."""
@@ -118,8 +118,14 @@ class Archive:
         return self._storage / recording.folder
 
     async def forget(self, folders: Iterable[str]) -> None:
-        """Delete the files of recordings whose rows are gone; names as the rows had them."""
-        await asyncio.to_thread(delete_files, self._storage, list(folders))
+        """Delete the files of recordings whose rows are gone; names as the rows had them. What cannot be deleted stays noted."""
+        gone = await asyncio.to_thread(delete_files, self._storage, list(folders))
+        try:
+            await self._database.run(trash.forget, gone)
+        except Unavailable:
+            pass  # the next round finds nothing there and forgets them
+        except Exception:
+            logger.exception("files are deleted and still noted; the next round finds nothing there and forgets them")
 
     async def _write_chapters(self) -> None:
         while self._chapters:
@@ -164,7 +170,7 @@ class Archive:
                 await asyncio.sleep(RETRY_S)
                 await self._write_down()
             await self._finalise(recording)
-            await self._tidy()
+            self.settled.set()
         self._later = {recording: self._later[recording] for recording in self._not_yet()}  # what is not there any more is not waited for
         return not self._later
 
@@ -195,27 +201,6 @@ class Archive:
         await self._database.run(recordings.finish, recording.id, ended, playable)
         logger.info("recording %s: %.1f s, %s bytes%s", recording.id, *ended[0:3:2], f", {failed}" if failed else "")
 
-    async def _tidying(self) -> None:
-        while True:
-            try:
-                await self._tidy()
-            except Unavailable:
-                pass
-            except Exception:
-                logger.exception("tidying goes on in %s s", TIDY_S)
-            await asyncio.sleep(TIDY_S)
-
-    async def _tidy(self) -> None:
-        """Delete what is too old and what is too much."""
-        folders: list[str] = []
-        if self._settings.keep_days:
-            folders += await self._database.run(recordings.remove_older, self._settings.keep_days)
-        if self._settings.quota_mb:
-            folders += await self._database.run(recordings.remove_over_quota, self._settings.quota_mb * MB)
-        if folders:
-            logger.info("%s recordings deleted by keep_days or quota_mb", len(folders))
-            await self.forget(folders)
-
     def _prepare(self) -> None:
         folder = self._storage / "recordings"
         folder.mkdir(parents=True, exist_ok=True)
@@ -237,12 +222,23 @@ def _set_aside(folder: Path) -> None:
             logger.warning("%s was there without a row; now it is %s", folder, lost.name)
 
 
-def delete_files(storage: Path, folders: Iterable[str]) -> None:
-    """Delete the files of recordings, and what was made of them; folders as the rows name them. Not for the loop."""
-    for folder in [storage / name for name in folders]:
-        gone = folder.with_name(f".gone-{folder.name}")  # out of sight at once, and found at the next start if there is none before
+def delete_files(storage: Path, folders: Iterable[str]) -> list[str]:
+    """Delete the files of recordings, and what was made of them; folders as the rows name them. Returns those of which all is gone.
+
+    Not for the loop.
+    """
+    return [name for name in folders if _is_gone(storage, storage / name)]
+
+
+def _is_gone(storage: Path, folder: Path) -> bool:
+    gone = folder.with_name(f".gone-{folder.name}")  # out of sight at once
+    try:
         with contextlib.suppress(FileNotFoundError):
             folder.rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(gone, ignore_errors=True)
         for made in (storage / MADE).glob(f"{folder.name}-*"):
             made.unlink(missing_ok=True)
+        return not gone.exists()
+    except OSError as error:
+        logger.warning("%s could not be deleted yet: %s", folder, error)
+        return False

@@ -11,17 +11,14 @@ from typing import NamedTuple
 
 from db import friendships, recordings, revocation, users
 from db.connection import Database
-from db.errors import Clash, Unavailable, Unusable
+from db.errors import Clash
 from db.models import User
 from sfu.config import Config
-from sfu.errors import BadRequest, ConfigError
-from sfu.settings import load
 from web.answers import stamp
-from web.app import DATABASE
 from web.archive import delete_files
 from web.bodies import Fields
+from web.database_command import NotDone, carried_out
 from web.passwords import hash_password
-from web.private import private
 from web.serve import CONFIG_FILE
 from web.weak_passwords import WeakPasswords
 
@@ -29,34 +26,10 @@ DEMO = ("alice", "bob")
 MOST_COUNTED = 1000  # recordings, before an account is deleted
 
 
-class NotDone(Exception):
-    """The command could not do it; the text is one line."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0, 1 where it could not be done, 2 for a bad setting, database or command."""
     asked = _parser().parse_args(arguments)
-    try:
-        config = load(asked.config)
-        with private(config.storage.path):
-            return asyncio.run(_do(asked, config))
-    except NotDone as error:
-        print(f"run.py: {error}", file=sys.stderr)
-        return 1
-    except BadRequest as error:
-        print(f"run.py: {error.detail}", file=sys.stderr)
-        return 1
-    except (ConfigError, Unusable) as error:
-        print(f"hushcast: {error}", file=sys.stderr)
-        return 2
-    except Unavailable as error:
-        print(f"run.py: not done: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"hushcast: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+    return carried_out(asked.config, lambda database, config: _do(asked, database, config))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,27 +49,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _do(asked: argparse.Namespace, config: Config) -> int:
-    async with Database(config.storage.path / DATABASE) as database:
-        if asked.command == "demo":
-            await _demo(database)
-        elif asked.action == "add":
-            await _check_free(database, asked.name)
-            given = _new_password()
-            await _add(database, asked.name, given.text)
-            _show_made_up(given)
-        elif asked.action == "passwd":
-            user = await _known(database, asked.name)
-            given = _new_password()
-            await _passwd(database, user, given.text, asked.revoke)
-            _show_made_up(given)
-        elif asked.action == "delete":
-            user = await _known(database, asked.name)
-            if not asked.yes:
-                await _confirm(database, user)
-            await _delete(database, user, config.storage.path)
-        else:
-            await _list(database)
+async def _do(asked: argparse.Namespace, database: Database, config: Config) -> int:
+    if asked.command == "demo":
+        await _demo(database)
+    elif asked.action == "add":
+        await _check_free(database, asked.name)
+        given = _new_password()
+        await _add(database, asked.name, given.text)
+        _show_made_up(given)
+    elif asked.action == "passwd":
+        user = await _known(database, asked.name)
+        given = _new_password()
+        await _passwd(database, user, given.text, asked.revoke)
+        _show_made_up(given)
+    elif asked.action == "delete":
+        user = await _known(database, asked.name)
+        if not asked.yes:
+            await _confirm(database, user)
+        await _delete(database, user, config.storage.path)
+    else:
+        await _list(database)
     return 0
 
 

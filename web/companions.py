@@ -8,21 +8,23 @@ from typing import Any
 import segno
 from aiohttp import web
 
-from db.models import User
-from sfu.errors import NotAllowed, NotFound, NotSignedIn, Refused
+from db.companions import LIFE
+from db.errors import Missing
+from db.models import CompanionSession, User
+from sfu.errors import NotAllowed, NotSignedIn, Refused
 from web.answers import created, nothing, ok, stamp
 from web.bodies import fields_of
 from web.channel import NO_SUCH_THING, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel
 from web.cookies import cookies_of
 from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, CONFIG, PRESENCE, SWITCHBOARD
 from web.origin import serves_https
-from web.pairing import LIFE, Pairing, WrongCode
+from web.pairing import Pairing, WrongCode, is_code
 from web.session import channel_of, current_user
 from web.texts import is_showable
 
 KINDS = ("practice", "remote")
 ACTIONS = ("stop", "mute", "unmute", "denoise_on", "denoise_off")
-CODES: dict[type[Refused], int] = {NotSignedIn: NOT_SIGNED_IN, NotFound: NO_SUCH_THING}
+CODES: dict[type[Exception], int] = {NotSignedIn: NOT_SIGNED_IN, Missing: NO_SUCH_THING}
 
 
 async def make(request: web.Request) -> web.Response:
@@ -32,45 +34,47 @@ async def make(request: web.Request) -> web.Response:
     kind = fields.choice("kind", KINDS)
     fields.check()
     user = await current_user(request)  # again: the body may have taken its time, and the login have ended
-    pairing = request.app[COMPANIONS].open(user, kind)
-    return created({"id": pairing.id, "join_url": pairing.join_url, "expires_at": stamp(pairing.expires_at)})
+    companions = request.app[COMPANIONS]
+    session = await companions.open(user, kind)
+    return created({"id": session.id, "join_url": companions.join_url(session), "expires_at": stamp(session.expires_at)})
 
 
 async def qr(request: web.Request) -> web.Response:
     """The link to join as a QR code."""
     user = await current_user(request)
-    pairing = request.app[COMPANIONS].own(request.match_info["id"], user)
-    url = request.app[ADDRESSES].public_site(request) + pairing.join_url
+    session = await request.app[COMPANIONS].own(request.match_info["id"], user)
+    url = request.app[ADDRESSES].public_site(request) + request.app[COMPANIONS].join_url(session)
     return web.Response(body=await asyncio.to_thread(_drawn, url), content_type="image/svg+xml")
 
 
 async def end(request: web.Request) -> web.Response:
     """End it; its devices are disconnected."""
     user = await current_user(request)
-    request.app[COMPANIONS].end(request.app[COMPANIONS].own(request.match_info["id"], user))
+    await request.app[COMPANIONS].end(await request.app[COMPANIONS].own(request.match_info["id"], user))
     return nothing()
 
 
 async def join(request: web.Request) -> web.Response:
     """Join by the code; the cookie lets this device come back."""
-    pairing = request.app[COMPANIONS].find(request.match_info["id"])
+    session = await request.app[COMPANIONS].find(request.match_info["id"])
     fields = await fields_of(request)
     code = fields.text("code", 1, 100)
     fields.check()
-    given = pairing.admit(code)
-    response = ok({"id": pairing.id, "kind": pairing.kind, "username": pairing.username})
+    given = await request.app[COMPANIONS].admit(session, code)
+    response = ok({"id": session.id, "kind": session.kind, "username": session.user.username})
     https, life_s = serves_https(request.app[CONFIG].http), int(LIFE.total_seconds())
-    response.set_cookie(_cookie(request, pairing), given, path="/", max_age=life_s, httponly=True, samesite="Lax", secure=https)
+    response.set_cookie(_cookie(request, session), given, path="/", max_age=life_s, httponly=True, samesite="Lax", secure=https)
     return response
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
     """The devices' socket: what one says, all hear."""
+    companions = request.app[COMPANIONS]
     try:
-        pairing = request.app[COMPANIONS].find(request.match_info["id"])
-        user = await _visitor(request, pairing)
-        pairing = request.app[COMPANIONS].find(pairing.id)  # it may have ended meanwhile
-    except Refused as refused:
+        session = await companions.find(request.match_info["id"])
+        user = await _visitor(request, session)
+        pairing = companions.connected(await companions.find(str(session.id)))  # it may have ended meanwhile
+    except (Refused, Missing) as refused:
         return await Channel.refuse(request, CODES.get(type(refused), NOT_ALLOWED))
     if pairing.is_full:
         return await Channel.refuse(request, TOO_MANY)
@@ -82,19 +86,20 @@ async def socket(request: web.Request) -> web.StreamResponse:
                     await _hear(request.app, pairing, channel, kind, said)
         finally:
             pairing.leave(channel)
+            companions.left(pairing)
     return channel.response
 
 
-async def _visitor(request: web.Request, pairing: Pairing) -> User | None:
+async def _visitor(request: web.Request, session: CompanionSession) -> User | None:
     """The owner, or None for a device that has the pass or the code. Raises NotSignedIn, NotAllowed, WrongCode."""
-    if any(pairing.is_pass(given) for given in cookies_of(request, _cookie(request, pairing))):
+    if await request.app[COMPANIONS].is_pass(session, cookies_of(request, _cookie(request, session))):
         return None
     if "code" in request.query:
-        if not pairing.is_code(request.query["code"]):
+        if not is_code(session, request.query["code"]):
             raise WrongCode
         return None
     user = await current_user(request)
-    if user.id != pairing.owner_id:
+    if user.id != session.user_id:
         raise NotAllowed
     return user
 
@@ -177,9 +182,9 @@ async def _keep(app: web.Application, username: str, at_s: float, kind: str, tex
         await app[ARCHIVE].chapter(recording, at_s, kind, text)
 
 
-def _cookie(request: web.Request, pairing: Pairing) -> str:
+def _cookie(request: web.Request, session: CompanionSession) -> str:
     prefix = "__Host-" if serves_https(request.app[CONFIG].http) else ""
-    return f"{prefix}hushcast-join-{pairing.id}"
+    return f"{prefix}hushcast-join-{session.id}"
 
 
 def _drawn(url: str) -> bytes:

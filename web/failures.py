@@ -112,6 +112,7 @@ DETAILS = {
     "already_answered": "That has been answered already.",
     "limit_reached": "There are as many of these as one account may have; one has to go first.",
     "still_live": "It is still being recorded; stop first.",
+    "not_in_trash": "It is not in the trash.",
     "blocked": "You have blocked them; end that first.",
     "not_found": "There is no such thing.",
     "not_allowed": "This is not yours.",

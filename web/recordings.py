@@ -18,6 +18,7 @@ from web.downloads import DOWNLOADS
 from web.keys import ARCHIVE, CONFIG, DB, SWITCHBOARD
 from web.paging import LARGEST_ID, limit_of, number_of
 from web.session import current_user, friend_named
+from web.tidying import TIDYING
 from workers.peaks import outline
 from workers.room import MB
 
@@ -50,11 +51,10 @@ async def rename(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Delete an own recording, its files too."""
+    """Move an own recording into the trash; where nothing is kept there it is gone at once, its files too."""
     user = await current_user(request)
-    folder = await request.app[DB].run(recordings.remove, user.id, id_of(request))
+    await request.app[TIDYING].delete(user.id, id_of(request))
     request.app[DOWNLOADS].deleted([id_of(request)])
-    await request.app[ARCHIVE].forget([folder])
     return nothing()
 
 
@@ -125,15 +125,18 @@ def shown(recording: Recording) -> dict[str, Any]:
 
 
 async def _listed(request: web.Request, user: User) -> web.Response:
-    limit = limit_of(request, 50)
-    before_id, before = _before(request)
-    found = await request.app[DB].read(recordings.of_user, user.id, limit, before_id, before)
+    found = await request.app[DB].read(recordings.of_user, user.id, *page_of(request))
     return web.Response(text=await asyncio.to_thread(_written, found), content_type="application/json")
 
 
 def _written(found: list[Recording]) -> str:
     """The list as JSON. With a thousand chapters each it is megabytes: not for the loop, and one by one, so that the loop gets its turn."""
     return f"[{', '.join(json.dumps(shown(recording)) for recording in found)}]"
+
+
+def page_of(request: web.Request) -> tuple[int, int | None, datetime | None]:
+    """Which part of a list is asked for: how many, and before which id or moment. Raises BadRequest."""
+    return limit_of(request, 50), *_before(request)
 
 
 def _before(request: web.Request) -> tuple[int | None, datetime | None]:

@@ -9,7 +9,7 @@ from aiohttp import web
 from db import friendships, links, logins, recordings, tokens, users
 from db.errors import Unavailable
 from web.downloads import DOWNLOADS
-from web.keys import DB, PRESENCE, SWITCHBOARD
+from web.keys import COMPANIONS, DB, PRESENCE, SWITCHBOARD
 from web.session import ids_in, link_grant, signed_out, token_grant
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ async def _for_ever(app: web.Application) -> None:
 
 
 async def look_round(app: web.Application) -> None:
-    """End the sockets and downloads, and what is sent and heard, of logins, tokens, links and accounts that are gone."""
+    """End sockets and downloads, and what is sent and heard, of logins, tokens, links, companion sessions, accounts that are gone."""
     grants = app[SWITCHBOARD].grants
     rights = app[DOWNLOADS].rights()
     if signed_in := app[PRESENCE].logins() | ids_in(grants, "login") | {right.login_id for right in rights}:
@@ -52,6 +52,7 @@ async def look_round(app: web.Application) -> None:
         app[DOWNLOADS].deleted(await app[DB].read(recordings.gone, {right.recording_id for right in rights}))
         for pair in await app[DB].read(friendships.parted, {(right.listener_id, right.owner_id) for right in rights}):
             app[DOWNLOADS].unfriended(*pair)
+    await app[COMPANIONS].look_round()
     if heard := app[SWITCHBOARD].people():
         for username in await app[DB].read(users.unknown, heard):
             await app[SWITCHBOARD].clear(username)

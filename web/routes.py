@@ -23,6 +23,7 @@ from web import (
     sockets,
     stream,
     tokens,
+    trash,
     whep,
     whip,
 )
@@ -92,6 +93,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"/api/recording/{NUMBER}/peaks", recordings.peaks, LOGIN),
     Route("PATCH", f"/api/recording/{NUMBER}", recordings.rename, LOGIN),
     Route("DELETE", f"/api/recording/{NUMBER}", recordings.delete, LOGIN),
+    Route("GET", "/api/trash", trash.listed, LOGIN),
+    Route("POST", f"/api/recording/{NUMBER}/restore", trash.restore, LOGIN),
     Route("GET", "/api/storage", recordings.storage, LOGIN),
     # WebSockets
     Route("GET", "/ws/presence", sockets.presence, LOGIN),

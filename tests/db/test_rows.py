@@ -9,7 +9,7 @@ import pytest
 from db import friendships, invites, links, logins, tokens, users
 from db.connection import Database
 from db.errors import Missing
-from db.models import Login, Recording, User, now
+from db.models import Invite, ListenLink, Login, Recording, User, now
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def alice(database: Database) -> User:
 
 
 async def test_a_login_is_idle_for_thirty_days_at_most(database: Database, alice: User) -> None:
-    """A login seen 29 days ago is good and due to be touched; one seen 31 days ago is not found, and goes with the next login."""
+    """A login seen 29 days ago is good and due to be touched; one seen 31 days ago is not found, but good again if the clock was wrong."""
     added = await database.run(logins.add, alice.id, "digest", "127.0.0.1", "agent", "x")
     assert added is not None
 
@@ -40,7 +40,12 @@ async def test_a_login_is_idle_for_thirty_days_at_most(database: Database, alice
     await database.run(seen, 31)
     assert await database.run(logins.find, "digest") is None
     await database.run(logins.add, alice.id, "other", "127.0.0.1", "agent", "x")
-    assert await database.run(lambda: Login.select().count()) == 1
+    assert await database.run(logins.remove_idle, now()) == 0
+    await database.run(seen, 1)
+    assert await database.run(logins.find, "digest") is not None
+    await database.run(seen, 91)
+    assert await database.run(logins.remove_idle, now()) == 1
+    assert await database.run(lambda: [each.digest for each in Login.select()]) == ["other"]
 
 
 async def test_a_login_lives_for_half_a_year(database: Database, alice: User) -> None:
@@ -107,6 +112,22 @@ async def test_a_listen_link_expires(database: Database, alice: User) -> None:
         await database.run(links.remove, alice.id + 1, link.id)
     await database.run(links.remove, alice.id, link.id)
     assert await database.run(links.find, "good") is None
+
+
+async def test_what_a_clock_that_was_ahead_has_made_does_not_last_longer(database: Database, alice: User) -> None:
+    """An hour from forty days ahead is not forty days: link and invite are refused; without an end they have nothing to outlive."""
+
+    def ahead() -> None:
+        for table in (ListenLink, Invite):
+            table.update(created_at=now() + timedelta(days=40)).execute()
+
+    for name, expires_at in (("hour", now() + timedelta(days=40, hours=1)), ("endless", None)):
+        await database.run(links.add, alice.id, name, expires_at)
+        await database.run(invites.add, alice.id, name, None, expires_at)
+        assert await database.run(links.find, name) is not None and await database.run(invites.find, name) is not None
+    await database.run(ahead)
+    for find in (links.find, invites.find):
+        assert await database.run(find, "hour") is None and await database.run(find, "endless") is not None
 
 
 async def test_nothing_is_left_of_a_deleted_account(database: Database, alice: User) -> None:

@@ -156,6 +156,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         ('[models]\nurl = "http://a:b/models"', "models.url: "),
         ("[recording]\nwav = 1", "recording.wav: 1 is not true or false"),
         ("[recording]\nkeep_days = -1", "recording.keep_days: -1 is less than 0"),
+        ("[recording]\ntrash_days = 40000", "recording.trash_days: 40000 is not in 0-36500"),
         ("[denoise]\nchunk_s = 9", "denoise.chunk_s: 9.0 is not in 1-8"),
         ("[denoise]\nchunk_s = nan", "denoise.chunk_s: nan is not in 1-8"),
         ("[denoise]\noverlap_s = 0.1", "denoise.overlap_s: 0.1 is not in 0.25-2"),

@@ -108,14 +108,16 @@ async def test_who_may_hear(house: House) -> None:
     assert (await alice.ask("GET", "/api/recording/999/audio"))[0] == 404
 
 
-async def test_deleting(house: House) -> None:
-    """The row and the files go; while it is live it cannot be deleted."""
+async def test_deleting(open_house: OpenHouse) -> None:
+    """Where nothing is kept in the trash the row and the files go at once; while it is live it cannot be deleted."""
+    house = await open_house(recording=Recording(trash_days=0))
     alice = await house.user("alice")
     recording = await tape(house, "alice", seconds=1)
     await until(alice, recording)
     assert (await alice.ask("DELETE", f"/api/recording/{recording}"))[0] == 204
-    assert (await alice.ask("GET", "/api/recordings"))[1] == []
+    assert (await alice.ask("GET", "/api/recordings"))[1] == (await alice.ask("GET", "/api/trash"))[1] == []
     assert not folder_of(house, recording).exists()
+    assert (await alice.ask("POST", f"/api/recording/{recording}/restore"))[1]["code"] == "not_found"
     live, _ = await house.app[ARCHIVE].begin("alice", "now", None, datetime.now(UTC))
     status, answer = await alice.ask("DELETE", f"/api/recording/{live}")
     assert (status, answer["code"]) == (409, "still_live") and answer["detail"] != answer["title"]
@@ -126,7 +128,7 @@ async def test_deleting(house: House) -> None:
 
 async def test_what_was_made_of_a_recording_goes_with_it(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what is just being made, and what a killed server left of it: the sound is nowhere when it is deleted."""
-    house = await open_house("kept")
+    house = await open_house("kept", recording=Recording(trash_days=0))
     made = house.app[CONFIG].storage.path / transcoding.MADE
     alice = await house.user("alice")
     first, second = await tape(house, "alice", seconds=1), await tape(house, "alice", seconds=2)
@@ -341,26 +343,6 @@ def set_live(recording: int) -> None:
     from db.models import Recording as Row
 
     Row.update(state="live").where(Row.id == recording).execute()
-
-
-async def test_old_recordings_go_and_so_does_what_is_too_much(open_house: OpenHouse) -> None:
-    """keep_days and quota_mb delete the oldest that have ended, never a live one."""
-    house = await open_house(recording=Recording(keep_days=30, quota_mb=1))
-    alice = await house.user("alice")
-    now = datetime.now(UTC)
-    live, _ = await house.app[ARCHIVE].begin("alice", "live", None, now - timedelta(days=60))
-    old = await tape(house, "alice", seconds=1, started=now - timedelta(days=31))
-    large = [await tape(house, "alice", seconds=4, started=now - timedelta(days=day)) for day in (3, 2, 1)]
-
-    async def left() -> list[int]:
-        _, listed = await alice.ask("GET", "/api/recordings")
-        return [each["id"] for each in listed]
-
-    await until(alice, large[2])
-    await house.app[ARCHIVE]._tidy()
-    assert await left() == [large[2], large[1], live]
-    assert not any(folder_of(house, gone).exists() for gone in (old, large[0]))
-    assert (await alice.ask("GET", "/api/storage"))[1]["quota_bytes"] == 1_000_000
 
 
 async def test_a_listener_that_leaves_frees_what_was_decoded_for_it(house: House) -> None:

@@ -1,0 +1,74 @@
+"""Questions about companion sessions and the devices that joined them. Only digests of codes and passes come here."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from db.errors import Missing
+from db.models import CompanionPass, CompanionSession, User, now
+
+LIFE = timedelta(hours=12)
+SLACK = timedelta(hours=1)  # a clock that is corrected by less than this ends nothing
+
+
+def open_session(session_id: str, user_id: int, kind: str, digest: str, most: int) -> tuple[CompanionSession, list[str]]:
+    """A new session, and the ids of the oldest that ended for it: a user has at most `most`."""
+    mine = CompanionSession.select(CompanionSession.id).where(CompanionSession.user == user_id)
+    older = [each.id for each in mine.order_by(CompanionSession.created_at, CompanionSession.id)]
+    ended = older[: max(0, len(older) + 1 - most)]
+    remove(ended)
+    made = CompanionSession.create(id=session_id, user=user_id, kind=kind, digest=digest, expires_at=now() + LIFE)
+    return made, ended
+
+
+def find(session_id: str) -> CompanionSession:
+    """The session with its user, within its twelve hours. Raises Missing.
+
+    One that ends much later than twelve hours from now was made by a clock that was ahead: it is refused like one that is over. The
+    rows of both stay until a time that is trusted says the same, so that a clock that jumps ends none.
+    """
+    rows = CompanionSession.select(CompanionSession, User).join(User)
+    found: CompanionSession | None = rows.where((CompanionSession.id == session_id) & _lasts(now())).first()
+    if found is None:
+        raise Missing("not_found")
+    return found
+
+
+def admit(session_id: str, digest: str, most: int) -> None:
+    """Remember a device by its pass; beyond `most` the one that joined first has to join anew. Raises Missing."""
+    if not CompanionSession.select().where(CompanionSession.id == session_id).exists():
+        raise Missing("not_found")
+    CompanionPass.create(session=session_id, digest=digest)
+    of_session = CompanionPass.select(CompanionPass.id).where(CompanionPass.session == session_id)
+    kept = of_session.order_by(CompanionPass.id.desc()).limit(most)
+    CompanionPass.delete().where((CompanionPass.session == session_id) & CompanionPass.id.not_in(kept)).execute()
+
+
+def is_pass(session_id: str, digests: Collection[str]) -> bool:
+    """Whether a device of this session has one of these passes."""
+    return bool(CompanionPass.select().where((CompanionPass.session == session_id) & CompanionPass.digest.in_(list(digests))).exists())
+
+
+def remove(session_ids: Collection[str]) -> None:
+    """End these sessions; their devices are forgotten."""
+    CompanionSession.delete().where(CompanionSession.id.in_(list(session_ids))).execute()
+
+
+def remove_of(user_id: int) -> None:
+    """End all of a user's."""
+    CompanionSession.delete().where(CompanionSession.user == user_id).execute()
+
+
+def remove_over(moment: datetime) -> None:
+    """Delete the sessions that are over at `moment`, a trusted one, and those that a clock made that was ahead."""
+    CompanionSession.delete().where(~_lasts(moment)).execute()
+
+
+def gone(session_ids: Collection[str]) -> set[str]:
+    """Which of these sessions are no more."""
+    there = CompanionSession.select(CompanionSession.id).where(CompanionSession.id.in_(list(session_ids)))
+    return set(session_ids) - {session.id for session in there}
+
+
+def _lasts(moment: datetime) -> Any:
+    return CompanionSession.expires_at.between(moment, moment + LIFE + SLACK)

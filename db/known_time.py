@@ -1,0 +1,31 @@
+"""What the rows know of the time: the last moment at which the wall clock was trusted, against which a new start is held."""
+
+from datetime import datetime, timedelta
+
+import peewee
+
+from db import trash
+from db.models import Login, Recording, TrustedTime, User
+
+FAR = timedelta(days=1)  # more than this between two trusted moments may be a clock that was set wrong
+
+
+def newest() -> datetime | None:
+    """The last trusted moment; where none was ever noted, the newest time stamp of the rows; None in a new database."""
+    noted = TrustedTime.get_or_none()
+    if noted is not None:
+        return noted.moment  # type: ignore[no-any-return]
+    stamps = (User.created_at, Login.seen_at, Recording.started_at)
+    found = [stamp.model.select(peewee.fn.MAX(stamp).python_value(stamp.python_value)).scalar() for stamp in stamps]
+    return max((moment for moment in found if moment is not None), default=None)
+
+
+def accept(moment: datetime) -> None:
+    """Note a trusted moment. Far from the one before, the days of what lies in the trash are counted anew.
+
+    So nothing goes for good because of a jump, not even because of one that lasted until it was believed.
+    """
+    noted = TrustedTime.get_or_none()
+    if noted is not None and abs(moment - noted.moment) > FAR:
+        trash.count_anew()
+    TrustedTime.insert(id=1, moment=moment).on_conflict_replace().execute()

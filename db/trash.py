@@ -1,0 +1,150 @@
+"""Questions about deleted recordings: the trash, from which they come back, and those that are gone for good.
+
+Whoever deletes rows for good names their folders in `discarded_folder`, in the same transaction. The files are deleted after it, and
+the names last. So a kill at any point leaves either the row with its files, or files that the next run still knows to delete.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import peewee
+
+from db import recordings
+from db.errors import Clash, Missing
+from db.models import DiscardedFolder, Recording, User, now
+
+LONGEST_DAYS = 36_500  # of `recording.keep_days`, which knows no limit, as dates do
+
+
+def put(user_id: int, recording_id: int, moment: datetime | None) -> None:
+    """Move an own recording into the trash; its days there count from `moment`, or from the next trusted time.
+
+    Raises Missing, Denied, Clash("still_live").
+    """
+    found = _deletable(user_id, recording_id)
+    Recording.update(deleted_at=now(), counts_from=moment, recounted=False).where(Recording.id == found.id).execute()
+
+
+def remove(user_id: int, recording_id: int) -> list[str]:
+    """Delete an own recording for good, past the trash; the folders are the caller's to delete. Raises as `put`."""
+    return discard([_deletable(user_id, recording_id)])
+
+
+def restore(user_id: int, recording_id: int, moment: datetime) -> None:
+    """Take an own recording out of the trash; `recording.keep_days` counts from `moment`. Raises Missing, Clash("not_in_trash")."""
+    found = Recording.get_or_none((Recording.id == recording_id) & (Recording.user == user_id))
+    if found is None:
+        raise Missing("not_found")
+    if found.deleted_at is None:
+        raise Clash("not_in_trash")
+    Recording.update(deleted_at=None, counts_from=moment).where(Recording.id == recording_id).execute()
+
+
+def everything() -> list[Recording]:
+    """All that lies in the trash, each with its user, what was deleted first first."""
+    rows = Recording.select(Recording, User).join(User).where(_in_trash())
+    return list(rows.order_by(Recording.deleted_at, Recording.id))
+
+
+def find(recording_id: int) -> Recording | None:
+    """What lies in the trash under that id."""
+    found: Recording | None = Recording.get_or_none((Recording.id == recording_id) & _in_trash())
+    return found
+
+
+def put_older(keep_days: int, moment: datetime) -> int:
+    """Move what has ended and began over `keep_days` before `moment`, a trusted one, into the trash. Returns how many.
+
+    Ids are given in the order in which recordings begin. So what has a higher id than one that is young enough is as young, whatever
+    its time stamp says: it was made while the clock was behind.
+    """
+    limit = moment - timedelta(days=min(keep_days, LONGEST_DAYS))
+    young = Recording.started_at.between(limit, moment)
+    first = Recording.select(peewee.fn.MIN(Recording.id)).where(young).scalar()
+    old = _ended() & Recording.deleted_at.is_null() & (peewee.fn.COALESCE(Recording.counts_from, Recording.started_at) < limit)
+    if first is not None:
+        old &= Recording.id < first
+    return int(Recording.update(deleted_at=moment, counts_from=moment, recounted=False).where(old).execute())
+
+
+def remove_expired(trash_days: int, moment: datetime) -> list[str]:
+    """Delete for good what has lain in the trash for `trash_days` of trusted time; the folders are the caller's to delete."""
+    uncounted = Recording.counts_from.is_null() | (Recording.counts_from > moment)
+    Recording.update(counts_from=moment).where(_in_trash() & uncounted).execute()
+    expired = _in_trash() & (Recording.counts_from <= moment - timedelta(days=trash_days))
+    return discard(_going().where(expired))
+
+
+def make_room(quota_bytes: int) -> list[str]:
+    """Delete for good, of each user over the quota, what was deleted first, then the oldest, until the rest fits.
+
+    What is live or being finalised counts but stays. The folders are the caller's to delete.
+    """
+    total = peewee.fn.SUM(Recording.size_bytes)
+    over = Recording.select(Recording.user, total.alias("total")).group_by(Recording.user).having(total > quota_bytes)
+    going: list[Recording] = []
+    for user_id, held in cast(Iterable[tuple[int, int]], over.tuples()):
+        rows = _going().where(_ended() & (Recording.user == user_id))
+        for recording in rows.order_by(Recording.deleted_at.is_null(), Recording.deleted_at, Recording.id):
+            if held <= quota_bytes:
+                break
+            going.append(recording)
+            held -= recording.size_bytes
+    return discard(going)
+
+
+def empty() -> list[str]:
+    """Delete all that lies in the trash for good; the folders are the caller's to delete."""
+    return discard(_going().where(_in_trash()))
+
+
+def remove_of(user_id: int) -> list[str]:
+    """Delete all recordings of a user for good, whatever state they are in; the folders are the caller's to delete."""
+    return discard(_going().where(Recording.user == user_id))
+
+
+def count_anew() -> None:
+    """The days of what lies in the trash count from the next trusted time; once only, or a machine that sleeps often would keep all."""
+    Recording.update(counts_from=None, recounted=True).where(_in_trash() & ~Recording.recounted).execute()
+
+
+def discard(going: Iterable[Recording]) -> list[str]:
+    """Delete rows and note their folders, which are returned: the files are the caller's to delete, and then to `forget`."""
+    folders = []
+    for recording in list(going):
+        DiscardedFolder.insert(folder=recording.folder).on_conflict_ignore().execute()
+        recording.delete_instance()
+        folders.append(recording.folder)
+    return folders
+
+
+def discarded() -> list[str]:
+    """The folders whose rows are gone and whose files may still be there."""
+    return [each.folder for each in DiscardedFolder.select()]
+
+
+def forget(folders: Collection[str]) -> None:
+    """The files of these are gone."""
+    for folder in folders:
+        DiscardedFolder.delete().where(DiscardedFolder.folder == folder).execute()
+
+
+def _deletable(user_id: int, recording_id: int) -> Recording:
+    found = recordings.own(user_id, recording_id)
+    if found.state == "live":
+        raise Clash("still_live")
+    return found
+
+
+def _going() -> Any:
+    """Of those that go no more than is needed: chapters can be large."""
+    return Recording.select(Recording.id, Recording.folder, Recording.size_bytes)
+
+
+def _in_trash() -> Any:
+    return Recording.deleted_at.is_null(False)
+
+
+def _ended() -> Any:
+    return Recording.state.in_(["ready", "failed"])

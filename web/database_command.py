@@ -1,0 +1,50 @@
+"""The frame of commands that work on the database file, beside a running server too: what goes wrong is one line and an exit status."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from db.connection import Database
+from db.errors import Unavailable, Unusable
+from sfu.config import Config
+from sfu.errors import BadRequest, ConfigError
+from sfu.settings import load
+from web.app import DATABASE
+from web.private import private
+
+Work = Callable[[Database, Config], Awaitable[int]]
+
+
+class NotDone(Exception):
+    """The command could not do it; the text is one line."""
+
+
+def carried_out(settings: Path, work: Work) -> int:
+    """Do the work on the database of these settings. Returns its status, 1 where it was not done, 2 for bad settings or database."""
+    try:
+        config = load(settings)
+        with private(config.storage.path):
+            return asyncio.run(_opened(config, work))
+    except NotDone as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return 1
+    except BadRequest as error:
+        print(f"run.py: {error.detail}", file=sys.stderr)
+        return 1
+    except (ConfigError, Unusable) as error:
+        print(f"hushcast: {error}", file=sys.stderr)
+        return 2
+    except Unavailable as error:
+        print(f"run.py: not done: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"hushcast: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+async def _opened(config: Config, work: Work) -> int:
+    async with Database(config.storage.path / DATABASE) as database:
+        return await work(database, config)
