@@ -7,7 +7,7 @@ from typing import Any
 import peewee
 import pytest
 
-from db import chapters, friendships, invites, links, logins, migrations, recordings, search, tokens, users
+from db import chapters, companions, friendships, invites, links, logins, migrations, recordings, search, tokens, trash, users
 from db.connection import TABLES, Database
 from db.models import Chapter, now
 
@@ -37,7 +37,8 @@ QUESTIONS: tuple[tuple[Callable[..., Any], *tuple[Any, ...]], ...] = (
     (logins.remove_others, 1, 1),
     (logins.remove_digest, "digest"),
     (tokens.add, 1, "obs", ["listen"], "digest"),
-    (tokens.use, "digest"),
+    (tokens.find, "digest"),
+    (tokens.touch, 1),
     (tokens.of_user, 1),
     (tokens.gone, [1, 2]),
     (tokens.remove, 1, 1),
@@ -56,6 +57,17 @@ QUESTIONS: tuple[tuple[Callable[..., Any], *tuple[Any, ...]], ...] = (
     (recordings.used_bytes, 1),
     (recordings.next_to_finalise,),
     (recordings.rename, 1, 1, "Monday"),
+    (recordings.gone, [1, 2]),
+    (trash.find, 1),
+    (trash.remove_of, 2),
+    (trash.discarded,),
+    (trash.forget, ["recordings/7"]),
+    (companions.open_session, "s1", 1, "remote", "digest", 8),
+    (companions.find, "s1"),
+    (companions.admit, "s1", "pass", 64),
+    (companions.is_pass, "s1", ["pass"]),
+    (companions.gone, ["s1"]),
+    (companions.remove_of, 1),
     (chapters.add, 1, 2.5, "chord", "Am"),
 )
 WITHOUT_TABLE = ("SCAN CONSTANT ROW", "SCAN rows")  # of one row; of what has been found already
