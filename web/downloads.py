@@ -48,7 +48,8 @@ class Downloads:
 
     def signed_out(self, login_ids: Collection[int]) -> None:
         """These logins have ended."""
-        self._end(lambda right: right.login_id in login_ids)
+        ended = set(login_ids)
+        self._end(lambda right: right.login_id in ended)
 
     def unfriended(self, one: int, other: int) -> None:
         """These two are no longer friends."""
