@@ -14,7 +14,7 @@ from fractions import Fraction
 import av
 import pytest
 from aioice import stun
-from aiortc import RTCCertificate, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -340,6 +340,38 @@ async def test_a_peer_that_never_comes_has_failed(sockets: MediaSockets, clock: 
         await asyncio.gather(connecting, return_exceptions=True)
         for peer in peers:
             await peer.close()
+
+
+@pytest.mark.parametrize(
+    ("offered", "right"),
+    [
+        (["other sha-256", "sha-256"], True),
+        (["sha-256", "other sha-256"], True),
+        (["sha-384"], True),
+        (["sha-512"], True),
+        (["sha-1", "sha-256"], True),
+        (["sha-512", "sha-256"], True),
+        (["other sha-256", "other sha-256"], False),
+        (["other sha-256", "sha-512"], False),
+        (["other sha-512"], False),
+    ],
+)
+async def test_one_fingerprint_of_the_best_hash_has_to_match(sockets: MediaSockets, offered: list[str], right: bool) -> None:
+    """Those of a client's other certificates do no harm, and those of a hash that is not looked at no good (RFC 8122)."""
+    async with Phone() as phone:
+        digests = {f"other {each.algorithm}": each for each in RTCCertificate.generateCertificate().getFingerprints()}
+        digests |= {each.algorithm: each for each in phone.certificate.getFingerprints()}
+        digests["sha-1"] = RTCDtlsFingerprint("sha-1", ":".join(["AB"] * 20))
+        lines = [f"a=fingerprint:{digests[each].algorithm} {digests[each].value}\r\n" for each in offered]
+        text = re.sub(r"a=fingerprint:.*\r\n", "".join(lines), phone.offer("publish"))
+        peer = make_peer(sockets, CERTIFICATE, parse_offer(text, "publish"), "publish")
+        phone.answer = peer.answer
+        gone: list[str] = []
+        peer.on_gone = gone.append
+        await phone.connect(phone.certificate)
+        await until(lambda: peer.up or gone)
+        assert peer.up is right
+        await peer.close()
 
 
 async def test_a_wrong_fingerprint_fails(sockets: MediaSockets) -> None:
