@@ -76,7 +76,7 @@ class Peer:
         self._sockets = sockets
         self._offer = offer
         self._local = local
-        self.transport = Transport(sockets, certificate, offer, self._reached, lambda: self.on_moved())
+        self.transport = Transport(sockets, certificate, offer, self._reached, lambda: self.on_moved(), follows=kind == "publish")
         self.counters = self.transport.counters
         self._ledger = ledger or Ledger()
         self._ledger.open(self.transport.dropped)
@@ -251,6 +251,8 @@ class Peer:
         if self._state is State.UP:
             if now_ns - self.transport.last_heard_ns > SILENT_S * _SECOND_NS:
                 self._go("silent")
+            else:
+                self.transport.look(now_ns)
         elif self.pending:
             limit_s = CHECK_S if self._state is State.WAITING else HANDSHAKE_S
             if now_ns - self._began_ns > limit_s * _SECOND_NS:

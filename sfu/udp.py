@@ -77,6 +77,7 @@ class MediaSockets:
         self._hosts = hosts
         self._most_pending = most_pending
         self._users: dict[str, Receiver] = {}
+        self._sources: dict[bytes, Receiver] = {}  # by SSRC, as it stands in a packet
         self._members: dict[Swept, None] = {}  # a set that keeps its order: oldest first
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -134,6 +135,15 @@ class MediaSockets:
     def unregister(self, ufrag: str) -> None:
         self._users.pop(ufrag, None)
 
+    def know_source(self, ssrc: int, receiver: Receiver) -> None:
+        """Media of that SSRC from an address that is nobody's is shown to this receiver: it has the key to tell whether it is its own."""
+        self._sources[ssrc.to_bytes(4, "big")] = receiver
+
+    def forget_source(self, ssrc: int, receiver: Receiver) -> None:
+        """Nothing where another is known by it now."""
+        if self._sources.get(ssrc.to_bytes(4, "big")) is receiver:
+            del self._sources[ssrc.to_bytes(4, "big")]
+
     def sweep(self) -> None:
         """Let every peer look at the clock."""
         now_ns = self.clock_ns()
@@ -167,9 +177,9 @@ class MediaSockets:
         """One datagram, over whatever way it came, to its receiver. Per packet: keep it lean."""
         first = datagram[0] if datagram else 255
         if 127 < first < 192:
-            peer = way.peers.get(address)
+            peer = way.peers.get(address) or self._sources.get(datagram[8:12])
             if peer is not None:
-                peer.receive_srtp(datagram, self.clock_ns())
+                peer.receive_srtp(datagram, way, address, self.clock_ns())
             else:
                 self.dropped.unknown_address += 1
         elif first < 4:

@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sfu import dtls, rtcp, rtp, sdp
+from sfu import dtls, rtcp, rtp, sdp, udp
 from sfu.dtls import MOST_SOURCES
 from sfu.errors import BadOffer
 from sfu.ledger import Ledger
@@ -264,6 +264,7 @@ async def test_media_that_overtakes_the_keys_is_heard(sockets: MediaSockets) -> 
         await phone.connect(phone.certificate)
         for sequence in range(40):
             phone.send(sequence, sequence, b"early")
+        sockets.ports[0].lonely = udp.LONELY  # however slowly this came about, it is a crowd
         sockets._read(sockets.ports[0])  # the handshake's last flight and the media behind it, in one go
         assert not peer.up
         await until(lambda: peer.up)
@@ -445,6 +446,61 @@ async def test_a_listener_that_moves_is_followed(sockets: MediaSockets) -> None:
         assert moved == [phone.local] and peer.address == phone.local
         peer.send_rtp(rtp.build(softphone.OPUS, 1, 2, 3, b"still there"))
         await until(lambda: phone.received)
+
+
+async def test_a_listener_whose_port_changes_is_followed(sockets: MediaSockets, clock: Clock) -> None:
+    """Without a nomination: to where its requests and reports come from, once the old port is silent; what is sent again moves nothing."""
+    async with call(sockets, "subscribe") as (peer, phone):
+        moved: list[object] = []
+        peer.on_moved = lambda: moved.append(peer.address)
+        await phone.stop_asking()
+        phone.nominates, recorded = False, []
+        phone.lossy = lambda datagram: recorded.append(datagram) or False  # type: ignore[func-returns-value]
+        phone.ask()
+        report = phone.protected_rtcp(rtcp.build_receiver_report(1) + rtcp.build_cname(1, "ear"))
+        phone.raw(report)
+        reports: list[object] = []
+        peer.on_rtcp = reports.append
+        await until(lambda: reports)
+        old, before_ns = peer.address, peer.last_heard_ns
+        clock.ahead_s += 10
+        await phone.move()
+        for datagram in recorded[:2]:  # by whoever has seen them
+            phone.raw(datagram)
+        await until(lambda: peer.counters.forged_stun)
+        assert peer.address == old and peer.last_heard_ns == before_ns and len(sockets.ports[0].peers) == 1
+        phone.ask()
+        await until(lambda: moved)
+        phone.raw(report)
+        await until(lambda: peer.transport.replayed)
+        assert moved == [phone.local] and peer.address == phone.local
+
+
+async def test_a_broadcaster_whose_port_changes_is_known_by_its_media(sockets: MediaSockets) -> None:
+    """From its first packet at another port on it is heard and answered there, before any request of it; others' packets are not."""
+    async with call(sockets, "publish") as (peer, phone):
+        heard: list[int] = []
+        peer.on_rtp = lambda packet, arrival_ns: heard.append(packet.sequence)
+        phone.send(1, 0, b"voice")
+        await until(lambda: heard == [1])
+        await phone.stop_asking()
+        again = phone.protected(rtp.build(softphone.OPUS, 2, 960, phone.ssrc, b"voice"))
+        phone.raw(again)
+        await until(lambda: heard == [1, 2])
+        await phone.move()
+        phone.raw(again)
+        phone.raw(again[:2] + b"\0\x09" + again[4:8] + phone.ssrc.to_bytes(4, "big") + bytes(60))
+        await until(lambda: peer.transport.replayed == peer.transport.forged == 1)
+        assert peer.address != phone.local and len(sockets.ports[0].peers) == 1
+        phone.send(3, 1920, b"voice")
+        await until(lambda: heard == [1, 2, 3])
+        assert peer.address == phone.local
+        peer.send_rtcp(rtcp.build_receiver_report(1) + rtcp.build_cname(1, "us"))
+        await until(lambda: phone.rtcp)
+        await peer.close()
+        phone.send(4, 2880, b"voice")
+        unknown = sockets.dropped.unknown_address
+        await until(lambda: sockets.dropped.unknown_address > unknown)
 
 
 async def test_only_so_many_addresses_are_listened_to(sockets: MediaSockets) -> None:
