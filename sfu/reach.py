@@ -105,14 +105,17 @@ class Reach:
         return self.look(now_ns)
 
     def look(self, now_ns: int) -> bool:
-        """Leave a path that has fallen silent for one that has not. True: `path` is another. To be called now and then."""
+        """Leave a path that has fallen silent for one that has not. True: `path` is another. To be called now and then.
+
+        After a standstill both are read anew: which one was silent meanwhile does not tell.
+        """
         if self._elsewhere is None or self.path is None:
             return False
         path, heard_ns = self._elsewhere
         if heard_ns <= self.heard_ns or path not in self._paths or not path.port.alive:
             return False
         patience_ns = SUCCEEDED_NS if self._paths[path] > self.heard_ns else SILENT_NS
-        if self.path.port.alive and now_ns - self.heard_ns < patience_ns:
+        if self.path.port.alive and now_ns - max(self.heard_ns, self._sockets.awake.look()) < patience_ns:
             return False
         self._go(path, heard_ns)
         return True

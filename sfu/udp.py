@@ -13,6 +13,7 @@ from functools import partial
 from types import TracebackType
 
 from sfu import ice
+from sfu.awake import Awake
 from sfu.bind import bind_all
 from sfu.ice import Address
 from sfu.paths import Dropped, Path, Receiver, Swept, Way
@@ -67,8 +68,10 @@ class MediaSockets:
         *,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         most_pending: int = MOST_PENDING,
+        awake: Awake | None = None,
     ) -> None:
         self.clock_ns = clock_ns
+        self.awake = awake or Awake()
         self.dropped = Dropped()
         self.port = port  # the one really bound, once entered
         self.ports: list[Port] = []
@@ -87,7 +90,7 @@ class MediaSockets:
         self.ports = [Port(one, self.dropped) for one in bound.datagrams]
         self.port = bound.datagrams[0].getsockname()[1]
         self.tcp_addresses = tuple(str(one.getsockname()[0]).partition("%")[0] for one in bound.listening)
-        self.listening = Listening(bound.listening, self.dropped, self._take)
+        self.listening = Listening(bound.listening, self.dropped, self._take, self.awake)
         loop = asyncio.get_running_loop()
         for port in self.ports:
             loop.add_reader(port.fd, partial(self._read, port))
@@ -160,6 +163,8 @@ class MediaSockets:
         One that comes alone is the rule, and to be told that there is no second costs more than to take it.
         """
         now_ns = self.clock_ns()
+        if now_ns > self.awake.due_ns:
+            self.awake.look()  # before what has waited is taken for new
         crowd = now_ns - port.read_ns < CROWD_NS or port.lonely >= LONELY
         port.read_ns, port.lonely = now_ns, port.lonely + 1
         receive, take = port.socket.recvfrom, self._take

@@ -21,7 +21,7 @@ from web.announced import Announced
 from web.checkup import Checkups
 from web.denoisers import Denoisers
 from web.device import device_of
-from web.keys import ARCHIVE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
+from web.keys import ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
 from web.operations import Sample
 from web.presence import Presence
 from web.warming import Warming
@@ -32,9 +32,9 @@ async def media(app: web.Application) -> AsyncIterator[None]:
     """Cleanup context: everything that moves, keeps or cleans sound."""
     config: Config = app[CONFIG]
     async with AsyncExitStack() as opening:
-        sockets = await opening.enter_async_context(MediaSockets(config.rtc.host, config.rtc.port))
+        sockets = await opening.enter_async_context(MediaSockets(config.rtc.host, config.rtc.port, awake=app[AWAKE]))
         announced = await opening.enter_async_context(Announced(config.rtc.announce))
-        nursing = await opening.enter_async_context(Nursing(config.worker.share))
+        nursing = await opening.enter_async_context(Nursing(config.worker.share, app[AWAKE]))
         warming = await opening.enter_async_context(Warming(nursing))
         models = Models(
             config.models.path,
@@ -58,7 +58,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
         app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.protocols))
-        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], ledger=ledger)
+        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], ledger=ledger, awake=app[AWAKE])
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))
         parts.news = app[PRESENCE] = Presence(switchboard)

@@ -25,7 +25,8 @@ from sfu.dtls import MOST_SOURCES
 from sfu.errors import BadOffer
 from sfu.ledger import Ledger
 from sfu.offer import parse_offer
-from sfu.peer import Peer, make_peer
+from sfu.peer import SILENT_S, Peer, make_peer
+from sfu.reach import SUCCEEDED_NS
 from sfu.transport import REASONS
 from sfu.udp import MediaSockets
 from tests import softphone
@@ -318,6 +319,31 @@ async def test_a_silent_peer_is_reaped(sockets: MediaSockets, clock: Clock) -> N
         sockets.sweep()
         sockets.sweep()
         assert gone == ["silent"] and not peer.up
+
+
+async def test_a_standstill_is_no_silence(sockets: MediaSockets, clock: Clock) -> None:
+    """Of a peer that is up nor of one on its way; from its end on the time is counted anew, and the path in use is read first."""
+    async with call(sockets, "subscribe") as (peer, phone), Phone() as newcomer:
+        waiting = answer(sockets, newcomer, "subscribe")
+        gone: list[str] = []
+        peer.on_gone = waiting.on_gone = gone.append
+        await phone.stop_asking()
+        old = peer.address
+        phone.nominates = False
+        clock.ahead_s += 100
+        sockets.awake.since_ns = clock()
+        await phone.move()
+        phone.ask()
+        await until(lambda: len(sockets.ports[0].peers) == 2)
+        sockets.sweep()
+        assert peer.up and waiting.pending and peer.address == old and not gone
+        clock.ahead_s += SUCCEEDED_NS / 1e9
+        sockets.sweep()
+        assert peer.address == phone.local
+        clock.ahead_s += SILENT_S
+        sockets.sweep()
+        assert sorted(gone) == ["failed", "silent"]
+        await waiting.close()
 
 
 async def test_a_peer_that_never_comes_has_failed(sockets: MediaSockets, clock: Clock) -> None:
