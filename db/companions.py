@@ -16,7 +16,8 @@ def open_session(session_id: str, user_id: int, kind: str, digest: str, most: in
     mine = CompanionSession.select(CompanionSession.id).where(CompanionSession.user == user_id)
     older = [each.id for each in mine.order_by(CompanionSession.created_at, CompanionSession.id)]
     ended = older[: max(0, len(older) + 1 - most)]
-    remove(ended)
+    if ended:
+        remove(ended)
     made = CompanionSession.create(id=session_id, user=user_id, kind=kind, digest=digest, expires_at=now() + LIFE)
     return made, ended
 

@@ -49,13 +49,13 @@ def _accept(offer: Offer, kind: Kind, local: Local, credentials: Credentials) ->
         f"a=setup:{offer.setup}",
     ]
     for opus_pt in (audio.opus_pt, *audio.more_opus):
-        lines.append(f"a=rtpmap:{opus_pt} opus/48000/2")
+        lines.append(f"a=rtpmap:{opus_pt} {offer.names[opus_pt]}")
         lines.append(f"a=fmtp:{opus_pt} {OPUS_FMTP}" + (f";{SPOKEN_FMTP}" if kind == "publish" else ""))
     if local.packet_ms is not None:
         lines.append(f"a=ptime:{local.packet_ms}")
     lines += [f"a=rtcp-fb:{opus_pt} nack" for opus_pt in (audio.opus_pt, *audio.more_opus) if opus_pt in offer.nack_pts]
     if audio.red_pt is not None:
-        lines += [f"a=rtpmap:{audio.red_pt} red/48000/2", f"a=fmtp:{audio.red_pt} {audio.opus_pt}/{audio.opus_pt}"]
+        lines += [f"a=rtpmap:{audio.red_pt} {offer.names[audio.red_pt]}", f"a=fmtp:{audio.red_pt} {audio.opus_pt}/{audio.opus_pt}"]
     if audio.level_id is not None:
         lines.append(f"a=extmap:{audio.level_id} {LEVEL_URI}")
     if audio.mid_id is not None:

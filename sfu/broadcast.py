@@ -50,7 +50,7 @@ class Broadcast:
         self.over = asyncio.Event()
         self.recording: int | None = None  # known for good after the end
         self.ssrc = ssrc
-        self.ingest = Ingest(parts.config.ingest.reorder_ms, self._ordered)
+        self.ingest = Ingest(parts.config.ingest.reorder_ms, self._ordered, awake=parts.awake)
         self.fanout = Fanout(ssrc)
         watch = Watch(parts.capacity, parts.config.worker.max_delay_ms)
         self.worker = KeptWorker(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
@@ -234,8 +234,9 @@ class Broadcast:
             self.over.set()  # without it nothing would ever be over
 
     def _tick(self, now_ns: int) -> None:
-        now = now_ns / 1e9
-        self.worker.check(now_ns)
+        now, awake_ns = now_ns / 1e9, self._parts.awake.look()
+        awake = awake_ns / 1e9
+        self.worker.check(now_ns, awake_ns)
         if self._ticks % SLOW_TICKS == 0:
             self._adaptation.look_at_losses(now_ns)
             if self.state is State.LIVE:
@@ -243,10 +244,10 @@ class Broadcast:
         self._ticks += 1
         if self.state is State.LIVE:
             self._parts.news.on_level(self.username, *self._heard_levels())
-        elif self.state is State.PARKED and now - self._parked_at > self._parts.config.broadcast.grace_s:
+        elif self.state is State.PARKED and now - max(self._parked_at, awake) > self._parts.config.broadcast.grace_s:
             self.over.set()
         self.audience.look(now)
-        self.source.look(now)
+        self.source.look(now, awake)
 
     def _tell_brevity(self, packet_ms: int) -> None:
         logger.info("%s: to come in packets of %d ms", self.id, packet_ms)

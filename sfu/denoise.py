@@ -120,9 +120,12 @@ class Denoise:
         self.delay_samples = max(self.delay_samples, delay_samples)
         self.adjust(Adjust(denoiser=denoiser))
 
-    def check(self, now_ns: int) -> None:
-        """Declare the worker hung when input has waited for a second. Called by the broadcast's ticker."""
-        if self._owed_since_ns is not None and now_ns - self._owed_since_ns > HUNG_NS:
+    def check(self, now_ns: int, awake_ns: int = 0) -> None:
+        """Declare the worker hung when input has waited for a second. Called by the broadcast's ticker.
+
+        awake_ns: since when this process has run without a standstill; before that, its answer could not be read.
+        """
+        if self._owed_since_ns is not None and now_ns - max(self._owed_since_ns, awake_ns) > HUNG_NS:
             self._worker.kill()
             self._fail(TooSlow(f"{self.denoiser} answered nothing for a second"))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+from aiortc.rtcdtlstransport import certificate_digest
 from OpenSSL import SSL
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
@@ -23,6 +24,7 @@ TRAILER = 148  # SRTP_MAX_SRTCP_TRAILER_LEN, the longest of libsrtp's
 MOST_SOURCES = 64  # SSRCs of one peer: one at a time, and a new one after each change of its microphone
 SHORTEST_PACKET = 12  # anything shorter is neither RTP nor SRTCP
 
+_HASHES = ("sha-256", "sha-384", "sha-512")  # of fingerprints; of those offered the first decides
 _OK, _REPLAYED, _TOO_OLD = 0, 9, 10  # srtp_err_status_t
 
 # What aiortc offers, and the same for a server with an RSA certificate, should the client want to be one.
@@ -49,7 +51,7 @@ protect: Callable[[object, object, object], int]
 def _check_versions() -> None:
     """Say which private name is gone, rather than fail in the middle of somebody's handshake."""
     needed: list[tuple[object, tuple[str, ...]]] = [
-        (RTCDtlsTransport, ("_set_role", "_recv_next", "_write_ssl", "start", "stop")),
+        (RTCDtlsTransport, ("_set_role", "_recv_next", "_write_ssl", "_validate_peer_identity", "start", "stop")),
         (RTCDtlsTransport(_Wire(lambda _: None), [RTCCertificate.generateCertificate()]), ("_tx_srtp", "_rx_srtp", "_task", "_ssl")),  # type: ignore[arg-type]
         (RTCCertificate, ("_create_ssl_context",)),
         (Session(), ("_srtp",)),
@@ -175,6 +177,20 @@ class _Wire:
             self._incoming.put_nowait(None)
 
 
+class _Transport(RTCDtlsTransport):
+    """aiortc's, which wants the certificate to match every fingerprint; but where a client lists several of one hash, those of
+    other certificates of its too, one has to match (RFC 8122 §5)."""
+
+    def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:
+        assert self._ssl is not None, "no handshake"
+        certificate = self._ssl.get_peer_certificate(as_cryptography=True)
+        offered = remoteParameters.fingerprints
+        algorithm = next(each for each in _HASHES if any(one.algorithm == each for one in offered))
+        own = certificate_digest(certificate, algorithm) if certificate is not None else None
+        matching = [one for one in offered if one.algorithm == algorithm and one.value == own]
+        super()._validate_peer_identity(RTCDtlsParameters(matching))  # which fails where there is none
+
+
 class Dtls:
     """One association, from the first datagram to close_notify. Owns aiortc's transport and its reading task."""
 
@@ -182,7 +198,7 @@ class Dtls:
         self, certificate: Certificate, fingerprints: Iterable[tuple[str, str]], *, active: bool, send: Callable[[bytes], object]
     ) -> None:
         self._wire = _Wire(send)
-        self._transport = RTCDtlsTransport(self._wire, [certificate])  # type: ignore[arg-type]
+        self._transport = _Transport(self._wire, [certificate])  # type: ignore[arg-type]
         self._transport._set_role("client" if active else "server")
         self._remote = RTCDtlsParameters([RTCDtlsFingerprint(*each) for each in fingerprints])
         self._reading: asyncio.Future[None] | None = None

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from sfu import stun
 
 Address = tuple[str, int] | tuple[str, int, int, int]
+MOST_REMEMBERED = 4096  # transactions of one peer: hours of consent
+_HASH_BYTES = 4
 
 
 class Credentials(NamedTuple):
@@ -29,12 +31,14 @@ class Request(NamedTuple):
 
 class Reply(NamedTuple):
     """What a genuine request earns. accepted: it counts as consent; nominated: send to where it came from, from now on;
-    renewed: it is the first of a new generation, the ufrags in `retired` lead nowhere any more."""
+    retired: ufrags that lead nowhere any more, since it is the first of a new generation; repeated: it has been here before,
+    so it says nothing of where the peer is now: the client may have sent it again, or anybody else."""
 
     datagram: bytes
     accepted: bool = True
     nominated: bool = False
     retired: tuple[str, ...] = ()
+    repeated: bool = False
 
 
 def parse_request(datagram: bytes) -> Request:
@@ -60,6 +64,25 @@ class _Generation(NamedTuple):
     key: stun.Key
 
 
+class _Transactions:
+    """The last MOST_REMEMBERED that were answered, four bytes of hash each: as one text, which is searched in microseconds."""
+
+    def __init__(self) -> None:
+        self._hashes = bytearray()
+        self._next = 0  # where the oldest stands, once all places are taken
+
+    def known(self, transaction: bytes) -> bool:
+        return _hash(transaction) in self._hashes
+
+    def add(self, transaction: bytes) -> None:
+        self._hashes[self._next : self._next + _HASH_BYTES] = _hash(transaction)
+        self._next = (self._next + _HASH_BYTES) % (MOST_REMEMBERED * _HASH_BYTES)
+
+
+def _hash(transaction: bytes) -> bytes:
+    return (hash(transaction) & 0xFFFFFFFF).to_bytes(_HASH_BYTES)
+
+
 class IceLite:
     """Our end of one peer's ICE: the generation in use, and after a restart the one that waits to be used."""
 
@@ -67,6 +90,7 @@ class IceLite:
         self.credentials = new_credentials()  # of the newest generation
         self._generations: dict[str, _Generation] = {}  # by our ufrag
         self._repeated: tuple[Address, stun.Repeated] | None = None  # the last one that was answered
+        self._answered = _Transactions()
         self._add(remote_ufrag)
 
     def _add(self, remote_ufrag: str) -> None:
@@ -106,15 +130,21 @@ class IceLite:
         if message.controlled:  # a lite end never takes control: the other has to
             return Reply(stun.build_error(message, stun.ROLE_CONFLICT, key), accepted=False)
         host, port = source[0].partition("%")[0], source[1]
+        repeated = self._answered.known(message.transaction)
+        if not repeated:
+            self._answered.add(message.transaction)
         self._repeated = source, stun.Repeated(message, host, port, key)
         datagram = stun.build_response(message, host, port, key)
-        return Reply(datagram, True, message.use_candidate, self._retire(request.ufrag))
+        return Reply(datagram, True, message.use_candidate, self._retire(request.ufrag), repeated)
 
     def again(self, datagram: bytes, source: Address) -> bytes | None:
         """The answer to a request that differs from the last one only by its transaction; None: it has to be read."""
         if self._repeated is None or self._repeated[0] != source:
             return None
-        return self._repeated[1].answer(datagram)
+        answer = self._repeated[1].answer(datagram)
+        if answer is not None:
+            self._answered.add(stun.transaction_of(datagram))
+        return answer
 
     def _retire(self, used: str) -> tuple[str, ...]:
         if used != self.credentials.ufrag or len(self._generations) == 1:

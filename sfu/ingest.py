@@ -7,19 +7,21 @@ from typing import NamedTuple
 
 from sfu import red, rtcp
 from sfu.alarm import Alarm, CallAt
+from sfu.awake import Awake
 from sfu.order import Order, Ordered
 from sfu.quantiles import Quantiles
 from sfu.reception import Reception
-from sfu.rtp import RtpPacket, opus_samples
+from sfu.rtp import RtpPacket, opus_samples, timestamp_step
 from sfu.sdp import Audio
-from sfu.timeline import RATE_HZ, Timeline
+from sfu.timeline import RATE_HZ, Timeline, samples_between
 from workers.ring import MAX_PAYLOAD, Flag, Packet
 
 REPORT_NS = 1_000_000_000
 RETIRED_NS = 2_000_000_000  # so long an SSRC that was replaced stays out; two that alternate change places no more often
 PACE, BURST_NS = 2, 10_000_000_000  # sound may come twice as fast as time passes, after a stall 10 s at once; beyond, it is dropped
+STALE_SAMPLES = 9600  # 200 ms: what has waited for longer would be heard that much too late by all, for good
 RED_REACH = 2  # earlier packets that are looked for in a RED packet
-REASONS = ("not_agreed", "replaced_source", "no_opus", "too_much", "covered", "duplicate", "late")  # why a packet goes nowhere
+REASONS = ("not_agreed", "replaced_source", "no_opus", "too_much", "covered", "stale", "duplicate", "late")  # why a packet goes nowhere
 OWN_SSRC = 1  # who our reports are from; we send no media to a broadcaster
 
 
@@ -46,6 +48,7 @@ class Ingest:
         deliver: Callable[[Packet], None],
         clock_ns: Callable[[], int] = time.monotonic_ns,
         call_at: CallAt | None = None,
+        awake: Awake | None = None,
     ) -> None:
         self.received = 0
         self.not_agreed = 0  # of another payload type, the video that we refused say
@@ -53,6 +56,7 @@ class Ingest:
         self.no_opus = 0  # nor RED; or too large
         self.too_much = 0
         self.covered = 0  # sound of a time that a packet before, which was rubbish, claimed for itself
+        self.stale = 0  # sound that waited while this process stood still
         self.recovered = 0
         self.asked = 0  # sequences asked for again
         self.listener_loss = 0.0  # the worst listener's, in [0, 1]; reported to the broadcaster if it is more than its own
@@ -71,6 +75,8 @@ class Ingest:
         self._spoken: frozenset[int] = frozenset()
         self._reception: Reception | None = None
         self._report_ns = 0
+        self._awake = awake or Awake()
+        self._pace: tuple[int, int, int] | None = None  # the last standstill's end; time stamp and arrival of the packet before it
 
     @property
     def lost(self) -> int:
@@ -87,11 +93,11 @@ class Ingest:
     @property
     def dropped(self) -> int:
         """Packets that were not, or could not be, the voice; those that came twice or late are not among them."""
-        return self.not_agreed + self.replaced + self.no_opus + self.too_much + self.covered
+        return self.not_agreed + self.replaced + self.no_opus + self.too_much + self.covered + self.stale
 
     def losses(self) -> dict[str, int]:
         """Packets that came and went nowhere, for each of REASONS. Grows only."""
-        counts = (self.not_agreed, self.replaced, self.no_opus, self.too_much, self.covered, self.duplicates, self.late)
+        counts = (self.not_agreed, self.replaced, self.no_opus, self.too_much, self.covered, self.stale, self.duplicates, self.late)
         return dict(zip(REASONS, counts, strict=True))
 
     @property
@@ -116,12 +122,15 @@ class Ingest:
         if self._order.wild(packet.sequence):
             self._renumber(packet)
         assert self._reception is not None
+        stale = arrival_ns < self._awake.settled_ns and self._is_stale(packet, arrival_ns)
         self._reception.count(packet.sequence, packet.timestamp, arrival_ns)
         payload = packet.payload
         if packet.payload_type not in self._spoken:
             payload = self._unfold(packet, arrival_ns) if packet.payload_type == audio.red_pt else b""
-        samples = opus_samples(payload) if len(payload) <= MAX_PAYLOAD else 0
-        if packet.payload and not (samples and self._affords(samples, arrival_ns)):
+        samples = opus_samples(payload) if len(payload) <= MAX_PAYLOAD and not stale else 0
+        if stale:
+            self.stale += 1
+        elif packet.payload and not (samples and self._affords(samples, arrival_ns)):
             self._drop(packet, samples)
             samples = 0
         self._put(packet.sequence, _Piece(packet.timestamp, arrival_ns, samples, payload, packet.level_dbfs), arrival_ns)
@@ -179,6 +188,7 @@ class Ingest:
         self.flush()
         self._order.restart()
         self._timeline.remap()
+        self._pace = None
         self._reception = Reception(packet.ssrc, packet.sequence, self.lost)
 
     # the way of a packet
@@ -192,6 +202,18 @@ class Ingest:
             self.no_opus += 1
         else:
             self.not_agreed += 1
+
+    def _is_stale(self, packet: RtpPacket, arrival_ns: int) -> bool:
+        """Did it wait for long while this process stood still? By the pace that its clock and ours had before."""
+        since_ns = self._awake.since_ns
+        if self._pace is None or self._pace[0] != since_ns:
+            assert self._reception is not None
+            last = self._reception.last
+            self._pace = None if last is None else (since_ns, *last)
+        if self._pace is None:
+            return False
+        _, timestamp, before_ns = self._pace
+        return samples_between(before_ns, arrival_ns) - timestamp_step(packet.timestamp, timestamp) > STALE_SAMPLES
 
     def _affords(self, samples: int, now_ns: int) -> bool:
         """May so much sound come now? Who floods loses what is too much, rather than everybody the loop, and the disk its room."""

@@ -139,9 +139,9 @@ class KeptWorker:
         if self._state is not DenoiseState.BYPASSED:
             self._runs.put(packet)
 
-    def check(self, now_ns: int) -> None:
-        """Called by the broadcast's ticker, ten times a second."""
-        self._runs.check(now_ns)
+    def check(self, now_ns: int, awake_ns: int = 0) -> None:
+        """Called by the broadcast's ticker, ten times a second. awake_ns: the end of the last standstill."""
+        self._runs.check(now_ns, awake_ns)
         step = self._watch.look(self.run, now_ns)
         if step is not self._step:
             self._step = step

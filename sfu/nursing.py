@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from types import TracebackType
 
+from sfu.awake import Awake
 from workers.nursery import Nursery
 
 logger = logging.getLogger(__name__)
@@ -22,9 +23,10 @@ class Nursing:
     Its death is the end of every worker, so a denoiser that takes it along when it is loaded is found out and refused.
     """
 
-    def __init__(self, share: int = 1) -> None:
+    def __init__(self, share: int = 1, awake: Awake | None = None) -> None:
         """share: the most broadcasts that one worker process serves."""
         self._share = share
+        self._awake = awake or Awake()
         self._nursery: Nursery | None = None
         self._deaths: deque[float] = deque(maxlen=16)
         self._blamed: Counter[str] = Counter()
@@ -46,7 +48,7 @@ class Nursing:
             if self._nursery is None:
                 await asyncio.sleep(self._not_before - time.monotonic())
                 refused = [name for name, times in self._blamed.items() if times >= DEADLY]
-                self._nursery = await Nursery(self._share, refused).__aenter__()
+                self._nursery = await Nursery(self._share, refused, timeout=self._awake.timeout).__aenter__()
             return self._nursery
 
     async def _mourn(self, nursery: Nursery) -> None:

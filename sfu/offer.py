@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 from sfu.errors import BadOffer, NoOpus
 from sfu.sdp import LEVEL_URI, MID_URI, Audio, Fingerprint, Kind, Offer, Setup
-from sfu.sections import Media, Section, check_credentials, split_offer
+from sfu.sections import Media, Section, check_credentials, quoted, split_offer
 
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _PROFILES = re.compile(r"(?:UDP/TLS/|TCP/DTLS/)?RTP/SAVPF?|RTP/AVPF?")  # RFC 8829 §5.1.2: whatever it says, a fingerprint means DTLS
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,2}")  # as it would be written again
 _RTCPS = range(64, 96)  # payload types that look like RTCP's where both come to one port (RFC 5761 §4)
+_OPUS = ("opus/48000/2", "opus/48000", "opus/48000/1")  # RFC 7587 knows the first; others are written too and mean the same
+_RED = ("red/48000/2", "red/48000", "red/48000/1")
 _MOST_OPUS = 8  # payload types of it that are kept; each costs a part of the answer
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _SETUP_ANSWERS: dict[str, Setup] = {"actpass": "passive", "active": "passive", "passive": "active", "": "passive"}
@@ -26,7 +28,7 @@ def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
     Raises NoOpus where no audio section has Opus, BadOffer on anything else that is wrong.
     """
     session, media = split_offer(text)
-    audio_at = _choose(media, kind)
+    audio_at = _choose(session, media, kind)
     chosen = media[audio_at]
     group = next((value.split()[1:] for value in session.all("group") if value.split()[:1] == ["BUNDLE"]), [])
     bundled = chosen.mid is not None and chosen.mid in group
@@ -37,7 +39,7 @@ def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
         raise BadOffer("rtcp-mux is needed")
     if not _PROFILES.fullmatch(chosen.protocol):
         raise BadOffer(f"the audio section's profile is {chosen.protocol}, which is not RTP over DTLS: UDP/TLS/RTP/SAVPF is")
-    audio, red_first, nack_pts = _codecs(chosen, kind, red=red)
+    audio, red_first, nack_pts = _codecs(session, chosen, kind, red=red)
     return Offer(
         sections=tuple((one.kind, one.protocol, one.formats, one.mid) for one in media),
         audio_at=audio_at,
@@ -49,51 +51,52 @@ def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
         setup=_setup(sources),
         fingerprints=_fingerprints(sources),
         nack_pts=nack_pts,
+        names=_names(chosen, (*_OPUS, *_RED)),
     )
 
 
-def _choose(media: Sequence[Media], kind: Kind) -> int:
+def _choose(session: Section, media: Sequence[Media], kind: Kind) -> int:
     """The first audio section that has Opus and the right direction."""
     with_opus = [at for at, one in enumerate(media) if one.kind == "audio" and one.offered and _opus_of(one)]
     if not with_opus:
         raise NoOpus()
     wanted = ("sendrecv", "sendonly") if kind == "publish" else ("sendrecv", "recvonly")
     for at in with_opus:
-        if _direction(media[at]) in wanted:
+        if _direction(media[at], session) in wanted:
             return at
     raise BadOffer("the audio section does not send" if kind == "publish" else "the audio section does not receive")
 
 
-def _direction(media: Media, session: Section | None = None) -> str:
+def _direction(media: Media, session: Section) -> str:
     for section in (media, session):
         for name in _DIRECTIONS:
-            if section is not None and name in section.attributes:
+            if name in section.attributes:
                 return name
     return "sendrecv"
 
 
-def _payload_types(media: Media, codec: str) -> list[int]:
-    """Payload types of the m-line with that rtpmap (lower case), in the m-line's order."""
-    named: set[str] = set()
+def _names(media: Media, codecs: Sequence[str]) -> dict[int, str]:
+    """Payload types of the m-line whose rtpmap is one of `codecs` (lower case), with that, in the m-line's order."""
+    named: dict[str, str] = {}
     for value in media.all("rtpmap"):
-        number, _, name = value.partition(" ")
-        if name.strip().lower() == codec:
-            named.add(number)
+        number, *name = value.lower().split()
+        if len(name) == 1 and name[0] in codecs:
+            named[number] = name[0]
     formats = dict.fromkeys(media.formats.split())
-    return [int(each) for each in formats if each in named and _NUMBER.fullmatch(each) and int(each) < 128]
+    return {int(each): named[each] for each in formats if each in named and _NUMBER.fullmatch(each) and int(each) < 128}
 
 
 def _opus_of(media: Media) -> list[int]:
-    return _payload_types(media, "opus/48000/2")
+    return list(_names(media, _OPUS))
 
 
-def _codecs(media: Media, kind: Kind, *, red: bool) -> tuple[Audio, bool, frozenset[int]]:
+def _codecs(session: Section, media: Media, kind: Kind, *, red: bool) -> tuple[Audio, bool, frozenset[int]]:
     """What is agreed on, whether RED comes before Opus, and for which payload types of Opus NACK was offered."""
     usable = [each for each in _opus_of(media) if each not in _RTCPS]
     if not usable:
         raise BadOffer("Opus has a payload type from 64 to 95, which with rtcp-mux cannot be told from RTCP")
     opus_pt, *more = usable[: _MOST_OPUS if kind == "publish" else 1]  # a broadcaster may change between them; we do not
-    reds = [each for each in _payload_types(media, "red/48000/2") if each not in _RTCPS] if red else []
+    reds = [each for each in _names(media, _RED) if each not in _RTCPS] if red else []
     red_pt = reds[0] if reds else None
     order = media.formats.split()
     parameters = _parameters(media, opus_pt)
@@ -104,8 +107,8 @@ def _codecs(media: Media, kind: Kind, *, red: bool) -> tuple[Audio, bool, frozen
         opus_pt=opus_pt,
         red_pt=red_pt,
         nack=bool(nack_pts),
-        level_id=_extension(media, LEVEL_URI),
-        mid_id=_extension(media, MID_URI),
+        level_id=_extension((media, session), LEVEL_URI),
+        mid_id=_extension((media, session), MID_URI),
         stereo="1" in (parameters.get("stereo"), parameters.get("sprop-stereo")),
         dtx=parameters.get("usedtx") == "1",
         more_opus=tuple(more),
@@ -116,17 +119,17 @@ def _codecs(media: Media, kind: Kind, *, red: bool) -> tuple[Audio, bool, frozen
 def _parameters(media: Media, payload_type: int) -> dict[str, str]:
     found: dict[str, str] = {}
     for value in media.all("fmtp"):
-        number, _, text = value.partition(" ")
+        number, *rest = value.split(None, 1)
         if number == str(payload_type):
-            for pair in text.split(";"):
+            for pair in "".join(rest).split(";"):
                 name, _, setting = pair.strip().partition("=")
                 found[name.lower()] = setting
     return found
 
 
-def _extension(media: Media, uri: str) -> int | None:
+def _extension(sections: Sequence[Section], uri: str) -> int | None:
     """The id of a header extension, 1-14 (15 and up would need two-byte headers from us)."""
-    for value in media.all("extmap"):
+    for value in (value for section in sections for value in section.all("extmap")):
         words = value.split()
         number = words[0].partition("/")[0] if len(words) >= 2 and words[1] == uri else ""
         if _NUMBER.fullmatch(number) and 1 <= int(number) <= 14:
@@ -145,9 +148,9 @@ def _ice(sources: Sequence[Section]) -> str:
 
 def _setup(sources: Sequence[Section]) -> Setup:
     offered = next((value for source in sources for value in source.all("setup")), "")
-    if offered not in _SETUP_ANSWERS:
-        raise BadOffer("setup is none of actpass, active and passive")
-    return _SETUP_ANSWERS[offered]
+    if offered.lower() not in _SETUP_ANSWERS:
+        raise BadOffer(f"{quoted(f'a=setup:{offered}')} is none of actpass, active and passive")
+    return _SETUP_ANSWERS[offered.lower()]
 
 
 def _fingerprints(sources: Sequence[Section]) -> tuple[Fingerprint, ...]:
@@ -167,5 +170,5 @@ def _fingerprint(value: str) -> Fingerprint | None:
     if length is None:
         return None
     if len(words) != 2 or not re.fullmatch(f"(?:[0-9A-Fa-f]{{2}}:){{{length - 1}}}[0-9A-Fa-f]{{2}}", words[1]):
-        raise BadOffer("a fingerprint is not well-formed")
+        raise BadOffer(f"{quoted(f'a=fingerprint:{value}')} is not as many bytes in hexadecimal, with colons, as {words[0].lower()} has")
     return Fingerprint(words[0].lower(), words[1].upper())

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sfu import config
+from sfu.awake import Awake
 from sfu.capacity import Capacity
 from sfu.catalogue import Catalogue
 from sfu.denoise import Nurse
@@ -53,5 +54,6 @@ class Parts:
     catalogue: Catalogue
     archive: Archive
     capacity: Capacity = field(default_factory=Capacity)
+    awake: Awake = field(default_factory=Awake)
     ledger: Ledger = field(default_factory=Ledger)  # where it is counted what they drop
     news: News = field(default_factory=Silence)  # set once there is somebody to hear it

@@ -82,7 +82,7 @@ class Peer:
         self._offer = offer
         self._local = local
         self._reached_at = reached_at or (lambda: local.candidates)
-        self.transport = Transport(sockets, certificate, offer, self._reached, lambda: self.on_moved())
+        self.transport = Transport(sockets, certificate, offer, self._reached, lambda: self.on_moved(), follows=kind == "publish")
         self.counters = self.transport.counters
         self._ledger = ledger or Ledger()
         self._ledger.open(self.transport.dropped)
@@ -255,12 +255,15 @@ class Peer:
 
     def sweep(self, now_ns: int) -> None:
         """A second has passed: is it too late for something?"""
+        awake_ns = self._sockets.awake.look()
         if self._state is State.UP:
-            if now_ns - self.transport.last_heard_ns > SILENT_S * _SECOND_NS:
+            if now_ns - max(self.transport.last_heard_ns, awake_ns) > SILENT_S * _SECOND_NS:
                 self._go("silent")
+            else:
+                self.transport.look(now_ns)
         elif self.pending:
             limit_s = CHECK_S if self._state is State.WAITING else HANDSHAKE_S
-            if now_ns - self._began_ns > limit_s * _SECOND_NS:
+            if now_ns - max(self._began_ns, awake_ns) > limit_s * _SECOND_NS:
                 self._go("failed")
 
     def give_up(self) -> None:

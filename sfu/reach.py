@@ -9,11 +9,16 @@ from sfu.paths import Path, Receiver, Way
 from sfu.udp import MediaSockets
 
 MOST_PATHS = 8  # addresses of one peer that we listen to; the oldest unused one goes
+# After so long without anything genuine the path in use is left for another one. Two that live at the same time are each heard at
+# least every 6 s (RFC 7675: 5 s, and up to a fifth more): the peer keeps both, and there is no reason to change. One that was
+# heard for the first time only after the path in use had fallen silent is what a NAT makes that gives out another port.
+SILENT_NS = 6_500_000_000
+SUCCEEDED_NS = 3_000_000_000
 
 
 class Asked(enum.Enum):
-    """What a Binding request was: FORGED, or of no generation of ours; REFUSED with an error; CONSENT; the FIRST at all;
-    or genuine from elsewhere, so that the peer has MOVED."""
+    """What a Binding request was: FORGED, of no generation of ours, or sent again from elsewhere; REFUSED with an error; CONSENT;
+    the FIRST at all; or genuine from elsewhere, so that the peer has MOVED."""
 
     FORGED = enum.auto()
     REFUSED = enum.auto()
@@ -23,14 +28,20 @@ class Asked(enum.Enum):
 
 
 class Reach:
-    """Owned by the transport, which is registered for it with the sockets; `close` takes it out everywhere."""
+    """Owned by the transport, which is registered for it with the sockets; `close` takes it out everywhere.
+
+    A peer is sent to over one path: the first, or the one that it has nominated since; and, when nothing comes from there any
+    more, the one that it is heard from. What was recorded elsewhere and is sent again moves nothing.
+    """
 
     def __init__(self, sockets: MediaSockets, receiver: Receiver, remote_ufrag: str) -> None:
         self.path: Path | None = None  # sent to
+        self.heard_ns = 0  # when the last genuine datagram came over `path`
         self.etag = ""  # of the newest credentials
         self._sockets, self._receiver = sockets, receiver
         self._ice = ice.IceLite(remote_ufrag)
-        self._paths: dict[Path, None] = {}  # listened to, the one least recently confirmed first
+        self._paths: dict[Path, int] = {}  # listened to, the one least recently confirmed first; since when
+        self._elsewhere: tuple[Path, int] | None = None  # over which other path the last genuine datagram came, and when
         self._renew()
 
     @property
@@ -65,29 +76,58 @@ class Reach:
         way.send(answer, address)
         return True
 
-    def asked(self, request: ice.Request, path: Path) -> Asked:
+    def asked(self, request: ice.Request, path: Path, now_ns: int) -> Asked:
         """A request that names us. Only a genuine one is answered, or changes anything."""
         reply = self._ice.answer(request, path.address)
-        if reply is None:
+        if reply is None or (reply.repeated and path not in self._paths):
             return Asked.FORGED
         path.port.send(reply.datagram, path.address)
         if not reply.accepted:
             return Asked.REFUSED
         for ufrag in reply.retired:
             self._sockets.unregister(ufrag)
-        self._listen_to(path)
         before = self.path
-        if before is not None and before.port.alive and (path == before or not reply.nominated):
-            return Asked.CONSENT
-        if before is not None and before in self._paths:  # requests like the last one there did not make it any newer
-            self._paths[before] = self._paths.pop(before)
-        self.path = path
-        return Asked.FIRST if before is None else Asked.CONSENT if path == before else Asked.MOVED
+        if reply.repeated and path != before:  # it may have been sent again by anybody
+            return Asked.REFUSED
+        moved = self.heard(path, now_ns, at_once=reply.nominated)
+        return Asked.FIRST if before is None else Asked.MOVED if moved else Asked.CONSENT
 
-    def _listen_to(self, path: Path) -> None:
+    def heard(self, path: Path, now_ns: int, at_once: bool) -> bool:
+        """Something genuine came over that path. at_once: it says that the peer is to be sent to there. True: `path` is another."""
+        self._listen_to(path, now_ns)
+        if path == self.path:
+            self.heard_ns = now_ns
+            return False
+        if self.path is None or at_once:
+            self._go(path, now_ns)
+            return True
+        self._elsewhere = path, now_ns
+        return self.look(now_ns)
+
+    def look(self, now_ns: int) -> bool:
+        """Leave a path that has fallen silent for one that has not. True: `path` is another. To be called now and then.
+
+        After a standstill both are read anew: which one was silent meanwhile does not tell.
+        """
+        if self._elsewhere is None or self.path is None:
+            return False
+        path, heard_ns = self._elsewhere
+        if heard_ns <= self.heard_ns or path not in self._paths or not path.port.alive:
+            return False
+        patience_ns = SUCCEEDED_NS if self._paths[path] > self.heard_ns else SILENT_NS
+        if self.path.port.alive and now_ns - max(self.heard_ns, self._sockets.awake.look()) < patience_ns:
+            return False
+        self._go(path, heard_ns)
+        return True
+
+    def _go(self, path: Path, heard_ns: int) -> None:
+        if self.path in self._paths:  # requests like the last one there did not make it any newer
+            self._paths[self.path] = self._paths.pop(self.path)
+        self.path, self.heard_ns, self._elsewhere = path, heard_ns, None
+
+    def _listen_to(self, path: Path, now_ns: int) -> None:
         """That address is ours now; at most MOST_PATHS are kept."""
-        self._paths.pop(path, None)
-        self._paths[path] = None
+        self._paths[path] = self._paths.pop(path, now_ns)
         path.port.peers[path.address] = self._receiver
         if len(self._paths) > MOST_PATHS:
             self._unlisten(next(each for each in self._paths if each != self.path))

@@ -22,17 +22,17 @@ class Reception:
         self._expected_before = 0
         self._given_up_before = given_up
         self._jitter = 0.0
-        self._last: tuple[int, int] | None = None  # time stamp and arrival of the packet before
+        self.last: tuple[int, int] | None = None  # time stamp and arrival of the packet before
         self._sender: tuple[int, int] = (0, 0)  # middle of the last SR's NTP time, when it came
 
     def count(self, sequence: int, timestamp: int, arrival_ns: int) -> None:
         """One packet came in; retransmitted and duplicate ones count too, as the RFC wants it."""
         self._received += 1
         self._highest = max(self._highest, unwrap_sequence(sequence, self._highest))
-        if self._last is not None:
-            drift = samples_between(self._last[1], arrival_ns) - timestamp_step(timestamp, self._last[0])
+        if self.last is not None:
+            drift = samples_between(self.last[1], arrival_ns) - timestamp_step(timestamp, self.last[0])
             self._jitter += (min(abs(drift), 48_000) - self._jitter) / 16
-        self._last = timestamp, arrival_ns
+        self.last = timestamp, arrival_ns
 
     def heard_from(self, report: SenderReport, arrival_ns: int) -> None:
         self._sender = ntp_middle(report.ntp), arrival_ns

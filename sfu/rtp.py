@@ -71,7 +71,7 @@ def find_extension(profile: int, value: bytes, wanted: int) -> bytes | None:
         if one_byte:
             number, length = value[at] >> 4, (value[at] & 0x0F) + 1
             at += 1
-            if number == 15:  # reserved: stop here
+            if number in (0, 15):  # padding that has a length, or reserved: what follows is not to be read
                 return None
         else:
             if at + 1 >= end:

@@ -1,6 +1,6 @@
 """What is agreed on with a peer (RFC 8866, 8829, 9725), as values: `offer` makes them from text, `answer` and `trickle` write them down."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -57,6 +57,7 @@ class Offer:
     setup: Setup  # our side of it
     fingerprints: tuple[Fingerprint, ...]
     nack_pts: frozenset[int]  # the payload types of Opus that NACK was offered for
+    names: Mapping[int, str]  # what the payload types of Opus and RED are called: opus/48000/2, and the same with other channels
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from sfu.errors import BadOffer, NoOpus
 MOST_MEDIA = 64  # each costs a part of the answer
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_MEDIA = re.compile(r"(audio|video|application|text|message|image) (\d{1,5})(?:/\d+)? ([!-~]+) ([!-~]+(?: [!-~]+)*)", re.ASCII)
+_MEDIA = re.compile(r"([!-~]+) (\d{1,5})(?:/\d+)? ([!-~]+) ([!-~]+(?: [!-~]+)*)", re.ASCII)
+_AROUND = " \t\f\v\ufeff\0"  # a line, without meaning: blanks, what editors put before a text, and programs in C behind it
+_QUOTED = 40  # characters of a line that an error repeats
 _TOKEN = re.compile(r"[!-~]{1,64}")
 _UFRAG = re.compile(r"[A-Za-z0-9+/=_-]{4,256}")  # `=_-` are not in RFC 8839, but clients send them
 _PASSWORD = re.compile(r"[A-Za-z0-9+/=_-]{22,256}")
@@ -37,21 +39,21 @@ class Media(Section):
 
     def __init__(self, lines: Sequence[str]) -> None:
         super().__init__(lines)
-        parsed = _MEDIA.fullmatch(lines[0][2:].strip())
+        parsed = _MEDIA.fullmatch(" ".join(lines[0][2:].split()))
         if parsed is None:
-            raise BadOffer("a media line cannot be understood")
+            raise BadOffer(f"{quoted(lines[0])} is not of the form m=audio 9 UDP/TLS/RTP/SAVPF 111")
         self.kind, port, self.protocol, self.formats = parsed.groups()
         self.offered = int(port) > 0 or "bundle-only" in self.attributes
         self.mid = self.one("mid")
         if self.mid is not None and not _TOKEN.fullmatch(self.mid):
-            raise BadOffer("a mid is not a token")
+            raise BadOffer(f"{quoted(f'a=mid:{self.mid}')} is not a token")
 
 
 def split_offer(text: str) -> tuple[Section, list[Media]]:
     """The session's part and one for each m-line. Raises NoOpus where there is no m-line, BadOffer where it is no SDP."""
     lines = lines_of(text)
     if not lines or not lines[0].startswith("v=0"):
-        raise BadOffer("this does not begin like SDP")
+        raise BadOffer(f"this does not begin like SDP, with v=0, but with {quoted(lines[0])}" if lines else "this is empty, and no SDP")
     starts = [number for number, line in enumerate(lines) if line.startswith("m=")]
     if not starts:
         raise NoOpus()
@@ -62,14 +64,25 @@ def split_offer(text: str) -> tuple[Section, list[Media]]:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines that are not empty. Raises BadOffer where one is no `x=…`."""
-    lines = [line for line in _LINE_END.split(text) if line]
-    if any(len(line) < 2 or line[1] != "=" for line in lines):
-        raise BadOffer("a line is not of the form x=…")
+    """The lines that are not blank, without blanks around them. Raises BadOffer where one is no `x=…`, and says which."""
+    lines = []
+    for number, line in enumerate(_LINE_END.split(text), 1):
+        stripped = line.strip(_AROUND)
+        if stripped and (len(stripped) < 2 or stripped[1] != "="):
+            raise BadOffer(f"line {number}, {quoted(stripped)}, is not of the form x=…")
+        if stripped:
+            lines.append(stripped)
     return lines
+
+
+def quoted(line: str) -> str:
+    """As much of a line as tells which one is meant."""
+    return ascii(line if len(line) <= _QUOTED else line[: _QUOTED - 1] + "…")
 
 
 def check_credentials(ufrag: str | None, password: str | None) -> None:
     """Values of ice-ufrag and ice-pwd, None where there is none. Raises BadOffer where one is not well-formed."""
-    if (ufrag is not None and not _UFRAG.fullmatch(ufrag)) or (password is not None and not _PASSWORD.fullmatch(password)):
-        raise BadOffer("ice-ufrag or ice-pwd is not well-formed")
+    if ufrag is not None and not _UFRAG.fullmatch(ufrag):
+        raise BadOffer(f"{quoted(f'a=ice-ufrag:{ufrag}')} is not well-formed")
+    if password is not None and not _PASSWORD.fullmatch(password):
+        raise BadOffer("a=ice-pwd is not well-formed")

@@ -86,14 +86,14 @@ class Source:
         self._discard(peer_id)
         return self._deserted
 
-    def look(self, now_s: float) -> None:
-        """Part with those who say nothing. To be called a few times a second."""
-        if self.peer is not None and now_s - self.peer.last_heard_ns / 1e9 > UNHEARD_S:
+    def look(self, now_s: float, awake_s: float = 0.0) -> None:
+        """Part with those who say nothing. To be called a few times a second. awake_s: the end of the last standstill."""
+        if self.peer is not None and now_s - max(self.peer.last_heard_ns / 1e9, awake_s) > UNHEARD_S:
             self._left()
         for candidate in list(self._candidates.values()):
-            if now_s - candidate.since_s > NO_MEDIA_S:
+            if now_s - max(candidate.since_s, awake_s) > NO_MEDIA_S:
                 self._gone(candidate.peer, "without media")
-        if self._deserted and now_s - self._since_s > NO_MEDIA_S:
+        if self._deserted and now_s - max(self._since_s, awake_s) > NO_MEDIA_S:
             self._over.set()
 
     @property

@@ -90,6 +90,11 @@ def parse(datagram: bytes) -> Binding:
     return Binding(datagram, transaction, username, signed, use_candidate, controlled, unknown)
 
 
+def transaction_of(datagram: bytes) -> bytes:
+    """The transaction of what is known to be STUN."""
+    return datagram[8:HEADER_LENGTH]
+
+
 def _check_fingerprint(datagram: bytes, at: int) -> None:
     if at + _FINGERPRINT_BYTES != len(datagram):
         raise ValueError("STUN fingerprint is not the last attribute")

@@ -150,8 +150,8 @@ class Succession:
         for run in filter(None, (self.serving, self._coming)):
             run.adjust(settings)
 
-    def check(self, now_ns: int) -> None:
+    def check(self, now_ns: int, awake_ns: int = 0) -> None:
         for run in filter(None, (self.serving, self._coming)):
-            run.check(now_ns)
+            run.check(now_ns, awake_ns)
         if self._coming is not None and time.monotonic() - self._coming_since > PRIMED_S:
             self._take_over()

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from sfu.accepting import Accepting
+from sfu.awake import Awake
 from sfu.ice import Address
 from sfu.paths import Dropped, Receiver, bound_address
 
@@ -32,7 +33,15 @@ class Stream:
 
     fd = -1  # nobody but us may write: a frame must not be cut
 
-    def __init__(self, connection: socket.socket, address: Address, dropped: Dropped, take: Take, gone: Callable[["Stream"], None]) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        address: Address,
+        dropped: Dropped,
+        take: Take,
+        awake: Awake,
+        gone: Callable[["Stream"], None],
+    ) -> None:
         self.peers: dict[Address, Receiver] = {}
         self.address = address
         self._socket: socket.socket | None = connection
@@ -44,7 +53,8 @@ class Stream:
         self._frames = 0
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(connection.fileno(), self._read)
-        self._deadline = self._loop.call_later(FIRST_S, self._too_late)
+        self._awake = awake
+        self._deadline = awake.call_later(FIRST_S, self._too_late)
 
     @property
     def alive(self) -> bool:
@@ -112,6 +122,7 @@ class Stream:
 
     def _read(self) -> None:
         assert self._socket is not None
+        self._awake.look()
         try:
             read = self._socket.recv(READ_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -155,9 +166,10 @@ class Stream:
 class Listening:
     """The listening sockets, one an address, and every connection that came through them. Owned by MediaSockets."""
 
-    def __init__(self, listening: Sequence[socket.socket], dropped: Dropped, take: Take) -> None:
+    def __init__(self, listening: Sequence[socket.socket], dropped: Dropped, take: Take, awake: Awake) -> None:
         self._dropped = dropped
         self._take = take
+        self._awake = awake
         self._streams: dict[Stream, None] = {}  # in the order they came
         self._by_address = {bound_address(one): one for one in listening}
         self._accepting = Accepting(listening, ACCEPTS, self._welcome, lambda error: None)
@@ -195,7 +207,7 @@ class Listening:
             if hasattr(socket, "TCP_NOTSENT_LOWAT"):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         self._make_room()
-        self._streams[Stream(connection, address, self._dropped, self._take, self._forget)] = None
+        self._streams[Stream(connection, address, self._dropped, self._take, self._awake, self._forget)] = None
 
     def _make_room(self) -> None:
         """The oldest stranger goes where there are too many; with none to go, the oldest of all."""

@@ -53,6 +53,9 @@ class Transport:
         "_dtls",
         "_early",
         "_flowing",
+        "_follows",
+        "_sockets",
+        "_source",
         "_srtp",
         "_stopped",
         "counters",
@@ -72,7 +75,10 @@ class Transport:
         offer: sdp.Offer,
         on_reached: Callable[[], None],
         on_moved: Callable[[], None],
+        *,
+        follows: bool,
     ) -> None:
+        """follows: what is sent goes to where its media comes from, a broadcaster's; a listener has none that would say it."""
         self.counters = Counters()
         self.last_heard_ns = sockets.clock_ns()  # the last genuine datagram
         self.on_rtp: Callable[[rtp.RtpPacket, int], None] = self._unasked
@@ -82,11 +88,14 @@ class Transport:
         self.reach = Reach(sockets, self, offer.ufrag)
         self.tx: object | None = None  # libsrtp's `srtp_t` for sending, a raw pointer, from the handshake until `close`
         self._audio = offer.audio
+        self._follows = follows
+        self._sockets = sockets
+        self._source: int | None = None  # its SSRC, by which its media is known from whatever address
         self._dtls = Dtls(certificate, offer.fingerprints, active=offer.setup == "active", send=self.reach.send)
         self._srtp: Srtp | None = None
         self._flowing: Srtp | None = None  # the same while media may flow: not after `stop`
         self._stopped = False
-        self._early: list[tuple[bytes, int]] = []
+        self._early: list[tuple[bytes, Way, Address, int]] = []
 
     # its life
 
@@ -102,8 +111,8 @@ class Transport:
     def begin(self) -> None:
         """Hand on what has overtaken the end of the handshake; at once after it, before anything else comes."""
         early, self._early = self._early, []
-        for datagram, arrival_ns in early:
-            self.receive_srtp(datagram, arrival_ns)
+        for each in early:
+            self.receive_srtp(*each)
 
     async def ended(self) -> None:
         """Wait for the other end's close_notify; after a successful `handshake`."""
@@ -112,6 +121,7 @@ class Transport:
     def stop(self) -> None:
         """Nothing is let in or sent any more, and a handshake under way fails; `tx` stays. Idempotent."""
         self._stopped, self._flowing = True, None
+        self._known_by(None)
         if self._srtp is None:
             self._dtls.abandon()
 
@@ -173,7 +183,7 @@ class Transport:
         """A Binding request that names us. Only a genuine one is answered, or changes anything."""
         if self._stopped:
             return
-        asked = self.reach.asked(request, path)
+        asked = self.reach.asked(request, path, arrival_ns)
         if asked is Asked.FORGED:
             self.counters.forged_stun += 1
         elif asked is not Asked.REFUSED:
@@ -187,7 +197,7 @@ class Transport:
         """A Binding request on the path in use, like the last one there. False, and nothing has happened: it has to be read."""
         if self._stopped or not self.reach.repeated(datagram, way, address):
             return False
-        self.last_heard_ns = arrival_ns
+        self.last_heard_ns = self.reach.heard_ns = arrival_ns
         return True
 
     def lose_way(self, way: Way) -> None:
@@ -198,42 +208,67 @@ class Transport:
     def receive_dtls(self, datagram: bytes) -> None:
         self._dtls.receive(datagram)
 
-    def receive_srtp(self, datagram: bytes, arrival_ns: int) -> None:
+    def receive_srtp(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> None:
         """One datagram, decrypted, parsed and handed on before this returns. Per packet: keep it lean."""
         srtp = self._flowing
         if srtp is None:
-            self._keep(datagram, arrival_ns)
+            self._keep(datagram, way, address, arrival_ns)
             return
         if len(datagram) < SHORTEST_PACKET:
             self.counters.malformed += 1
             return
         if 192 <= datagram[1] <= 223:
-            self._receive_rtcp(srtp, datagram, arrival_ns)
+            self._receive_rtcp(srtp, datagram, way, address, arrival_ns)
             return
         plain = srtp.unprotect(datagram)
         if plain is None:
             return
-        self.last_heard_ns = arrival_ns
+        self._heard(way, address, arrival_ns, self._follows)
         try:
             packet = rtp.parse(plain, self._audio.level_id)
         except ValueError:
             self.counters.malformed += 1
             return
         self.counters.received += 1
+        if packet.ssrc != self._source and self._follows:
+            self._known_by(packet.ssrc)
         self.on_rtp(packet, arrival_ns)
 
-    def _keep(self, datagram: bytes, arrival_ns: int) -> None:
+    def _heard(self, way: Way, address: Address, arrival_ns: int, at_once: bool) -> None:
+        """Something authentic that nobody has sent before. at_once: it is from where the peer is to be sent to."""
+        self.last_heard_ns = arrival_ns
+        reach = self.reach
+        path = reach.path
+        if path is not None and path.port is way and path.address == address:
+            reach.heard_ns = arrival_ns
+        elif reach.heard(Path(way, address), arrival_ns, at_once):
+            self.on_moved()
+
+    def look(self, now_ns: int) -> None:
+        """Called every second: is it to be sent elsewhere by now?"""
+        if not self._stopped and self.reach.look(now_ns):
+            self.on_moved()
+
+    def _known_by(self, source: int | None) -> None:
+        """The sockets hand us media of that SSRC from addresses that are nobody's yet: a NAT has moved it."""
+        if self._source is not None:
+            self._sockets.forget_source(self._source, self)
+        self._source = source
+        if source is not None:
+            self._sockets.know_source(source, self)
+
+    def _keep(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> None:
         """Media that overtook the end of the handshake waits for its keys; with nowhere to wait it is lost."""
         if not self._stopped and len(self._early) < MOST_EARLY:
-            self._early.append((datagram, arrival_ns))
+            self._early.append((datagram, way, address, arrival_ns))
         else:
             self.counters.early += 1
 
-    def _receive_rtcp(self, srtp: Srtp, datagram: bytes, arrival_ns: int) -> None:
+    def _receive_rtcp(self, srtp: Srtp, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> None:
         plain = srtp.unprotect_rtcp(datagram)
         if plain is None:
             return
-        self.last_heard_ns = arrival_ns
+        self._heard(way, address, arrival_ns, False)
         try:
             packets = rtcp.parse(plain)
         except ValueError:

@@ -13,6 +13,7 @@ from functools import partial
 from types import TracebackType
 
 from sfu import ice
+from sfu.awake import Awake
 from sfu.bind import Bound, bind_all
 from sfu.ice import Address
 from sfu.paths import Dropped, Path, Receiver, Swept, Way, bound_address
@@ -75,8 +76,10 @@ class MediaSockets:
         *,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         most_pending: int = MOST_PENDING,
+        awake: Awake | None = None,
     ) -> None:
         self.clock_ns = clock_ns
+        self.awake = awake or Awake()
         self.dropped = Dropped()
         self.port = port  # the one really bound, once entered
         self.ports: list[Port] = []
@@ -84,6 +87,7 @@ class MediaSockets:
         self._hosts = hosts
         self._most_pending = most_pending
         self._users: dict[str, Receiver] = {}
+        self._sources: dict[bytes, Receiver] = {}  # by SSRC, as it stands in a packet
         self._members: dict[Swept, None] = {}  # a set that keeps its order: oldest first
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -91,7 +95,7 @@ class MediaSockets:
         """Raises ConfigError when an address is not ours or the port is used."""
         bound = await bind_all(self._hosts, self.port)
         self.port = bound.datagrams[0].getsockname()[1]
-        self.listening = Listening((), self.dropped, self._take)
+        self.listening = Listening((), self.dropped, self._take, self.awake)
         self.add(bound)
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_again)
         return self
@@ -156,6 +160,15 @@ class MediaSockets:
     def unregister(self, ufrag: str) -> None:
         self._users.pop(ufrag, None)
 
+    def know_source(self, ssrc: int, receiver: Receiver) -> None:
+        """Media of that SSRC from an address that is nobody's is shown to this receiver: it has the key to tell whether it is its own."""
+        self._sources[ssrc.to_bytes(4, "big")] = receiver
+
+    def forget_source(self, ssrc: int, receiver: Receiver) -> None:
+        """Nothing where another is known by it now."""
+        if self._sources.get(ssrc.to_bytes(4, "big")) is receiver:
+            del self._sources[ssrc.to_bytes(4, "big")]
+
     def sweep(self) -> None:
         """Let every peer look at the clock."""
         now_ns = self.clock_ns()
@@ -172,6 +185,8 @@ class MediaSockets:
         One that comes alone is the rule, and to be told that there is no second costs more than to take it.
         """
         now_ns = self.clock_ns()
+        if now_ns > self.awake.due_ns:
+            self.awake.look()  # before what has waited is taken for new
         crowd = now_ns - port.read_ns < CROWD_NS or port.lonely >= LONELY
         port.read_ns, port.lonely = now_ns, port.lonely + 1
         receive, take = port.socket.recvfrom, self._take
@@ -189,9 +204,9 @@ class MediaSockets:
         """One datagram, over whatever way it came, to its receiver. Per packet: keep it lean."""
         first = datagram[0] if datagram else 255
         if 127 < first < 192:
-            peer = way.peers.get(address)
+            peer = way.peers.get(address) or self._sources.get(datagram[8:12])
             if peer is not None:
-                peer.receive_srtp(datagram, self.clock_ns())
+                peer.receive_srtp(datagram, way, address, self.clock_ns())
             else:
                 self.dropped.unknown_address += 1
         elif first < 4:

@@ -109,6 +109,12 @@ class Lossy:
         """The answer with its candidates led through here."""
         return re.sub(r"(a=candidate:\S+ 1 udp \d+ \S+) \d+ typ", rf"\1 {self.port} typ", answer)
 
+    def rebind(self) -> None:
+        """As a NAT that has forgotten everybody: each client comes from another port from now on; what is sent to the old one is lost."""
+        forgotten, self._upstream = self._upstream, {}
+        for each in forgotten.values():
+            each.close()
+
     def _from_client(self, datagram: bytes, client: Address) -> None:
         self.up.carry(datagram, lambda carried: self._to_server(carried, client))
 

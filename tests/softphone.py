@@ -59,6 +59,8 @@ class Softphone(asyncio.DatagramProtocol):
     """One client: `publish` or `listen`, then `send` or read `received`. Owns its socket, DTLS and HTTP resource."""
 
     role = "controlling"  # what RTCDtlsTransport asks of its transport
+    nominates = True  # with each request, as Chromium does with an end that is ICE-lite
+    through: int | None = None  # the port of a relay on loopback that stands before the server
 
     def __init__(self, http: aiohttp.ClientSession, base_url: str, headers: dict[str, str] | None = None) -> None:
         self.received: list[tuple[int, rtp.RtpPacket]] = []
@@ -122,7 +124,7 @@ class Softphone(asyncio.DatagramProtocol):
     async def _open(self, address: str, port: int) -> "Way":
         """A socket whose datagrams come to `datagram_received`."""
         local = "::1" if ":" in address else "127.0.0.1"
-        loop = asyncio.get_running_loop()
+        loop, port = asyncio.get_running_loop(), self.through or port
         way, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(local, 0), remote_addr=(address, port))
         return way
 
@@ -210,7 +212,8 @@ class Softphone(asyncio.DatagramProtocol):
         request.attributes["USERNAME"] = f"{self._remote[0]}:{self._ufrag}"
         request.attributes["PRIORITY"] = 1845501695
         request.attributes["ICE-CONTROLLING"] = 1
-        request.attributes["USE-CANDIDATE"] = None
+        if self.nominates:
+            request.attributes["USE-CANDIDATE"] = None
         request.add_message_integrity(self._remote[1].encode())
         request.add_fingerprint()
         self._out(bytes(request))

@@ -11,13 +11,14 @@ from aiohttp_session import session_middleware
 
 from db import known_time
 from db.connection import Database
+from sfu.awake import Awake
 from sfu.config import Config
 from web.archive import Archive
 from web.attempts import Attempts
 from web.downloads import DOWNLOADS, Downloads
 from web.failures import failures
 from web.gates import BODY_LIMIT, dress, guard
-from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, CLIENT, COMPANIONS, CONFIG, DB, METRICS, PASSWORDS, READINESS, TRANSCODING
+from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, AWAKE, CLIENT, COMPANIONS, CONFIG, DB, METRICS, PASSWORDS, READINESS, TRANSCODING
 from web.malformed import malformed
 from web.media import media
 from web.operations import Phase, Readiness, drain, own_samples
@@ -47,12 +48,19 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     app = web.Application(middlewares=[dress, failures, guard, session_middleware(storage)], client_max_size=BODY_LIMIT)
     app[CONFIG], app[CLIENT] = config, CLIENT_FOLDER
     app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), Attempts(), Readiness()
+    app[AWAKE] = Awake()
     app[DOWNLOADS] = Downloads()
     app[METRICS] = [own_samples(app)]
     add_routes(app)
-    app.cleanup_ctx.extend([malformed, _database, _passwords, _recordings, media, _companions, rounds, _phases])
+    app.cleanup_ctx.extend([malformed, _awake, _database, _passwords, _recordings, media, _companions, rounds, _phases])
     app.on_shutdown.append(drain)
     return app
+
+
+async def _awake(app: web.Application) -> AsyncIterator[None]:
+    """What tells a silence from a standstill: first, for whatever is opened later may judge one."""
+    with app[AWAKE]:
+        yield
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:

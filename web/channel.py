@@ -10,6 +10,7 @@ from typing import Any, Self
 from aiohttp import WSMessage, WSMsgType, web
 
 from web.bodies import strict_json
+from web.keys import AWAKE
 from web.pace import Pace
 
 MESSAGE_LIMIT = 64 * 1024
@@ -46,6 +47,7 @@ class Channel:
         self._code: int | None = None
         self._loop = asyncio.get_running_loop()
         self._heard = self._loop.time()
+        self._awake = request.app[AWAKE]
         self._beat: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[None] | None = None
         self._reading: asyncio.Timeout | None = None  # while a frame is waited for
@@ -179,7 +181,8 @@ class Channel:
         return self._code is not None
 
     def _heartbeat(self) -> None:
-        silent_s = self._loop.time() - self._heard
+        awake_s = self._awake.look() / 1e9
+        silent_s = self._loop.time() - max(self._heard, awake_s)
         if silent_s >= DEAD_S:
             if self._code is not None:
                 self._cut()  # told to close a while ago, and the close did not get through

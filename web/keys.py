@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiohttp import web
 
 from db.connection import Database
+from sfu.awake import Awake
 from sfu.config import Config
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Air(Protocol):
 
 
 CONFIG = web.AppKey("CONFIG", Config)
+AWAKE = web.AppKey("AWAKE", Awake)
 DB = web.AppKey("DB", Database)
 SWITCHBOARD: web.AppKey["Switchboard"] = web.AppKey("SWITCHBOARD")
 DENOISERS: web.AppKey["Denoisers"] = web.AppKey("DENOISERS")

@@ -22,7 +22,7 @@ from web.announced import Announced
 from web.checkup import Checkups
 from web.denoisers import Denoisers
 from web.device import device_of
-from web.keys import ANNOUNCED, ARCHIVE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
+from web.keys import ANNOUNCED, ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
 from web.known_names import KnownNames
 from web.operations import Sample
 from web.presence import Presence
@@ -37,12 +37,12 @@ async def media(app: web.Application) -> AsyncIterator[None]:
     """Cleanup context: everything that moves, keeps or cleans sound."""
     config: Config = app[CONFIG]
     async with AsyncExitStack() as opening:
-        sockets = await opening.enter_async_context(MediaSockets(config.rtc.host, config.rtc.port))
+        sockets = await opening.enter_async_context(MediaSockets(config.rtc.host, config.rtc.port, awake=app[AWAKE]))
         known = KnownNames(config.storage.path / KNOWN_NAMES)
         announced = await opening.enter_async_context(Announced(config.rtc.announce, config.http.public_url, known))
         await opening.enter_async_context(AddressFollower(sockets, config.rtc.host, announced.ask_again))
         app[ANNOUNCED] = announced
-        nursing = await opening.enter_async_context(Nursing(config.worker.share))
+        nursing = await opening.enter_async_context(Nursing(config.worker.share, app[AWAKE]))
         warming = await opening.enter_async_context(Warming(nursing))
         models = Models(
             config.models.path,
@@ -67,7 +67,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
         app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, lambda: sockets.protocols))
-        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], ledger=ledger)
+        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], ledger=ledger, awake=app[AWAKE])
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))
         parts.news = app[PRESENCE] = Presence(switchboard)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from sfu.errors import Refused
+from web.keys import AWAKE
 
 HEAD_S = 150.0  # from one answer, or the connection, to the next request's whole head; aiohttp's own hour invites collectors
 BODY_S = 20.0  # for a body, which has at most 64 KiB
@@ -23,7 +24,7 @@ class TooSlow(Refused):
 async def body_of(request: web.Request) -> bytes:
     """The whole body. Raises TooSlow; HTTPRequestEntityTooLarge above the application's limit. aiohttp then closes the connection."""
     try:
-        async with asyncio.timeout(BODY_S):
+        async with request.app[AWAKE].timeout(BODY_S):
             return await request.read()
     except TimeoutError:
         raise TooSlow from None

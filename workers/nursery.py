@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from workers.bell import Bell
 from workers.errors import WorkerFailed
-from workers.remote import Worker
+from workers.remote import Timeout, Worker
 from workers.ring import Ring
 
 __all__ = ["Nursery", "Worker"]
@@ -32,15 +32,18 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM
 class Nursery:
     """A process that has denoisers loaded. Owns the process and its socket; when it dies, `gone` tells, and it stays dead."""
 
-    def __init__(self, share: int = 1, refused: Collection[str] = (), patience_s: float = ANSWER_S) -> None:
+    def __init__(
+        self, share: int = 1, refused: Collection[str] = (), patience_s: float = ANSWER_S, timeout: Timeout = asyncio.timeout
+    ) -> None:
         """share: the most voices that one worker process serves; one that cannot be forked serves all.
 
         refused: denoisers that are not to be loaded, for they kill.
-        patience_s: a nursery that has not answered for so long hangs, and is killed.
+        patience_s: a nursery that has not answered for so long hangs, and is killed.   timeout: as asyncio's; how that is counted.
         """
         self.last_asked: str | None = None  # the denoiser that it was busy with when it died, if any
         self._share = share
         self._patience_s = patience_s
+        self._timeout = timeout
         self._refused = refused
         self._busy_with: dict[int, str] = {}
         self.gone = asyncio.Event()
@@ -126,7 +129,9 @@ class Nursery:
             raise
         finally:
             far.close()
-        return Worker(answer["pid"], pidfds[0] if pidfds else None, near, shared=answer["shared"], loading=answer["loading"])
+        return Worker(
+            answer["pid"], pidfds[0] if pidfds else None, near, shared=answer["shared"], loading=answer["loading"], timeout=self._timeout
+        )
 
     async def _ask(
         self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = (), **more: object
@@ -145,7 +150,7 @@ class Nursery:
         self._busy_with[ask] = denoiser
         asked = self._asked[ask] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with self._timeout(self._patience_s):
                 answer, pidfds = await _received(asked)
         except TimeoutError:
             self._kill()

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 
 from workers.control import ControlError, Failed, Lines, Message, Ready, dump, parse
 from workers.errors import WorkerFailed
@@ -20,6 +20,9 @@ _SHARED: _Ways = ((_HUNG_S, signal.SIGKILL), (_DEAD_S, None))  # the others in i
 _NOT_YET: _Ways = ((_HUNG_S, None),)  # it loads, or the nursery has its hands full: others wait for it, and it owes nobody anything
 
 
+Timeout = Callable[[float], AbstractAsyncContextManager[object]]
+
+
 class Worker:
     """Owns the server's end of the control line and, where the system has them, a pidfd. States: living, then gone for ever.
 
@@ -27,11 +30,22 @@ class Worker:
     Nothing here blocks the loop.
     """
 
-    def __init__(self, pid: int, pidfd: int | None, line: socket.socket, *, shared: bool = False, loading: bool = False) -> None:
-        """shared: other voices may be in that process. loading: it has its denoiser still to load, which may take long."""
+    def __init__(
+        self,
+        pid: int,
+        pidfd: int | None,
+        line: socket.socket,
+        *,
+        shared: bool = False,
+        loading: bool = False,
+        timeout: Timeout = asyncio.timeout,
+    ) -> None:
+        """shared: other voices may be in that process. loading: it has its denoiser still to load, which may take long.
+        timeout: as asyncio's; how the time until it is ready is counted."""
         self.pid = pid
         self.loading = loading
         self._shared = shared
+        self._timeout = timeout
         self.gone = asyncio.Event()
         self._pidfd = pidfd
         self._line = line
@@ -59,7 +73,9 @@ class Worker:
 
         One that loads for longer is killed, with all who wait for it: they might relieve each other before it for ever.
         """
-        await asyncio.wait({self._ready}, timeout=timeout_s)
+        with suppress(TimeoutError):
+            async with self._timeout(timeout_s):
+                await asyncio.wait({self._ready})
         if not self._ready.done():
             self._fail(f"worker {self.pid} was not ready within {timeout_s} s", "not_ready")
             if self.loading:

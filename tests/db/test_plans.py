@@ -60,7 +60,6 @@ QUESTIONS: tuple[tuple[Callable[..., Any], *tuple[Any, ...]], ...] = (
     (recordings.gone, [1, 2]),
     (trash.find, 1),
     (trash.remove_of, 2),
-    (trash.discarded,),
     (trash.forget, ["recordings/7"]),
     (companions.open_session, "s1", 1, "remote", "digest", 8),
     (companions.find, "s1"),

@@ -43,6 +43,18 @@ def test_use_candidate_nominates() -> None:
     assert reply is not None and reply.nominated
 
 
+def test_a_request_is_told_from_its_repetition() -> None:
+    """By the transaction, of the last few thousand, whichever way they were answered."""
+    end = ice.IceLite("them")
+    first, later = request(end), request(end)
+    assert [ask(end, each).repeated for each in (first, later, first, later)] == [False, False, True, True]  # type: ignore[union-attr]
+    third = request(end)
+    assert end.again(bytes(third), THERE) is not None and ask(end, third).repeated  # type: ignore[union-attr]
+    for _ in range(ice.MOST_REMEMBERED):
+        assert end.again(bytes(request(end)), THERE) is not None
+    assert not ask(end, first).repeated  # type: ignore[union-attr]
+
+
 def test_who_thinks_it_is_controlled_is_told_otherwise() -> None:
     """A lite end never takes control: 487, signed, and it is no consent."""
     end = ice.IceLite("them")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from sfu import red, rtcp
+from sfu.awake import SETTLES_NS, Awake
 from sfu.ingest import Ingest
 from sfu.order import BRIEF_NS, SPAN, Order
 from sfu.rtp import RtpPacket
@@ -33,12 +34,12 @@ class Timer:
 class Rig:
     """An ingest on a clock that only `at` moves; timers ring as it passes them."""
 
-    def __init__(self, nack: bool = True, red_pt: int | None = RED, reorder_ms: int = 40) -> None:
+    def __init__(self, nack: bool = True, red_pt: int | None = RED, reorder_ms: int = 40, awake: Awake | None = None) -> None:
         self.now_ns = 1
         self.out: list[Packet] = []
         self.told: list[rtcp.Rtcp] = []
         self.timers: list[Timer] = []
-        self.ingest = Ingest(reorder_ms, self.out.append, lambda: self.now_ns, self._call_at)
+        self.ingest = Ingest(reorder_ms, self.out.append, lambda: self.now_ns, self._call_at, awake)
         self.audio = Audio("0", OPUS, red_pt=red_pt, nack=nack, more_opus=(OTHER,))
         self.attach()
 
@@ -94,6 +95,27 @@ class Rig:
 
     def reports(self) -> list[rtcp.Report]:
         return [report for packet in self.told if isinstance(packet, rtcp.ReceiverReport) for report in packet.reports]
+
+
+def test_what_waited_through_a_standstill_is_not_heard_late() -> None:
+    """Of 20 s in the sockets the last 200 ms are heard, at their own time, and nothing before is asked for again; then all is as ever."""
+    awake = Awake()
+    rig = Rig(awake=awake)
+    for n in range(50):
+        rig.send(n)
+    rig.at(20_980)
+    awake.since_ns, awake.settled_ns = rig.now_ns, rig.now_ns + SETTLES_NS
+    for n in range(50, 1050):
+        rig.send(n, 20_980)
+    rig.send(1050, 21_000)
+    kept = rig.sent[50:]
+    assert kept == list(range(1051 - len(kept), 1051)) and 8 <= len(kept) <= 12
+    assert rig.times == [960 * n for n in rig.sent] and rig.numbers == list(range(len(rig.sent)))
+    assert rig.ingest.stale == rig.ingest.dropped == 1001 - len(kept) == rig.ingest.losses()["stale"]
+    assert not rig.nacks() and rig.ingest.lost == 0
+    for n in range(1051, 1300):
+        rig.send(n)
+    assert rig.sent[-1] == 1299 and rig.ingest.stale == 1001 - len(kept)
 
 
 # order

@@ -14,18 +14,19 @@ from fractions import Fraction
 import av
 import pytest
 from aioice import stun
-from aiortc import RTCCertificate, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sfu import dtls, rtcp, rtp, sdp
+from sfu import dtls, rtcp, rtp, sdp, udp
 from sfu.dtls import MOST_SOURCES
 from sfu.errors import BadOffer
 from sfu.ledger import Ledger
 from sfu.offer import parse_offer
-from sfu.peer import Peer, make_peer
+from sfu.peer import SILENT_S, Peer, make_peer
+from sfu.reach import SUCCEEDED_NS
 from sfu.transport import REASONS
 from sfu.udp import MediaSockets
 from tests import softphone
@@ -264,6 +265,7 @@ async def test_media_that_overtakes_the_keys_is_heard(sockets: MediaSockets) -> 
         await phone.connect(phone.certificate)
         for sequence in range(40):
             phone.send(sequence, sequence, b"early")
+        sockets.ports[0].lonely = udp.LONELY  # however slowly this came about, it is a crowd
         sockets._read(sockets.ports[0])  # the handshake's last flight and the media behind it, in one go
         assert not peer.up
         await until(lambda: peer.up)
@@ -319,6 +321,31 @@ async def test_a_silent_peer_is_reaped(sockets: MediaSockets, clock: Clock) -> N
         assert gone == ["silent"] and not peer.up
 
 
+async def test_a_standstill_is_no_silence(sockets: MediaSockets, clock: Clock) -> None:
+    """Of a peer that is up nor of one on its way; from its end on the time is counted anew, and the path in use is read first."""
+    async with call(sockets, "subscribe") as (peer, phone), Phone() as newcomer:
+        waiting = answer(sockets, newcomer, "subscribe")
+        gone: list[str] = []
+        peer.on_gone = waiting.on_gone = gone.append
+        await phone.stop_asking()
+        old = peer.address
+        phone.nominates = False
+        clock.ahead_s += 100
+        sockets.awake.since_ns = clock()
+        await phone.move()
+        phone.ask()
+        await until(lambda: len(sockets.ports[0].peers) == 2)
+        sockets.sweep()
+        assert peer.up and waiting.pending and peer.address == old and not gone
+        clock.ahead_s += SUCCEEDED_NS / 1e9
+        sockets.sweep()
+        assert peer.address == phone.local
+        clock.ahead_s += SILENT_S
+        sockets.sweep()
+        assert sorted(gone) == ["failed", "silent"]
+        await waiting.close()
+
+
 async def test_a_peer_that_never_comes_has_failed(sockets: MediaSockets, clock: Clock) -> None:
     """10 s without a Binding request, or 10 s more without keys."""
     async with Phone() as absent, Phone() as mute:
@@ -340,6 +367,38 @@ async def test_a_peer_that_never_comes_has_failed(sockets: MediaSockets, clock: 
         await asyncio.gather(connecting, return_exceptions=True)
         for peer in peers:
             await peer.close()
+
+
+@pytest.mark.parametrize(
+    ("offered", "right"),
+    [
+        (["other sha-256", "sha-256"], True),
+        (["sha-256", "other sha-256"], True),
+        (["sha-384"], True),
+        (["sha-512"], True),
+        (["sha-1", "sha-256"], True),
+        (["sha-512", "sha-256"], True),
+        (["other sha-256", "other sha-256"], False),
+        (["other sha-256", "sha-512"], False),
+        (["other sha-512"], False),
+    ],
+)
+async def test_one_fingerprint_of_the_best_hash_has_to_match(sockets: MediaSockets, offered: list[str], right: bool) -> None:
+    """Those of a client's other certificates do no harm, and those of a hash that is not looked at no good (RFC 8122)."""
+    async with Phone() as phone:
+        digests = {f"other {each.algorithm}": each for each in RTCCertificate.generateCertificate().getFingerprints()}
+        digests |= {each.algorithm: each for each in phone.certificate.getFingerprints()}
+        digests["sha-1"] = RTCDtlsFingerprint("sha-1", ":".join(["AB"] * 20))
+        lines = [f"a=fingerprint:{digests[each].algorithm} {digests[each].value}\r\n" for each in offered]
+        text = re.sub(r"a=fingerprint:.*\r\n", "".join(lines), phone.offer("publish"))
+        peer = make_peer(sockets, CERTIFICATE, parse_offer(text, "publish"), "publish")
+        phone.answer = peer.answer
+        gone: list[str] = []
+        peer.on_gone = gone.append
+        await phone.connect(phone.certificate)
+        await until(lambda: peer.up or gone)
+        assert peer.up is right
+        await peer.close()
 
 
 async def test_a_wrong_fingerprint_fails(sockets: MediaSockets) -> None:
@@ -413,6 +472,61 @@ async def test_a_listener_that_moves_is_followed(sockets: MediaSockets) -> None:
         assert moved == [phone.local] and peer.address == phone.local
         peer.send_rtp(rtp.build(softphone.OPUS, 1, 2, 3, b"still there"))
         await until(lambda: phone.received)
+
+
+async def test_a_listener_whose_port_changes_is_followed(sockets: MediaSockets, clock: Clock) -> None:
+    """Without a nomination: to where its requests and reports come from, once the old port is silent; what is sent again moves nothing."""
+    async with call(sockets, "subscribe") as (peer, phone):
+        moved: list[object] = []
+        peer.on_moved = lambda: moved.append(peer.address)
+        await phone.stop_asking()
+        phone.nominates, recorded = False, []
+        phone.lossy = lambda datagram: recorded.append(datagram) or False  # type: ignore[func-returns-value]
+        phone.ask()
+        report = phone.protected_rtcp(rtcp.build_receiver_report(1) + rtcp.build_cname(1, "ear"))
+        phone.raw(report)
+        reports: list[object] = []
+        peer.on_rtcp = reports.append
+        await until(lambda: reports)
+        old, before_ns = peer.address, peer.last_heard_ns
+        clock.ahead_s += 10
+        await phone.move()
+        for datagram in recorded[:2]:  # by whoever has seen them
+            phone.raw(datagram)
+        await until(lambda: peer.counters.forged_stun)
+        assert peer.address == old and peer.last_heard_ns == before_ns and len(sockets.ports[0].peers) == 1
+        phone.ask()
+        await until(lambda: moved)
+        phone.raw(report)
+        await until(lambda: peer.transport.replayed)
+        assert moved == [phone.local] and peer.address == phone.local
+
+
+async def test_a_broadcaster_whose_port_changes_is_known_by_its_media(sockets: MediaSockets) -> None:
+    """From its first packet at another port on it is heard and answered there, before any request of it; others' packets are not."""
+    async with call(sockets, "publish") as (peer, phone):
+        heard: list[int] = []
+        peer.on_rtp = lambda packet, arrival_ns: heard.append(packet.sequence)
+        phone.send(1, 0, b"voice")
+        await until(lambda: heard == [1])
+        await phone.stop_asking()
+        again = phone.protected(rtp.build(softphone.OPUS, 2, 960, phone.ssrc, b"voice"))
+        phone.raw(again)
+        await until(lambda: heard == [1, 2])
+        await phone.move()
+        phone.raw(again)
+        phone.raw(again[:2] + b"\0\x09" + again[4:8] + phone.ssrc.to_bytes(4, "big") + bytes(60))
+        await until(lambda: peer.transport.replayed == peer.transport.forged == 1)
+        assert peer.address != phone.local and len(sockets.ports[0].peers) == 1
+        phone.send(3, 1920, b"voice")
+        await until(lambda: heard == [1, 2, 3])
+        assert peer.address == phone.local
+        peer.send_rtcp(rtcp.build_receiver_report(1) + rtcp.build_cname(1, "us"))
+        await until(lambda: phone.rtcp)
+        await peer.close()
+        phone.send(4, 2880, b"voice")
+        unknown = sockets.dropped.unknown_address
+        await until(lambda: sockets.dropped.unknown_address > unknown)
 
 
 async def test_only_so_many_addresses_are_listened_to(sockets: MediaSockets) -> None:

@@ -3,9 +3,15 @@
 import asyncio
 import re
 import socket
+from collections.abc import AsyncIterator
 
 import pytest
+from aioice import stun
 
+from sfu import ice
+from sfu.paths import Path
+from sfu.reach import SILENT_NS, SUCCEEDED_NS, Reach
+from sfu.udp import MediaSockets
 from tests.people import friends
 from tests.roaming import Roamer
 from tests.sound import encode
@@ -14,6 +20,92 @@ from tests.spoken import sound_of
 
 def offered(answer: str, protocol: str) -> list[str]:
     return re.findall(rf"a=candidate:\S+ 1 {protocol} \d+ (\S+) \d+ typ host", answer)
+
+
+class Nobody:
+    """Whom the sockets know the addresses as."""
+
+    def receive_stun(self, *_: object) -> None: ...
+
+    def receive_consent(self, *_: object) -> bool:
+        return False
+
+    def receive_dtls(self, *_: object) -> None: ...
+
+    def receive_srtp(self, *_: object) -> None: ...
+
+
+class Here:
+    """One peer's reach, real sockets, and requests to it from wherever a test says, at whatever time."""
+
+    def __init__(self, sockets: MediaSockets) -> None:
+        self.reach = Reach(sockets, Nobody(), "them")
+        self.paths = {
+            name: Path(sockets.ports[at], ("127.0.0.1", 1000 + ord(name))) for at, name in ((0, "a"), (0, "b"), (0, "c"), (1, "d"))
+        }
+        self.last: dict[str, bytes] = {}
+
+    def do(self, seconds: float, what: str, name: str = "") -> str:
+        """ask, nominate, media (which is followed), reports (which are not), look; replay: x>y, the last request from x again, from y.
+        The name of the path in use."""
+        now_ns, at_once = int(seconds * 1e9), what == "media"
+        if what == "look":
+            self.reach.look(now_ns)
+        elif what in ("media", "reports"):
+            self.reach.heard(self.paths[name], now_ns, at_once)
+        else:
+            source, _, name = name.rpartition(">")
+            datagram = self.last[source] if source else self._request(what == "nominate")
+            self.last[source or name] = datagram
+            self.reach.asked(ice.parse_request(datagram), self.paths[name], now_ns)
+        return next(key for key, path in self.paths.items() if path == self.reach.path)
+
+    def _request(self, nominate: bool) -> bytes:
+        ours = self.reach.credentials
+        message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes={"USERNAME": f"{ours.ufrag}:them"})
+        if nominate:
+            message.attributes["USE-CANDIDATE"] = None
+        message.add_message_integrity(ours.password.encode())
+        message.add_fingerprint()
+        return bytes(message)
+
+
+@pytest.fixture
+async def here() -> AsyncIterator[Here]:
+    async with MediaSockets(["127.0.0.1", "127.0.0.2"], 0) as sockets:
+        made = Here(sockets)
+        yield made
+        made.reach.close()
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param("0 ask a a, 5 ask a a, 7 ask b a, 8.1 ask b b, 13 ask b b", id="a NAT gives out another port"),
+        pytest.param("0 ask a a, 1 reports a a, 4.2 ask b b", id="the first request from there comes late"),
+        pytest.param("0 ask a a, 5 ask a a, 7 ask b a, 7.5 look - a, 8.1 look - b", id="nothing more has to come from there"),
+        pytest.param(
+            "0 ask a a, 5 ask a a, 7 ask b a, 7.1 reports a a, 9 look - a, 11 reports b a, 13.7 look - b", id="there is news from before"
+        ),
+        pytest.param(
+            "0 ask a a, 0.2 ask b a, 0.4 ask a a, 5 ask b a, 6 ask a a, 9 ask b a, 12 ask a a, 15 ask b a", id="two that live, in use"
+        ),
+        pytest.param("0 ask a a, 3.5 ask b b, 6 ask a b, 8 ask b b, 12 ask a b, 13.9 ask b b", id="two that live, the later in use"),
+        pytest.param("0 ask a a, 1 ask b a, 2 nominate b b, 2.1 ask a b, 2.2 nominate a a", id="nominated is at once"),
+        pytest.param("0 nominate a a, 2 replay a>b a, 9 replay a>b a, 9.1 look - a, 10 ask a a", id="recorded and sent again"),
+        pytest.param("0 nominate a a, 1 nominate b b, 2 replay a>c b, 9 replay b>a b, 9.5 look - b", id="again from where it has been"),
+        pytest.param("0 ask a a, 1 ask b a, 1.1 reports a a, 5 reports b a, 7.7 reports b b, 20 media a a", id="reports"),
+        pytest.param("0 ask a a, 1 media b b, 1.02 media b b, 1.04 media a a, 1.06 media b b, 2 ask a b", id="media is followed at once"),
+        pytest.param("0 ask a a, 1 ask d a, 4.1 ask d d", id="another socket of ours"),
+        pytest.param("0 ask a a, 4 ask b b, 5 ask b b, 6 ask a b, 11.4 ask a b, 11.6 ask a a", id="back to the first"),
+    ],
+)
+async def test_where_a_peer_is_sent_to(here: Here, story: str) -> None:
+    """After each event, at its second: the path in use."""
+    assert (SILENT_NS, SUCCEEDED_NS) == (6_500_000_000, 3_000_000_000)
+    for step in story.split(", "):
+        seconds, what, name, used = step.split()
+        assert here.do(float(seconds), what, name) == used, step
 
 
 async def test_announced_names_and_several_addresses(server) -> None:

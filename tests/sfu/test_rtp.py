@@ -41,6 +41,8 @@ def test_packets_of_another_implementation_are_read() -> None:
         (0xBEDE, b"\x00\x00\x10\x1e", b"\x1e"),
         (0xBEDE, b"\x21ab\x10\x1e", b"\x1e"),
         (0xBEDE, b"\xf0\x00\x10\x1e", None),
+        (0xBEDE, b"\x01ab\x10\x1e", None),
+        (0xBEDE, b"\x10\x1e\x03ab\x00", b"\x1e"),
         (0xBEDE, b"\x1f\x1e\x00\x00", None),
         (0x1000, b"\x01\x01\x1e\x00", b"\x1e"),
         (0x1000, b"\x02\x00\x01\x01\x1e", b"\x1e"),
@@ -49,7 +51,7 @@ def test_packets_of_another_implementation_are_read() -> None:
     ],
 )
 def test_extensions_are_found_in_both_forms(profile: int, value: bytes, found: bytes | None) -> None:
-    """One-byte and two-byte forms, padding between elements, the reserved id and cut values."""
+    """One-byte and two-byte forms, padding between elements, padding that claims a length, the reserved id and cut values."""
     assert rtp.find_extension(profile, value, 1) == found
 
 

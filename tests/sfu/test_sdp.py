@@ -209,6 +209,85 @@ def test_a_terse_client_is_understood() -> None:
     assert "a=setup:active" in build_answer(offer, "publish", local(), OURS)
 
 
+@pytest.mark.parametrize("around", [("\ufeff", ""), ("", "\0"), ("", " \r\n"), ("\r\n \t\r\n", "\r\n\0\r\n"), ("\t", "")])
+def test_what_stands_around_an_offer_has_no_meaning(around: tuple[str, str]) -> None:
+    """A byte order mark, a NUL behind, lines of blanks, and an indented text are read as if they were not there."""
+    before, behind = around
+    assert parse_offer(before + CHROMIUM + behind, "publish") == parse_offer(CHROMIUM, "publish")
+    assert parse_fragment(before + "a=ice-ufrag:EsAw\r\n" + behind).ufrag == "EsAw"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("\r\n", "\n"),
+        ("\r\n", "\r"),
+        ("\r\n", "\r\r\n"),
+        ("\r\n", " \t\r\n"),
+        ("\r\n", "\r\n  "),
+        ("a=rtpmap:111 opus", "a=rtpmap:111\topus"),
+        ("a=rtpmap:111 opus", "a=rtpmap: 111  OPUS"),
+        ("a=fmtp:111 minptime", "a=fmtp:111  minptime"),
+        ("SAVPF 111 63", "SAVPF  111\t63"),
+        ("fingerprint:sha-256 ", "fingerprint: SHA-256\t"),
+        ("AB:AB", "ab:Ab"),
+        ("setup:actpass", "setup:ActPass"),
+        ("a=extmap-allow-mixed", "a=extmap-allow-mixed\r\na=\r\na=:\r\nb=AS:64\r\nx=what\r\na=crypto:1 x inline:y"),
+    ],
+)
+def test_the_same_in_other_spelling_is_the_same(old: str, new: str) -> None:
+    """Other line ends, blanks, tabs and capitals, and lines that mean nothing to us."""
+    assert old in CHROMIUM and parse_offer(CHROMIUM.replace(old, new), "publish") == parse_offer(CHROMIUM, "publish")
+
+
+@pytest.mark.parametrize("name", ["opus/48000/2", "opus/48000", "opus/48000/1", "OPUS/48000"])
+def test_opus_is_opus_however_many_channels_are_written(name: str) -> None:
+    """The client is answered in its own words, since it may look for just those; RED alike."""
+    text = CHROMIUM.replace("opus/48000/2", name).replace("red/48000/2", "red/48000")
+    offer = parse_offer(text, "publish", red=True)
+    assert (offer.audio.opus_pt, offer.audio.red_pt) == (111, 63)
+    answer = build_answer(offer, "publish", local(), OURS)
+    assert f"a=rtpmap:111 {name.lower()}\r\n" in answer and "a=rtpmap:63 red/48000\r\n" in answer
+
+
+def test_sections_of_kinds_yet_unknown_are_refused_alone() -> None:
+    """Whatever else an offer may have in it, the voice is taken."""
+    offer = parse_offer(CHROMIUM.replace("m=video", "m=smell"), "publish")
+    assert "\r\nm=smell 0 UDP/TLS/RTP/SAVPF 96 97\r\n" in build_answer(offer, "publish", local(), OURS)
+
+
+def test_the_session_speaks_for_its_sections() -> None:
+    """Direction, header extensions and all of the transport may stand before the first section."""
+    moved = ("a=sendonly", "a=setup", "a=rtcp-mux", "a=extmap:", "a=ice-", "a=fingerprint")
+    head, _, section = CHROMIUM[: CHROMIUM.index("m=video")].partition("m=audio")
+    lines = section.splitlines(keepends=True)
+    up = "".join(line for line in lines if line.startswith(moved))
+    text = f"{head}{up}m=audio{''.join(line for line in lines if not line.startswith(moved))}"
+    assert parse_offer(text, "publish") == parse_offer(f"{head}m=audio{section}", "publish")
+    with pytest.raises(BadOffer, match="does not send"):
+        parse_offer(text.replace("a=sendonly", "a=recvonly"), "publish")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("a=rtcp-mux", "rtcp-mux", "line 23, 'rtcp-mux', is not of the form"),
+        ("m=video 9", "m=video", "'m=video UDP/TLS/RTP/SAVPF 96 97' is not of the form"),
+        ("setup:actpass", "setup:holdconn", "'a=setup:holdconn' is none of"),
+        ("AB:AB:AB", "AB:XY:AB", "'a=fingerprint:sha-256 AB:XY"),
+        ("a=mid:0", "a=mid:a b", "'a=mid:a b' is not a token"),
+        ("ufrag:wLpZ", "ufrag:w", "'a=ice-ufrag:w' is not well-formed"),
+        ("v=0", '{"type": "offer"}', "line 1, .*type.* is not of the form"),
+        ("v=0", "v=1", "but with 'v=1'"),
+    ],
+)
+def test_an_error_names_the_line(old: str, new: str, said: str) -> None:
+    """Who has written an offer by hand is told where to look."""
+    assert old in CHROMIUM
+    with pytest.raises(BadOffer, match=said):
+        parse_offer(CHROMIUM.replace(old, new, 1), "publish")
+
+
 def test_no_mid_and_no_bundle_is_answered_alike() -> None:
     """A client of one section may leave both out."""
     text = "".join(line + "\n" for line in PLAIN.splitlines() if not line.startswith(("a=group", "a=mid")))
@@ -241,7 +320,8 @@ a=rtpmap:7 opus/48000/2
         CHROMIUM.replace("opus", "speex"),
         CHROMIUM.replace("111 63", "63"),
         CHROMIUM.replace("m=audio 9", "m=audio 0"),
-        CHROMIUM.replace("opus/48000/2", "opus/48000"),
+        CHROMIUM.replace("opus/48000/2", "opus/44100/2"),
+        CHROMIUM.replace("opus/48000/2", "opus/48000/6"),
         CHROMIUM[: CHROMIUM.index("m=audio")],
     ],
 )
@@ -269,7 +349,8 @@ def test_without_opus_there_is_nothing_to_talk_about(text: str) -> None:
         CHROMIUM.replace("a=fingerprint", "a=finger"),
         CHROMIUM.replace("a=mid:0", "a=mid:a b"),
         CHROMIUM.replace("m=audio 9", "m=audio nine"),
-        CHROMIUM.replace("m=video", "m=smell"),
+        CHROMIUM.replace("m=video 9", "m=9"),
+        CHROMIUM.replace("m=video 9", "m=video"),
         CHROMIUM.replace("v=0", "v=1"),
         CHROMIUM + "m=video 9 x 1\r\n" * 64,
         CHROMIUM.replace("a=rtcp-mux", "rtcp-mux"),

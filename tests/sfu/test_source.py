@@ -106,6 +106,17 @@ async def test_who_is_not_heard_has_left(air: Air) -> None:
     assert air.told == [Wish(), "left"] and not peer.closed
 
 
+async def test_a_standstill_is_nobodys_silence(air: Air) -> None:
+    """Of who speaks, of an offer without media and of a reservation: each is judged by the time since its end."""
+    peer, silent = air.offer(), air.offer()
+    speak(peer)
+    heard_s = peer.last_heard_ns / 1e9
+    air.source.look(heard_s + 100, awake_s=heard_s + 99)
+    assert air.told == [Wish()] and not air.forgotten
+    air.source.look(heard_s + 99 + NO_MEDIA_S + 0.1, awake_s=heard_s + 99)
+    assert air.told[-1] == "left" and air.forgotten == [silent.id]
+
+
 async def test_of_many_takeovers_the_last_are_remembered(air: Air) -> None:
     """Each closes the one before; the resources of so many answer to DELETE, older ones are forgotten."""
     peers: list[Peer] = []

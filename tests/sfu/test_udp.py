@@ -36,7 +36,7 @@ class Ear:
     def receive_dtls(self, datagram: bytes) -> None:
         self.dtls.append(datagram)
 
-    def receive_srtp(self, datagram: bytes, arrival_ns: int) -> None:
+    def receive_srtp(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> None:
         self.srtp.append(datagram)
 
     def sweep(self, now_ns: int) -> None:
