@@ -46,6 +46,7 @@ class Broadcast:
         self.title = ""
         self.state = State.WAITING
         self.since: datetime | None = None
+        self.muted = False
         self.over = asyncio.Event()
         self.recording: int | None = None  # known for good after the end
         self.ssrc = ssrc
@@ -150,6 +151,12 @@ class Broadcast:
         if self.state is State.LIVE:
             self._parked_at = time.monotonic()
             self._move(Event.LEFT)
+
+    def mute(self, muted: bool) -> None:
+        """Whoever sends, now or later: while muted, ingest lets no sound through. Only `False` lifts it."""
+        self.muted = muted
+        self.ingest.mute(muted)
+        self._changed()
 
     def retitle(self, title: str) -> None:
         """Who listens sees it at once. The recording has its own, in its row."""

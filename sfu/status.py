@@ -44,6 +44,7 @@ def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, 
             "lost": broadcast.ingest.lost,
             "concealed": worker.concealed,
         },
+        "muted": broadcast.muted,
         "recording": {"id": broadcast.taping.recording, "failed": broadcast.taping.failed},
     }
 
@@ -69,6 +70,7 @@ def _silent(username: str, catalogue: Catalogue, state: str) -> dict[str, object
             "fanout": nothing,
         },
         "loss": {"received": 0, "lost": 0, "concealed": 0},
+        "muted": False,
         "recording": {"id": None, "failed": None},
     }
 

@@ -20,6 +20,19 @@ async def denoise(request: web.Request) -> web.Response:
     return web.json_response(switchboard.status(user.username, names=True))
 
 
+async def mute(request: web.Request) -> web.Response:
+    """Enforced here, whatever client sends: only this lifts it, no takeover and no restart."""
+    user = await current_user(request, scope="publish")
+    body = await json_of(request)
+    errors = {name: "is no field of this" for name in body.keys() - {"muted"}}
+    if not isinstance(body.get("muted"), bool):
+        errors["muted"] = "true or false"
+    if errors:
+        raise BadRequest(errors)
+    request.app[SWITCHBOARD].own(user.username).mute(body["muted"])
+    return web.Response(status=204)
+
+
 async def stop(request: web.Request) -> web.Response:
     user = await current_user(request)
     return web.json_response({"recording": await request.app[SWITCHBOARD].stop(user.username)})

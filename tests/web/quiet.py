@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from aiohttp import web
 
@@ -34,6 +34,7 @@ class Quiet:
             "denoise": {"enabled": True, "denoiser": None, "state": "off", "reason": None, "strength_db": None},
             "latency_ms": {"algorithmic": 0, "ingest": NO_TIME, "worker": NO_TIME, "fanout": NO_TIME},
             "loss": {"received": 0, "lost": 0, "concealed": 0},
+            "muted": False,
             "recording": {"id": None, "failed": None},
         }
 
@@ -42,6 +43,9 @@ class Quiet:
 
     def hand_over(self, grant: str, successor: str) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def own(self, username: str) -> NoReturn:
+        raise NotLive(conflict=True)
 
     async def stop(self, username: str) -> int | None:
         raise NotLive(conflict=True)

@@ -27,6 +27,17 @@ async def test_a_bad_change_is_refused(house: House, body: bytes) -> None:
     assert (await alice.raw("POST", "/api/stream/denoise", data=body)).status == 422
 
 
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"muted": 1}', b'{"muted": null}', b'{"muted": "true"}', b'{"muted": true, "for_s": 5}', b"[true]", b"muted"]
+)
+async def test_mute_takes_a_boolean_and_nothing_else(house: House, body: bytes) -> None:
+    """A missing, odd or unknown field is 422; a good one of somebody who is not live 409."""
+    alice = await house.user("alice")
+    assert (await alice.raw("POST", "/api/stream/mute", data=body)).status == 422
+    assert (await alice.ask("POST", "/api/stream/mute", {"muted": True}))[1]["code"] == "not_live"
+    assert (await alice.ask("GET", "/api/stream/status/alice"))[1]["muted"] is False
+
+
 @pytest.mark.parametrize("query", ["title=%00", "title=" + "x" * 201, "denoise=2", "record=maybe"])
 async def test_a_bad_wish_is_refused(house: House, query: str) -> None:
     """A title that cannot be kept, and what is neither yes nor no, are 422 before the offer is read."""
