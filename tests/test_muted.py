@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
@@ -67,8 +68,8 @@ async def test_nothing_that_is_said_while_muted_goes_further(server) -> None:
         for phone in (ear, other):
             numbers = [packet.sequence for _, packet in phone.received]
             times = [packet.timestamp for _, packet in phone.received]
-            assert {later - earlier & 0xFFFF for earlier, later in zip(numbers, numbers[1:], strict=False)} == {1}
-            assert {later - earlier & 0xFFFFFFFF for earlier, later in zip(times, times[1:], strict=False)} == {960}
+            assert {later - earlier & 0xFFFF for earlier, later in pairwise(numbers)} == {1}
+            assert {later - earlier & 0xFFFFFFFF for earlier, later in pairwise(times)} == {960}
         await ada.call("POST", "/api/stream/stop")
         folder = await recorded(house, ada)
         for name in ("original.opus", "denoised.opus"):

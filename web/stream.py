@@ -24,7 +24,7 @@ async def mute(request: web.Request) -> web.Response:
     """Enforced here, whatever client sends: only this lifts it, no takeover and no restart."""
     user = await current_user(request, scope="publish")
     body = await json_of(request)
-    errors = {name: "is no field of this" for name in body.keys() - {"muted"}}
+    errors = dict.fromkeys(body.keys() - {"muted"}, "is no field of this")
     if not isinstance(body.get("muted"), bool):
         errors["muted"] = "true or false"
     if errors:
