@@ -103,6 +103,10 @@ class Ingest:
         """In the newest packet that went on; 0 before the first."""
         return self._timeline.samples
 
+    def resume(self, time: int) -> None:
+        """Before the first packet: the broadcast is `time` samples old. What comes lies where its arrival says, from there on."""
+        self._timeline.resume(time, self._clock_ns())
+
     def mute(self, muted: bool) -> None:
         """From here on nothing of what the broadcaster says goes further, in silence's place; or it does again."""
         self._mute.switch(muted, self._order.newest)

@@ -3,6 +3,7 @@
 import asyncio
 import warnings
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiohttp import web
@@ -14,7 +15,23 @@ from web.archive import Archive
 from web.attempts import Attempts
 from web.failures import failures
 from web.gates import BODY_LIMIT, dress, guard
-from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, CLIENT, COMPANIONS, CONFIG, DB, LOOKUP, METRICS, PASSWORDS, READINESS, TRANSCODING
+from web.keys import (
+    ADDRESSES,
+    ARCHIVE,
+    ATTEMPTS,
+    CLIENT,
+    COMPANIONS,
+    CONFIG,
+    DB,
+    LOGBOOK,
+    LOOKUP,
+    METRICS,
+    PASSWORDS,
+    READINESS,
+    SWITCHBOARD,
+    TRANSCODING,
+)
+from web.logbook import Logbook
 from web.lookup import Lookup
 from web.malformed import malformed
 from web.media import media
@@ -64,9 +81,11 @@ async def _passwords(app: web.Application) -> AsyncIterator[None]:
 
 async def _recordings(app: web.Application) -> AsyncIterator[None]:
     """What was recorded: before the media plane, which hands its recordings over when it closes."""
-    storage = app[CONFIG].storage.path
-    async with Archive(app[DB], storage, app[CONFIG].recording) as archive, Transcoding(storage / MADE) as transcoding:
-        app[ARCHIVE], app[TRANSCODING] = archive, transcoding
+    storage, settings = app[CONFIG].storage.path, app[CONFIG].recording
+    async with AsyncExitStack() as opening:
+        app[LOGBOOK] = logbook = await opening.enter_async_context(Logbook(app[DB], storage, settings))
+        app[ARCHIVE] = await opening.enter_async_context(Archive(app[DB], storage, settings, logbook.going_on))
+        app[TRANSCODING] = await opening.enter_async_context(Transcoding(storage / MADE))
         yield
 
 
@@ -79,5 +98,6 @@ async def _companions(app: web.Application) -> AsyncIterator[None]:
 async def _phases(app: web.Application) -> AsyncIterator[None]:
     """Ready when all else is open; what is opened last is closed first."""
     app[READINESS].phase = Phase.READY
+    app[SWITCHBOARD].await_returns()
     yield
     app[READINESS].phase = Phase.DRAINING

@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -34,18 +34,19 @@ MB = 1_000_000
 class Archive:
     """Owns the folder of recordings and two tasks: one finalises, one child at a time, the other deletes what is too old or too much."""
 
-    def __init__(self, database: Database, storage: Path, settings: config.Recording) -> None:
-        """storage: `storage.path`, which the rows' folders are told from."""
+    def __init__(self, database: Database, storage: Path, settings: config.Recording, going_on: Collection[str] = ()) -> None:
+        """storage: `storage.path`, which the rows' folders are told from; going_on: broadcasts whose recordings are not over yet."""
         self._database = database
         self._storage = storage
         self._settings = settings
+        self._going_on = going_on
         self._work = asyncio.Event()
         self._unwritten: dict[int, Ended] = {}  # what could not be written down at the end of a broadcast
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._prepare)
-        await self.reconcile()
+        await self.reconcile(self._going_on)
         self._tasks = [asyncio.create_task(self._finalising(), name="finalise"), asyncio.create_task(self._tidying(), name="tidy")]
         return self
 
@@ -59,10 +60,11 @@ class Archive:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def reconcile(self) -> None:
-        """Take up what the last run left `live`. For the start only: nothing may be on air."""
-        interrupted = await self._database.run(recordings.interrupt)
+    async def reconcile(self, going_on: Collection[str]) -> None:
+        """Take up what the last run left `live`, but for the broadcasts that go on. For the start only: no other may be on air."""
+        interrupted = await self._database.run(recordings.interrupt, going_on)
         if interrupted:
+            self._work.set()
             logger.warning("%s recordings were interrupted and are finalised now", interrupted)
 
     async def begin(self, username: str, broadcast: str, title: str | None, started_at: datetime) -> tuple[int, Path]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from web.attempts import Attempts
     from web.checkup import Checkups
     from web.denoisers import Denoisers
+    from web.logbook import Logbook
     from web.lookup import Lookup
     from web.operations import Readiness, Samples
     from web.origin import Addresses
@@ -51,6 +52,7 @@ DB = web.AppKey("DB", Database)
 SWITCHBOARD: web.AppKey["Switchboard"] = web.AppKey("SWITCHBOARD")
 DENOISERS: web.AppKey["Denoisers"] = web.AppKey("DENOISERS")
 ARCHIVE: web.AppKey["Archive"] = web.AppKey("ARCHIVE")
+LOGBOOK: web.AppKey["Logbook"] = web.AppKey("LOGBOOK")
 TRANSCODING: web.AppKey["Transcoding"] = web.AppKey("TRANSCODING")
 PRESENCE: web.AppKey["Presence"] = web.AppKey("PRESENCE")
 CHECKUPS: web.AppKey["Checkups"] = web.AppKey("CHECKUPS")

@@ -21,7 +21,7 @@ from web.announced import Announced
 from web.checkup import Checkups
 from web.denoisers import Denoisers
 from web.device import device_of
-from web.keys import ARCHIVE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
+from web.keys import ARCHIVE, CHECKUPS, CONFIG, DENOISERS, LOGBOOK, METRICS, PRESENCE, SWITCHBOARD
 from web.operations import Sample
 from web.presence import Presence
 from web.warming import Warming
@@ -58,7 +58,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
         app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.protocols))
-        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], ledger=ledger)
+        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], app[LOGBOOK], ledger=ledger)
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))
         parts.news = app[PRESENCE] = Presence(switchboard)
@@ -71,6 +71,8 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         await opening.enter_async_context(models)
         warming.warm(denoisers)
         app[DENOISERS], app[SWITCHBOARD] = denoisers, switchboard
+        await switchboard.restore(app[LOGBOOK].found)
+        await app[ARCHIVE].reconcile(switchboard.on_air)
         yield
 
 

@@ -27,7 +27,7 @@ from web.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.app import make_app
 from web.certificate import tls_context
 from web.doors import Doors
-from web.keys import ADDRESSES, METRICS, READINESS
+from web.keys import ADDRESSES, METRICS, READINESS, SWITCHBOARD
 from web.operations import drain
 from workers.pages import collapse, grow_large
 
@@ -75,6 +75,7 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
         await runner.setup()
         settle()
         async with doors_of(runner, sockets, context):
+            runner.app[SWITCHBOARD].await_returns()  # whoever was on air could not come back before
             say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
             await stop.wait()
             logger.info("closing")

@@ -29,7 +29,9 @@ async def mute(request: web.Request) -> web.Response:
         errors["muted"] = "true or false"
     if errors:
         raise BadRequest(errors)
-    request.app[SWITCHBOARD].own(user.username).mute(body["muted"])
+    broadcast = request.app[SWITCHBOARD].own(user.username)
+    broadcast.mute(body["muted"])
+    await broadcast.survival.written()  # a kill just after the answer does not make the microphone hot
     return web.Response(status=204)
 
 

@@ -47,6 +47,9 @@ class Quiet:
     def own(self, username: str) -> NoReturn:
         raise NotLive(conflict=True)
 
+    def await_returns(self) -> None:
+        pass
+
     async def stop(self, username: str) -> int | None:
         raise NotLive(conflict=True)
 
