@@ -101,16 +101,8 @@ class Broadcast:
             self._move(Event.OVER)
         self._background.start(self.survival.close(self._left() if self._suspended else None))
         await self._closing.aclose()
-        logger.info(
-            "%s: %s after %.1f s, %s packets received, %s lost",
-            *(
-                self.id,
-                "left for the next run" if self._suspended else "ended",
-                self.life.duration_s,
-                self.ingest.received,
-                self.ingest.lost,
-            ),
-        )
+        how, so_far = "left to the next run" if self._suspended else "ended", (self.ingest.received, self.ingest.lost)
+        logger.info("%s: %s after %.1f s, %s packets received, %s lost", self.id, how, self.life.duration_s, *so_far)
         if was_on_air and not self._suspended:
             self._parts.news.on_ended(self.username, self.recording)
 

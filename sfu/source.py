@@ -79,7 +79,7 @@ class Source:
         if self.peer is not None:
             peers.append(self.peer)
         self._candidates.clear()
-        self.peer = None
+        self._before, self.peer = self.speaker, None
         await asyncio.gather(*(peer.close() for peer in peers))
 
     def offer(self, peer: Peer, wish: Wish) -> None:

@@ -76,6 +76,7 @@ class Survival:
         self._kept: Left | None = None
         self._title = ""  # of the recording
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     def begin(self) -> None:
         """It is on air from now on, recorded under the title that it has."""
@@ -99,11 +100,13 @@ class Survival:
         """No task is left. last: as the next run may take it up; None: it is over."""
         if self._task is None:
             return
+        self._closed = True
         await ended(self._task)
-        if last is None:
-            await self._memory.forget(self._label)
-        else:
-            await self._write(last)
+        async with self._turn:
+            if last is None:
+                await self._memory.forget(self._label)
+            elif last != self._kept:
+                await self._keep(last)
 
     async def _write_for_ever(self) -> None:
         while True:
@@ -113,15 +116,16 @@ class Survival:
                 await asyncio.sleep(RETRY_S)
                 self._news.set()
 
-    async def _write(self, last: Left | None = None) -> bool:
+    async def _write(self) -> bool:
         async with self._turn:
-            left = last or self._told()
-            if left == self._kept:
-                return True
-            try:
-                await self._memory.keep(left, left.title if left.title != self._title else None)
-            except Exception as error:  # noqa: BLE001 whatever it is, the voice goes on
-                logger.warning("%s: would not survive a restart as it is now: %s", self._label, error)
-                return False
-            self._kept, self._title = left, left.title
-            return True
+            left = self._told()
+            return self._closed or left == self._kept or await self._keep(left)
+
+    async def _keep(self, left: Left) -> bool:
+        try:
+            await self._memory.keep(left, left.title if left.title != self._title else None)
+        except Exception as error:  # noqa: BLE001 whatever it is, the voice goes on
+            logger.warning("%s: would not survive a restart as it is now: %s", self._label, error)
+            return False
+        self._kept, self._title = left, left.title
+        return True
