@@ -77,6 +77,7 @@ class Survival:
         self._title = ""  # of the recording
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._refused = False  # and that was said
 
     def begin(self) -> None:
         """It is on air from now on, recorded under the title that it has."""
@@ -125,7 +126,9 @@ class Survival:
         try:
             await self._memory.keep(left, left.title if left.title != self._title else None)
         except Exception as error:  # noqa: BLE001 whatever it is, the voice goes on
-            logger.warning("%s: would not survive a restart as it is now: %s", self._label, error)
+            if not self._refused:
+                logger.warning("%s: would not survive a restart as it is now: %s", self._label, error)
+            self._refused = True
             return False
-        self._kept, self._title = left, left.title
+        self._kept, self._title, self._refused = left, left.title, False
         return True

@@ -56,12 +56,13 @@ class Switchboard:
         """Take up what the last run of the server left on air; before anybody else comes. One that cannot be is over."""
         for survivor in survivors:
             left = survivor.left
-            broadcast = await self._open(left.id, left.username)
             try:
+                broadcast = await self._open(left.id, left.username)
                 await broadcast.restore(survivor)
             except Exception:
-                logger.exception("%s: could not be taken up", broadcast.id)
-                broadcast.over.set()
+                logger.exception("%s: could not be taken up", left.id)
+                if (there := self._broadcasts.get(left.username)) is not None:
+                    there.over.set()
                 continue
             if left.resource:
                 self._resources[left.resource] = Resource(Departed(left.resource), broadcast, survivor.owner, Grant(left.grant))

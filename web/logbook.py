@@ -92,12 +92,14 @@ class Logbook:
             self._ended.discard(broadcast)
 
     def _survivor(self, row: LiveBroadcast, tape: Recording | None) -> Survivor:
-        record = row.record and self._settings.enabled
+        record, title, renamed = row.record and self._settings.enabled, row.title, row.renamed
+        if tape is not None and title != (tape.title or ""):  # renamed just before the end
+            title, renamed = tape.title or "", True
         left = Left(
             id=row.id,
             username=row.user.username,
-            title=row.title,
-            renamed=row.renamed,
+            title=title,
+            renamed=renamed,
             began=Moment(row.since, row.boot, row.boot_s),
             muted=row.muted,
             record=record,
