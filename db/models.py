@@ -241,6 +241,27 @@ class CompanionPass(Row):
     digest = peewee.TextField(unique=True)
 
 
+class LiveBroadcast(Row):
+    """A broadcast on air. `since`, `boot`, `boot_s`: when its time line began, by the wall's clock and by that boot's; `record`: it
+    is to be; `resource`: the WHIP resource of who speaks, made by `access`."""
+
+    id = peewee.TextField(primary_key=True)
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", unique=True)
+    user_id: int
+    title = peewee.TextField()
+    renamed = peewee.BooleanField()
+    since = UtcField()
+    boot = peewee.TextField()
+    boot_s = peewee.FloatField()
+    muted = peewee.BooleanField()
+    record = peewee.BooleanField()
+    denoise = peewee.BooleanField()
+    denoiser = peewee.TextField(null=True)
+    strength_db = peewee.FloatField(null=True)
+    resource = peewee.TextField()
+    access = peewee.TextField()
+
+
 ALL = (
     User,
     Login,
@@ -257,4 +278,5 @@ ALL = (
     CompanionPass,
     Chapter,
     NamePart,
+    LiveBroadcast,
 )

@@ -53,9 +53,10 @@ def _end(recording_id: int, before: str, after: str, ended: Ended) -> None:
     recording.save()
 
 
-def interrupt() -> int:
-    """At the start nothing is live: what says so was interrupted and shall be finalised. Returns how many there were."""
-    return int(Recording.update(state="finalising").where(Recording.state == "live").execute())
+def interrupt(going_on: Collection[str] = ()) -> int:
+    """At the start nothing is live but the broadcasts that go on: what else says so shall be finalised. Returns how many those are."""
+    interrupted = (Recording.state == "live") & Recording.broadcast.not_in(list(going_on))
+    return int(Recording.update(state="finalising").where(interrupted).execute())
 
 
 def next_to_finalise(but: Collection[int] = ()) -> Recording | None:

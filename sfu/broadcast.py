@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from types import TracebackType
 
 from sfu.adaptation import Adaptation
@@ -15,13 +14,16 @@ from sfu.catalogue import check_known
 from sfu.fanout import Fanout
 from sfu.ingest import Ingest
 from sfu.kept import KeptWorker
+from sfu.life import Life
+from sfu.loudness import Loudness
 from sfu.parts import Parts, Wish
 from sfu.peer import Peer
 from sfu.rtp import RtpPacket
 from sfu.source import Source
 from sfu.states import NEXT, DenoiseState, Event, State
+from sfu.survival import Left, Survival, Survivor
 from sfu.taping import Taping
-from sfu.tasks import Background, ended, lasting
+from sfu.tasks import Background, ended, lasting, ticking
 from sfu.watch import Watch
 from workers.ring import Packet
 from workers.room import MB, Room
@@ -33,6 +35,9 @@ SLOW_TICKS = 5  # between two looks at what changes slowly
 STAYS_S = 1.0  # who still sends so long after it was parked has not left; what a leaving page had in flight does not bring it back
 DRAIN_S = 0.15  # the worker's last 40 ms come within this
 
+Forget = Callable[[str], None]
+GrantOf = Callable[[str], str]
+
 
 class Broadcast:
     """One broadcaster on air. Owns its source, ingest, worker, fan-out, audience and recorder; nobody else closes them.
@@ -41,12 +46,14 @@ class Broadcast:
     holds it open, then leaves the context, and that closes everything from mic to ear.
     """
 
-    def __init__(self, identity: str, username: str, ssrc: int, parts: Parts, forget: Callable[[str], None]) -> None:
+    def __init__(
+        self, identity: str, username: str, ssrc: int, parts: Parts, forget: Forget, grant_of: GrantOf = lambda peer_id: ""
+    ) -> None:
+        """forget: called with the id of a peer that is gone for good; grant_of: by what the resource of a peer was made."""
         self.id = identity
         self.username = username
-        self.title = ""
+        self.life = Life()
         self.state = State.WAITING
-        self.since: datetime | None = None
         self.over = asyncio.Event()
         self.recording: int | None = None  # known for good after the end
         self.ssrc = ssrc
@@ -56,17 +63,18 @@ class Broadcast:
         self.worker = KeptWorker(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
         room = Room(parts.config.storage.path, parts.config.storage.floor_mb * MB)
         self.taping = Taping(identity, parts.archive, room, self._changed)
+        self.survival = Survival(identity, parts.memory, self._left)
         self._background = Background()
         places, later = parts.config.broadcast.places, self._background.start
         self.audience = Audience(identity, places, self.fanout, self.worker, forget, self._changed, later)
         self.source = Source(identity, self.ingest, self.over, forget, later, self._spoken, self._media, self.park)
         self._adaptation = Adaptation(self.ingest, self.fanout, self.worker.tuning, parts.capacity, self._tell_brevity)
         self._parts = parts
-        self._record = True
-        self._live_at = 0.0
+        self._grant_of = grant_of
+        self._suspended = False
         self._parked_at = 0.0
         self._ticks = 0
-        self._levels = (math.nan, math.nan)
+        self._loudness = Loudness()
         self._closing = AsyncExitStack()
 
     # life
@@ -80,7 +88,7 @@ class Broadcast:
             opening.push_async_callback(self.audience.close)
             opening.callback(self.fanout.close)
             await opening.enter_async_context(self.worker)
-            opening.push_async_callback(ended, lasting(self._tick_for_ever(), name=f"ticker of {self.id}"))
+            opening.push_async_callback(ended, lasting(ticking(TICK_S, self._tick, self.over), name=f"ticker of {self.id}"))
             opening.push_async_callback(self._drained)
             opening.push_async_callback(self.source.close)
             opening.callback(self.ingest.close)
@@ -93,11 +101,11 @@ class Broadcast:
         was_on_air = self.on_air
         if self.state is not State.ENDED:
             self._move(Event.OVER)
+        self._background.start(self.survival.close(self._left() if self._suspended else None))
         await self._closing.aclose()
-        logger.info(
-            "%s: ended after %.1f s, %s packets received, %s lost", self.id, self.duration_s, self.ingest.received, self.ingest.lost
-        )
-        if was_on_air:
+        how, so_far = "left to the next run" if self._suspended else "ended", (self.ingest.received, self.ingest.lost)
+        logger.info("%s: %s after %.1f s, %s packets received, %s lost", self.id, how, self.life.duration_s, *so_far)
+        if was_on_air and not self._suspended:
             self._parts.news.on_ended(self.username, self.recording)
 
     async def _drained(self) -> None:
@@ -107,7 +115,7 @@ class Broadcast:
         self.fanout.flush()
 
     async def _close_tape(self) -> None:
-        self.recording = await self.taping.close()
+        self.recording = await self.taping.close(resumable=self._suspended)
 
     # state
 
@@ -116,24 +124,56 @@ class Broadcast:
         """Friends see it as live: it has begun and is not over; parked counts, for it may come back any moment."""
         return self.state in (State.LIVE, State.PARKED)
 
-    @property
-    def duration_s(self) -> float:
-        return time.monotonic() - self._live_at if self._live_at else 0.0
-
     def _move(self, event: Event) -> None:
         self.state = NEXT[self.state, event]
         self._changed()
 
     def _changed(self) -> None:
-        self._parts.news.on_status(self.username)
+        if not self._suspended:  # then it is not over for anybody but this process
+            self.survival.note()
+            self._parts.news.on_status(self.username)
 
     def _go_live(self) -> None:
-        self.since = datetime.now(UTC)
-        self._live_at = time.monotonic()
-        if self._record and self._parts.config.recording.enabled:
-            self.taping.start(self.username, self.title, self.since)
-        self._parts.news.on_live(self.username, self.since)
+        since = self.life.begin()
+        self._tape()
+        self.survival.begin()
+        self._parts.news.on_live(self.username, since)
         logger.info("%s: live", self.id)
+
+    def _tape(self) -> None:
+        if self.life.record and self._parts.config.recording.enabled and self.life.since is not None:
+            self.taping.start(self.username, self.life.title, self.life.since)
+
+    def suspend(self) -> None:
+        """The server is about to end: close everything, but so that its next run can take it up. Who has not begun is over."""
+        if not self.over.is_set():
+            self._suspended = self.on_air
+            self.over.set()
+
+    async def restore(self, survivor: Survivor) -> None:
+        """Instead of a first offer: go on with what the last run left. Parked; the grace time begins with `await_return`."""
+        left, known = survivor.left, self._parts.catalogue.names()
+        held = await self.taping.resume(*survivor.tape) if survivor.tape else 0
+        self.ingest.resume(self.life.go_on(left, held))
+        self.ingest.mute(left.muted)
+        self.worker.tuning.strengthen(left.strength_db)
+        self.worker.wish(left.denoise, left.denoiser if left.denoiser in known else None)
+        self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
+        self.source.restore(left.resource)
+        self._parked_at = math.inf
+        self._move(Event.RESTORED)
+        self.survival.begin()
+        if survivor.tape is None:
+            self._tape()
+        logger.info("%s: taken up, %.1f s after it began", self.id, self.life.duration_s)
+
+    def await_return(self) -> None:
+        """The server is ready: whoever was restored has the grace time from now on."""
+        if self.state is State.PARKED and self.source.peer is None:
+            self._parked_at = time.monotonic()
+
+    def _left(self) -> Left:
+        return self.life.left(self.id, self.username, self.worker, self.source.speaker, self._grant_of(self.source.speaker))
 
     # the broadcaster
 
@@ -153,9 +193,15 @@ class Broadcast:
             self._parked_at = time.monotonic()
             self._move(Event.LEFT)
 
+    def mute(self, muted: bool) -> None:
+        """Whoever sends, now or later: while muted, ingest lets no sound through. Only `False` lifts it."""
+        self.life.muted = muted
+        self.ingest.mute(muted)
+        self._changed()
+
     def retitle(self, title: str) -> None:
-        """Who listens sees it at once. The recording has its own, in its row."""
-        self.title = title
+        """The recording was given another title: who listens sees it at once, and no takeover changes it any more."""
+        self.life.rename(title)
         self._changed()
 
     def _spoken(self, wish: Wish) -> None:
@@ -168,6 +214,8 @@ class Broadcast:
         self._apply(wish, wish.denoise)
         if self.state is not State.LIVE:
             self._move(Event.MEDIA)
+        else:
+            self._changed()
 
     def _media(self, packet: RtpPacket, arrival_ns: int) -> None:
         """It is heard while parked too: another page of the broadcaster's may have left, not the one that speaks."""
@@ -176,8 +224,7 @@ class Broadcast:
         self.ingest.receive(packet, arrival_ns)
 
     def _apply(self, wish: Wish, denoise: bool | None) -> None:
-        self.title = wish.title or self.title
-        self._record = wish.record
+        self.life.take(wish)
         self.worker.wish(denoise, wish.denoiser)
         self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
 
@@ -213,25 +260,16 @@ class Broadcast:
     # the way of a packet
 
     def _ordered(self, packet: Packet) -> None:
-        if not math.isnan(packet.original_dbfs):
-            self._levels = (packet.original_dbfs, self._levels[1])
+        self._loudness.original(packet)
         self.worker.put(packet)
         self.taping.original(packet)
         self.fanout.original(packet)
 
     def _denoised(self, packet: Packet) -> None:
-        self._levels = (packet.original_dbfs, packet.denoised_dbfs)
+        self._loudness.denoised(packet)
         self.fanout.denoised(packet)
 
     # time
-
-    async def _tick_for_ever(self) -> None:
-        try:
-            while True:
-                await asyncio.sleep(TICK_S)
-                self._tick(time.monotonic_ns())
-        finally:
-            self.over.set()  # without it nothing would ever be over
 
     def _tick(self, now_ns: int) -> None:
         now, awake_ns = now_ns / 1e9, self._parts.awake.look()
@@ -243,7 +281,7 @@ class Broadcast:
                 self._adaptation.look_at_room(now_ns)
         self._ticks += 1
         if self.state is State.LIVE:
-            self._parts.news.on_level(self.username, *self._heard_levels())
+            self._parts.news.on_level(self.username, *self._loudness.told(denoising=self.worker.active))
         elif self.state is State.PARKED and now - max(self._parked_at, awake) > self._parts.config.broadcast.grace_s:
             self.over.set()
         self.audience.look(now)
@@ -252,7 +290,3 @@ class Broadcast:
     def _tell_brevity(self, packet_ms: int) -> None:
         logger.info("%s: to come in packets of %d ms", self.id, packet_ms)
         self._parts.news.on_brevity(self.username, packet_ms)
-
-    def _heard_levels(self) -> tuple[float, float]:
-        original, denoised = self._levels
-        return original, denoised if self.worker.active else math.nan

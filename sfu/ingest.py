@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sfu import red, rtcp
 from sfu.alarm import Alarm, CallAt
 from sfu.awake import Awake
+from sfu.mute import Mute, silent_packet
 from sfu.order import Order, Ordered
 from sfu.quantiles import Quantiles
 from sfu.reception import Reception
@@ -22,17 +23,19 @@ PACE, BURST_NS = 2, 10_000_000_000  # sound may come twice as fast as time passe
 STALE_SAMPLES = 9600  # 200 ms: what has waited for longer would be heard that much too late by all, for good
 RED_REACH = 2  # earlier packets that are looked for in a RED packet
 REASONS = ("not_agreed", "replaced_source", "no_opus", "too_much", "covered", "stale", "duplicate", "late")  # why a packet goes nowhere
+SILENCE_DBFS = -127.0  # the level of a muted packet, in RFC 6464's scale: what the client measured would tell that somebody speaks
 OWN_SSRC = 1  # who our reports are from; we send no media to a broadcaster
 
 
 class _Piece(NamedTuple):
-    """One Opus payload on its way through the order; samples 0: a number without sound, not even a hole."""
+    """One Opus payload on its way through the order; samples 0: a number without sound, not even a hole; muted: came so."""
 
     timestamp: int
     arrival_ns: int
     samples: int
     payload: bytes
     level_dbfs: float
+    muted: bool
 
 
 class Ingest:
@@ -66,6 +69,7 @@ class Ingest:
         self._alarm = Alarm(self._rung, call_at)
         self._order: Order[_Piece] = Order(reorder_ms * 1_000_000)
         self._timeline = Timeline()
+        self._mute = Mute()
         self._credit_ns, self._credited_ns = BURST_NS, 0  # how much sound may come at once, and since when
         self._number = 0
         self._audio: Audio | None = None
@@ -105,6 +109,14 @@ class Ingest:
         """In the newest packet that went on; 0 before the first."""
         return self._timeline.samples
 
+    def resume(self, time: int) -> None:
+        """Before the first packet: the broadcast is `time` samples old. What comes lies where its arrival says, from there on."""
+        self._timeline.resume(time, self._clock_ns())
+
+    def mute(self, muted: bool) -> None:
+        """From here on nothing of what the broadcaster says goes further, in silence's place; or it does again."""
+        self._mute.switch(muted, self._order.newest)
+
     def attach(self, audio: Audio, send_rtcp: Callable[[bytes], None]) -> None:
         """A (new) peer is the source now: what the last one still owed is given up, numbers and time go on."""
         self._audio, self._send_rtcp = audio, send_rtcp
@@ -133,7 +145,7 @@ class Ingest:
         elif packet.payload and not (samples and self._affords(samples, arrival_ns)):
             self._drop(packet, samples)
             samples = 0
-        self._put(packet.sequence, _Piece(packet.timestamp, arrival_ns, samples, payload, packet.level_dbfs), arrival_ns)
+        self._put(packet.sequence, packet.timestamp, samples, payload, packet.level_dbfs, arrival_ns)
         if arrival_ns >= self._report_ns:
             self._report(arrival_ns)
 
@@ -187,6 +199,7 @@ class Ingest:
     def _renumber(self, packet: RtpPacket) -> None:
         self.flush()
         self._order.restart()
+        self._mute.restart()
         self._timeline.remap()
         self._pace = None
         self._reception = Reception(packet.ssrc, packet.sequence, self.lost)
@@ -237,10 +250,11 @@ class Ingest:
             if samples and block.offset and block.payload_type in self._spoken and self._order.missing(sequence):
                 self.recovered += 1
                 timestamp = packet.timestamp - block.offset & 0xFFFFFFFF
-                self._put(sequence, _Piece(timestamp, arrival_ns, samples, block.payload, nan), arrival_ns)
+                self._put(sequence, timestamp, samples, block.payload, nan, arrival_ns)
         return primary.payload if primary.payload_type in self._spoken else b""
 
-    def _put(self, sequence: int, piece: _Piece, now_ns: int) -> None:
+    def _put(self, sequence: int, timestamp: int, samples: int, payload: bytes, level_dbfs: float, now_ns: int) -> None:
+        piece = _Piece(timestamp, now_ns, samples, payload, level_dbfs, self._mute.covers(sequence))
         self._pass_on(self._order.put(sequence, piece, now_ns))
         self._ask(now_ns)
 
@@ -254,7 +268,10 @@ class Ingest:
                 continue
             at, jumped = self._timeline.place(piece.timestamp, piece.samples, piece.arrival_ns)
             flags = Flag.JUMP if jumped else 0
-            packet = Packet(self._number, at, piece.samples, piece.arrival_ns, piece.payload, piece.level_dbfs, flags=flags)
+            payload, level_dbfs = piece.payload, piece.level_dbfs
+            if piece.muted or self._mute.on:  # it may have come before, and have waited for another
+                payload, level_dbfs = silent_packet(payload[0], piece.samples), SILENCE_DBFS
+            packet = Packet(self._number, at, piece.samples, piece.arrival_ns, payload, level_dbfs, flags=flags)
             self._number += 1
             self.stage_ms.add((self._clock_ns() - piece.arrival_ns) / 1e6)
             self._deliver(packet)

@@ -76,6 +76,11 @@ class Order(Generic[Item]):
         step = unwrap_sequence(sequence, self._next) - self._next
         return abs(step) > WILD or (step < 0 and self._late_run >= LATE_RUN)
 
+    @property
+    def newest(self) -> int | None:
+        """The highest sequence of this numbering so far, 16 bits; None before the first."""
+        return None if self._next is None else self._newest & 0xFFFF
+
     def missing(self, sequence: int) -> bool:
         """Would this one (16 bits) fill a gap, or be new? For what is recovered out of another packet."""
         return self._next is not None and (number := unwrap_sequence(sequence, self._next)) >= self._next and number not in self._held

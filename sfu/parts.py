@@ -10,6 +10,7 @@ from sfu.capacity import Capacity
 from sfu.catalogue import Catalogue
 from sfu.denoise import Nurse
 from sfu.ledger import Ledger
+from sfu.survival import Forgetful, Memory
 from sfu.taping import Archive
 
 
@@ -53,6 +54,7 @@ class Parts:
     nurse: Nurse
     catalogue: Catalogue
     archive: Archive
+    memory: Memory = field(default_factory=Forgetful)
     capacity: Capacity = field(default_factory=Capacity)
     awake: Awake = field(default_factory=Awake)
     ledger: Ledger = field(default_factory=Ledger)  # where it is counted what they drop

@@ -7,13 +7,23 @@ from sfu.broadcast import Broadcast
 from sfu.errors import NotFound, PreconditionFailed
 from sfu.grants import Grant
 from sfu.peer import Peer
+from sfu.sdp import Kind
+
+
+@dataclass(frozen=True)
+class Departed:
+    """What is left of a broadcaster's peer that the last run of the server had: it can be nothing but deleted."""
+
+    id: str
+    kind: Kind = "publish"
+    closed: bool = True
 
 
 @dataclass
 class Resource:
     """Whose it is, by what grant, and the peer behind it, which is the broadcast's."""
 
-    peer: Peer
+    peer: Peer | Departed
     broadcast: Broadcast
     owner: str
     grant: Grant
@@ -43,7 +53,7 @@ class Resource:
 
     def _living(self) -> Peer:
         """One that was taken over is gone for everything but DELETE. Raises NotFound."""
-        if self.peer.closed:
+        if isinstance(self.peer, Departed) or self.peer.closed:
             raise NotFound("another has taken over")
         return self.peer
 

@@ -61,6 +61,17 @@ class Source:
         self._candidates: dict[str, Candidate] = {}
         self._superseded: deque[str] = deque()  # peers that were taken over, whose DELETE is still welcome
         self._since_s = time.monotonic()
+        self._begun = False  # somebody has spoken, perhaps to the last run of the server
+        self._before = ""  # the peer that did then
+
+    def restore(self, peer_id: str) -> None:
+        """Who spoke to the last run of the server is away, but its DELETE is still welcome."""
+        self._begun, self._before = True, peer_id
+
+    @property
+    def speaker(self) -> str:
+        """The id of the peer that speaks, or did last, to this run of the server or the one before; "" where there was none."""
+        return self._before if self.peer is None else self.peer.id
 
     async def close(self) -> None:
         """All at once."""
@@ -68,7 +79,7 @@ class Source:
         if self.peer is not None:
             peers.append(self.peer)
         self._candidates.clear()
-        self.peer = None
+        self._before, self.peer = self.speaker, None
         await asyncio.gather(*(peer.close() for peer in peers))
 
     def offer(self, peer: Peer, wish: Wish) -> None:
@@ -81,7 +92,7 @@ class Source:
 
     def withdraw(self, peer_id: str) -> bool:
         """Take back an offer. True: it is of who speaks, or nobody has spoken and nobody is left who might."""
-        if self.peer is not None and self.peer.id == peer_id:
+        if peer_id and peer_id == self.speaker:
             return True
         self._discard(peer_id)
         return self._deserted
@@ -98,7 +109,7 @@ class Source:
 
     @property
     def _deserted(self) -> bool:
-        return self.peer is None and not self._candidates
+        return not (self._begun or self._candidates)
 
     def _discard(self, peer_id: str) -> None:
         candidate = self._candidates.pop(peer_id, None)
@@ -119,15 +130,17 @@ class Source:
 
     def _supersede(self, peer: Peer) -> None:
         """The ingest hears this one from now on; who spoke before is let go."""
-        old, self.peer = self.peer, peer
+        old, superseded = self.peer, self.speaker
+        self.peer, self._begun = peer, True
         self._ingest.attach(peer.audio, peer.send_rtcp)
         peer.on_rtp = self._media
         peer.on_rtcp = self._ingest.rtcp
-        if old is None:
+        if not superseded:
             return
         logger.info("%s: taken over", self._label)
-        self._later(old.close())
-        self._superseded.append(old.id)
+        if old is not None:
+            self._later(old.close())
+        self._superseded.append(superseded)
         if len(self._superseded) > SUPERSEDED:
             self._forget(self._superseded.popleft())
 

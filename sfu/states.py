@@ -15,11 +15,13 @@ class State(Enum):
 class Event(Enum):
     MEDIA = "media"  # an authenticated RTP packet of the broadcaster
     LEFT = "left"  # silent for 6 s, the page left, or DTLS was closed
+    RESTORED = "restored"  # the last run of the server left it on air
     OVER = "over"  # Stop, the grace time, or no media within 10 s
 
 
 NEXT: dict[tuple[State, Event], State] = {
     (State.WAITING, Event.MEDIA): State.LIVE,
+    (State.WAITING, Event.RESTORED): State.PARKED,
     (State.WAITING, Event.OVER): State.ENDED,
     (State.LIVE, Event.LEFT): State.PARKED,
     (State.LIVE, Event.OVER): State.ENDED,

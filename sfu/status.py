@@ -21,9 +21,9 @@ def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, 
         "live": True,
         "state": broadcast.state.value,
         "broadcast": broadcast.id,
-        "title": broadcast.title,
-        "since": rfc3339(broadcast.since),
-        "duration_s": round(broadcast.duration_s, 3),
+        "title": broadcast.life.title,
+        "since": rfc3339(broadcast.life.since),
+        "duration_s": round(broadcast.life.duration_s, 3),
         "listeners": len(hearing),
         "listener_names": sorted({listener.name for listener in hearing}) if names else None,
         "denoise": {
@@ -44,6 +44,7 @@ def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, 
             "lost": broadcast.ingest.lost,
             "concealed": worker.concealed,
         },
+        "muted": broadcast.life.muted,
         "recording": {"id": broadcast.taping.recording, "failed": broadcast.taping.failed},
     }
 
@@ -69,6 +70,7 @@ def _silent(username: str, catalogue: Catalogue, state: str) -> dict[str, object
             "fanout": nothing,
         },
         "loss": {"received": 0, "lost": 0, "concealed": 0},
+        "muted": False,
         "recording": {"id": None, "failed": None},
     }
 

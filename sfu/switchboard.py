@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
 
@@ -17,8 +17,9 @@ from sfu.listener import Listener
 from sfu.offer import parse_offer
 from sfu.parts import Parts, Wish
 from sfu.peer import Peer
-from sfu.resource import Resource
+from sfu.resource import Departed, Resource
 from sfu.status import status_of
+from sfu.survival import Survivor
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,35 @@ class Switchboard:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self._draining = True
         for broadcast in self._broadcasts.values():
-            broadcast.over.set()
+            broadcast.suspend()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    # over a restart
+
+    async def restore(self, survivors: Iterable[Survivor]) -> None:
+        """Take up what the last run of the server left on air; before anybody else comes. One that cannot be is over."""
+        for survivor in survivors:
+            left = survivor.left
+            try:
+                broadcast = await self._open(left.id, left.username)
+                await broadcast.restore(survivor)
+            except Exception:
+                logger.exception("%s: could not be taken up", left.id)
+                if (there := self._broadcasts.get(left.username)) is not None:
+                    there.over.set()
+                continue
+            if left.resource:
+                self._resources[left.resource] = Resource(Departed(left.resource), broadcast, survivor.owner, Grant(left.grant))
+
+    def await_returns(self) -> None:
+        """The server is ready: the grace time of what was taken up begins."""
+        for broadcast in self._broadcasts.values():
+            broadcast.await_return()
+
+    @property
+    def on_air(self) -> set[str]:
+        """The ids of the broadcasts that are live or parked."""
+        return {broadcast.id for broadcast in self._broadcasts.values() if broadcast.on_air and not broadcast.over.is_set()}
 
     # publish
 
@@ -79,7 +107,11 @@ class Switchboard:
             await asyncio.wait({self._tasks[username]})  # the last one is still closing its files
         if self._draining:
             raise Draining()
-        broadcast = Broadcast(secrets.token_urlsafe(9), username, secrets.randbelow(2**32 - 1) + 1, self._parts, self._forget)
+        return await self._open(secrets.token_urlsafe(9), username)
+
+    async def _open(self, identity: str, username: str) -> Broadcast:
+        """A new broadcast, and the task that holds it open. Raises NotLive where it was ended meanwhile."""
+        broadcast = Broadcast(identity, username, secrets.randbelow(2**32 - 1) + 1, self._parts, self._forget, self._grant_of)
         self._broadcasts[username] = broadcast
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks[username] = asyncio.create_task(self._hold_open(broadcast, opened), name=f"broadcast {broadcast.id}")
@@ -87,6 +119,10 @@ class Switchboard:
         if broadcast.over.is_set():
             raise NotLive("it was ended while it opened", conflict=True)
         return broadcast
+
+    def _grant_of(self, identity: str) -> str:
+        resource = self._resources.get(identity)
+        return "" if resource is None else resource.grant.name
 
     def _forget(self, identity: str) -> None:
         self._resources.pop(identity, None)
@@ -210,9 +246,13 @@ class Switchboard:
         """For `publish` and `subscribe`: to be entered before it is looked whether the grant is good, and left when they have answered."""
         return self._grants.answering(grant)
 
-    def hand_over(self, grant: str, successor: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def hand_over(self, grant: str, successor: str) -> Iterator[None]:
         """What was begun by one grant, or is just being answered, is another's from now on. To be left when the first is good no more."""
-        return self._grants.passing(grant, successor, [resource.grant for resource in self._resources.values()])
+        with self._grants.passing(grant, successor, [resource.grant for resource in self._resources.values()]):
+            for broadcast in self._broadcasts.values():
+                broadcast.survival.note()
+            yield
 
     async def revoke(self, grants: Collection[str]) -> None:
         """These are good no longer: end what was begun by them, a broadcast as by its broadcaster's DELETE, and refuse what begins."""
@@ -246,7 +286,7 @@ class Switchboard:
 
     def live_since(self, username: str) -> datetime | None:
         broadcast = self._on_air(username)
-        return broadcast.since if broadcast is not None else None
+        return broadcast.life.since if broadcast is not None else None
 
     def look_again(self) -> None:
         """A denoiser became available: each broadcast compares its wish with its worker."""

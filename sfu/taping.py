@@ -98,13 +98,23 @@ class Taping:
         else:
             self._recorder.heard(packet, variant)
 
-    async def close(self) -> int | None:
-        """Close the files and hand the totals on. Returns the recording's id, or None where there is none."""
+    async def resume(self, recording: int, folder: Path) -> int:
+        """Instead of `start`: go on with what the last run of the server left. How many samples there are."""
+        self.recording = recording
+        self._recorder = await Recorder(folder, room=self._room, changed=self._changed, resume=True).__aenter__()
+        return await self._recorder.held_samples()
+
+    async def close(self, *, resumable: bool = False) -> int | None:
+        """Close the files and hand the totals on. Returns the recording's id, or None where there is none.
+
+        resumable: the next run of the server may go on with it, so it is not over.
+        """
         opening, self._opening = self._opening, None
-        if opening is None:
-            return None
-        self._ending.set()
-        await opening
+        if opening is not None:
+            self._ending.set()
+            await opening
         if self.recording is not None and self._recorder is not None:
-            await self._archive.finish(self.recording, await self._recorder.close())
+            totals = await self._recorder.close(resumable=resumable)
+            if not resumable:
+                await self._archive.finish(self.recording, totals)
         return self.recording

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +19,16 @@ async def ended(task: asyncio.Task[None]) -> None:
     """Cancel it and wait until it is done, broken or not. Idempotent."""
     task.cancel()
     await asyncio.wait({task})
+
+
+async def ticking(every_s: float, tick: Callable[[int], None], over: asyncio.Event) -> None:
+    """Call it so often, with time.monotonic_ns(), until it is cancelled or breaks; then `over` is set, for without it nothing would be."""
+    try:
+        while True:
+            await asyncio.sleep(every_s)
+            tick(time.monotonic_ns())
+    finally:
+        over.set()
 
 
 class Background:

@@ -38,6 +38,12 @@ class Timeline:
         """In the packet last placed; 0 before the first."""
         return self.end - self._last_time
 
+    def resume(self, time: int, now_ns: int) -> None:
+        """Before the first packet: the time line has come to `time` now, and goes on as one whose source is away."""
+        self._begun = True
+        self._last_time = self._base_time = self.end = time
+        self._last_ns = self._base_ns = now_ns
+
     def remap(self) -> None:
         """The next packet comes from another clock."""
         self._mapped = False

@@ -155,8 +155,8 @@ async def test_a_third_failure_within_a_minute_bypasses_until_toggled(server, no
 
 @pytest.mark.real_time
 async def test_a_killed_server_leaves_nothing_but_the_recording(server, noisy: list[bytes]) -> None:
-    """After kill -9 the worker and the nursery leave; the next start lists the recording, at most a second short."""
-    house = await server({"denoise.default": "passthrough"})
+    """After kill -9 the worker and the nursery leave; a grace time after the next start the recording is ready, at most a second short."""
+    house = await server({"denoise.default": "passthrough", "broadcast.grace_s": 1.0})
     async with friends(house.url, "ada", "ben") as (ada, _):
         async with ada.phone() as mic:
             await mic.publish("ada")

@@ -18,7 +18,23 @@ from web.attempts import Attempts
 from web.downloads import DOWNLOADS, Downloads
 from web.failures import failures
 from web.gates import BODY_LIMIT, dress, guard
-from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, AWAKE, CLIENT, COMPANIONS, CONFIG, DB, METRICS, PASSWORDS, READINESS, TRANSCODING
+from web.keys import (
+    ADDRESSES,
+    ARCHIVE,
+    ATTEMPTS,
+    AWAKE,
+    CLIENT,
+    COMPANIONS,
+    CONFIG,
+    DB,
+    LOGBOOK,
+    METRICS,
+    PASSWORDS,
+    READINESS,
+    SWITCHBOARD,
+    TRANSCODING,
+)
+from web.logbook import Logbook
 from web.malformed import malformed
 from web.media import media
 from web.operations import Phase, Readiness, drain, own_samples
@@ -80,7 +96,9 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
     storage, settings, floor_mb = app[CONFIG].storage.path, app[CONFIG].recording, app[CONFIG].storage.floor_mb
     clock = TrustedTime(await app[DB].read(known_time.newest))
     async with AsyncExitStack() as opening:
-        app[ARCHIVE] = archive = await opening.enter_async_context(Archive(app[DB], storage, settings, floor_mb))
+        app[LOGBOOK] = logbook = await opening.enter_async_context(Logbook(app[DB], storage, settings))
+        archive = Archive(app[DB], storage, settings, floor_mb, going_on=logbook.going_on)
+        app[ARCHIVE] = await opening.enter_async_context(archive)
         app[TRANSCODING] = await opening.enter_async_context(Transcoding(storage / MADE, Room(storage, floor_mb * MB)))
         app[TIDYING] = await opening.enter_async_context(Tidying(app[DB], archive, settings, clock))
         yield
@@ -96,5 +114,6 @@ async def _companions(app: web.Application) -> AsyncIterator[None]:
 async def _phases(app: web.Application) -> AsyncIterator[None]:
     """Ready when all else is open; what is opened last is closed first."""
     app[READINESS].phase = Phase.READY
+    app[SWITCHBOARD].await_returns()
     yield
     app[READINESS].phase = Phase.DRAINING

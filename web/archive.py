@@ -13,7 +13,7 @@ import secrets
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -41,11 +41,16 @@ WHY = {"storage_full": errno.ENOSPC, "database_busy": errno.EBUSY, "database_awa
 class Archive:
     """Owns the folder of recordings and the task that finalises them, one child at a time. What is too old or too much: `web.tidying`."""
 
-    def __init__(self, database: Database, storage: Path, settings: config.Recording, floor_mb: int = 0) -> None:
-        """storage: `storage.path`, which the rows' folders are told from; of its disk floor_mb are left free."""
+    def __init__(
+        self, database: Database, storage: Path, settings: config.Recording, floor_mb: int = 0, *, going_on: Collection[str] = ()
+    ) -> None:
+        """storage: `storage.path`, which the rows' folders are told from; of its disk floor_mb are left free; going_on: broadcasts
+        whose recordings are not over yet.
+        """
         self._database = database
         self._storage = storage
         self._settings = settings
+        self._going_on = going_on
         self.settled = asyncio.Event()  # a recording has become ready or failed: its size is known. Who tidies waits for it
         self._work = asyncio.Event()
         self._room = Room(storage, floor_mb * MB)
@@ -56,7 +61,7 @@ class Archive:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._prepare)
-        await self.reconcile()
+        await self.reconcile(self._going_on)
         self._task = asyncio.create_task(self._finalising(), name="finalise")
         return self
 
@@ -70,10 +75,11 @@ class Archive:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def reconcile(self) -> None:
-        """Take up what the last run left `live`. For the start only: nothing may be on air."""
-        interrupted = await self._database.run(recordings.interrupt)
+    async def reconcile(self, going_on: Collection[str]) -> None:
+        """Take up what the last run left `live`, but for the broadcasts that go on. For the start only: no other may be on air."""
+        interrupted = await self._database.run(recordings.interrupt, going_on)
         if interrupted:
+            self._work.set()
             logger.warning("%s recordings were interrupted and are finalised now", interrupted)
 
     async def begin(self, username: str, broadcast: str, title: str | None, started_at: datetime) -> tuple[int, Path]:

@@ -95,6 +95,11 @@ class Fields:
             return self._wrong(name, "must not be blank", "")
         return value if is_showable(value) else self._wrong(name, NO_PLAIN_TEXT, "")
 
+    def truth(self, name: str) -> bool:
+        """True or false."""
+        value = self._value(name)
+        return value if isinstance(value, bool) else self._wrong(name, "must be true or false", False)
+
     def optional_truth(self, name: str) -> bool | None:
         """true or false, or None where it is missing or null."""
         value = self._value(name)

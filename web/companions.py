@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import segno
@@ -11,7 +12,7 @@ from aiohttp import web
 from db.companions import LIFE
 from db.errors import Missing
 from db.models import CompanionSession, User
-from sfu.errors import NotAllowed, NotSignedIn, Refused
+from sfu.errors import NotAllowed, NotLive, NotSignedIn, Refused
 from web.answers import created, nothing, ok, stamp
 from web.bodies import fields_of
 from web.channel import NO_SUCH_THING, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel
@@ -23,6 +24,7 @@ from web.session import channel_of, current_user
 from web.texts import is_showable
 
 KINDS = ("practice", "remote")
+MUTING = {"mute": True, "unmute": False}
 ACTIONS = ("stop", "mute", "unmute", "denoise_on", "denoise_off")
 CODES: dict[type[Exception], int] = {NotSignedIn: NOT_SIGNED_IN, Missing: NO_SUCH_THING}
 
@@ -137,7 +139,12 @@ def _practice(status: str) -> Callable[[web.Application, Pairing, dict[str, Any]
 
 
 def _remote(app: web.Application, pairing: Pairing, said: dict[str, Any]) -> Cue | None:
-    pairing.tell("remote", {"action": said["action"]})
+    """Mute is done here, for whatever client sends; the rest is the page's."""
+    action = said["action"]
+    if action in MUTING:
+        with suppress(NotLive):
+            app[SWITCHBOARD].own(pairing.username).mute(MUTING[action])
+    pairing.tell("remote", {"action": action})
     return None
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from web.attempts import Attempts
     from web.checkup import Checkups
     from web.denoisers import Denoisers
+    from web.logbook import Logbook
     from web.operations import Readiness, Samples
     from web.origin import Addresses
     from web.pairing import Pairings
@@ -53,6 +54,7 @@ DB = web.AppKey("DB", Database)
 SWITCHBOARD: web.AppKey["Switchboard"] = web.AppKey("SWITCHBOARD")
 DENOISERS: web.AppKey["Denoisers"] = web.AppKey("DENOISERS")
 ARCHIVE: web.AppKey["Archive"] = web.AppKey("ARCHIVE")
+LOGBOOK: web.AppKey["Logbook"] = web.AppKey("LOGBOOK")
 TRANSCODING: web.AppKey["Transcoding"] = web.AppKey("TRANSCODING")
 PRESENCE: web.AppKey["Presence"] = web.AppKey("PRESENCE")
 ANNOUNCED: web.AppKey["Announced"] = web.AppKey("ANNOUNCED")

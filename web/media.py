@@ -22,7 +22,7 @@ from web.announced import Announced
 from web.checkup import Checkups
 from web.denoisers import Denoisers
 from web.device import device_of
-from web.keys import ANNOUNCED, ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, METRICS, PRESENCE, SWITCHBOARD
+from web.keys import ANNOUNCED, ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, LOGBOOK, METRICS, PRESENCE, SWITCHBOARD
 from web.known_names import KnownNames
 from web.operations import Sample
 from web.presence import Presence
@@ -67,7 +67,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
         app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, lambda: sockets.protocols))
-        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], ledger=ledger, awake=app[AWAKE])
+        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], app[LOGBOOK], ledger=ledger, awake=app[AWAKE])
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))
         parts.news = app[PRESENCE] = Presence(switchboard)
@@ -80,6 +80,8 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         await opening.enter_async_context(models)
         warming.warm(denoisers)
         app[DENOISERS], app[SWITCHBOARD] = denoisers, switchboard
+        await switchboard.restore(app[LOGBOOK].found)
+        await app[ARCHIVE].reconcile(switchboard.on_air)
         yield
 
 

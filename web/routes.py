@@ -78,6 +78,7 @@ ROUTES: tuple[Route, ...] = (
     *(Route("GET", path, negotiation.nothing, ANYONE) for path in NEGOTIATED),
     *(Route("OPTIONS", path, negotiation.options, ANYONE) for path in (*NEGOTIATED, "/whep/{username}/{identity}/variant")),
     Route("POST", "/api/stream/denoise", stream.denoise, LOGIN),
+    Route("POST", "/api/stream/mute", stream.mute, "the broadcaster, or token:publish"),
     Route("POST", "/api/stream/stop", stream.stop, LOGIN),
     Route("POST", "/api/stream/park", stream.park, LOGIN),
     Route("GET", "/api/stream/status/{username}", stream.status, "friends and the user, token:listen"),

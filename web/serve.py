@@ -28,7 +28,7 @@ from web.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.app import make_app
 from web.certificate import tls_context
 from web.doors import Doors
-from web.keys import ADDRESSES, METRICS, READINESS
+from web.keys import ADDRESSES, METRICS, READINESS, SWITCHBOARD
 from web.operations import drain
 from web.private import private
 from web.renewal import Renewal
@@ -83,6 +83,7 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
         settle()
         async with doors_of(runner, sockets, context) as doors, Renewal(config.http, config.storage.path, doors.serve_with) as renewal:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renewal.ask)
+            runner.app[SWITCHBOARD].await_returns()  # whoever was on air could not come back before
             say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
             await stop.wait()
             logger.info("closing")

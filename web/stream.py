@@ -20,6 +20,18 @@ async def denoise(request: web.Request) -> web.Response:
     return web.json_response(switchboard.status(user.username, names=True))
 
 
+async def mute(request: web.Request) -> web.Response:
+    """Enforced here, whatever client sends: only this lifts it, no takeover and no restart."""
+    user = await current_user(request, scope="publish")
+    fields = await fields_of(request)
+    muted = fields.truth("muted")
+    fields.check()
+    broadcast = request.app[SWITCHBOARD].own(user.username)
+    broadcast.mute(muted)
+    await broadcast.survival.written()  # a kill just after the answer does not make the microphone hot
+    return web.Response(status=204)
+
+
 async def stop(request: web.Request) -> web.Response:
     user = await current_user(request)
     return web.json_response({"recording": await request.app[SWITCHBOARD].stop(user.username)})

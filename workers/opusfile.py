@@ -103,21 +103,26 @@ class OpusFile:
 
     @classmethod
     def resume(cls, path: Path) -> Self | None:
-        """Go on where a crash left the file: a broken last page is cut off. None where it is closed; ValueError if there is nothing."""
+        """Go on where a crash left the file: what is behind its last whole page is cut off. None where it is closed.
+
+        Serial, page sequence and granule go on. Raises ValueError if there is nothing, OSError.
+        """
         file = path.open("r+b", buffering=0)
-        page, toc = None, _CELT_TOC
-        with path.open("rb") as buffered:
-            for page in ogg.pages(buffered):
-                if page.sequence >= 2 and page.packets and page.packets[-1]:
-                    toc = page.packets[-1][0]
-        if page is None or page.sequence < 1 or page.flags & ogg.LAST:
-            file.close()
-            if page is not None and page.flags & ogg.LAST:
+        try:
+            with path.open("rb") as buffered:
+                page = ogg.last_page(buffered)
+            if page is None or page.sequence < 1:
+                raise ValueError(f"{path.name} holds no sound")
+            if page.flags & ogg.LAST:
+                file.close()
                 return None
-            raise ValueError(f"{path.name} holds no sound")
-        file.truncate(page.offset + page.size)
-        file.seek(0, os.SEEK_END)
-        return cls(file, page.serial, page.sequence + 1, page.granule, toc)
+            file.truncate(page.offset + page.size)
+            file.seek(0, os.SEEK_END)
+        except BaseException:
+            file.close()
+            raise
+        heard = page.packets[-1] if page.sequence > 1 and page.packets else b""
+        return cls(file, page.serial, page.sequence + 1, page.granule, heard[0] if heard else _CELT_TOC)
 
     def packet(self, payload: bytes, samples: int) -> None:
         """Append one packet. samples: its duration, 120..5760."""
@@ -165,6 +170,12 @@ class OpusFile:
             self.silence(960)  # carries the last 312 samples, which the encoder had not let out yet
             page, self._page = self._page, []
             self._write(page, end + PRE_SKIP, ogg.LAST)
+            os.fsync(self._file.fileno())
+
+    def leave(self) -> None:
+        """Write what is there and close the file without an end, for `resume` to go on."""
+        with self._file:
+            self.flush()
             os.fsync(self._file.fileno())
 
     def abandon(self) -> None:

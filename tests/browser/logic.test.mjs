@@ -105,6 +105,7 @@ test("what the browser really does is said, also where it does not tell", () => 
 test("only As it is goes out undenoised, and a title is escaped", () => {
   assert.equal(whipUrl("Ada", "asis", "a & b"), "/whip/Ada?denoise=0&title=a+%26+b");
   assert.equal(whipUrl("Ada", "voice", ""), "/whip/Ada?denoise=1");
+  assert.equal(whipUrl("Ada", "voice", "", true), "/whip/Ada");
 });
 
 test("live friends come first", () => {

@@ -1,8 +1,9 @@
-"""What the page lets through its microphone: nothing while muted, whatever happens to the device; all again after any change of packets."""
+"""What the page lets through its microphone: nothing while muted, whatever happens to the device, the page or the server's word; all
+again after any change of packets."""
 
 import asyncio
 
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.browser.people import register
 
@@ -95,3 +96,40 @@ async def test_no_change_of_packets_leaves_the_microphone_shut(server, visit, st
         assert await page.evaluate(ENDING, "broadcast") == [True, True]
         await page.evaluate("async () => { await air.start('Ada', ''); air.mute(true); }")
         assert await page.evaluate(RESTARTING) is False
+
+
+async def test_whoever_was_muted_resumes_muted(server, visit, stretch: float) -> None:
+    """Live, Mute, reload, Resume: the page shows it, the microphone is shut, the server says so; Unmute opens all three."""
+    house = await server({"denoise.default": "passthrough"})
+    page = await visit()
+    await register(page, house.url, "Ada")
+
+    async def muted() -> bool:
+        answer = await page.request.get(f"{house.url}/api/stream/status/Ada")
+        return (await answer.json())["muted"]
+
+    async with asyncio.timeout(60 * stretch):
+        await page.get_by_role("button", name="Start Streaming").click()
+        button = page.get_by_role("button", name="Mute")
+        await button.click()
+        await expect(button).to_have_attribute("aria-pressed", "true")
+        while not await muted():
+            await asyncio.sleep(0.05)
+        await page.reload()
+        await expect(page.get_by_text("You are still live, and muted.")).to_be_visible()
+        await page.get_by_role("button", name="Resume").click()
+        await expect(button).to_have_attribute("aria-pressed", "true")
+        await expect(page.get_by_text("You are muted.")).to_be_visible()
+        assert await muted()
+        other = await page.context.new_page()
+        await other.goto(house.url)
+        await expect(other.get_by_text("You are still live, and muted.")).to_be_visible()
+        await other.close()
+        await button.click()
+        await expect(button).to_have_attribute("aria-pressed", "false")
+        while await muted():
+            await asyncio.sleep(0.05)
+        await page.request.post(
+            f"{house.url}/api/stream/mute", data={"muted": True}, headers={"Origin": house.url}
+        )  # a phone, or another tab
+        await expect(button).to_have_attribute("aria-pressed", "true")

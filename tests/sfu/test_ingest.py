@@ -672,3 +672,18 @@ def test_any_packets(packets: list[tuple[RtpPacket, int]]) -> None:
     assert all(later > earlier for earlier, later in zip(rig.numbers, rig.numbers[1:], strict=False))
     assert all(later.time >= earlier.time + earlier.samples for earlier, later in zip(rig.out, rig.out[1:], strict=False))
     assert not rig.out or rig.times[-1] <= 48 * (ms + 1000) + 480_000 + sum(packet.samples + 960 for packet in rig.out)
+
+
+def test_a_time_line_that_another_run_began_goes_on() -> None:
+    """The first packet lies where its arrival says, counted from where the time line was, and those after it by their own clock."""
+    rig = Rig()
+    rig.ingest.resume(1_000_000)
+    assert rig.ingest.samples == 0
+    for n in range(3):
+        rig.send(n, 500 + 20 * n)
+    expected = -(-1_000_000 // 960) * 960 + 25 * 960
+    assert [(packet.number, packet.flags) for packet in rig.out] == [(0, Flag.JUMP), (1, 0), (2, 0)]
+    assert [packet.time - rig.out[0].time for packet in rig.out] == [0, 960, 1920] and abs(rig.out[0].time - expected) <= 960
+    rig.attach()
+    rig.send(3, 900, ssrc=9, rtp=5)
+    assert abs(rig.out[-1].time - 1_000_000 - 43_200) <= 960

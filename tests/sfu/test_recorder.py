@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sfu.recorder import Recorder
@@ -169,3 +170,66 @@ def test_kill_9_loses_less_than_a_second(tmp_path: Path) -> None:
     for name in (opusfile.ORIGINAL, opusfile.DENOISED):
         assert opusfile.length(tmp_path / name) >= said * 960 - 48_000
         assert len(decoded(tmp_path / name)) >= said * 960 - 48_000
+
+
+@pytest.mark.parametrize("denoised", [False, True])
+async def test_a_recording_goes_on_where_another_recorder_left_it(tmp_path: Path, denoised: bool) -> None:
+    """Both lines: what was there stays, the gap is silence of its true length, and what follows lies where it should."""
+    variant = "denoised" if denoised else "original"
+    async with Recorder(tmp_path) as first:
+        for number in ALL:
+            first.original(packet(number, VOICE[number]))
+            if number < 90:
+                first.heard(packet(number, VOICE[number]), variant)
+        await first.close(resumable=True)
+    assert (tmp_path / opusfile.HEARD).exists() is not denoised
+    async with Recorder(tmp_path, resume=True) as second:
+        assert await second.held_samples() == 96_000
+        for number in ALL:
+            again = packet(number, VOICE[number], time=5 * 48_000 + number * 960)
+            second.original(again)
+            second.heard(again, "denoised")
+        totals = await second.close()
+    assert (totals.duration_s, totals.denoised, totals.late) == (7.0, True, 0)
+    assert not (tmp_path / opusfile.HEARD).exists()
+    for name in (opusfile.ORIGINAL, opusfile.DENOISED):
+        sound = decoded(tmp_path / name)
+        assert len(sound) == 7 * 48_000
+        assert np.abs(sound[110_000 : 5 * 48_000 - 480]).max() < 1e-3
+        assert np.abs(sound[5 * 48_000 + 9600 :]).max() > 0.05 < np.abs(sound[:80_000]).max()
+
+
+async def test_a_recording_that_nobody_goes_on_with_ends_where_it_was(tmp_path: Path) -> None:
+    """Without a further packet its length is what the files hold; one that has ended is not touched again."""
+    async with Recorder(tmp_path) as first:
+        for number in ALL:
+            first.original(packet(number, VOICE[number]))
+            first.heard(packet(number, VOICE[number]), "denoised")
+        await first.close(resumable=True)
+    async with Recorder(tmp_path, resume=True) as second:
+        assert (await second.close()).duration_s == 2.0
+    before = (tmp_path / opusfile.ORIGINAL).read_bytes()
+    async with Recorder(tmp_path, resume=True) as third:
+        assert await third.held_samples() == 0
+        third.original(packet(0, VOICE[0], time=48_000 * 9))
+        assert (await third.close()).failed == "disk_error"
+    assert (tmp_path / opusfile.ORIGINAL).read_bytes() == before and len(decoded(tmp_path / opusfile.DENOISED)) == 96_000
+
+
+@pytest.mark.parametrize("left", [(), (opusfile.ORIGINAL,), (opusfile.HEARD,), (opusfile.DENOISED,)])
+async def test_whatever_files_a_kill_has_left_are_gone_on_with(tmp_path: Path, left: tuple[str, ...]) -> None:
+    """Where one is missing, or empty, it is made anew, on the same time line from 0 on."""
+    for name in left:
+        file = OpusFile.create(tmp_path / name, 1)
+        for payload in VOICE:
+            file.packet(payload, 960)
+        file.leave()
+    (tmp_path / opusfile.ORIGINAL).touch()
+    async with Recorder(tmp_path, resume=True) as ours:
+        assert await ours.held_samples() == (96_000 if left else 0)
+        for number in ALL:
+            ours.original(packet(number, VOICE[number], time=3 * 48_000 + number * 960))
+            ours.heard(packet(number, VOICE[number], time=3 * 48_000 + number * 960), "denoised")
+        assert (await ours.close()).failed is None
+    assert {file.name for file in tmp_path.iterdir()} == {opusfile.ORIGINAL, opusfile.DENOISED}
+    assert [len(decoded(tmp_path / name)) for name in (opusfile.ORIGINAL, opusfile.DENOISED)] == [5 * 48_000] * 2

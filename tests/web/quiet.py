@@ -34,6 +34,7 @@ class Quiet:
             "denoise": {"enabled": True, "denoiser": None, "state": "off", "reason": None, "strength_db": None},
             "latency_ms": {"algorithmic": 0, "ingest": NO_TIME, "worker": NO_TIME, "fanout": NO_TIME},
             "loss": {"received": 0, "lost": 0, "concealed": 0},
+            "muted": False,
             "recording": {"id": None, "failed": None},
         }
 
@@ -45,6 +46,9 @@ class Quiet:
 
     def own(self, username: str) -> NoReturn:
         raise NotLive(conflict=True)
+
+    def await_returns(self) -> None:
+        pass
 
     async def stop(self, username: str) -> int | None:
         raise NotLive(conflict=True)

@@ -27,6 +27,17 @@ async def test_a_bad_change_is_refused(house: House, body: bytes) -> None:
     assert (await alice.raw("POST", "/api/stream/denoise", data=body)).status == 422
 
 
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"muted": 1}', b'{"muted": null}', b'{"muted": "true"}', b'{"muted": true, "for_s": 5}', b"[true]", b"muted"]
+)
+async def test_mute_takes_a_boolean_and_nothing_else(house: House, body: bytes) -> None:
+    """A missing, odd or unknown field is 422; a good one of somebody who is not live 409."""
+    alice = await house.user("alice")
+    assert (await alice.raw("POST", "/api/stream/mute", data=body)).status == 422
+    assert (await alice.ask("POST", "/api/stream/mute", {"muted": True}))[1]["code"] == "not_live"
+    assert (await alice.ask("GET", "/api/stream/status/alice"))[1]["muted"] is False
+
+
 @pytest.mark.parametrize("query", ["title=%00", "title=" + "x" * 201, "denoise=2", "record=maybe"])
 async def test_a_bad_wish_is_refused(house: House, query: str) -> None:
     """A title that cannot be kept, and what is neither yes nor no, are 422 before the offer is read."""
@@ -62,3 +73,43 @@ async def test_a_title_given_on_air_is_told_at_once(server) -> None:
         ended = await ada.call("POST", "/api/stream/stop")
         assert ended == {"recording": found[0]["id"]}
         assert (await ada.call("PATCH", f"/api/recording/{found[0]['id']}", {"title": "Later"}))["title"] == "Later"
+
+
+async def test_a_takeover_with_another_title_renames_the_recording(server) -> None:
+    """Status and recording say the same; one that was given to the recording itself stays, whoever takes over, after a restart too."""
+    house = await server({"denoise.default": "passthrough", "broadcast.grace_s": 30.0})
+    async with friends(house.url, "ada") as (ada,):
+
+        async def titles(wanted: str) -> None:
+            async with asyncio.timeout(20):
+                while ((await ada.status())["title"], [row["title"] for row in await ada.call("GET", "/api/recordings")]) != (
+                    wanted,
+                    [wanted],
+                ):
+                    await asyncio.sleep(0.02)
+
+        async def taken_over(query: str) -> None:
+            so_far = (await ada.status())["loss"]["received"]
+            async with ada.phone() as mic:
+                await mic.publish("ada", query)
+                mic.send(0, 0, packets_of(1)[0])
+                async with asyncio.timeout(20):
+                    while (await ada.status())["loss"]["received"] <= so_far:
+                        await asyncio.sleep(0.02)
+
+        for query, title in (("?title=One", "One"), ("?title=Two", "Two"), ("", "Two")):
+            await taken_over(query)
+            await titles(title)
+        await asyncio.to_thread(house.kill)
+        await house.start()
+        await taken_over("?title=Three")
+        await titles("Three")
+        [row] = await ada.call("GET", "/api/recordings")
+        await ada.call("PATCH", f"/api/recording/{row['id']}", {"title": "Mine"}, status=200)
+        await titles("Mine")
+        await taken_over("?title=Four")
+        await titles("Mine")
+        await asyncio.to_thread(house.stop)
+        await house.start()
+        await taken_over("?title=Five")
+        await titles("Mine")

@@ -96,6 +96,48 @@ def test_a_file_cut_anywhere_is_taken_up_again(tmp_path: Path, lost: int) -> Non
     assert OpusFile.resume(path) is None
 
 
+def test_a_file_cut_at_any_byte_goes_on(tmp_path: Path) -> None:
+    """Wherever a crash cut it: whole pages stay, serial, sequence and granule go on, and what is said later lies at its time."""
+    path, cut = tmp_path / "x.opus", tmp_path / "y.opus"
+    file, payloads = OpusFile.create(path, 1), packets_of(0.9)
+    for payload in payloads:
+        file.packet(payload, 960)
+    file.leave()
+    content = path.read_bytes()
+    with path.open("rb") as whole:
+        pages = list(ogg.pages(whole))
+    later = 48_000 * 2
+    for size in range(pages[1].offset + pages[1].size, len(content) + 1):
+        kept = [page for page in pages if page.offset + page.size <= size]
+        cut.write_bytes(content[:size])
+        resumed = OpusFile.resume(cut)
+        assert resumed is not None and resumed.position == kept[-1].granule
+        resumed.fill(later)
+        for payload in payloads[:5]:
+            resumed.packet(payload, 960)
+        resumed.close(later + 4800)
+        with cut.open("rb") as again:
+            found = list(ogg.pages(again))
+        assert cut.stat().st_size == found[-1].offset + found[-1].size
+        assert found[: len(kept)] == kept and found[-1].flags & ogg.LAST
+        assert [page.sequence for page in found] == list(range(len(found)))
+        assert {page.serial for page in found} == {pages[0].serial}
+        assert [page.granule for page in found] == sorted(page.granule for page in found)
+        assert opusfile.length(cut) == later + 4800
+    assert len(decoded(cut)) == later + 4800
+
+
+@pytest.mark.parametrize("size", [0, 1, 27, 46, 47, 48, 80])
+def test_a_file_cut_within_its_heads_is_nothing(tmp_path: Path, size: int) -> None:
+    """Without both headers there is nothing to go on with, and it is left as it is."""
+    path = tmp_path / "x.opus"
+    OpusFile.create(path, 1).abandon()
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ValueError, match="no sound"):
+        OpusFile.resume(path)
+    assert path.stat().st_size == size
+
+
 def test_an_empty_file_is_no_recording(tmp_path: Path) -> None:
     """Nothing, rubbish and half a header cannot be resumed, and have no length."""
     path = tmp_path / "x.opus"

@@ -121,6 +121,8 @@ export const api = {
   status: (username, withinMs) => call("GET", `/api/stream/status/${part(username)}`, undefined, withinMs),
   /** @param {{enabled?: boolean, strength_db?: number | null, denoiser?: string}} wish */
   denoise: (wish) => call("POST", "/api/stream/denoise", wish),
+  /** @param {boolean} muted */
+  mute: (muted) => call("POST", "/api/stream/mute", { muted }),
   stop: () => call("POST", "/api/stream/stop", {}),
   park: () => navigator.sendBeacon("/api/stream/park"),
   /** @param {string | null} username null = one's own @param {string} [before] */

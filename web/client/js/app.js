@@ -146,6 +146,7 @@ export class App {
   #status(name, status) {
     const { statuses, clocks } = this.state;
     this.store.set({ statuses: { ...statuses, [name]: status }, clocks: { ...clocks, [name]: performance.now() } });
+    if (name === this.state.me?.username) this.broadcaster.follow(status);
   }
 
   /** @param {string} name @param {number | null} recording */
@@ -173,7 +174,7 @@ export class App {
     this.stopListening();
     this.player.pause();
     this.toast(null);
-    await this.broadcaster.start(me.username, title);
+    await this.broadcaster.start(me.username, title, this.state.statuses[me.username]);
     if (this.broadcaster.onAir) this.announce("You are on air.");
   }
 
@@ -221,11 +222,10 @@ export class App {
     else if (what === "denoise" && player.recording) this.player.swap(player.variant === "denoised" ? "original" : "denoised");
   }
 
-  /** What a phone asks for, done here. @param {string} action */
+  /** What a phone asks for and is not done by the server, as muting is. @param {string} action */
   #remote(action) {
     if (!this.broadcaster.onAir) return;
     if (action === "stop") void this.stopStreaming();
-    else if (action === "mute" || action === "unmute") this.broadcaster.mute(action === "mute");
     else if (action === "denoise_on" || action === "denoise_off") void this.denoise({ enabled: action === "denoise_on" });
   }
 

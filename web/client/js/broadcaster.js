@@ -29,11 +29,15 @@ export function silentAir() {
   };
 }
 
-/** Where to post: everything is denoised but what is to be sent as it is. @param {string} username @param {Profile} profile @param {string} title */
-export function whipUrl(username, profile, title) {
-  const query = new URLSearchParams({ denoise: profile === "asis" ? "0" : "1" });
+/**
+ * Where to post: everything is denoised but what is to be sent as it is; what is on air already keeps its switch.
+ * @param {string} username @param {Profile} profile @param {string} title @param {boolean} [onAir]
+ */
+export function whipUrl(username, profile, title, onAir = false) {
+  const query = new URLSearchParams(onAir ? {} : { denoise: profile === "asis" ? "0" : "1" });
   if (title) query.set("title", title);
-  return `/whip/${encodeURIComponent(username)}?${query}`;
+  const asked = String(query);
+  return `/whip/${encodeURIComponent(username)}${asked ? `?${asked}` : ""}`;
 }
 
 export class Broadcaster extends EventTarget {
@@ -45,6 +49,11 @@ export class Broadcaster extends EventTarget {
     /** @type {Line | null} */
     this.line = null;
     this.title = "";
+    /** What is on air already is taken over. */
+    this.takesOver = false;
+    /** `air.muted` is newer than what the server was told; the server is being told. */
+    this.untold = false;
+    this.telling = false;
     /** For a moment nothing is let through. */
     this.hushed = false;
     /** So many ms the packets are to last that are asked for at the moment; 0 = nobody asks. */
@@ -74,11 +83,16 @@ export class Broadcaster extends EventTarget {
     this.#set({ phase: "idle", settings: null, silent: false, steady: false });
   }
 
-  /** Go on air, or take over one's own broadcast that still is. @param {string} username @param {string} title */
-  async start(username, title) {
+  /**
+   * Go on air, or take over one's own broadcast that still is: muted where that is.
+   * @param {string} username @param {string} title @param {import("./types.js").Status} [status] of the own broadcast, where it is known
+   */
+  async start(username, title, status) {
     if (this.onAir) return;
     this.title = title;
-    this.#set({ phase: "connecting", trouble: null });
+    this.takesOver = Boolean(status?.live);
+    this.untold = this.air.muted;
+    this.#set({ phase: "connecting", trouble: null, muted: this.air.muted || Boolean(status?.muted) });
     if (!this.microphone.stream && !(await this.#listenIn())) return this.#set({ phase: "idle" });
     const line = new Line((again) => this.#plan(username, again));
     this.line = line;
@@ -115,10 +129,40 @@ export class Broadcaster extends EventTarget {
     this.dispatchEvent(new CustomEvent("stopped", { detail: recording }));
   }
 
-  /** @param {boolean} muted */
+  /** The microphone at once; the server, which enforces it whatever client sends, a moment later. @param {boolean} muted */
   mute(muted) {
+    this.untold = true;
     this.#set({ muted });
     this.#open();
+    void this.#tellMute();
+  }
+
+  /** What the server says of the own broadcast: so it is, unless something newer is still to be told. @param {import("./types.js").Status} status */
+  follow({ live, muted }) {
+    if (!this.onAir || !live || this.telling) return;
+    if (this.untold) return void this.#tellMute();
+    if (muted === this.air.muted) return;
+    this.#set({ muted });
+    this.#open();
+  }
+
+  /** By the last word, however often it was pressed meanwhile. Nobody is unmuted whom the server did not unmute. */
+  async #tellMute() {
+    if (this.telling || !this.onAir) return;
+    this.telling = true;
+    try {
+      while (this.untold && this.onAir) {
+        this.untold = false;
+        await api.mute(this.air.muted);
+      }
+    } catch (error) {
+      const problem = asProblem(error);
+      this.untold = this.air.muted || problem.code === "not_live"; // told as soon as the server says that it is live
+      if (!this.untold) this.#set({ muted: true, trouble: problem.trouble() });
+      this.#open();
+    } finally {
+      this.telling = false;
+    }
   }
 
   /** Another microphone or other processing, also while live. @param {Partial<Pick<Air, "device" | "echo" | "profile">>} wish */
@@ -188,7 +232,7 @@ export class Broadcaster extends EventTarget {
       if (again.forgotten && status.state === "live") throw new Problem(409, "taken_over", "");
       if (again.forgotten && status.state === "ended") throw new Problem(410, "ended", "");
     }
-    return { url: whipUrl(username, this.air.profile, this.title), track: this.microphone.track };
+    return { url: whipUrl(username, this.air.profile, this.title, this.takesOver || again !== null), track: this.microphone.track };
   }
 
   /** @returns {Promise<boolean>} */
@@ -218,6 +262,7 @@ export class Broadcaster extends EventTarget {
     this.line = null;
     this.hushed = false;
     this.wanted = 0;
+    this.untold = false;
     this.#set({ phase: this.microphone.stream ? "preview" : "idle", muted: false, trouble: problem?.trouble() ?? null, network_ms: null });
     this.#open();
   }

@@ -23,6 +23,7 @@
  * @property {{enabled: boolean, denoiser: string, state: "off" | "starting" | "active" | "bypassed", reason: string | null, strength_db: number | null}} denoise
  * @property {{algorithmic: number, ingest: Quantiles, worker: Quantiles, fanout: Quantiles}} latency_ms
  * @property {{received: number, lost: number, concealed: number}} loss
+ * @property {boolean} muted      the server lets no sound through, whatever client sends
  * @property {{id: number | null, failed: string | null}} [recording]
  *
  * @typedef {{at_s: number, kind: string, text: string}} Chapter

@@ -125,7 +125,7 @@ function stillLive(app) {
     update(state, visible) {
       show(root, visible);
       const status = state.statuses[state.me?.username ?? ""];
-      say(text, "You are still live.");
+      say(text, status?.muted ? "You are still live, and muted." : "You are still live.");
       say(why, status?.state === "live" ? "Another tab or device sends. Resume takes over here; your friends hear no difference." : "Your friends wait. Resume goes on in the same broadcast and the same recording.");
     },
   };

@@ -1,0 +1,41 @@
+"""What is on air, in rows: written while it is, removed when it ends, found by the next start where the server did not get to that."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from db.models import LiveBroadcast, Recording, User
+
+
+def keep(username: str, row: Mapping[str, Any], title: str | None) -> None:
+    """Write a user's broadcast, instead of what was there of that user's; nothing where there is no such user any more.
+
+    title: its recording is called so from now on ("": it has none); None: as it is.
+    """
+    user = User.get_or_none(User.username == username)
+    if user is None:
+        return
+    LiveBroadcast.insert(user=user, **row).on_conflict_replace().execute()
+    if title is not None:
+        Recording.update(title=title or None).where((Recording.broadcast == row["id"]) & (Recording.state == "live")).execute()
+
+
+def forget(identity: str) -> None:
+    """It has ended."""
+    LiveBroadcast.delete().where(LiveBroadcast.id == identity).execute()
+
+
+def left() -> list[tuple[LiveBroadcast, Recording | None]]:
+    """What was on air when the last run ended, each with its user and its recording, the first to begin first.
+
+    One whose recording is closed already was over, and is forgotten here.
+    """
+    rows = list(LiveBroadcast.select(LiveBroadcast, User).join(User).order_by(LiveBroadcast.since))
+    tapes = {tape.broadcast: tape for tape in Recording.select().where(Recording.broadcast.in_([row.id for row in rows]))}
+    found: list[tuple[LiveBroadcast, Recording | None]] = []
+    for row in rows:
+        tape = tapes.get(row.id)
+        if row.record and tape is not None and tape.state != "live":
+            forget(row.id)
+        else:
+            found.append((row, tape if row.record else None))
+    return found
