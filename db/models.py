@@ -145,7 +145,10 @@ class ListenLink(Row):
 
 
 class Recording(Row):
-    """One broadcast, kept. `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are."""
+    """One broadcast, kept. `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are.
+
+    `spans`: list of {from_s, to_s, kind, reason}, known when it is finalised, as is `denoised_share` in [0, 1].
+    """
 
     id = peewee.AutoField()
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
@@ -160,6 +163,8 @@ class Recording(Row):
     size_bytes = peewee.IntegerField(default=0)
     chapters = JsonField(default=list)
     stats = JsonField(default=dict)
+    spans = JsonField(default=list)
+    denoised_share = peewee.FloatField(default=0.0)
     folder = peewee.TextField()
 
 

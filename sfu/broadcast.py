@@ -13,6 +13,7 @@ from sfu.adaptation import Adaptation
 from sfu.audience import Audience
 from sfu.catalogue import check_known
 from sfu.fanout import Fanout
+from sfu.heard import Heard
 from sfu.ingest import Ingest
 from sfu.kept import KeptWorker
 from sfu.parts import Parts, Wish
@@ -54,6 +55,7 @@ class Broadcast:
         watch = Watch(parts.capacity, parts.config.worker.max_delay_ms)
         self.worker = KeptWorker(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
         self.taping = Taping(identity, parts.archive)
+        self._heard = Heard(self.worker, self.taping.heard)
         self._background = Background()
         places, later = parts.config.broadcast.places, self._background.start
         self.audience = Audience(identity, places, self.fanout, self.worker, forget, self._changed, later)
@@ -83,7 +85,7 @@ class Broadcast:
             opening.push_async_callback(self.source.close)
             opening.callback(self.ingest.close)
             self._closing = opening.pop_all()
-        self.fanout.heard = self.taping.heard
+        self.fanout.heard = self._heard.packet
         self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
         return self
 
@@ -119,6 +121,8 @@ class Broadcast:
         return time.monotonic() - self._live_at if self._live_at else 0.0
 
     def _move(self, event: Event) -> None:
+        if self.state is State.PARKED and event is Event.MEDIA:
+            self._heard.returned()
         self.state = NEXT[self.state, event]
         self._changed()
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sfu.recorder import Recorder, Totals
 from workers.ring import Packet
+from workers.spans import Why
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Taping:
         self.recording: int | None = None
         self._label = label
         self._archive = archive
-        self._early: deque[tuple[Packet, str | None]] = deque(maxlen=BEFORE_THE_ROW)  # the oldest would be lost
+        self._early: deque[tuple[Packet, str | None, Why | None]] = deque(maxlen=BEFORE_THE_ROW)  # the oldest would be lost
         self._recorder: Recorder | None = None
         self._opening: asyncio.Task[None] | None = None
 
@@ -59,17 +60,17 @@ class Taping:
     def original(self, packet: Packet) -> None:
         self._write(packet, None)
 
-    def heard(self, packet: Packet, variant: str) -> None:
-        self._write(packet, variant)
+    def heard(self, packet: Packet, variant: str, why: Why) -> None:
+        self._write(packet, variant, why)
 
-    def _write(self, packet: Packet, variant: str | None) -> None:
+    def _write(self, packet: Packet, variant: str | None, why: Why | None = None) -> None:
         if self._recorder is None:
             if self._opening is not None and not self._opening.done():
-                self._early.append((packet, variant))
+                self._early.append((packet, variant, why))
         elif variant is None:
             self._recorder.original(packet)
         else:
-            self._recorder.heard(packet, variant)
+            self._recorder.heard(packet, variant, why)
 
     async def close(self) -> int | None:
         """Close the files and hand the totals on. Returns the recording's id, or None where there is none."""
