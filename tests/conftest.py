@@ -9,6 +9,7 @@ import platform
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -160,10 +161,17 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, stretch: float) -> It
 @pytest.fixture(scope="session")
 async def browser(audio_folder: Path) -> AsyncIterator[Browser]:
     """Chromium, headless, its microphone playing noisy_snr0.wav over and over."""
+    async with chromium(audio_folder / "noisy_snr0.wav") as launched:
+        yield launched
+
+
+@asynccontextmanager
+async def chromium(microphone: Path) -> AsyncIterator[Browser]:
+    """A headless Chromium whose microphone plays that file over and over."""
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
         missing_program("Chromium")
-    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={audio_folder / 'noisy_snr0.wav'}"]
+    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={microphone}"]
     if os.geteuid() == 0:
         flags.append("--no-sandbox")
     expect.set_options(timeout=20_000)  # no page is judged by how soon it is right
