@@ -160,6 +160,7 @@ class ListenLink(Row):
 class Recording(Row):
     """One broadcast, kept. `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are.
 
+    `spans`: list of {from_s, to_s, kind, reason}, known when it is finalised, as is `denoised_share` in [0, 1].
     `deleted_at`: it lies in the trash. `counts_from`: from when its days count, those in the trash (null: from the next trusted
     time) or, where it was restored, those of `recording.keep_days` (null: from `started_at`). `recounted`: they began anew once.
     """
@@ -177,6 +178,8 @@ class Recording(Row):
     size_bytes = peewee.IntegerField(default=0)
     chapters = JsonField(default=list)  # always [] in the file: `db.chapters.fill_in` brings them from their own rows
     stats = JsonField(default=dict)
+    spans = JsonField(default=list)
+    denoised_share = peewee.FloatField(default=0.0)
     folder = peewee.TextField()
     deleted_at = UtcField(null=True)
     counts_from = UtcField(null=True)

@@ -18,6 +18,8 @@ class Ended(NamedTuple):
     variants: list[str]
     size_bytes: int
     stats: Mapping[str, Any]  # added to what is there
+    spans: list[dict[str, Any]] | None = None  # None: not known yet, what is there stays
+    denoised_share: float | None = None
 
 
 def begin(username: str, broadcast: str, title: str | None, started_at: datetime) -> Recording:
@@ -50,6 +52,8 @@ def _end(recording_id: int, before: str, after: str, ended: Ended) -> None:
     recording.state, recording.duration_s, recording.size_bytes = after, ended.duration_s, ended.size_bytes
     recording.variants, recording.denoised = ended.variants, "denoised" in ended.variants
     recording.stats = {**recording.stats, **ended.stats}
+    if ended.spans is not None and ended.denoised_share is not None:
+        recording.spans, recording.denoised_share = ended.spans, ended.denoised_share
     recording.save()
 
 

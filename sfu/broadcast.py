@@ -12,6 +12,7 @@ from sfu.adaptation import Adaptation
 from sfu.audience import Audience
 from sfu.catalogue import check_known
 from sfu.fanout import Fanout
+from sfu.heard import Heard
 from sfu.ingest import Ingest
 from sfu.kept import KeptWorker
 from sfu.life import Life
@@ -63,6 +64,7 @@ class Broadcast:
         self.worker = KeptWorker(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
         room = Room(parts.config.storage.path, parts.config.storage.floor_mb * MB)
         self.taping = Taping(identity, parts.archive, room, self._changed)
+        self._heard = Heard(self.worker, self.taping.heard)
         self.survival = Survival(identity, parts.memory, self._left)
         self._background = Background()
         places, later = parts.config.broadcast.places, self._background.start
@@ -93,7 +95,7 @@ class Broadcast:
             opening.push_async_callback(self.source.close)
             opening.callback(self.ingest.close)
             self._closing = opening.pop_all()
-        self.fanout.heard = self.taping.heard
+        self.fanout.heard = self._heard.packet
         self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
         return self
 
@@ -125,6 +127,8 @@ class Broadcast:
         return self.state in (State.LIVE, State.PARKED)
 
     def _move(self, event: Event) -> None:
+        if self.state is State.PARKED and event is Event.MEDIA:
+            self._heard.returned()
         self.state = NEXT[self.state, event]
         self._changed()
 

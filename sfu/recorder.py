@@ -3,8 +3,9 @@
 `original.opus` holds the packets as they came, `denoised.opus` the line that `auto` listeners heard. The second one begins
 with the first packet too, as `heard.opus`, and gets its name with the first denoised packet in it: so both have the same
 time line from 0 on, and a crash leaves behind what is true. Without any denoised packet it is deleted at the end.
+`spans.log` says from when on that line was clean, uncleaned or nothing at all, and why (`workers.spans`).
 
-What a crash, or `close(resumable=True)`, has left can be gone on with: both files are continued, and the gap is silence.
+What a crash, or `close(resumable=True)`, has left can be gone on with: the files are continued, and the gap is silence.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from sfu.rtp import opus_is_stereo
 from workers.opusfile import DENOISED, HEARD, ORIGINAL, QUANTUM, RATE_HZ, OpusFile
 from workers.ring import Packet
 from workers.room import Room, why_not
+from workers.spans import BYPASS, CLEAN, JOURNAL, Journal, Why
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ WAKE_S = 0.1  # how often the thread looks; with a page of 0.2 s at most 0.3 s a
 OPEN_S = 5.0  # a disk that takes longer than this to open two files does not hold up the others
 CLOSE_S = 5.0  # a disk that takes longer than this to end two files is left to itself
 LOOK = 10  # wakes between two looks at the room that is left
+UNTOLD = Why(BYPASS)
 T = TypeVar("T")
 
 
@@ -62,7 +65,7 @@ class Recorder:
         """
         self.failed: str | None = None
         self.dropped = 0
-        self._queue: deque[tuple[Packet, str | None]] = deque()
+        self._queue: deque[tuple[Packet, str | None, Why]] = deque()
         self._capacity = capacity
         self._tape = _Tape(folder)
         self._room = room
@@ -95,17 +98,17 @@ class Recorder:
 
     def original(self, packet: Packet) -> None:
         """A packet as it came from the broadcaster. Never waits; without room it is dropped and counted."""
-        self._put(packet, None)
+        self._put(packet, None, UNTOLD)
 
-    def heard(self, packet: Packet, variant: str) -> None:
-        """A packet as `auto` listeners were sent it; variant: `original` or `denoised`, which it really was."""
-        self._put(packet, variant)
+    def heard(self, packet: Packet, variant: str, why: Why | None = None) -> None:
+        """A packet as `auto` listeners were sent it; variant: `original` or `denoised`, which it really was; why: it was that one."""
+        self._put(packet, variant, why or (Why(CLEAN) if variant == "denoised" else UNTOLD))
 
-    def _put(self, packet: Packet, variant: str | None) -> None:
+    def _put(self, packet: Packet, variant: str | None, why: Why) -> None:
         if self.failed or self._closing.is_set() or len(self._queue) >= self._capacity:
             self.dropped += 1
         else:
-            self._queue.append((packet, variant))
+            self._queue.append((packet, variant, why))
 
     async def close(self, *, resumable: bool = False) -> Totals:
         """Write what is queued, end both files at the same length, and tell the totals. Raises nothing for the disk's sake.
@@ -165,6 +168,7 @@ class _Tape:
         self.folder = folder
         self._original: OpusFile | None = None
         self._heard: OpusFile | None = None
+        self._journal: Journal | None = None  # of the line that is heard
         self._denoised = False
         self._packets = self._late = self._samples = 0
 
@@ -173,7 +177,7 @@ class _Tape:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for file in (self._original, self._heard):
+        for file in (self._original, self._heard, self._journal):
             if file is not None:
                 file.abandon()  # does nothing where it was closed well
 
@@ -185,8 +189,8 @@ class _Tape:
         self._samples = max((file.position for file in (self._original, self._heard) if file is not None), default=0)
         return self._samples
 
-    def write(self, packet: Packet, variant: str | None) -> None:
-        """variant: None for the line `original`, else what the packet of the line that was heard is."""
+    def write(self, packet: Packet, variant: str | None, why: Why) -> None:
+        """variant: None for the line `original`, else what the packet of the line that was heard is, and why."""
         if not packet.payload or packet.samples < QUANTUM:
             self._late += 1
             return
@@ -195,6 +199,8 @@ class _Tape:
             self._original = OpusFile.create(self.folder / ORIGINAL, channels)
         if self._heard is None:
             self._heard = OpusFile.create(self.folder / (DENOISED if self._denoised else HEARD), channels)
+        if self._journal is None:
+            self._journal = Journal(self.folder / JOURNAL, self._heard.position)
         if variant == "denoised" and not self._denoised:
             (self.folder / HEARD).rename(self.folder / DENOISED)
             self._denoised = True
@@ -204,11 +210,15 @@ class _Tape:
             return
         file.fill(packet.time)
         file.packet(packet.payload, packet.samples)
+        if variant is not None:
+            self._journal.heard(packet, why)
         self._packets += variant is None
         self._samples = max(self._samples, packet.time + packet.samples)
 
     def end(self) -> None:
         """Close both files at the same length; forget the line that was heard if it was but the original."""
+        if self._journal is not None:
+            self._journal.close()
         if self._original is not None:
             self._original.close(self._samples)
         if self._heard is not None and self._denoised:
@@ -222,10 +232,12 @@ class _Tape:
         for file in (self._original, self._heard):
             if file is not None:
                 file.leave()
+        if self._journal is not None:
+            self._journal.close()
 
     def totals(self, dropped: int, failed: str | None) -> Totals:
         files = [file for file in (self._original, self._heard if self._denoised else None) if file is not None]
-        size = sum(file.size for file in files)
+        size = sum(file.size for file in files) + (self._journal.size if self._journal else 0)
         return Totals(self._samples / RATE_HZ, self._denoised, size, self._packets, dropped, self._late, failed)
 
 

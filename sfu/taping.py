@@ -12,6 +12,7 @@ from typing import Protocol
 from sfu.recorder import Recorder, Totals
 from workers.ring import Packet
 from workers.room import Room, why_not
+from workers.spans import Why
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Taping:
         self._changed = changed
         self._refused: str | None = None  # why there is no recorder
         self._ending = asyncio.Event()
-        self._early: deque[tuple[Packet, str | None]] = deque(maxlen=BEFORE_THE_ROW)  # the oldest would be lost
+        self._early: deque[tuple[Packet, str | None, Why | None]] = deque(maxlen=BEFORE_THE_ROW)  # the oldest would be lost
         self._recorder: Recorder | None = None
         self._opening: asyncio.Task[None] | None = None
 
@@ -86,17 +87,17 @@ class Taping:
     def original(self, packet: Packet) -> None:
         self._write(packet, None)
 
-    def heard(self, packet: Packet, variant: str) -> None:
-        self._write(packet, variant)
+    def heard(self, packet: Packet, variant: str, why: Why) -> None:
+        self._write(packet, variant, why)
 
-    def _write(self, packet: Packet, variant: str | None) -> None:
+    def _write(self, packet: Packet, variant: str | None, why: Why | None = None) -> None:
         if self._recorder is None:
             if self._opening is not None and not self._opening.done():
-                self._early.append((packet, variant))
+                self._early.append((packet, variant, why))
         elif variant is None:
             self._recorder.original(packet)
         else:
-            self._recorder.heard(packet, variant)
+            self._recorder.heard(packet, variant, why)
 
     async def resume(self, recording: int, folder: Path) -> int:
         """Instead of `start`: go on with what the last run of the server left. How many samples there are."""

@@ -9,14 +9,14 @@ import platform
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
-from playwright.async_api import TimeoutError as PageTimeout
 
-from tests.late import measured
+from tests import retried
 from tests.leaks import RUN, processes, snapshot
 from tests.loop_watch import LoopWatch
 from tests.running import ROOT, Server
@@ -46,22 +46,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
-    """A test marked `real_time` that failed on a busy machine is run again, with the same fixtures; how often is told at the end."""
-    if pyfuncitem.get_closest_marker("real_time") is None:
-        return None
-    given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    times = measured(lambda: pyfuncitem.obj(**given), AssertionError, TimeoutError, PageTimeout)
-    if times > 1:
-        pyfuncitem.user_properties.append(("measured", times))
-    return True
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for report in terminalreporter.stats.get("passed", ()):
-        if report.when == "call" and (times := dict(report.user_properties).get("measured")):
-            terminalreporter.write_line(f"the machine was busy: {report.nodeid} held at attempt {times}")
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.pluginmanager.is_registered(retried):
+        config.pluginmanager.register(retried, "tests.retried")
 
 
 @pytest.fixture(scope="session")
@@ -174,10 +161,17 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, stretch: float) -> It
 @pytest.fixture(scope="session")
 async def browser(audio_folder: Path) -> AsyncIterator[Browser]:
     """Chromium, headless, its microphone playing noisy_snr0.wav over and over."""
+    async with chromium(audio_folder / "noisy_snr0.wav") as launched:
+        yield launched
+
+
+@asynccontextmanager
+async def chromium(microphone: Path) -> AsyncIterator[Browser]:
+    """A headless Chromium whose microphone plays that file over and over."""
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
         missing_program("Chromium")
-    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={audio_folder / 'noisy_snr0.wav'}"]
+    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={microphone}"]
     if os.geteuid() == 0:
         flags.append("--no-sandbox")
     expect.set_options(timeout=20_000)  # no page is judged by how soon it is right

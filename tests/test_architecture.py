@@ -38,6 +38,7 @@ CONTRACT = {
     "fetch",
     "ogg",
     "opusfile",
+    "spans",
     "finalise",
     "pages",
     "peaks",

@@ -257,6 +257,25 @@ async def test_fec_follows_those_whom_it_helps(server: Any, audio_folder: Path) 
         assert repaired > 0.4
 
 
+@pytest.mark.parametrize("lost", [3, 6])
+async def test_a_hole_behind_which_the_worker_ran_dry_is_made_up(server: Any, audio_folder: Path, lost: int) -> None:
+    """Up to 120 ms, lost at once and never sent again, are concealed with their numbers and times: the denoised line has no hole."""
+    house = await server({"denoise.default": "passthrough"})
+    packets = encode(read_wav(audio_folder / "clean_freesound_33711.wav"))[:200]
+    gone = frozenset(n + each for n in range(40, 190, 50) for each in range(lost))
+    async with on_air(house, "denoised", denoise=True) as (ada, mic, (ear,)):
+        await mic.talk(packets[1:], first=1, skip=frozenset(n - 1 for n in gone))
+        async with asyncio.timeout(20):
+            while not ear.received or numbers(ear)[-1] != len(packets) - 1:
+                await asyncio.sleep(0.01)
+            while (status := (await ada.status())["loss"])["concealed"] < len(gone):
+                await asyncio.sleep(0.1)
+    assert status["lost"] == status["concealed"] == len(gone)
+    assert numbers(ear) == list(range(numbers(ear)[0], len(packets))) and numbers(ear)[0] < 40
+    times = [packet.timestamp - ear.received[0][1].timestamp & 0xFFFFFFFF for _, packet in ear.received]
+    assert times == [960 * n for n in range(len(times))]
+
+
 @pytest.mark.parametrize("lost", [20, 100])
 async def test_delay_is_back_after_a_burst(server: Any, lost: int) -> None:
     """Two seconds after 20 packets, or two seconds of sound, were lost a listener is as far behind as before: within two packets."""

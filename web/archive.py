@@ -120,7 +120,7 @@ class Archive:
             self._work.set()
 
     def folder_of(self, recording: Recording) -> Path:
-        """Where its files are: original.opus, denoised.opus, NAME.peaks, heard.wav."""
+        """Where its files are: original.opus, denoised.opus, spans.log, NAME.peaks, heard.wav."""
         return self._storage / recording.folder
 
     async def forget(self, folders: Iterable[str]) -> None:
@@ -203,7 +203,11 @@ class Archive:
             return
         self._later.pop(recording.id, None)
         failed, playable = said["failed"], said["duration_s"] > 0
-        ended = Ended(said["duration_s"], said["variants"], said["size_bytes"], {"failed": failed} if failed else {})
+        stats = {"failed": failed} if failed else {}
+        if merged := said.get("spans_merged"):
+            stats["spans_merged"] = merged
+        heard = said.get("spans"), said.get("denoised_share")
+        ended = Ended(said["duration_s"], said["variants"], said["size_bytes"], stats, *heard)
         await self._database.run(recordings.finish, recording.id, ended, playable)
         logger.info("recording %s: %.1f s, %s bytes%s", recording.id, *ended[0:3:2], f", {failed}" if failed else "")
 

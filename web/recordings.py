@@ -121,6 +121,9 @@ def shown(recording: Recording) -> dict[str, Any]:
         "size_bytes": recording.size_bytes,
         "chapters": recording.chapters,
         "stats": recording.stats,
+        "spans": recording.spans,
+        "denoised_share": recording.denoised_share,
+        "parts": [],  # all of it lies on this server
     }
 
 

@@ -2,7 +2,7 @@
 
 Ends files that a crash left open (both at the same length), makes the peaks of each variant and, if asked, the WAV of what
 was heard. Everything new is written beside its place and moved there whole, so a second run starts over where one was
-killed. Says one line of JSON: {duration_s, variants, size_bytes, failed, whole}.
+killed. Says one line of JSON: {duration_s, variants, size_bytes, failed, whole, spans, denoised_share, spans_merged}.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from workers import opusfile, wav
+from workers import opusfile, spans, wav
 from workers.opusfile import RATE_HZ, OpusFile
 from workers.parent import leave_with_parent
 from workers.peaks import peaks_of
@@ -47,8 +47,24 @@ def finalise(folder: Path, with_wav: bool, floor: int = 0) -> dict[str, object]:
     size = sum(file.stat().st_size for file in folder.iterdir()) if folder.is_dir() else 0
     if not samples:
         failed = failed or "empty"
-    whole = all((folder / f"{variant}.peaks").exists() for variant in variants)
-    return {"duration_s": samples / RATE_HZ, "variants": variants, "size_bytes": size, "failed": failed, "whole": whole}
+    return {
+        "duration_s": samples / RATE_HZ,
+        "variants": variants,
+        "size_bytes": size,
+        "failed": failed,
+        "whole": all((folder / f"{variant}.peaks").exists() for variant in variants),
+        **_heard(folder, variants, samples),
+    }
+
+
+def _heard(folder: Path, variants: list[str], samples: int) -> dict[str, object]:
+    """What its journal comes to; without one, as of a recording begun by an older version, it was cleaned or it was not."""
+    denoised = "denoised" in variants
+    try:
+        heard = spans.read(folder / spans.JOURNAL, samples)
+    except OSError:
+        return {"spans": [], "denoised_share": float(denoised), "spans_merged": 0}
+    return {"spans": heard.told(), "denoised_share": round(heard.share, 4) if denoised else 0.0, "spans_merged": heard.merged}
 
 
 def _variants(folder: Path) -> list[str]:

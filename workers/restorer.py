@@ -1,9 +1,9 @@
 """Packets with holes in, sound without holes out: decode, repair by FEC, conceal. Knows nothing of denoising.
 
 A hole in the numbers with a matching hole in time is filled exactly: the packet before the next one from that one's FEC, the
-others by concealment, after 120 ms in a row by silence. After a hole so long that the sound before it has been flushed out, only
-FEC is of use: for the rest it is too late, whoever listens has concealed it by then. Any other step of the time line is a cut:
-what follows begins anew.
+others by concealment, after 120 ms in a row by silence. Where the sound before it has been flushed out meanwhile, a hole of more than
+these 120 ms is left to whoever listens but for what FEC brings: of what is made up for it most would come too late, or be silence.
+Any other step of the time line is a cut: what follows begins anew.
 """
 
 from dataclasses import dataclass, field
@@ -70,7 +70,7 @@ class Restorer:
         self._concealed = 0  # samples made up in a row
 
     def take(self, packet: Packet, *, quiet: bool, skipped: bool = False) -> list[Piece]:
-        """The pieces up to and with this packet. `quiet`: what was before has been flushed out, so do not fill in after it.
+        """The pieces up to and with this packet. `quiet`: what was before has been flushed out, so fill in but short holes after it.
 
         `skipped`: what is missing before it was there, but too late; it was heard as it was, so nobody needs it made up.
         """
@@ -101,8 +101,8 @@ class Restorer:
 
     def _filled(self, packet: Packet, lost: int, samples: int, quiet: bool) -> list[Piece]:
         fec, cut, pieces = has_fec(packet.payload), Cut.NONE, []
-        first = lost if quiet else 0
-        if quiet:  # too late for all but what comes with this packet
+        first = 0
+        if quiet and lost * samples > MAX_CONCEALED:  # too late for all but what comes with this packet
             first, cut = lost - fec, Cut.SHORT
             self._concealed = 0
         for index in range(first, lost):

@@ -1,7 +1,7 @@
 /** Numbers, times and sentences. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clock, day, listening, size, span } from "../../web/client/js/format.js";
+import { cleaned, clock, day, listening, size, span } from "../../web/client/js/format.js";
 import { hearingParts, latencyText, sendingParts } from "../../web/client/js/latency.js";
 import { quietText } from "../../web/client/js/titles.js";
 import { airText, bypassText, modelText, troubleText } from "../../web/client/js/words.js";
@@ -31,6 +31,11 @@ test("sizes and listeners read like a sentence", () => {
   assert.equal(listening(2, ["Ben", "link:1"]), "2 listening: Ben, a guest");
   assert.equal(listening(4, ["Ben", "link:1", "link:12"]), "4 listening: Ben, guests");
   assert.equal(listening(0, []), "Nobody is listening yet.");
+});
+
+test("a recording that is clean in part says so", () => {
+  const said = [[false, 0], [true, 1], [true, 0.996], [true, 0.62], [true, 0.0004]].map(([denoised, denoised_share]) => cleaned({ denoised, denoised_share }));
+  assert.deepEqual(said, ["Raw only", "Clean and raw", "Clean and raw", "62 % clean, and raw", "1 % clean, and raw"]);
 });
 
 test("the latency is a sum of its rounded parts", () => {

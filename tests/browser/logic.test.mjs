@@ -9,6 +9,7 @@ import { backoff, isFinal } from "../../web/client/js/line.js";
 import { bufferDelay } from "../../web/client/js/listener.js";
 import { dbfs, FLOOR_DBFS, noiseFloor } from "../../web/client/js/meter.js";
 import { constraints } from "../../web/client/js/microphone.js";
+import { Moment } from "../../web/client/js/moment.js";
 import { isOpen, routeOf } from "../../web/client/js/route.js";
 import { glide } from "../../web/client/js/streams.js";
 import { settingsText } from "../../web/client/js/views/details.js";
@@ -96,6 +97,23 @@ test("a server that does not answer in time counts as one that is not there", as
 test("the microphone is asked for without the browser's own cleaning", () => {
   assert.deepEqual(constraints({ device: "", echo: true, stereo: false }), { noiseSuppression: false, autoGainControl: false, echoCancellation: true, channelCount: 1 });
   assert.deepEqual(constraints({ device: "x", echo: false, stereo: true }).deviceId, { exact: "x" });
+});
+
+test("packets change in a pause, or at the quietest moment where they must", () => {
+  const heard = (/** @type {(ms: number) => [boolean, number, boolean]} */ at) => {
+    const moment = new Moment();
+    for (let ms = 0; ; ms += 30) {
+      const when = moment.look(ms, ...at(ms));
+      if (when !== "later") return [when, ms];
+    }
+  };
+  const beat = (/** @type {number} */ ms) => -20 - (ms % 500) / 25; // down to -39 before each beat
+  assert.deepEqual(heard((ms) => [ms >= 600, -60, false]), ["now", 720], "five looks at a pause");
+  assert.deepEqual(heard((ms) => [ms % 150 !== 0, -60, false]), ["never", 8010], "four looks are none");
+  const [when, ms] = heard((ms) => [false, beat(ms), true]);
+  assert.ok(when === "now" && ms > 4000 && ms < 6000 && beat(ms) < -39, `${when} ${ms}`);
+  assert.deepEqual(heard((ms) => [false, ms < 4000 ? -50 : -20, true]), ["now", 8010], "at the end in any case");
+  assert.deepEqual(heard((ms) => [false, beat(ms), ms > 6000]).slice(0, 1), ["now"], "asked for once more while it waits");
 });
 
 test("what the browser really does is said, also where it does not tell", () => {

@@ -15,7 +15,7 @@ import pytest
 from sfu.recorder import Recorder
 from tests.disks import fill, small_disk
 from tests.spoken import decoded, packet, packets_of
-from workers import opusfile
+from workers import opusfile, spans
 from workers.opusfile import OpusFile
 from workers.room import Room
 
@@ -34,7 +34,7 @@ async def test_both_variants_have_the_length_of_the_broadcast(tmp_path: Path) ->
         totals = await ours.close()
     assert totals == (2.0, True, totals.size_bytes, 90, 0, 0, None)
     assert totals.size_bytes == sum(file.stat().st_size for file in (tmp_path / "1").iterdir())
-    assert {file.name for file in (tmp_path / "1").iterdir()} == {"original.opus", "denoised.opus"}
+    assert {file.name for file in (tmp_path / "1").iterdir()} == {"original.opus", "denoised.opus", "spans.log"}
     for name in ("original", "denoised"):
         assert len(decoded(tmp_path / "1" / f"{name}.opus")) == 96_000
 
@@ -45,7 +45,7 @@ async def test_without_a_denoised_packet_there_is_one_file(tmp_path: Path) -> No
         for number in ALL:
             ours.original(packet(number, VOICE[number]))
             ours.heard(packet(number, VOICE[number]), "original")
-    assert [file.name for file in tmp_path.iterdir()] == ["original.opus"]
+    assert {file.name for file in tmp_path.iterdir()} == {"original.opus", "spans.log"}
 
 
 async def test_a_recorder_that_heard_nothing_leaves_no_file(tmp_path: Path) -> None:
@@ -146,13 +146,15 @@ import asyncio, sys
 from pathlib import Path
 from sfu.recorder import Recorder
 from tests.spoken import packet, packets_of
+from workers.spans import DENOISE_OFF, Why
 
 async def main():
     voice = packets_of(2)
     async with Recorder(Path(sys.argv[1])) as ours:
         for number in range(100_000):
             ours.original(packet(number, voice[number % 100]))
-            ours.heard(packet(number, voice[number % 100]), "denoised")
+            off = number < 50 or number >= 150
+            ours.heard(packet(number, voice[number % 100]), "original" if off else "denoised", Why(DENOISE_OFF) if off else None)
             if number % 50 == 49:
                 await asyncio.sleep(0.25)
                 print(number + 1, flush=True)
@@ -162,7 +164,7 @@ asyncio.run(main())
 
 
 def test_kill_9_loses_less_than_a_second(tmp_path: Path) -> None:
-    """A writer killed in the middle leaves files that play up to the last second, and name the variant that they are."""
+    """A writer killed in the middle leaves files that play up to the last second, name the variant that they are, and say what was off."""
     with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         said = [int(child.stdout.readline()) for _ in range(4)][-1]
@@ -170,6 +172,9 @@ def test_kill_9_loses_less_than_a_second(tmp_path: Path) -> None:
     for name in (opusfile.ORIGINAL, opusfile.DENOISED):
         assert opusfile.length(tmp_path / name) >= said * 960 - 48_000
         assert len(decoded(tmp_path / name)) >= said * 960 - 48_000
+    length = opusfile.length(tmp_path / opusfile.DENOISED)
+    off = [spans.Span(0, 48_000, spans.DENOISE_OFF, None), spans.Span(144_000, length, spans.DENOISE_OFF, None)]
+    assert spans.read(tmp_path / spans.JOURNAL, length).spans == off
 
 
 @pytest.mark.parametrize("denoised", [False, True])
@@ -212,7 +217,7 @@ async def test_a_recording_that_nobody_goes_on_with_ends_where_it_was(tmp_path: 
     async with Recorder(tmp_path, resume=True) as third:
         assert await third.held_samples() == 0
         third.original(packet(0, VOICE[0], time=48_000 * 9))
-        assert (await third.close()).failed == "disk_error"
+        assert (await third.close()).failed == "failed"
     assert (tmp_path / opusfile.ORIGINAL).read_bytes() == before and len(decoded(tmp_path / opusfile.DENOISED)) == 96_000
 
 
@@ -231,5 +236,5 @@ async def test_whatever_files_a_kill_has_left_are_gone_on_with(tmp_path: Path, l
             ours.original(packet(number, VOICE[number], time=3 * 48_000 + number * 960))
             ours.heard(packet(number, VOICE[number], time=3 * 48_000 + number * 960), "denoised")
         assert (await ours.close()).failed is None
-    assert {file.name for file in tmp_path.iterdir()} == {opusfile.ORIGINAL, opusfile.DENOISED}
+    assert {file.name for file in tmp_path.iterdir()} == {opusfile.ORIGINAL, opusfile.DENOISED, spans.JOURNAL}
     assert [len(decoded(tmp_path / name)) for name in (opusfile.ORIGINAL, opusfile.DENOISED)] == [5 * 48_000] * 2

@@ -82,6 +82,9 @@ async def test_a_broadcast_becomes_a_recording(house: House) -> None:
         "size_bytes": size,
         "chapters": [],
         "stats": {"packets": SECONDS * 50, "dropped": 0, "late": 0, "failed": None},
+        "spans": [{"from_s": 0.0, "to_s": 0.2, "kind": "bypass", "reason": None}],
+        "denoised_share": 0.95,
+        "parts": [],
     }
     assert (await bob.ask("GET", "/api/recordings/alice")) == (200, [found])
     assert (await alice.ask("GET", "/api/storage")) == (200, {"used_bytes": size, "quota_bytes": None, "keep_days": None})

@@ -11,7 +11,7 @@ import pytest
 
 from tests import disks
 from tests.spoken import decoded, packets_of, sound_of
-from workers import finalise, opusfile, transcode, wav
+from workers import finalise, opusfile, spans, transcode, wav
 from workers.opusfile import OpusFile
 
 SECONDS = 25
@@ -64,7 +64,8 @@ def test_a_recording_of_nothing_is_empty(tmp_path: Path) -> None:
     assert finalise.finalise(tmp_path / "none", True)["failed"] == "empty"
     (tmp_path / "original.opus").write_bytes(b"Ogg")
     (tmp_path / "heard.opus").write_bytes(b"")
-    assert finalise.finalise(tmp_path, True) == {"duration_s": 0.0, "variants": [], "size_bytes": 0, "failed": "empty", "whole": True}
+    nothing = {"duration_s": 0.0, "variants": [], "size_bytes": 0, "failed": "empty", "whole": True}
+    assert finalise.finalise(tmp_path, True) == nothing | {"spans": [], "denoised_share": 0.0, "spans_merged": 0}
     assert not list(tmp_path.iterdir())
 
 
@@ -99,6 +100,20 @@ def test_a_crash_before_the_last_page_still_aligns(tmp_path: Path) -> None:
     lengths = {opusfile.length(tmp_path / f"{variant}.opus") for variant in finalise.VARIANTS}
     assert len(lengths) == 1 and 0 <= 4 * 48_000 - lengths.pop() <= 48_000
     assert not (tmp_path / wav.HEARD).exists()
+
+
+def test_what_a_crash_left_of_the_journal_is_folded_in(tmp_path: Path) -> None:
+    """With its last line torn; without a journal, as an older version left it, all is as clean as its variants say."""
+    fill(tmp_path / "original.opus", close=False, seconds=4)
+    assert finalise.finalise(tmp_path, False)["denoised_share"] == 0.0
+    fill(tmp_path / "denoised.opus", close=False, seconds=4)
+    said = finalise.finalise(tmp_path, False)
+    assert (said["spans"], said["denoised_share"]) == ([], 1.0)
+    (tmp_path / spans.JOURNAL).write_bytes(b"0 bypass -\n48000 clean -\n144000 denoise_off -\n150000 cle")
+    said = finalise.finalise(tmp_path, False)
+    off = {"from_s": 3.0, "to_s": said["duration_s"], "kind": "denoise_off", "reason": None}
+    assert said["spans"] == [{"from_s": 0.0, "to_s": 1.0, "kind": "bypass", "reason": None}, off]
+    assert said["denoised_share"] == pytest.approx(2 / 4, abs=0.03)
 
 
 @pytest.mark.parametrize("variant, channels", [("original", 1), ("both", 2)])

@@ -204,8 +204,23 @@ def test_flush() -> None:
         assert lag(before[part], after[part]) == 0
 
 
-def test_loss_after_flush() -> None:
-    """Behind a flush nothing is made up; what FEC brings comes."""
+@pytest.mark.parametrize("lost", [1, 3, 6])
+def test_loss_after_flush(lost: int) -> None:
+    """Up to 120 ms are made up behind a flush as before it: at their places, no silence, and what follows is where it was."""
+    sent = packets(voice(2))
+    pipeline = Pipeline(Slow({}))
+    out = [done for packet in sent[:30] for done in pipeline.push(packet)] + pipeline.flush()
+    out += through(pipeline, sent[30 + lost :])
+    assert places(out) == places(sent)
+    assert [packet.flags for packet in out[30 : 30 + lost]] == [Flag.CONCEALED] * lost
+    assert (pipeline.counts.lost, pipeline.counts.concealed, pipeline.counts.repaired) == (lost, lost, 0)
+    before, after = decoded(sent), decoded(out)
+    assert dbfs(after[30 * 960 : 32 * 960]) > dbfs(before[30 * 960 : 32 * 960]) - 12
+    assert lag(before[-30 * 960 :], after[-30 * 960 :]) == 0
+
+
+def test_a_long_loss_after_flush() -> None:
+    """Of more nothing is made up; what FEC brings comes."""
     sent = packets(voice(2), loss_percent=20)
     pipeline = Pipeline(Slow({}))
     out = [done for packet in sent[:30] for done in pipeline.push(packet)] + pipeline.flush()

@@ -4,6 +4,7 @@ import { api, asProblem, Problem } from "./api.js";
 import { Line } from "./line.js";
 import { passed } from "./meter.js";
 import { Microphone } from "./microphone.js";
+import { LOOK_EVERY_MS, Moment } from "./moment.js";
 import { ANSWER_WITHIN_MS } from "./peer.js";
 
 /** @typedef {import("./types.js").Air} Air */
@@ -12,14 +13,13 @@ import { ANSWER_WITHIN_MS } from "./peer.js";
 /** Taking noise down by more than this eats instruments. */
 const MUSIC_STRENGTH_DB = 12;
 const MEASURE_EVERY_MS = 2000;
-/** A pause in speech is waited for at most so long; it is one where it was quiet at so many looks, so far apart. */
-const PAUSE_WITHIN_MS = 8000;
-const PAUSE_LOOKS = 5;
-const LOOK_EVERY_MS = 30;
 /** Two of the longest packets: one may have been begun, and the other has nothing but silence in it. */
 const HUSH_MS = 50;
 /** The change itself takes milliseconds; it never ends where the connection is closed meanwhile. */
 const CHANGE_WITHIN_MS = 1000;
+/** Longer packets, for a server that is full, are not put off for ever: asked for so often, they come without a pause too. */
+const LONGER_MS = 20;
+const OFTEN = 3;
 
 /** @returns {Air} */
 export function silentAir() {
@@ -58,6 +58,8 @@ export class Broadcaster extends EventTarget {
     this.hushed = false;
     /** So many ms the packets are to last that are asked for at the moment; 0 = nobody asks. */
     this.wanted = 0;
+    /** How often in a row, without an end to it. */
+    this.asked = 0;
     this.packing = false;
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.measuring = undefined;
@@ -173,18 +175,20 @@ export class Broadcaster extends EventTarget {
   }
 
   /**
-   * Longer or shorter packets, from the next pause in speech on. For them the browser takes another encoder, which knows nothing of
-   * what the listeners' decoders remember: only after silence on both sides do they agree without a click. No pause: no change.
-   * Asked again while it waits, it goes by the last word.
+   * Longer or shorter packets, from the next pause on. For them the browser takes another encoder, which knows nothing of what the
+   * listeners' decoders remember: only after silence on both sides do they agree without a click. Music may have no pause: then it
+   * goes on as it is, until longer packets have been asked for so often that the server must be full; a gap of a tenth of a second
+   * where it is quietest is better than a server that cannot keep up. Asked again while it waits, it goes by the last word.
    * @param {number} ms
    */
   async pack(ms) {
     if (!(ms > 0) || !this.onAir) return;
+    this.asked = ms === this.wanted ? this.asked + 1 : 1;
     this.wanted = ms;
     if (this.packing) return;
     this.packing = true;
     try {
-      const peer = (await this.#pause()) ? this.line?.peer : null;
+      const peer = (await this.#moment()) ? this.line?.peer : null;
       if (peer?.isSettled) await this.#packQuietly(peer);
     } finally {
       this.packing = false;
@@ -198,20 +202,24 @@ export class Broadcaster extends EventTarget {
       await passed(HUSH_MS);
       await Promise.race([peer.pack(this.wanted), passed(CHANGE_WITHIN_MS)]);
       await passed(HUSH_MS);
+      this.asked = 0;
     } finally {
       this.#hush(false);
     }
   }
 
-  /** @returns {Promise<boolean>} whether there is one now, and still somebody on air who wants it */
-  async #pause() {
-    const until = performance.now() + PAUSE_WITHIN_MS;
-    let looks = 0;
-    while (this.wanted && looks < PAUSE_LOOKS && performance.now() < until) {
+  /** @returns {Promise<boolean>} whether it is now, with somebody on air who still wants it */
+  async #moment() {
+    const began = performance.now();
+    const moment = new Moment();
+    /** @type {"now" | "later" | "never"} */
+    let when = "later";
+    while (this.wanted && when === "later") {
       await passed(LOOK_EVERY_MS);
-      looks = this.microphone.pausing ? looks + 1 : 0;
+      const urgent = this.wanted >= LONGER_MS && this.asked >= OFTEN;
+      when = moment.look(performance.now() - began, this.microphone.pausing, this.microphone.level, urgent);
     }
-    return this.wanted > 0 && looks === PAUSE_LOOKS;
+    return this.wanted > 0 && when === "now";
   }
 
   /** @param {boolean} hushed */
@@ -263,6 +271,7 @@ export class Broadcaster extends EventTarget {
     this.hushed = false;
     this.wanted = 0;
     this.untold = false;
+    this.asked = 0;
     this.#set({ phase: this.microphone.stream ? "preview" : "idle", muted: false, trouble: problem?.trouble() ?? null, network_ms: null });
     this.#open();
   }

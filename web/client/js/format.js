@@ -17,6 +17,13 @@ export function span(seconds) {
   return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes / 60} h`;
 }
 
+/** How much of a recording was cleaned, as its listeners heard it. @param {{denoised: boolean, denoised_share: number}} recording */
+export function cleaned({ denoised, denoised_share }) {
+  if (!denoised) return "Raw only";
+  if (denoised_share >= 0.995) return "Clean and raw";
+  return `${Math.max(1, Math.round(denoised_share * 100))} % clean, and raw`;
+}
+
 /** The minute of a day: 20:14. @param {string} at RFC 3339 @param {string} [locale] */
 export function minute(at, locale) {
   return new Date(at).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", hour12: false });

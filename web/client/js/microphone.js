@@ -1,7 +1,7 @@
 /** The microphone: asked for without the browser's own processing, watched, and let go. */
 
 import { Problem } from "./api.js";
-import { audioContext, Meter, noiseFloor } from "./meter.js";
+import { audioContext, FLOOR_DBFS, Meter, noiseFloor } from "./meter.js";
 
 /** Louder than this, all the time: worth a sentence. Once said, it stays said until it is clearly quieter. */
 const STEADY_DBFS = -58;
@@ -57,7 +57,12 @@ export class Microphone extends EventTarget {
   get pausing() {
     if (!this.track?.enabled) return true;
     if (!this.meter || audioContext().state !== "running") return false;
-    return this.meter.read() <= noiseFloor(this.levels) + PAUSE_DB;
+    return this.level <= noiseFloor(this.levels) + PAUSE_DB;
+  }
+
+  /** How loud it is at this moment, in dBFS. */
+  get level() {
+    return this.meter?.read() ?? FLOOR_DBFS;
   }
 
   /** May it be opened without a question to the person? @returns {Promise<boolean>} */

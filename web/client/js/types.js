@@ -39,6 +39,8 @@
  * @property {number} size_bytes
  * @property {Chapter[]} chapters
  * @property {Record<string, unknown> | null} stats
+ * @property {{from_s: number, to_s: number, kind: "bypass" | "denoise_off" | "gap", reason: string | null}[]} spans
+ * @property {number} denoised_share
  *
  * @typedef {{duration_s: number, peaks: [number, number][]}} Peaks
  * @typedef {{original: number | null, denoised: number | null}} Levels   dBFS; null = not known

@@ -2,7 +2,7 @@
 
 import { audioUrl } from "../api.js";
 import { attribute, h, Rows, say, show } from "../dom.js";
-import { clock, size } from "../format.js";
+import { cleaned, clock, size } from "../format.js";
 import { dateOf, titleOf } from "../titles.js";
 import { button, dialog, field, segmented, uid } from "./controls.js";
 import { waveform } from "./waveform.js";
@@ -55,7 +55,7 @@ export function recordingRow(app, first) {
     show(folded, gone);
     show(place, open && !gone && ready);
     say(title, titleOf(now));
-    say(date, STATES[now.state] ?? (now.title ? dateOf(now) : now.denoised ? "Clean and raw" : "Raw only"));
+    say(date, STATES[now.state] ?? (now.title ? dateOf(now) : cleaned(now)));
     say(length, ready ? clock(now.duration_s) : "");
     play.disabled = !ready;
     opener.disabled = !ready;
