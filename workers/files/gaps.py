@@ -14,7 +14,7 @@ import av
 _AHEAD = 8  # frames that have to agree
 _JUMP_S = 0.005  # what is lost at once is longer: codecs' frames are
 _DRIFT_S = 0.1  # by which a recorder's clock may have run away from its time stamps, little by little, before it is a gap
-_CUT_SHORT = 0.8  # of the longest page before
+_CUT_SHORT = 0.95  # of the longest page before
 _FIRST_S = 0.0015  # where nothing has been heard yet, no more than rounding to ms
 LONGEST_S = 86_400.0  # of silence in one file: what claims more lies
 
@@ -73,7 +73,8 @@ def _lates(ahead: Iterable[Timed], now_s: float) -> list[float]:
     before_s: float | None = None
     for frame, at_s, _ in ahead:
         if at_s is not None:
-            if before_s is not None and at_s < before_s - _DRIFT_S:
+            runs_back = before_s is not None and at_s < before_s - _DRIFT_S
+            if runs_back and abs(at_s - now_s) > _DRIFT_S:  # else it was the one before that was wrong
                 break
             lates.append(at_s - now_s)
             before_s = at_s

@@ -64,7 +64,7 @@ def _begins(file: BinaryIO, at: int, size: int) -> bool:
         file.seek(at)
         frame = frame_of(file.read(4))
         if frame is None or (kind is not None and frame.kind != kind):
-            return number > 0 and at >= size
+            return number > 0 and at == size
         kind, at = frame.kind, at + frame.size
     return True
 

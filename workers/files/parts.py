@@ -30,6 +30,8 @@ def sounds(path: Path) -> list[Sound]:
         if magic == b".snd":  # whose reader takes what is behind it for sound
             end = end_of_sound(file)
             return [Sound(Part(0, end, "au"))] if end and end < size else [Sound()]
+        if magic in (b"RF64", b"BW64") and end_of_sound(file) is None:  # of whose length FFmpeg knows no placeholder; of a RIFF's it does
+            return [Sound(Part(0, size, "wav", b"RIFF"))]
         parts = mpeg.streams(file)
     return [Sound(part) for part in parts] if parts and parts != [Part(0, size, "mp3")] else [Sound()]
 

@@ -12,6 +12,7 @@ class Part(NamedTuple):
     begin: int
     end: int
     container: str  # FFmpeg's name of it
+    head: bytes = b""  # to be read instead of what it begins with
 
 
 def opened(path: Path, part: Part | None) -> BinaryIO:
@@ -25,6 +26,7 @@ class Window(io.RawIOBase):
     def __init__(self, path: Path, part: Part) -> None:
         self._file = path.open("rb")
         self._begin, self._length, self._at = part.begin, part.end - part.begin, 0
+        self._head = part.head
 
     def readable(self) -> bool:
         return True
@@ -43,6 +45,8 @@ class Window(io.RawIOBase):
         left = max(0, self._length - self._at)
         self._file.seek(self._begin + self._at)
         got = self._file.read(left if size < 0 else min(size, left))
+        if self._at < len(self._head):
+            got = (self._head[self._at :] + got[len(self._head) - self._at :])[: len(got)]
         self._at += len(got)
         return got
 
