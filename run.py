@@ -7,6 +7,11 @@ import os
 import sys
 from typing import NoReturn
 
+from workers import interrupt
+
+if __name__ == "__main__":
+    interrupt.leave_at_once("run.py: interrupted")  # the rest takes its time
+
 from web.install.environment import ROOT, ensure
 from web.install.pip import Failed, say
 from web.install.tools import ensure_tools, test_environment
@@ -55,6 +60,7 @@ def main(arguments: list[str]) -> int:
     if wanted:
         print(f"run.py {command}: {wanted}", file=sys.stderr)
         return 2
+    interrupt.raise_it()  # pip has to be ended too
     try:
         return _run(command, module, config, rest)
     except Failed as failure:
@@ -77,6 +83,8 @@ def _run(command: str, module: str, config: list[str], rest: list[str]) -> NoRet
     python = str(ensure(("base", "test") if command in FOR_DEVELOPERS else ("base",)))
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
     sys.stdout.flush()
+    if command == "denoise":  # it takes it up again, from its first statement on
+        interrupt.hold()
     os.execve(python, [python, "-P", "-m", module, *rest], environment)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from sfu.config import Config
 from sfu.errors import ConfigError
+from workers.chunks import CHUNK_S, OVERLAP_S
 
 Check = Callable[[Any], None]
 # RFC 7064 and 7065. No browser connects to anything where one address is not of this form.
@@ -91,8 +92,8 @@ CHECKS: dict[tuple[str, str], Check] = {
     ("models", "url"): _models_url,
     ("denoise", "default"): filled,
     ("denoise", "device"): one_of("auto", "cpu", "cuda"),
-    ("denoise", "chunk_s"): within(1, 8),
-    ("denoise", "overlap_s"): within(0.25, 2),
+    ("denoise", "chunk_s"): within(*CHUNK_S),
+    ("denoise", "overlap_s"): within(*OVERLAP_S),
     ("worker", "share"): within(1, 64),
     ("worker", "max_delay_ms"): within(10, 1000),
     ("ingest", "reorder_ms"): within(0, 1000),

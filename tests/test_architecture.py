@@ -28,6 +28,7 @@ STRANGERS = {
 CONTRACT = {
     "ring",
     "bell",
+    "chunks",
     "control",
     "cuda",
     "nursery",
@@ -36,6 +37,7 @@ CONTRACT = {
     "models",
     "weights",
     "fetch",
+    "interrupt",
     "ogg",
     "opusfile",
     "spans",

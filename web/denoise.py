@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sfu.errors import ConfigError
-from sfu.settings import load
-from web.serve import CONFIG_FILE
+from workers import interrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 2 for a bad setting; else not at all."""
+    from sfu.errors import ConfigError
+    from sfu.settings import load
+    from web.serve import CONFIG_FILE  # which takes its time
+
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config", type=Path, default=CONFIG_FILE)
     known, rest = parser.parse_known_args(arguments)
@@ -31,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given += [f"--chunk-s={denoise.chunk_s}", f"--overlap-s={denoise.overlap_s}"]
     given += ["--post-filter"] * denoise.post_filter
     sys.stdout.flush()
+    interrupt.hold()
     os.execve(sys.executable, [sys.executable, "-P", "-m", "workers.denoise", *given, *rest], {**os.environ, **_ONE_THREAD})
 
 
@@ -38,4 +41,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY"), "1")
 
 if __name__ == "__main__":
+    interrupt.leave_at_once()
     sys.exit(main())

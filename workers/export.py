@@ -57,6 +57,11 @@ def is_whole(graph: Path) -> bool:
         return False
 
 
+def draft_of(out: Path, pid: int) -> Path:
+    """What the export with this process id writes, until it is whole."""
+    return out.with_name(f".{out.name}.{pid}")
+
+
 def tidy(cache: Path) -> None:
     """Take away graphs of older formats, and drafts of exports that were killed. What cannot be taken away stays."""
     for file in (*cache.glob("*.onnx*"), *cache.glob(".*.onnx.*")):
@@ -93,7 +98,7 @@ def export(family: Family, weights: Path, out: Path, post_filter: bool = False) 
     module, _, name = family.streaming.partition(":")
     net = getattr(import_module(module), name)(load(weights, post_filter)).eval()
     out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    draft = draft_of(out, os.getpid())
     try:
         write_graph(net, family, draft)
         check(net, draft)

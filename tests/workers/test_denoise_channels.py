@@ -10,7 +10,7 @@ import pytest
 
 from tests.workers.files import Rows, read, snr, tone, write
 from workers.denoise import main
-from workers.files.target import KINDS
+from workers.files.kinds import KINDS
 
 
 def plain(path: Path, sound: Rows, rate_hz: int = 48_000) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers import export, registry
+from workers import export, interrupt, registry
 from workers.denoiser import Denoiser
 from workers.errors import UnknownDenoiser, WorkerFailed
 from workers.fetch import NotFetched, fetch
@@ -70,7 +70,8 @@ def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
 
 
 def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:
-    given = options(name, settings, say)
+    with interrupt.raised():  # a fetch or a child may have to be ended
+        given = options(name, settings, say)
     return Chunked(given) if name.startswith(PREFIX) else registry.load(name)(given)
 
 
@@ -102,9 +103,22 @@ def _graph(family: Family, settings: Settings, say: Say) -> Path:
     command = ["-P", "-m", "workers.export", family.denoiser, "--weights", str(weights.absolute()), "--out", str(graph.absolute())]
     command += ["--post-filter"] * settings.post_filter
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    made = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    if made.returncode:
-        raise WorkerFailed((made.stderr.strip().splitlines() or [f"{family.denoiser}: cannot be prepared"])[-1])
+    status, said = _made([sys.executable, *command], environment, graph)
+    if status:
+        raise WorkerFailed((said.strip().splitlines() or [f"{family.denoiser}: cannot be prepared"])[-1])
     return graph
+
+
+def _made(command: list[str], environment: dict[str, str], graph: Path) -> tuple[int, str]:
+    """The child's status and what it said. Where it is not to be waited for any longer, it is gone, and so is its draft."""
+    with interrupt.held():  # until the child is known
+        child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    with child:
+        try:
+            _, said = child.communicate()
+        except BaseException:
+            child.kill()
+            child.wait()
+            export.draft_of(graph, child.pid).unlink(missing_ok=True)
+            raise
+    return child.returncode, said

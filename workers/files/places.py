@@ -1,9 +1,10 @@
 """Whether IN, OUT and PLOT are files that may be read and written, before anything is: nothing of somebody's is written over unasked."""
 
+import os
 from pathlib import Path
 
-from workers.files.errors import FileError
-from workers.files.target import kind_of
+from workers.files.errors import FileError, reason
+from workers.files.kinds import kind_of
 
 
 def check_places(noisy: Path, clean: Path, plot: Path | None) -> None:
@@ -23,14 +24,30 @@ def check_places(noisy: Path, clean: Path, plot: Path | None) -> None:
     _check_place(plot)
 
 
+def through(path: Path) -> Path:
+    """Where what is written under this name lies: at the end of the symbolic links, if it is one. Raises FileError."""
+    if not path.is_symlink():
+        return path
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass  # it leads to what is not there yet
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {reason(error)}") from error
+    return Path(os.path.realpath(path))
+
+
 def _check_place(path: Path) -> None:
     """Said now, not when all is done. What is there and is no file, a folder or a pipe, is not replaced."""
-    if not path.parent.is_dir():
-        raise FileError(f"{path} cannot be written: there is no folder {path.parent}")
-    if path.exists() and not path.is_file():
+    place = through(path)
+    if not place.parent.is_dir():
+        raise FileError(f"{path} cannot be written: there is no folder {place.parent}")
+    if place.exists() and not place.is_file():
         raise FileError(f"{path} cannot be written: what is there is no file")
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether both are there and are one file, by whatever names."""
-    return one.exists() and other.exists() and one.samefile(other)
+    """Whether both are one file, or would be, by whatever names."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return os.path.realpath(one) == os.path.realpath(other)

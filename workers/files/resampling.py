@@ -19,7 +19,6 @@ class Resampler:
 
     def __init__(self, like: av.AudioFrame, rate_hz: int, sample_format: str, layout: str | None = None) -> None:
         """`like`: a frame whose rate, format and layout all of them have. layout: of those out, where it is another. Raises FFmpegError."""
-        self._kind = _kind(like)
         self._base = Fraction(1, like.sample_rate)
         self._pushed = 0
         self._graph = Graph()
@@ -39,10 +38,6 @@ class Resampler:
         )
         self._graph.link_nodes(source, pad, resample, form, self._graph.add("abuffersink")).configure()
 
-    def fits(self, frame: av.AudioFrame) -> bool:
-        """Whether the frame has the rate, format and layout of the first one."""
-        return _kind(frame) == self._kind
-
     def push(self, frame: av.AudioFrame | None) -> Iterator[av.AudioFrame]:
         """What this frame makes ready; None: it was the last."""
         if frame is not None:
@@ -58,5 +53,6 @@ class Resampler:
             yield ready
 
 
-def _kind(frame: av.AudioFrame) -> tuple[int, str, str]:
+def kind_of(frame: av.AudioFrame) -> tuple[int, str, str]:
+    """What has to be the same for all frames of a resampler."""
     return frame.sample_rate, frame.format.name, frame.layout.name

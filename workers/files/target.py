@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,47 +14,14 @@ from av.error import FFmpegError
 
 from workers.denoiser import RATE_HZ, Sound
 from workers.files.errors import FileError, reason
+from workers.files.kinds import Kind, kind_of
 from workers.files.layouts import written
+from workers.files.places import through
 from workers.files.resampling import Resampler
 
-_BEST_VBR = (("flags", "+qscale"), ("global_quality", "0"))  # below 256 kbit/s LAME makes all but this quieter, by up to 5 %
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How sound is written under one file name extension."""
-
-    container: str
-    codec: str
-    sample_format: str
-    float_codec: str | None = None  # where the sound came from a file of floats
-    bit_rate: int | None = None  # a channel; None: nothing is lost, or as the options say
-    most: int | None = None  # channels
-    options: tuple[tuple[str, str], ...] = ()  # of the encoder
-
-
-KINDS = {
-    ".wav": Kind("wav", "pcm_s24le", "s32", float_codec="pcm_f32le"),
-    ".flac": Kind("flac", "flac", "s32"),  # FLAC takes 24 of the 32 bits
-    ".aiff": Kind("aiff", "pcm_s24be", "s32", float_codec="pcm_f32be"),
-    ".mka": Kind("matroska", "flac", "s32"),
-    ".opus": Kind("ogg", "libopus", "flt", bit_rate=96_000),
-    ".ogg": Kind("ogg", "libopus", "flt", bit_rate=96_000),
-    ".webm": Kind("webm", "libopus", "flt", bit_rate=96_000),
-    ".mp3": Kind("mp3", "libmp3lame", "fltp", most=2, options=_BEST_VBR),
-    ".m4a": Kind("ipod", "aac", "fltp", bit_rate=128_000),
-}
 _INTERNAL = "flt"
 _HELD_BACK = 16_384  # samples by which resampler and source may be ahead of the length that the file shall have
 _SHORT = 24  # characters of the file's name in its draft's, which has to be shorter than the longest name there may be
-
-
-def kind_of(path: Path) -> Kind:
-    """What the name asks for. Raises FileError."""
-    kind = KINDS.get(path.suffix.lower())
-    if kind is None:
-        raise FileError(f"{path}: the name has to end with one of {', '.join(KINDS)}")
-    return kind
 
 
 class Target:
@@ -64,7 +30,8 @@ class Target:
     def __init__(self, path: Path, rate_hz: int, layout: str, is_float: bool) -> None:
         """rate_hz: of the file, where its codec has it, else it is 48 kHz. layout: FFmpeg's name of the channels. Raises FileError."""
         self._path, kind = path, kind_of(path)
-        self._draft = path.with_name(f".{path.name[:_SHORT]}.{os.getpid()}.part")
+        self._place = through(path)
+        self._draft = self._place.with_name(f".{path.name[:_SHORT]}.{os.getpid()}.part")
         self._layout = layout
         channels = av.AudioLayout(layout).nb_channels
         self._resampler: Resampler | None = None
@@ -115,7 +82,7 @@ class Target:
             self._encode(np.pad(self._ready[:, :left], ((0, 0), (0, max(0, left - self._ready.shape[1])))))
             self._container.mux(self._stream.encode(None))
             self._container.close()
-            self._draft.replace(self._path)
+            self._draft.replace(self._place)
 
     def _take(self, frames: Iterator[av.AudioFrame]) -> None:
         rows = len(self._ready)

@@ -1,0 +1,118 @@
+"""Sound in its place: where a container's time stamps leave a gap there is silence, as long as the gap.
+
+Time stamps are rounded, and those of a live recording come early or late by a few milliseconds, which is nobody's silence. So a gap is
+what all of the next frames agree on, and the smallest of their delays is its length. Time that runs backwards moves nothing: what
+was recorded follows what was recorded before.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import av
+
+_AHEAD = 8  # frames that have to agree
+_JUMP_S = 0.005  # what is lost at once is longer: codecs' frames are
+_DRIFT_S = 0.1  # by which a recorder's clock may have run away from its time stamps, little by little, before it is a gap
+_CUT_SHORT = 0.95  # of the longest page before
+_FIRST_S = 0.0015  # where nothing has been heard yet, no more than rounding to ms
+LONGEST_S = 86_400.0  # of silence in one file: what claims more lies
+
+
+class TooLong(Exception):
+    """The time stamps claim more silence than anybody recorded."""
+
+
+class Timed(NamedTuple):
+    frame: av.AudioFrame
+    at_s: float | None  # by the container
+    page: int | None = None  # of Ogg: the byte where the page begins in which the frame's packet does
+
+
+class Placed(NamedTuple):
+    silence_s: float  # before the frame
+    frame: av.AudioFrame
+
+
+def placed(frames: Iterable[Timed], begin_s: float | None) -> Iterator[Placed]:
+    """The frames in their order. begin_s: the time stamp of the file's beginning; None: of its first frame. Raises TooLong."""
+    source, ahead = iter(frames), deque[Timed]()
+    now_s: float | None = None
+    silent_s, usual_s, least_s = 0.0, 0.0, _FIRST_S
+    while True:
+        while len(ahead) < _AHEAD and (timed := next(source, None)):
+            ahead.append(timed)
+        if not ahead:
+            return
+        if now_s is None:
+            now_s = _begun(begin_s, ahead[0].at_s)
+        lates = _lates(ahead, now_s)
+        gap_s = 0.0
+        if lates and (min(lates) - max(usual_s, 0.0) > least_s or min(lates) > _DRIFT_S):
+            gap_s = min(lates)
+        elif lates and max(lates) < -_DRIFT_S:
+            now_s, lates = now_s + max(lates), [0.0]
+        usual_s, least_s = (min(lates) - gap_s if lates else usual_s), _JUMP_S
+        silent_s += gap_s
+        if silent_s > LONGEST_S:
+            raise TooLong
+        frame = ahead.popleft().frame
+        now_s += gap_s + frame.samples / frame.sample_rate
+        yield Placed(gap_s, frame)
+
+
+def _begun(begin_s: float | None, first_s: float | None) -> float:
+    if first_s is None:
+        return begin_s or 0.0
+    return first_s if begin_s is None else min(begin_s, first_s)
+
+
+def _lates(ahead: Iterable[Timed], now_s: float) -> list[float]:
+    """By how much each frame's time stamp is behind its place, were there no gap; up to where time runs backwards."""
+    lates = list[float]()
+    before_s: float | None = None
+    for frame, at_s, _ in ahead:
+        if at_s is not None:
+            runs_back = before_s is not None and at_s < before_s - _DRIFT_S
+            if runs_back and abs(at_s - now_s) > _DRIFT_S:  # else it was the one before that was wrong
+                break
+            lates.append(at_s - now_s)
+            before_s = at_s
+        elif not lates:
+            break
+        now_s += frame.samples / frame.sample_rate
+    return lates
+
+
+def by_page(frames: Iterable[Timed], end_s: float | None) -> Iterator[Timed]:
+    """Ogg's frames with the gap that a page's end tells of in its place. end_s: of the last page.
+
+    A page says where it ends, and so what is missing was before its first packet (RFC 7845, 4); but a page that is shorter than others
+    was finished because of the gap, with the first packet behind it. FFmpeg counts on from the page before, for a packet or the page.
+    """
+    page, longest_s = list[Timed](), 0.0
+    for timed in frames:
+        if page and timed.page != page[0].page:
+            yield from _with_gap(page, timed.at_s, longest_s)
+            longest_s = max(longest_s, _length_s(page))
+            page.clear()
+        page.append(timed)
+    yield from _with_gap(page, end_s, 0.0)
+
+
+def _with_gap(page: list[Timed], end_s: float | None, longest_s: float) -> Iterator[Timed]:
+    if not page or end_s is None or page[0].at_s is None:
+        yield from page
+        return
+    at_s, length_s = page[0].at_s, _length_s(page)
+    gap_s = end_s - length_s - at_s
+    first_behind = len(page) - 1 if length_s < _CUT_SHORT * longest_s else 0
+    for number, timed in enumerate(page):
+        if number == first_behind and gap_s > _FIRST_S:
+            at_s += gap_s
+        yield timed._replace(at_s=at_s)
+        at_s += timed.frame.samples / timed.frame.sample_rate
+
+
+def _length_s(page: list[Timed]) -> float:
+    return sum(timed.frame.samples / timed.frame.sample_rate for timed in page)

@@ -1,0 +1,125 @@
+"""One sound of a file: its frames in their order, each with the silence that is before it. Everything that PyAV reads."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+from av.error import FFmpegError
+
+from workers.files.errors import FileError, reason
+from workers.files.extent import SLACK_S, Extent
+from workers.files.gaps import LONGEST_S, Placed, Timed, TooLong, by_page, placed
+from workers.files.parts import Sound
+from workers.files.window import opened
+
+_PLANES = 7  # PyAV takes a frame of more planes for one of still more, and reads beyond them
+
+
+class Track:
+    """Owns the container until close(). Raises FileError from everything that reads."""
+
+    def __init__(self, path: Path, sound: Sound) -> None:
+        self._path, self._granule = path, sound.granule
+        self._window: BinaryIO | None = None
+        self.samples = 0  # decoded, at whatever rate
+        self.silence_s = 0.0  # behind the last frame; known when all are through
+        self.surplus = 0  # samples of the last frame that are no sound; known when all are through
+        self._packet_end: int | None = None
+        self._seconds = 0.0
+        try:
+            if sound.part is None:
+                # No "http:x.wav" is a URL; tags are in any encoding.
+                self._container = av.open(str(path.absolute()), "r", metadata_errors="replace")
+            else:
+                self._window = opened(path, sound.part)
+                self._container = av.open(self._window, "r", format=sound.part.container, metadata_errors="replace")
+        except (FFmpegError, OSError, ValueError) as error:
+            self._close_window()
+            raise FileError(f"{path} cannot be read as sound: {reason(error)}") from error
+        try:
+            if not self._container.streams.audio:
+                raise FileError(f"{path} has no sound in it")
+            self._stream = self._container.streams.audio[0]
+            self.tracks = len(self._container.streams.audio)
+            with opened(path, sound.part) as file:
+                self.extent = Extent(file, self._container, self._stream)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def is_float(self) -> bool:
+        return self._stream.codec_context.name.startswith("pcm_f")
+
+    def frames(self) -> Iterator[Placed]:
+        """All of them; once. Frames of other rates, formats and channels than the first one's may be among them."""
+        extent = self.extent
+        timed = self._decoded() if extent.is_timed else (frame._replace(at_s=None) for frame in self._decoded())
+        if self._granule is not None and self._stream.time_base:
+            timed = by_page(timed, float(self._granule * self._stream.time_base))
+        try:
+            for each in placed(timed, extent.begin_s):
+                self._seconds += each.silence_s
+                self.surplus = extent.padding(each.frame, self._seconds, self.samples)
+                self.samples += each.frame.samples
+                self._seconds += each.frame.samples / each.frame.sample_rate
+                yield each
+        except TooLong as error:
+            hours = f"{LONGEST_S / 3600:.0f} hours"
+            raise FileError(
+                f"{self._path} is damaged: its time stamps leave gaps of more than {hours}, after {self._seconds:.1f} s"
+            ) from error
+        self._end()
+
+    def _end(self) -> None:
+        self.silence_s = self.extent.silence_s(self._seconds, self._packet_end)
+        if self.silence_s > LONGEST_S:
+            raise FileError(
+                f"{self._path} is damaged: it says that it lasts {self.extent.end_s:.0f} s, and {self._seconds:.1f} s are there"
+            )
+        promised = self.extent.end_s
+        if promised is not None and self._seconds + self.silence_s < promised - SLACK_S:
+            raise FileError(f"{self._path} is truncated: {self._seconds:.1f} s of {promised:.1f} s are there")
+
+    def _decoded(self) -> Iterator[Timed]:
+        failure: Exception | None = None
+        longest = 0  # bytes of a packet
+        try:
+            for packet in self._container.demux(self._stream):
+                if failure is not None and packet.size:
+                    raise failure
+                if packet.pts is not None and packet.size:
+                    self._packet_end = packet.pts + (packet.duration or 0)
+                try:
+                    frames = packet.decode()
+                except FFmpegError as error:
+                    # A part of a block, or a byte to make it even, is behind the last block.
+                    if not (self.extent.is_chunked and packet.size < longest):
+                        raise
+                    failure = error
+                    continue
+                longest = max(longest, packet.size)
+                for frame in frames:
+                    if isinstance(frame, av.AudioFrame) and frame.samples:
+                        at_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+                        yield Timed(_packed(frame), at_s, packet.pos)
+        except (FFmpegError, ValueError) as error:
+            raise FileError(f"{self._path} is truncated or damaged after {self._seconds:.1f} s: {reason(error)}") from error
+
+    def close(self) -> None:
+        self._container.close()
+        self._close_window()
+
+    def _close_window(self) -> None:
+        if self._window is not None:
+            self._window.close()
+
+
+def _packed(frame: av.AudioFrame) -> av.AudioFrame:
+    """The frame, its samples in one plane where there are too many."""
+    if frame.layout.nb_channels <= _PLANES or not frame.format.is_planar:
+        return frame
+    packed = av.AudioResampler(format=frame.format.packed).resample(frame)[0]
+    packed.duration, packed.time_base = frame.duration, frame.time_base
+    return packed

@@ -1,0 +1,55 @@
+"""A stretch of a file, to be read as if it were a file of its own."""
+
+import io
+import os
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+
+class Part(NamedTuple):
+    """Where one sound lies in a file that may hold several, or have something behind it. In bytes."""
+
+    begin: int
+    end: int
+    container: str  # FFmpeg's name of it
+    head: bytes = b""  # to be read instead of what it begins with
+
+
+def opened(path: Path, part: Part | None) -> BinaryIO:
+    """The part, or without one all of the file. Raises OSError."""
+    return path.open("rb") if part is None else cast(BinaryIO, Window(path, part))
+
+
+class Window(io.RawIOBase):
+    """Owns the open file. Raises OSError from its beginning."""
+
+    def __init__(self, path: Path, part: Part) -> None:
+        self._file = path.open("rb")
+        self._begin, self._length, self._at = part.begin, part.end - part.begin, 0
+        self._head = part.head
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._length}[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._length - self._at)
+        self._file.seek(self._begin + self._at)
+        got = self._file.read(left if size < 0 else min(size, left))
+        if self._at < len(self._head):
+            got = (self._head[self._at :] + got[len(self._head) - self._at :])[: len(got)]
+        self._at += len(got)
+        return got
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
