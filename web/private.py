@@ -37,10 +37,11 @@ def tighten(storage: Path, *, deep: bool) -> None:
             foreign += what_became is None
         if not deep:
             break
+    level = logging.WARNING if deep else logging.INFO  # a command says what it was asked for, the server what it has found
     if changed:
-        logger.warning("%s: %s files and folders were open to others; now they are their owner's alone", storage, changed)
+        logger.log(level, "%s: %s files and folders were open to others; now they are their owner's alone", storage, changed)
     if foreign:
-        logger.warning("%s: %s files and folders belong to another user, who decides who may read them", storage, foreign)
+        logger.log(level, "%s: %s files and folders belong to another user, who decides who may read them", storage, foreign)
 
 
 def _tightened(name: str, handle: int) -> bool | None:
