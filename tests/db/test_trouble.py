@@ -67,10 +67,10 @@ async def test_what_may_be_left_out_is_left_out(tmp_path: Path) -> None:
         async with Database(disk / "x.db") as database:
             user = await database.run(users.create, "alice", "x")
             token = await database.run(tokens.add, user.id, "obs", ["publish"], "digest")
-            login = await database.run(logins.add, user.id, "digest", "", "", "x")
+            added = await database.run(logins.add, user.id, "digest", "", "", "x")
             fill(disk)
             assert await database.note(write_much) is None
-            assert await database.note(logins.touch, login.digest) is None
+            assert await database.note(logins.touch, added.login.digest) is None
             assert await database.note(tokens.touch, token.id) is None
             assert database.writing.refused == {"storage_full": 1}
             assert await database.read(logins.find, "digest") is not None
