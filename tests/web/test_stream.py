@@ -65,11 +65,12 @@ async def test_a_title_given_on_air_is_told_at_once(server) -> None:
             while not (found := await ada.call("GET", "/api/recordings")):
                 await asyncio.sleep(0.01)
             async with ben.http.ws_connect(f"{house.url}/ws/stream/ada", headers={"Origin": house.url}) as socket:
-                for title in ("After", ""):
+                for title in ("After", "After all"):
                     await ada.call("PATCH", f"/api/recording/{found[0]['id']}", {"title": title}, status=200)
                     while (said := await socket.receive_json())["type"] != "stream_state" or said["data"]["title"] != title:
                         pass
-        assert (await ben.status("ada"))["title"] == ""
+                await ada.call("PATCH", f"/api/recording/{found[0]['id']}", {"title": ""}, status=422)
+        assert (await ben.status("ada"))["title"] == "After all"
         ended = await ada.call("POST", "/api/stream/stop")
         assert ended == {"recording": found[0]["id"]}
         assert (await ada.call("PATCH", f"/api/recording/{found[0]['id']}", {"title": "Later"}))["title"] == "Later"
