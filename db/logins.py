@@ -72,8 +72,9 @@ def gone(login_ids: Collection[int]) -> set[int]:
 
 
 def remove_idle(moment: datetime) -> int:
-    """Delete the rows of logins that have long been refused as idle. `moment`: a trusted one. Returns how many there were."""
-    return int(Login.delete().where(Login.seen_at < moment - KEPT).execute())
+    """Delete the rows of logins that have long been refused, as idle or as too old. `moment`: a trusted one. Returns how many."""
+    long_over = (Login.seen_at < moment - KEPT) | (Login.created_at < moment - LIFE - KEPT)
+    return int(Login.delete().where(long_over).execute())
 
 
 def remove(user_id: int, login_id: int) -> None:

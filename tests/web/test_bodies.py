@@ -25,6 +25,7 @@ TAKEN: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("POST", "/api/friend-request/{id}/respond"): ("/api/friend-request/1/respond", {"action": "accept"}),
     ("PUT", "/whep/{username}/{identity}/variant"): ("/whep/alice/none/variant", {"variant": "auto"}),
     ("POST", "/api/stream/denoise"): ("/api/stream/denoise", {"enabled": True}),
+    ("POST", "/api/stream/mute"): ("/api/stream/mute", {"muted": True}),
     ("POST", "/api/listen-links"): ("/api/listen-links", {"expires_s": 60}),
     ("PATCH", "/api/recording/{id}"): ("/api/recording/1", {"title": "Monday"}),
     ("POST", "/api/companions"): ("/api/companions", {"kind": "practice"}),
