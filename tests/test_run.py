@@ -1,5 +1,7 @@
 """run.py, on a small checkout of its own: the real script, a real environment, three tiny packages instead of eighty large ones."""
 
+import configparser
+import ensurepip
 import os
 import shutil
 import subprocess
@@ -23,6 +25,8 @@ test =
 versions =
     held==1.0
 """
+NEW_PIP = "99.0"
+BUNDLES = (Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels"))  # Debian keeps it elsewhere
 SERVE = "import sys, tiny, torch; print('serving', *sys.argv[1:], tiny.VERSION, torch.VERSION)"
 PYTEST = "import os, sys; print('testing', *sys.argv[1:], os.getcwd())"
 
@@ -57,6 +61,22 @@ class Checkout:
             wheel.writestr(f"{described}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
             wheel.writestr(f"{described}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
             wheel.writestr(f"{described}/RECORD", "")
+
+    def shelve_pip(self) -> None:
+        """Put the pip that came with Python on the shelf, with a number of its own."""
+        [bundled] = [file for folder in BUNDLES for file in sorted(folder.glob("pip-*.whl"))][:1]
+        old = bundled.name.split("-")[1]
+        with zipfile.ZipFile(bundled) as source, zipfile.ZipFile(self.shelf / f"pip-{NEW_PIP}-py3-none-any.whl", "w") as wheel:
+            for name in source.namelist():
+                content = source.read(name)
+                if name in ("pip/__init__.py", f"pip-{old}.dist-info/METADATA"):
+                    content = content.replace(old.encode(), NEW_PIP.encode())
+                wheel.writestr(name.replace(f"pip-{old}.dist-info", f"pip-{NEW_PIP}.dist-info"), content)
+
+    def pip_version(self) -> str:
+        """Of the pip in the environment."""
+        python = self.folder / ".venv" / "bin" / "python"
+        return subprocess.check_output([python, "-m", "pip", "--version"], text=True).split()[1]
 
     def run(self, *arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
         """Exit status, stdout and stderr of `python3 run.py ARGUMENTS`; uv is not to be had here."""
@@ -127,6 +147,29 @@ def test_a_broken_environment_is_made_anew(checkout: Checkout) -> None:
     assert said.endswith("serving 2.0 1.0\n")
     if shutil.which("nvidia-smi") is None:
         assert "only the build with CUDA is offered here" in said
+
+
+def test_the_pinned_pip_comes_first(checkout: Checkout) -> None:
+    """A pip that cannot be had is said and passed over; one that can is what installs, and what the environment has from then on."""
+    setup = checkout.folder / "setup.cfg"
+    before = checkout.pip_version()
+    setup.write_text(setup.read_text() + f"    pip=={NEW_PIP}\n")
+    status, said, _ = checkout.run()
+    assert status == 0 and "run.py: it is not to be had here; going on with the one that came with Python\n" in said
+    assert checkout.pip_version() == before
+    checkout.shelve_pip()
+    checkout.pin("1.0")
+    setup.write_text(setup.read_text() + f"    pip=={NEW_PIP}\n")
+    status, said, _ = checkout.run()
+    assert status == 0 and f"run.py: installing pip {NEW_PIP}\n" in said and "not to be had" not in said
+    assert said.splitlines()[-1].startswith("serving 1.0") and checkout.pip_version() == NEW_PIP
+
+
+def test_pip_is_pinned() -> None:
+    """The project names the pip that its environment gets."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert [line for line in setup["constraints"]["versions"].split() if line.startswith("pip==")]
 
 
 @pytest.mark.parametrize("arguments", [["--config", "x.toml"], ["serve", "--config", "x.toml"], ["--config", "x.toml", "serve"]])

@@ -10,7 +10,7 @@ import { bufferDelay } from "../../web/client/js/listener.js";
 import { dbfs, FLOOR_DBFS, noiseFloor } from "../../web/client/js/meter.js";
 import { constraints } from "../../web/client/js/microphone.js";
 import { Moment } from "../../web/client/js/moment.js";
-import { isOpen, routeOf } from "../../web/client/js/route.js";
+import { isOpen, nextOf, routeOf } from "../../web/client/js/route.js";
 import { glide } from "../../web/client/js/streams.js";
 import { settingsText } from "../../web/client/js/views/details.js";
 import { storageText } from "../../web/client/js/views/library.js";
@@ -31,6 +31,15 @@ test("every address has its page, with or without a slash at its end", () => {
 
 test("only the door, a remote and a listen link are open to strangers", () => {
   assert.deepEqual(["/login", "/register", "/join/1", "/l/x", "/", "/user/Ada"].map((path) => isOpen(at(path))), [true, true, true, true, false, false]);
+});
+
+test("after signing in one goes to the page that was asked for, of this site and no other", () => {
+  const next = (path) => nextOf(`?next=${encodeURIComponent(path)}`, "https://here.example");
+  for (const path of ["/library", "/search?q=a%20b&x=1", "/user/M%C3%BCller", "/#friends", "/l/abc"]) assert.equal(next(path), path);
+  const elsewhere = ["//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "https:evil.example", "javascript:alert(1)", "/\t/evil.example",
+    "\n//evil.example", "/\u0000library", "/library\\..", "/.//evil.example", "/..//evil.example", "/%2f/evil.example", "library", "", " /library", "https://here.example/library"];
+  for (const path of [...elsewhere, "/login?next=/login", "/register", "/nowhere"]) assert.equal(next(path), "/", path);
+  assert.equal(nextOf("", "https://here.example"), "/");
 });
 
 test("loudness is RMS in dBFS, and silence has a floor", () => {

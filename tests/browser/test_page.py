@@ -5,6 +5,7 @@ import re
 from playwright.async_api import Page, expect
 
 from tests.browser.people import HEARD, befriend, register, shoot, watched
+from tests.people import PASSWORD
 
 
 async def started(page: Page) -> None:
@@ -164,6 +165,36 @@ async def test_wrong_words_at_the_door_are_answered_where_they_belong(server, vi
     await ada.get_by_label("Password").fill("never the right one")
     await ada.get_by_role("button", name="Log in").click()
     await expect(ada.get_by_text("Name or password is wrong.")).to_be_visible()
+
+
+async def sign_in(page: Page, name: str) -> None:
+    await page.get_by_label("Username").fill(name)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Log in").click()
+
+
+async def test_whoever_signs_in_arrives_where_she_wanted_to_be(server, visit) -> None:
+    """The page asked for opens behind the door, also after a login that ended while it was open; another site's never does."""
+    house = await server()
+    ada = await visit()
+    await register(ada, house.url, "Ada")
+    await ada.context.clear_cookies()
+    await ada.goto(f"{house.url}/search?q=bob")
+    await expect(ada).to_have_url(f"{house.url}/login?next=%2Fsearch%3Fq%3Dbob")
+    await sign_in(ada, "Ada")
+    await expect(ada).to_have_url(f"{house.url}/search?q=bob")
+    await ada.context.clear_cookies()
+    await ada.get_by_role("main").get_by_role("searchbox").fill("carl")
+    await ada.get_by_role("main").get_by_role("searchbox").press("Enter")
+    await expect(ada).to_have_url(f"{house.url}/login?next=%2Fsearch%3Fq%3Dbob")
+    await sign_in(ada, "Ada")
+    await expect(ada).to_have_url(f"{house.url}/search?q=bob")
+    for elsewhere in ("//evil.example", "/\\evil.example", "https://evil.example", "/%09/evil.example"):
+        await ada.context.clear_cookies()
+        await ada.goto(f"{house.url}/login?next={elsewhere}")
+        await sign_in(ada, "Ada")
+        await expect(ada.get_by_role("button", name="Start Streaming")).to_be_visible()
+        await expect(ada).to_have_url(f"{house.url}/")
 
 
 async def test_a_phone_joins_by_its_link_and_mutes_the_broadcaster(server, visit) -> None:

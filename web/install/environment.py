@@ -101,6 +101,7 @@ def _make(python: Path, parts: Sequence[str]) -> None:
 def _install_missing(python: Path, parts: Sequence[str], done: list[str]) -> list[str]:
     """Install what is not done yet. Returns all that is done then."""
     if "base" not in done:
+        _install_pip(python)
         _install_torch(python)
         _install(python, "packages", setup_list("options", "install_requires"))
         done.append("base")
@@ -128,6 +129,15 @@ def _install(python: Path, what: str, requirements: Sequence[str]) -> None:
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text("\n".join(held) + "\n")
         pip(python, ["install", "-c", str(constraints), *requirements])
+
+
+def _install_pip(python: Path) -> None:
+    """The pip that is pinned, in the place of the one that came with Python: that one is years old, and what it does not know is unsafe."""
+    for pinned in setup_list("constraints", "versions"):
+        if pinned.startswith("pip==") and not _has(python, pinned):
+            say(f"installing {pinned.replace('==', ' ')}")
+            if not pip(python, ["install", pinned], optional=True):
+                say("it is not to be had here; going on with the one that came with Python")
 
 
 def _install_torch(python: Path) -> None:

@@ -2,6 +2,9 @@
 
 /** @typedef {import("./types.js").Trouble} Trouble */
 
+/** Event `shut`: the server no longer knows who asks, the login has ended. */
+export const door = new EventTarget();
+
 /** What the server refused (RFC 9457), or why it could not be asked (`status` 0, `code` "offline"). */
 export class Problem extends Error {
   /** @param {number} status @param {string} code @param {string} detail @param {Record<string, string>} [errors] @param {number | null} [retryAfterS] */
@@ -43,7 +46,9 @@ export async function request(url, options = {}, withinMs = undefined) {
     throw new Problem(0, "offline", "The server does not answer.");
   }
   if (response.ok) return response;
-  throw await problemOf(response);
+  const problem = await problemOf(response);
+  if (problem.code === "not_signed_in" && url !== "/api/logout") door.dispatchEvent(new Event("shut"));
+  throw problem;
 }
 
 /** @param {Response} response */

@@ -1,6 +1,6 @@
 /** Where the protocol classes meet the state. Actions for the views; no page in here. */
 
-import { api, asProblem } from "./api.js";
+import { api, asProblem, door } from "./api.js";
 import { Broadcaster } from "./broadcaster.js";
 import { Friends } from "./friends.js";
 import { Listener } from "./listener.js";
@@ -8,7 +8,7 @@ import { audioContext } from "./meter.js";
 import { Microphone } from "./microphone.js";
 import { Pairing } from "./pairing.js";
 import { Player } from "./player.js";
-import { isOpen } from "./route.js";
+import { isOpen, nextOf } from "./route.js";
 import { Screen } from "./screen.js";
 import { Shelves } from "./shelves.js";
 import { Socket } from "./socket.js";
@@ -28,7 +28,7 @@ function told(event) {
 
 /** The door, and where to go from there. @param {import("./types.js").Route} route */
 function wayIn(route) {
-  return route.page === "home" || route.page === "lost" ? "/login" : `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  return route.page === "home" || route.page === "lost" ? "/login" : `/login?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`;
 }
 
 export class App {
@@ -69,6 +69,9 @@ export class App {
     });
     this.player.addEventListener("change", () => this.store.set({ player: this.player.playing }));
     this.pairing.addEventListener("remote", (event) => this.#remote(told(event)));
+    door.addEventListener("shut", () => {
+      if (this.state.me && !isOpen(this.state.route)) this.leave(wayIn(this.state.route));
+    });
     this.friends.addEventListener("refused", () => void this.begin());
     this.friends.addEventListener("streaming", (event) => {
       if (this.streams.watched.has(told(event))) void this.refreshStatus(told(event));
@@ -90,11 +93,11 @@ export class App {
     }
   }
 
-  /** Send those who are not signed in to the door. */
+  /** Send those who are not signed in to the door, and those who have just come in to where they wanted. */
   guard() {
     const { me, route } = this.state;
     if (me === null && !isOpen(route)) this.go(wayIn(route), true);
-    if (me && (route.page === "login" || route.page === "register")) this.go("/", true);
+    if (me && (route.page === "login" || route.page === "register")) this.go(nextOf(location.search, location.origin), true);
   }
 
   /** @param {Me} me */
@@ -106,8 +109,8 @@ export class App {
     this.guard();
   }
 
-  /** Everything that belonged to the account is let go. */
-  leave() {
+  /** Everything that belonged to the account is let go. @param {string} [way] where to go then */
+  leave(way = "/login") {
     this.friends.close();
     this.unwatchSelf = null;
     this.listener.stop();
@@ -116,7 +119,7 @@ export class App {
     this.streams.close();
     void this.pairing.close();
     this.store.set({ me: null, friends: null, requests: { incoming: [], outgoing: [] }, statuses: {}, shelves: {} });
-    this.go("/login");
+    this.go(way);
   }
 
   async logout() {
@@ -272,7 +275,6 @@ export class App {
       return true;
     } catch (error) {
       const problem = asProblem(error);
-      if (problem.code === "not_signed_in") this.leave();
       this.toast({ text: troubleText(problem.trouble()) });
       return false;
     }

@@ -41,3 +41,15 @@ export function isOpen(route) {
 export function userPath(username) {
   return `/user/${encodeURIComponent(username)}`;
 }
+
+/**
+ * Where `?next=` leads after signing in: to a page of this site that there is, else to the own page. @param {string} search
+ * @param {string} origin
+ */
+export function nextOf(search, origin) {
+  const next = new URLSearchParams(search).get("next") ?? "";
+  if (!/^\/(?![/\\])[^\\\p{Cc}]*$/u.test(next)) return "/"; // browsers read //, /\ and a tab between as another site
+  const url = new URL(next, origin);
+  const isThere = url.origin === origin && !["lost", "login", "register"].includes(routeOf(url).page);
+  return isThere ? url.pathname + url.search + url.hash : "/";
+}

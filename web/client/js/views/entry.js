@@ -31,7 +31,6 @@ export function entry(app, kind) {
       const username = name.input.value.trim();
       await (fresh ? api.register(username, password.input.value, invite) : api.login(username, password.input.value));
       app.enter(await api.me());
-      app.go(new URLSearchParams(location.search).get("next") ?? "/", true);
     } catch (error) {
       const problem = asProblem(error);
       name.refuse(problem.errors["username"] ?? null);
