@@ -36,11 +36,13 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.shelf = folder / "checkout", folder / "shelf"
-        for place in (self.folder / "web", self.shelf):
+        for place in (self.folder / "web", self.folder / "workers", self.shelf):
             place.mkdir(parents=True)
         shutil.copy(ROOT / "run.py", self.folder)
         shutil.copytree(ROOT / "web" / "install", self.folder / "web" / "install", ignore=shutil.ignore_patterns("__pycache__"))
-        (self.folder / "web" / "__init__.py").touch()  # else the one on PYTHONPATH, which the tests run with, would come first
+        shutil.copy(ROOT / "workers" / "interrupt.py", self.folder / "workers")
+        for room in ("web", "workers"):
+            (self.folder / room / "__init__.py").touch()  # else the one on PYTHONPATH, which the tests run with, would come first
         (self.folder / "web" / "serve.py").write_text(SERVE)
         self.pin("1.0")
         for version in ("1.0", "2.0"):

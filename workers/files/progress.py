@@ -11,10 +11,10 @@ _EVERY_S = 0.1
 class Progress:
     """Counts seconds of sound against the clock."""
 
-    def __init__(self, total_s: float | None, stream: TextIO = sys.stderr) -> None:
-        """total_s: how much there is, where that is known."""
-        self._total_s, self._stream = total_s, stream
-        self._moving = stream.isatty()
+    def __init__(self, total_s: float | None, stream: TextIO | None = None) -> None:
+        """total_s: how much there is, where that is known. stream: stderr, if none is given."""
+        self._total_s, self._stream = total_s, stream or sys.stderr
+        self._moving = self._stream.isatty()
         self._began = self._shown = time.monotonic()
         self._done_s = 0.0
 
