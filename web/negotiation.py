@@ -13,6 +13,7 @@ from sfu.peer import Peer
 from sfu.resource import Resource
 from sfu.sdp import Kind
 from web.addresses import parsed_address
+from web.forwarded import is_marked
 from web.keys import ANNOUNCED, CONFIG, DB, SWITCHBOARD
 from web.patience import body_of
 from web.session import LOGIN
@@ -20,7 +21,6 @@ from web.turn import ice_server_links
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
-FORWARDING = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")  # a proxy is in between
 
 _TAG = re.compile(r'(W/)?"([^"]*)"|([^\s,"]+)')  # one that forgot its quotes is understood too
 
@@ -56,7 +56,7 @@ def host_name(host: str) -> str:
 def _local_address(request: web.Request) -> list[str]:
     """Our end of the connection; of a proxy's it says nothing about the client."""
     transport = request.transport
-    if transport is None or any(header in request.headers for header in FORWARDING):
+    if transport is None or is_marked(request.headers):
         return []
     name = transport.get_extra_info("sockname")
     local = parsed_address(str(name[0])) if isinstance(name, tuple) else None
