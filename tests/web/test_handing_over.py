@@ -51,17 +51,17 @@ async def aired(tmp_path: Path) -> AsyncIterator[House]:
 
 def held_at_the_check(database: Database, monkeypatch: pytest.MonkeyPatch, find: Callable[..., Any] = logins.find) -> Held:
     """The next request is held when it is known for the second time, and for good, that its login is, or what else `find` finds."""
-    held, run, asked = Held(), database.run, 0
+    held, read, asked = Held(), database.read, 0
 
-    async def held_run(function: Callable[..., Any], *arguments: Any) -> Any:
+    async def held_read(function: Callable[..., Any], *arguments: Any) -> Any:
         nonlocal asked
-        answer = await run(function, *arguments)
+        answer = await read(function, *arguments)
         asked += function is find
         if function is find and asked == 2:
             await held.wait()
         return answer
 
-    monkeypatch.setattr(database, "run", held_run)
+    monkeypatch.setattr(database, "read", held_read)
     return held
 
 
