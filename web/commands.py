@@ -89,7 +89,7 @@ async def _add(database: Database, name: str, password: str) -> User:
     username, checked = fields.username(), fields.password()
     fields.check()
     try:
-        return await database.run(users.create, username, hash_password(checked))
+        return await database.run(users.create, username, await asyncio.to_thread(hash_password, checked))
     except Clash:
         raise NotDone(f"{name} is taken; `run.py user passwd {name}` gives it another password") from None
 
@@ -98,7 +98,7 @@ async def _passwd(database: Database, user: User, password: str) -> None:
     fields = Fields({"password": password})
     checked = fields.password()
     fields.check()
-    await database.run(users.set_password, user.id, hash_password(checked))
+    await database.run(users.set_password, user.id, await asyncio.to_thread(hash_password, checked))
     await database.run(logins.remove_others, user.id, 0)
 
 
