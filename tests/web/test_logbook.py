@@ -1,10 +1,15 @@
 """What the last run has left on air, as the next start finds it."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from db import broadcasts, recordings, users
+import pytest
+
+from db import broadcasts, connection, recordings, users
 from db.connection import Database
+from db.models import LiveBroadcast
 from sfu.config import Recording
 from sfu.elapsed import Moment
 from sfu.survival import Left
@@ -27,3 +32,20 @@ async def test_a_start_forgets_what_was_over_but_for_its_row(tmp_path: Path) -> 
         async with Logbook(database, tmp_path, Recording()) as logbook:
             assert not logbook.found and not logbook.going_on
         assert not await database.run(broadcasts.left)
+
+
+async def test_what_was_stopped_while_the_database_was_held_is_forgotten_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup holds the rows at Stop, and the server is stopped before it is tried again: the next start takes nothing up."""
+    monkeypatch.setattr(connection, "WAIT_S", 0.2)
+    async with Database(tmp_path / "x.db") as database:
+        await database.run(users.create, "ada", "x")
+        async with Logbook(database, tmp_path, Recording()) as logbook:
+            await logbook.keep(LEFT, None)
+            with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as backup:
+                backup.execute("BEGIN IMMEDIATE")
+                await logbook.forget("one")
+                assert len(await database.read(lambda: list(LiveBroadcast.select()))) == 1
+        async with Logbook(database, tmp_path, Recording()) as logbook:
+            assert not logbook.found
