@@ -146,7 +146,7 @@ class Broadcast:
 
     def _tape(self) -> None:
         if self.life.record and self._parts.config.recording.enabled and self.life.since is not None:
-            self.taping.start(self.username, self.life.title, self.life.since)
+            self.taping.start(self.username, lambda: self.life.title, self.life.since)
 
     def suspend(self) -> None:
         """The server is about to end: close everything, but so that its next run can take it up. Who has not begun is over."""
