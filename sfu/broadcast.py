@@ -264,7 +264,8 @@ class Broadcast:
     # the way of a packet
 
     def _ordered(self, packet: Packet) -> None:
-        self._loudness.original(packet)
+        if packet.original_dbfs == packet.original_dbfs:  # it is known: no nan
+            self._loudness.original(packet)
         self.worker.put(packet)
         self.taping.original(packet)
         self.fanout.original(packet)

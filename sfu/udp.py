@@ -174,6 +174,7 @@ class MediaSockets:
 
     def sweep(self) -> None:
         """Let every peer look at the clock."""
+        self.awake.look()
         now_ns = self.clock_ns()
         for member in tuple(self._members):
             member.sweep(now_ns)
