@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db import invites, links, logins, tokens, users
+from db import companions, invites, links, logins, tokens, users
 from db.connection import Database
 from tests.people import PASSWORD as THEIRS
 from tests.people import friends
@@ -86,7 +86,7 @@ async def test_what_is_heard_by_a_token_or_a_link_ends_too(server: object) -> No
 
 
 async def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`user passwd --revoke` ends them in the rows, where a running server finds them gone; without it they stay."""
+    """`user passwd --revoke` ends them in the rows, where a running server finds them gone; without it only logins and companions."""
     import asyncio
 
     config = tmp_path / "config.toml"
@@ -100,7 +100,8 @@ async def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     async def left() -> list[int]:
         async with Database(tmp_path / "var" / DATABASE) as database:
-            return [len(await database.run(of_user, 1)) for of_user in (logins.of_user, tokens.of_user, links.of_user, invites.of_user)]
+            kept = [len(await database.run(of_user, 1)) for of_user in (logins.of_user, tokens.of_user, links.of_user, invites.of_user)]
+            return [*kept, 1 - len(await database.run(companions.gone, ["phone"]))]
 
     async with Database(tmp_path / "var" / DATABASE) as database:
         user = await database.run(users.find, "ada")
@@ -109,7 +110,8 @@ async def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
         await database.run(tokens.add, 1, "obs", ["listen"], "digest")
         await database.run(links.add, 1, "digest", None)
         await database.run(invites.add, 1, "digest", None, None)
+        await database.run(companions.open_session, "phone", 1, "remote", "digest", 8)
         assert await database.run(links.gone, {1, 7}) == {7}
-    assert await left() == [1, 1, 1, 1]
-    assert await asyncio.to_thread(run, "passwd", "ada") == 0 and await left() == [0, 1, 1, 1]
-    assert await asyncio.to_thread(run, "passwd", "ada", "--revoke") == 0 and await left() == [0, 0, 0, 0]
+    assert await left() == [1, 1, 1, 1, 1]
+    assert await asyncio.to_thread(run, "passwd", "ada") == 0 and await left() == [0, 1, 1, 1, 0]
+    assert await asyncio.to_thread(run, "passwd", "ada", "--revoke") == 0 and await left() == [0, 0, 0, 0, 0]
