@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from db import logins
+from db import companions, logins
 from db.errors import Clash
 from db.models import Invite, ListenLink, Token, User
 
@@ -16,7 +16,7 @@ class Revoked(NamedTuple):
 
 
 def change_password(user: User, password_hash: str, kept_login: int | None, revoke: bool) -> Revoked:
-    """A new password, and the end of all logins but `kept_login`; `revoke`: of tokens, listen links and invites too.
+    """A new password, and the end of all logins but `kept_login` and of companion sessions; `revoke`: of tokens, links, invites too.
 
     user: as the old password was right for it. Raises Clash("password_changed") where somebody was quicker: two who know the old one
     do not overwrite each other's.
@@ -26,6 +26,7 @@ def change_password(user: User, password_hash: str, kept_login: int | None, revo
         raise Clash("password_changed")
     user_id = user.id
     ended = logins.remove_others(user_id, kept_login or 0)
+    companions.remove_of(user_id)
     if not revoke:
         return Revoked(ended, [], [])
     tokens = [token.id for token in Token.select(Token.id).where(Token.user == user_id)]

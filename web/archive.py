@@ -168,7 +168,7 @@ class Archive:
     async def _finalise_all(self) -> bool:
         """One after another. False where something is left, for want of room."""
         said = False
-        while (recording := await self._database.read(recordings.next_to_finalise, self._not_yet())) is not None:
+        while (recording := await self._database.read(recordings.next_to_finalise, later := self._not_yet())) is not None:
             while not await asyncio.to_thread(self._room.has):
                 if not said:
                     logger.warning("recording %s waits for room: under %s bytes are left", recording.id, self._room.floor)
@@ -177,7 +177,8 @@ class Archive:
                 await self._write_down()
             await self._finalise(recording)
             self.settled.set()
-        self._later = {recording: self._later[recording] for recording in self._not_yet()}  # what is not there any more is not waited for
+        # As it was when it was asked: whose time has come meanwhile was left out. What is not there any more is not waited for.
+        self._later = {each: self._later[each] for each in later}
         return not self._later
 
     def _not_yet(self) -> list[int]:

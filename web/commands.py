@@ -17,7 +17,7 @@ from sfu.config import Config
 from web.answers import stamp
 from web.archive import delete_files
 from web.bodies import Fields
-from web.database_command import NotDone, carried_out
+from web.database_command import NotDone, answer, carried_out
 from web.passwords import hash_password
 from web.serve import CONFIG_FILE
 from web.weak_passwords import WeakPasswords
@@ -154,8 +154,8 @@ class Password(NamedTuple):
 def _new_password() -> Password:
     """Asked twice at a terminal, else the first line of stdin; a random one where none is given."""
     if sys.stdin.isatty():
-        given = getpass.getpass("Password (empty: make one up): ")
-        if given and given != getpass.getpass("Again: "):
+        given = answer(getpass.getpass, "Password (empty: make one up): ")
+        if given and given != answer(getpass.getpass, "Again: "):
             raise NotDone("the two are not the same")
     else:
         given = sys.stdin.readline().rstrip("\n")
@@ -178,7 +178,7 @@ async def _confirm(database: Database, user: User) -> None:
         print(f"{user.username} is the owner; {everybody[1].username} will be.", file=sys.stderr)
     if not sys.stdin.isatty():
         raise NotDone(f"nothing was deleted: `run.py user delete {user.username} --yes` deletes without asking")
-    typed = await asyncio.to_thread(input, "Type the name to delete it: ")
+    typed = answer(input, "Type the name to delete it: ")
     if typed.strip().lower() != user.username.lower():
         raise NotDone("nothing was deleted")
 

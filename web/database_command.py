@@ -1,6 +1,7 @@
 """The frame of commands that work on the database file, beside a running server too: what goes wrong is one line and an exit status."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,6 +19,20 @@ Work = Callable[[Database, Config], Awaitable[int]]
 
 class NotDone(Exception):
     """The command could not do it; the text is one line."""
+
+
+def answer(ask: Callable[[str], str], question: str) -> str:
+    """What is typed at the terminal, where nothing else goes on meanwhile. Raises NotDone at Ctrl-C, which asyncio keeps for itself
+    and would not tell before Enter, and at Ctrl-D.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return ask(question)
+    except (KeyboardInterrupt, EOFError):
+        print(file=sys.stderr)  # the question has no end of line
+        raise NotDone("interrupted; nothing was done") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def carried_out(settings: Path, work: Work) -> int:

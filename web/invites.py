@@ -9,7 +9,7 @@ from web.bodies import optional_fields_of
 from web.keys import CONFIG, DB
 from web.paging import page_of
 from web.secret import digest, fresh
-from web.session import current_user
+from web.session import current_user, write_signed_in
 
 MOST_USES = 1000
 
@@ -23,9 +23,8 @@ async def make(request: web.Request) -> web.Response:
     fields = await optional_fields_of(request)
     uses, expires_at = fields.optional_count("uses", MOST_USES), fields.optional_moment()
     fields.check()
-    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     secret = fresh()
-    invite = await request.app[DB].run(invites.add, user.id, digest(secret), uses, expires_at)
+    invite = await write_signed_in(request, invites.add, user.id, digest(secret), uses, expires_at)
     return created({"id": invite.id, "url": f"/register?invite={secret}"})
 
 

@@ -9,7 +9,7 @@ from web.bodies import optional_fields_of
 from web.keys import DB, SWITCHBOARD
 from web.paging import page_of
 from web.secret import digest, fresh
-from web.session import current_user, link_grant, link_of
+from web.session import current_user, link_grant, link_of, write_signed_in
 
 
 async def make(request: web.Request) -> web.Response:
@@ -18,9 +18,8 @@ async def make(request: web.Request) -> web.Response:
     fields = await optional_fields_of(request)
     expires_at = fields.optional_moment()
     fields.check()
-    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     secret = fresh()
-    link = await request.app[DB].run(links.add, user.id, digest(secret), expires_at)
+    link = await write_signed_in(request, links.add, user.id, digest(secret), expires_at)
     return created({"id": link.id, "url": f"/l/{secret}"})
 
 

@@ -34,7 +34,10 @@ class Logbook:
         self.found: list[Survivor] = []  # what the last run left
 
     async def __aenter__(self) -> Self:
-        self.found = [self._survivor(*each) for each in await self._database.run(broadcasts.left)]  # which forgets some
+        left = await self._database.read(broadcasts.left)
+        self.found = [self._survivor(*each) for each in left.going_on]
+        for broadcast in left.over:
+            await self.forget(broadcast)
         self._task = asyncio.create_task(self._forgetting(), name="forget what has ended")
         return self
 

@@ -1,9 +1,9 @@
 """Who is asking: the login behind a cookie, or the token behind an Authorization header."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import nullcontext
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp_session import AbstractStorage, Session, get_session, new_session
@@ -22,6 +22,8 @@ from web.texts import showable
 
 LOGIN = web.RequestKey("LOGIN", Login)
 TOKEN = web.RequestKey("TOKEN", Token)
+P = ParamSpec("P")
+T = TypeVar("T")
 MAX_AGE_S = int(logins.IDLE.total_seconds())
 
 
@@ -48,6 +50,21 @@ async def current_login(request: web.Request) -> Login:
     if login is None:
         raise NotSignedIn
     return login
+
+
+async def write_signed_in(request: web.Request, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Write what outlasts the login that `current_user` has found, in one transaction with the proof that it has not ended.
+
+    Whoever is signed out by a new password while her writing waits for its turn leaves nothing behind. Raises NotSignedIn.
+    """
+    login_id = request[LOGIN].id
+
+    def write() -> T:
+        if logins.gone([login_id]):
+            raise NotSignedIn
+        return function(*args, **kwargs)
+
+    return await request.app[DB].run(write)
 
 
 async def user_named(request: web.Request) -> User:

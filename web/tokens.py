@@ -8,7 +8,7 @@ from web.bodies import fields_of
 from web.keys import DB, SWITCHBOARD
 from web.paging import page_of
 from web.secret import digest, fresh
-from web.session import current_user, token_grant
+from web.session import current_user, token_grant, write_signed_in
 
 SCOPES = ("publish", "listen", "metrics")
 
@@ -19,9 +19,8 @@ async def make(request: web.Request) -> web.Response:
     fields = await fields_of(request)
     name, scopes = fields.shown("name", 100), fields.choices("scopes", SCOPES)
     fields.check()
-    user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     secret = fresh()
-    token = await request.app[DB].run(tokens.add, user.id, name, scopes, digest(secret))
+    token = await write_signed_in(request, tokens.add, user.id, name, scopes, digest(secret))
     return created({"id": token.id, "token": secret})
 
 

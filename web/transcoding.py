@@ -164,8 +164,7 @@ def _settled(path: Path, folder: Path) -> bool:
     if not folder.exists():
         path.unlink(missing_ok=True)
         return False
-    with contextlib.suppress(FileNotFoundError):  # of a recording that is deleted just now: there is more room then
-        _shrink(path.parent, path)
+    _shrink(path.parent, path)
     return True
 
 
@@ -176,7 +175,7 @@ def _size(variant: str, form: str, samples: int) -> int:
 
 def _made_room(cache: Path, room: Room, wanted: int) -> bool:
     """Whether it fits, after deleting what was used longest ago as far as that is needed."""
-    for _, file in sorted((file.stat().st_atime, file) for file in cache.iterdir() if file.suffix != ".part"):
+    for file in [file for _, _, file in _by_use(cache) if file.suffix != ".part"]:
         if room.has(wanted):
             break
         file.unlink(missing_ok=True)
@@ -185,7 +184,7 @@ def _made_room(cache: Path, room: Room, wanted: int) -> bool:
 
 def _shrink(cache: Path, newest: Path) -> None:
     """Delete the files used longest ago until the rest fits; never the newest, and what is being sent stays readable to its reader."""
-    files = sorted((file.stat().st_atime, file.stat().st_size, file) for file in cache.iterdir())
+    files = _by_use(cache)
     total = sum(size for _, size, _ in files)
     for _, size, file in files:
         if total <= CACHE_BYTES:
@@ -193,3 +192,13 @@ def _shrink(cache: Path, newest: Path) -> None:
         if file != newest:
             file.unlink(missing_ok=True)
             total -= size
+
+
+def _by_use(cache: Path) -> list[tuple[float, int, Path]]:
+    """When each file was used, its size and it, the longest ago first. Recordings are deleted meanwhile, and their files with them."""
+    found = []
+    for file in cache.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            stat = file.stat()
+            found.append((stat.st_atime, stat.st_size, file))
+    return sorted(found)

@@ -13,7 +13,7 @@ from db.models import Recording, now
 from sfu.config import Config
 from web.answers import stamp
 from web.archive import delete_files
-from web.database_command import carried_out
+from web.database_command import answer, carried_out
 from web.serve import CONFIG_FILE
 from workers.room import MB
 
@@ -64,7 +64,7 @@ async def _restore(database: Database, recording_id: int) -> int:
 
 
 async def _empty(database: Database, storage: Path, count: int, sure: bool) -> int:
-    if count and not sure and not await asyncio.to_thread(_agreed, count):
+    if count and not sure and not _agreed(count):
         print("run.py: nothing was deleted; `--yes` deletes without asking", file=sys.stderr)
         return 1
     folders = await database.run(trash.empty)
@@ -75,7 +75,7 @@ async def _empty(database: Database, storage: Path, count: int, sure: bool) -> i
 
 def _agreed(count: int) -> bool:
     """Whether somebody at a terminal says so; who is not at one has to have said `--yes`."""
-    return sys.stdin.isatty() and input(f"Delete {count} recordings for good? [y/N] ").strip().lower() in ("y", "yes")
+    return sys.stdin.isatty() and answer(input, f"Delete {count} recordings for good? [y/N] ").strip().lower() in ("y", "yes")
 
 
 if __name__ == "__main__":

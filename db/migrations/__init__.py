@@ -18,18 +18,23 @@ def names() -> list[str]:
 
 
 def apply_missing(database: peewee.SqliteDatabase) -> list[str]:
-    """Apply what the file has not seen yet, each in a transaction of its own; returns those names."""
+    """Apply what the file has not seen yet, each in a transaction of its own; returns those names.
+
+    Another program may be doing the same: a command beside a server that starts.
+    """
     database.execute_sql(APPLIED)  # type: ignore[no-untyped-call]
     done = {row[0] for row in database.execute_sql("SELECT name FROM migration").fetchall()}  # type: ignore[no-untyped-call]
     missing = [name for name in names() if name not in done]
-    for name in missing:
-        _apply(database, name)
-    return missing
+    return [name for name in missing if _apply(database, name)]
 
 
-def _apply(database: peewee.SqliteDatabase, name: str) -> None:
+def _apply(database: peewee.SqliteDatabase, name: str) -> bool:
+    """Whether it was still to be done when nobody else could write any more."""
     module = importlib.import_module(f"{__name__}.{name}")
-    with database.atomic():
+    with database.atomic("IMMEDIATE"):
+        if database.execute_sql("SELECT 1 FROM migration WHERE name = ?", (name,)).fetchone():  # type: ignore[no-untyped-call]
+            return False
         for statement in module.STATEMENTS:
             database.execute_sql(statement)  # type: ignore[no-untyped-call]
         database.execute_sql("INSERT INTO migration (name) VALUES (?)", (name,))  # type: ignore[no-untyped-call]
+    return True

@@ -1,10 +1,12 @@
 """What is found at the start: a file that is whole, or one line and nothing changed."""
 
+import asyncio
 import hashlib
 import json
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -185,3 +187,22 @@ async def test_a_large_file_is_not_checked_for_ever(real: Path, monkeypatch: pyt
     monkeypatch.setattr(opening, "CHECK_S", 0.0)
     async with Database(real) as database:
         assert len(await database.read(users.everybody)) == 500
+
+
+async def test_two_programs_bring_an_older_one_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """A command beside a server that starts: both have seen what is missing before either may write, and both open."""
+    path = tmp_path / "x.db"
+    with monkeypatch.context() as then:
+        then.setattr(migrations, "names", lambda: ["m0001_first"])
+        async with Database(path):
+            pass
+    openings = [Database(path) for _ in range(2)]
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.gather(*(each.__aenter__() for each in openings), return_exceptions=True)
+        await asyncio.sleep(stretch)
+        holder.execute("ROLLBACK")
+        assert await waiting == openings
+    for each in openings:
+        assert await each.read(lambda: User.select().count()) == 0
+        await each.close()

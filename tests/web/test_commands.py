@@ -3,11 +3,13 @@
 import asyncio
 import io
 import os
+import pty
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -113,6 +115,30 @@ def test_the_name_is_typed_at_a_terminal(run: Run, tmp_path: Path) -> None:
         finally:
             os.close(controller)
             os.close(terminal)
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x04"])
+@pytest.mark.parametrize("action", ["delete", "passwd"])
+def test_a_question_is_left(run: Run, tmp_path: Path, action: str, key: bytes) -> None:
+    """Ctrl-C and Ctrl-D at a question end the command at once, with one line, and nothing is done."""
+    assert run("user", "add", "ada", typed="correct horse") == 0
+    command = [sys.executable, "-m", "web.commands", "--config", str(tmp_path / "config.toml"), "user", action, "ada"]
+    child, terminal = pty.fork()
+    if not child:
+        os.chdir(ROOT)
+        os.execv(sys.executable, command)
+    said = b""
+    with open(terminal, "r+b", buffering=0) as screen:
+        while not said.endswith(b": "):
+            said += screen.read(1000)
+        time.sleep(0.3)  # getpass turns off the echo, and drops what came before that
+        screen.write(key)
+        with suppress(OSError):  # the end of a terminal
+            while more := screen.read(1000):
+                said += more
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert b"nothing was done" in said and b"Traceback" not in said
+    assert run("user", "list") == 0
 
 
 async def test_delete(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ async def test_a_start_forgets_what_was_over_but_for_its_row(tmp_path: Path) -> 
         await database.run(recordings.close, tape.id, recordings.Ended(1.0, ["original"], 1, {}))
         async with Logbook(database, tmp_path, Recording()) as logbook:
             assert not logbook.found and not logbook.going_on
-        assert not await database.run(broadcasts.left)
+        assert await database.read(broadcasts.left) == broadcasts.Remains([], [])
 
 
 async def test_what_was_stopped_while_the_database_was_held_is_forgotten_at_the_end(

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import socket
+import time
 import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -330,6 +331,21 @@ async def test_what_a_crash_left_is_taken_up_at_the_next_start(open_house: OpenH
     assert status == 200 and len(whole) == wav.size(round(found["duration_s"] * 48_000)) and len(whole) > before
     assert (await until(later, empty, "failed"))["stats"]["failed"] == "empty"
     assert (await sound(later, empty))[0] == 404
+
+
+async def test_whose_time_comes_while_the_list_is_asked_for_is_not_forgotten(house: House) -> None:
+    """There was no room for it: its next try is due in the moment between the question and the answer, and is made."""
+    alice = await house.user("alice")
+    archive = house.app[ARCHIVE]
+    await archive.close()
+    waiting = await tape(house, "alice", denoised=False)
+    archive._later[waiting] = time.monotonic() + 0.2, 10.0
+    busy = asyncio.create_task(archive._database.read(time.sleep, 0.4))
+    await asyncio.sleep(0)
+    assert await archive._finalise_all() is False
+    await busy
+    assert await archive._finalise_all() is True
+    await until(alice, waiting)
 
 
 def make_crash(folder: Path) -> int:

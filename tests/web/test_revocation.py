@@ -1,12 +1,15 @@
 """What ends with a password, with a login, with a friendship."""
 
+import asyncio
 import io
+import time
 from pathlib import Path
 
 import pytest
 
-from db import invites, links, logins, tokens, users
+from db import companions, invites, links, logins, revocation, tokens, users
 from db.connection import Database
+from db.errors import Clash
 from tests.people import PASSWORD as THEIRS
 from tests.people import friends
 from tests.running import Server
@@ -18,6 +21,7 @@ from tests.web.test_companions import pairing
 from tests.web.test_sockets import close_code, heard
 from web.app import DATABASE
 from web.commands import main
+from web.keys import DB
 
 NEW = "another horse"
 MADE = {"/api/tokens": {"name": "obs", "scopes": ["listen"]}, "/api/listen-links": {}, "/api/invites": {}}
@@ -47,12 +51,28 @@ async def test_what_an_intruder_has_made(house: House, revoke: bool | None) -> N
     assert (await alice.ask("POST", "/api/me/password", {"old": NEW, "new": PASSWORD, "revoke": "yes"}))[1]["errors"].keys() == {"revoke"}
 
 
+@pytest.mark.parametrize("path", MADE)
+async def test_what_waits_while_the_password_changes(house: House, path: str) -> None:
+    """An intruder who was still signed in when she asked, and whose turn to write comes after the new password, makes nothing."""
+    await house.user("alice")
+    thief, database = house.guest(), house.app[DB]
+    await thief.ask("POST", "/api/login", {"username": "alice", "password": PASSWORD})
+    alice = await database.read(users.find, "alice")
+    assert alice is not None
+    busy = asyncio.create_task(database.run(time.sleep, 1))
+    await asyncio.sleep(0)
+    changing = asyncio.create_task(database.run(revocation.change_password, alice, "another", 1, True))
+    await asyncio.sleep(0)
+    assert (await thief.ask("POST", path, MADE[path]))[0] == 401
+    assert changing.done()
+    await asyncio.gather(busy, changing)
+    left = [await database.read(of_user, alice.id) for of_user in (tokens.of_user, links.of_user, invites.of_user)]
+    assert left == [[], [], []]
+
+
 async def test_who_was_quicker_has_the_password(tmp_path: Path) -> None:
     """Of two who know the old one the second is told; its own does not come into force."""
     async with Database(tmp_path / "x.db") as database:
-        from db import revocation
-        from db.errors import Clash
-
         alice = await database.run(users.create, "alice", "old")
         await database.run(revocation.change_password, alice, "first", None, False)
         with pytest.raises(Clash, match="password_changed"):
@@ -86,9 +106,7 @@ async def test_what_is_heard_by_a_token_or_a_link_ends_too(server: object) -> No
 
 
 async def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`user passwd --revoke` ends them in the rows, where a running server finds them gone; without it they stay."""
-    import asyncio
-
+    """`user passwd --revoke` ends them in the rows, where a running server finds them gone; without it only logins and companions."""
     config = tmp_path / "config.toml"
     config.write_text("")
 
@@ -100,7 +118,8 @@ async def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     async def left() -> list[int]:
         async with Database(tmp_path / "var" / DATABASE) as database:
-            return [len(await database.run(of_user, 1)) for of_user in (logins.of_user, tokens.of_user, links.of_user, invites.of_user)]
+            kept = [len(await database.run(of_user, 1)) for of_user in (logins.of_user, tokens.of_user, links.of_user, invites.of_user)]
+            return [*kept, 1 - len(await database.run(companions.gone, ["phone"]))]
 
     async with Database(tmp_path / "var" / DATABASE) as database:
         user = await database.run(users.find, "ada")
@@ -109,7 +128,8 @@ async def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
         await database.run(tokens.add, 1, "obs", ["listen"], "digest")
         await database.run(links.add, 1, "digest", None)
         await database.run(invites.add, 1, "digest", None, None)
+        await database.run(companions.open_session, "phone", 1, "remote", "digest", 8)
         assert await database.run(links.gone, {1, 7}) == {7}
-    assert await left() == [1, 1, 1, 1]
-    assert await asyncio.to_thread(run, "passwd", "ada") == 0 and await left() == [0, 1, 1, 1]
-    assert await asyncio.to_thread(run, "passwd", "ada", "--revoke") == 0 and await left() == [0, 0, 0, 0]
+    assert await left() == [1, 1, 1, 1, 1]
+    assert await asyncio.to_thread(run, "passwd", "ada") == 0 and await left() == [0, 1, 1, 1, 0]
+    assert await asyncio.to_thread(run, "passwd", "ada", "--revoke") == 0 and await left() == [0, 0, 0, 0, 0]
