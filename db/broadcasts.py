@@ -1,16 +1,9 @@
 """What is on air, in rows: written while it is, removed when it ends, found by the next start where the server did not get to that."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from db.models import LiveBroadcast, Recording, User
-
-
-class Remains(NamedTuple):
-    """What goes on, each with its user and its recording, and the ids of what was over: their rows are still to be removed."""
-
-    going_on: list[tuple[LiveBroadcast, Recording | None]]
-    over: list[str]
 
 
 def keep(username: str, row: Mapping[str, Any], title: str | None) -> None:
@@ -31,15 +24,18 @@ def forget(identity: str) -> None:
     LiveBroadcast.delete().where(LiveBroadcast.id == identity).execute()
 
 
-def left() -> Remains:
-    """What was on air when the last run ended, the first to begin first. One whose recording is closed already was over."""
+def left() -> list[tuple[LiveBroadcast, Recording | None]]:
+    """What was on air when the last run ended, each with its user and its recording, the first to begin first.
+
+    One whose recording is closed already was over, and is forgotten here.
+    """
     rows = list(LiveBroadcast.select(LiveBroadcast, User).join(User).order_by(LiveBroadcast.since))
     tapes = {tape.broadcast: tape for tape in Recording.select().where(Recording.broadcast.in_([row.id for row in rows]))}
-    found = Remains([], [])
+    found: list[tuple[LiveBroadcast, Recording | None]] = []
     for row in rows:
         tape = tapes.get(row.id)
         if row.record and tape is not None and tape.state != "live":
-            found.over.append(row.id)
+            forget(row.id)
         else:
-            found.going_on.append((row, tape if row.record else None))
+            found.append((row, tape if row.record else None))
     return found

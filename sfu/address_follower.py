@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 LINGER_S = 10.0  # a lease that is renewed, a cable that is plugged in again: the address comes back, and its peers notice nothing
 RETRY_S = 2.0  # until an address that could not be bound is tried again: an IPv6 one is tentative for a second or two
+LONGEST_RETRY_S = 60.0  # twice as long each time: another program may have the port there for good
 
 
 class AddressFollower:
@@ -32,6 +33,7 @@ class AddressFollower:
         self._wake = asyncio.Event()
         self._gone_s: dict[str, float] = {}  # address -> since when, by the monotonic clock
         self._refused: set[str] = set()  # could not be bound: said once
+        self._retry_s = RETRY_S
         self._watch: InterfaceWatch | None = None
         self._following: asyncio.Task[None] | None = None
 
@@ -62,13 +64,14 @@ class AddressFollower:
 
     async def _woken(self) -> None:
         """A change was heard of, or it is time to look again at what is on its way in or out."""
-        unsettled = bool(self._gone_s or self._refused)
         try:
-            async with asyncio.timeout(RETRY_S if unsettled else None):
+            async with asyncio.timeout(RETRY_S if self._gone_s else self._retry_s if self._refused else None):
                 await self._wake.wait()
         except TimeoutError:
+            self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
             return
         self._wake.clear()
+        self._retry_s = RETRY_S
 
     async def look(self) -> None:
         """Compare the sockets with the machine's addresses, and follow."""

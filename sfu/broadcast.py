@@ -146,7 +146,7 @@ class Broadcast:
 
     def _tape(self) -> None:
         if self.life.record and self._parts.config.recording.enabled and self.life.since is not None:
-            self.taping.start(self.username, self.life.title, self.life.since)
+            self.taping.start(self.username, lambda: self.life.title, self.life.since)
 
     def suspend(self) -> None:
         """The server is about to end: close everything, but so that its next run can take it up. Who has not begun is over."""
@@ -264,7 +264,8 @@ class Broadcast:
     # the way of a packet
 
     def _ordered(self, packet: Packet) -> None:
-        self._loudness.original(packet)
+        if packet.original_dbfs == packet.original_dbfs:  # it is known: no nan
+            self._loudness.original(packet)
         self.worker.put(packet)
         self.taping.original(packet)
         self.fanout.original(packet)

@@ -7,7 +7,7 @@ from sfu.states import DenoiseState
 from workers.ring import Packet
 from workers.spans import BYPASS, CLEAN, DENOISE_OFF, Why
 
-_CLEAN = Why(CLEAN)
+_CLEAN, _OFF = Why(CLEAN), Why(DENOISE_OFF)
 _WORKER_FAILED = "worker_failed"
 
 
@@ -17,7 +17,7 @@ class Heard:
     def __init__(self, worker: KeptWorker, pass_on: Callable[[Packet, str, Why], None]) -> None:
         self._worker = worker
         self._pass_on = pass_on
-        self._last = Why(DENOISE_OFF)
+        self._last = _OFF
         self._gap: str | None = None
 
     def returned(self) -> None:
@@ -26,17 +26,19 @@ class Heard:
 
     def packet(self, packet: Packet, variant: str) -> None:
         """The fan-out let this one go to `auto` listeners; variant: `original` or `denoised`."""
-        why = self._last = _CLEAN if variant == "denoised" else self._uncleaned()
+        if variant == "denoised":
+            why = _CLEAN
+        else:
+            why = self._bypassed() if self._worker.enabled else _OFF
+        self._last = why
         if self._gap is not None:
             why, self._gap = why._replace(gap=self._gap), None
         self._pass_on(packet, variant, why)
 
-    def _uncleaned(self) -> Why:
+    def _bypassed(self) -> Why:
         """Why it is the original. As long as nothing clean comes between, what began it stands: a worker that was too slow
         is started anew, and the first packets after any start have no twin."""
         state, last = self._worker.state, self._last
-        if not self._worker.enabled:
-            return Why(DENOISE_OFF)
         if state is DenoiseState.BYPASSED:
             return Why(BYPASS, self._worker.reason)
         if last.kind == BYPASS:

@@ -11,7 +11,7 @@ from sfu import stun
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 MOST_REMEMBERED = 4096  # transactions of one peer: hours of consent
-_HASH_BYTES = 4
+_HEAD_BYTES = 4
 
 
 class Credentials(NamedTuple):
@@ -65,22 +65,18 @@ class _Generation(NamedTuple):
 
 
 class _Transactions:
-    """The last MOST_REMEMBERED that were answered, four bytes of hash each: as one text, which is searched in microseconds."""
+    """The last MOST_REMEMBERED that were answered, the first four bytes of each: as one text, which is searched in microseconds."""
 
     def __init__(self) -> None:
-        self._hashes = bytearray()
+        self._heads = bytearray()
         self._next = 0  # where the oldest stands, once all places are taken
 
     def known(self, transaction: bytes) -> bool:
-        return _hash(transaction) in self._hashes
+        return transaction[:_HEAD_BYTES] in self._heads
 
     def add(self, transaction: bytes) -> None:
-        self._hashes[self._next : self._next + _HASH_BYTES] = _hash(transaction)
-        self._next = (self._next + _HASH_BYTES) % (MOST_REMEMBERED * _HASH_BYTES)
-
-
-def _hash(transaction: bytes) -> bytes:
-    return (hash(transaction) & 0xFFFFFFFF).to_bytes(_HASH_BYTES)
+        self._heads[self._next : self._next + _HEAD_BYTES] = transaction[:_HEAD_BYTES]
+        self._next = (self._next + _HEAD_BYTES) % (MOST_REMEMBERED * _HEAD_BYTES)
 
 
 class IceLite:
@@ -143,7 +139,7 @@ class IceLite:
             return None
         answer = self._repeated[1].answer(datagram)
         if answer is not None:
-            self._answered.add(stun.transaction_of(datagram))
+            self._answered.add(datagram[stun.TRANSACTION])
         return answer
 
     def _retire(self, used: str) -> tuple[str, ...]:

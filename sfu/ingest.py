@@ -254,7 +254,7 @@ class Ingest:
         return primary.payload if primary.payload_type in self._spoken else b""
 
     def _put(self, sequence: int, timestamp: int, samples: int, payload: bytes, level_dbfs: float, now_ns: int) -> None:
-        piece = _Piece(timestamp, now_ns, samples, payload, level_dbfs, self._mute.covers(sequence))
+        piece = _Piece(timestamp, now_ns, samples, payload, level_dbfs, not self._mute.idle and self._mute.covers(sequence))
         self._pass_on(self._order.put(sequence, piece, now_ns))
         self._ask(now_ns)
 

@@ -12,9 +12,8 @@ class Loudness:
         self._original = self._denoised = math.nan
 
     def original(self, packet: Packet) -> None:
-        """A packet as it came: its level is known where the client measures it (RFC 6464)."""
-        if not math.isnan(packet.original_dbfs):
-            self._original = packet.original_dbfs
+        """A packet as it came whose level is known, for its client measures it (RFC 6464)."""
+        self._original = packet.original_dbfs
 
     def denoised(self, packet: Packet) -> None:
         """A packet of the worker's, which measures both."""

@@ -31,6 +31,7 @@ class Mute:
 
     def __init__(self) -> None:
         self.on = False
+        self.idle = True  # nothing is covered: nobody has to ask
         self._last: int | None = None  # the last sequence, 16 bits, that stays silent after an unmuting
 
     def switch(self, on: bool, newest: int | None) -> None:
@@ -38,10 +39,11 @@ class Mute:
         if self.on and not on and newest is not None:
             self._last = newest + 1 & 0xFFFF
         self.on = on
+        self.idle = not on and self._last is None
 
     def restart(self) -> None:
         """The next packet begins another numbering."""
-        self._last = None
+        self._last, self.idle = None, not self.on
 
     def covers(self, sequence: int) -> bool:
         """Does this packet (16-bit sequence) lose its sound?"""
@@ -49,5 +51,5 @@ class Mute:
             return self.on
         step = sequence_step(sequence, self._last)
         if step > REACH:
-            self._last = None
+            self._last, self.idle = None, True
         return step <= 0

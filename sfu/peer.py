@@ -255,11 +255,11 @@ class Peer:
 
     def sweep(self, now_ns: int) -> None:
         """A second has passed: is it too late for something?"""
-        awake_ns = self._sockets.awake.look()
+        awake_ns = self._sockets.awake.since_ns  # as the sockets have looked for all
         if self._state is State.UP:
             if now_ns - max(self.transport.last_heard_ns, awake_ns) > SILENT_S * _SECOND_NS:
                 self._go("silent")
-            else:
+            elif self._reach.elsewhere is not None:
                 self.transport.look(now_ns)
         elif self.pending:
             limit_s = CHECK_S if self._state is State.WAITING else HANDSHAKE_S

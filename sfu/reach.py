@@ -41,7 +41,7 @@ class Reach:
         self._sockets, self._receiver = sockets, receiver
         self._ice = ice.IceLite(remote_ufrag)
         self._paths: dict[Path, int] = {}  # listened to, the one least recently confirmed first; since when
-        self._elsewhere: tuple[Path, int] | None = None  # over which other path the last genuine datagram came, and when
+        self.elsewhere: tuple[Path, int] | None = None  # over which other path the last genuine datagram came, and when
         self._renew()
 
     @property
@@ -101,7 +101,7 @@ class Reach:
         if self.path is None or at_once:
             self._go(path, now_ns)
             return True
-        self._elsewhere = path, now_ns
+        self.elsewhere = path, now_ns
         return self.look(now_ns)
 
     def look(self, now_ns: int) -> bool:
@@ -109,9 +109,9 @@ class Reach:
 
         After a standstill both are read anew: which one was silent meanwhile does not tell.
         """
-        if self._elsewhere is None or self.path is None:
+        if self.elsewhere is None or self.path is None:
             return False
-        path, heard_ns = self._elsewhere
+        path, heard_ns = self.elsewhere
         if heard_ns <= self.heard_ns or path not in self._paths or not path.port.alive:
             return False
         patience_ns = SUCCEEDED_NS if self._paths[path] > self.heard_ns else SILENT_NS
@@ -123,7 +123,7 @@ class Reach:
     def _go(self, path: Path, heard_ns: int) -> None:
         if self.path in self._paths:  # requests like the last one there did not make it any newer
             self._paths[self.path] = self._paths.pop(self.path)
-        self.path, self.heard_ns, self._elsewhere = path, heard_ns, None
+        self.path, self.heard_ns, self.elsewhere = path, heard_ns, None
 
     def _listen_to(self, path: Path, now_ns: int) -> None:
         """That address is ours now; at most MOST_PATHS are kept."""

@@ -16,6 +16,7 @@ except ImportError:
     from hashlib import sha1
 
 HEADER_LENGTH = 20
+TRANSACTION = slice(8, HEADER_LENGTH)
 MAGIC_COOKIE = 0x2112A442
 BINDING_REQUEST, BINDING_RESPONSE, BINDING_ERROR = 0x0001, 0x0101, 0x0111
 ROLE_CONFLICT = 487, b"Role Conflict"
@@ -88,11 +89,6 @@ def parse(datagram: bytes) -> Binding:
     if username is None or not signed:
         raise ValueError("Binding request without credentials")
     return Binding(datagram, transaction, username, signed, use_candidate, controlled, unknown)
-
-
-def transaction_of(datagram: bytes) -> bytes:
-    """The transaction of what is known to be STUN."""
-    return datagram[8:HEADER_LENGTH]
 
 
 def _check_fingerprint(datagram: bytes, at: int) -> None:

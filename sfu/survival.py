@@ -123,6 +123,7 @@ class Survival:
             return self._closed or left == self._kept or await self._keep(left)
 
     async def _keep(self, left: Left) -> bool:
+        self._kept = None  # a write that is not waited for to its end may still be done: what is there is not known then
         try:
             await self._memory.keep(left, left.title if left.title != self._title else None)
         except Exception as error:  # noqa: BLE001 whatever it is, the voice goes on

@@ -63,6 +63,7 @@ class Switchboard:
                 logger.exception("%s: could not be taken up", left.id)
                 if (there := self._broadcasts.get(left.username)) is not None:
                     there.over.set()
+                await self._parts.memory.forget(left.id)  # or each start would find it again
                 continue
             if left.resource:
                 self._resources[left.resource] = Resource(Departed(left.resource), broadcast, survivor.owner, Grant(left.grant))

@@ -17,6 +17,7 @@ from workers.spans import Why
 logger = logging.getLogger(__name__)
 
 AGAIN_S = 2.0  # after the database was too busy for a row: a backup, say
+NOTHING = Totals(0.0, False, 0, 0, 0, 0, "failed")
 BEFORE_THE_ROW = 250  # packets kept while the row is written: five seconds at 20 ms
 
 
@@ -51,10 +52,11 @@ class Taping:
         """Why nothing is written, or nothing more: `storage_full`, `failed`, or None."""
         return self._recorder.failed if self._recorder else self._refused
 
-    def start(self, username: str, title: str, started_at: datetime) -> None:
+    def start(self, username: str, title: Callable[[], str], started_at: datetime) -> None:
+        """title: asked when the row is made, which may be later than now."""
         self._opening = asyncio.create_task(self._open(username, title, started_at), name=f"recording of {self._label}")
 
-    async def _open(self, username: str, title: str, started_at: datetime) -> None:
+    async def _open(self, username: str, title: Callable[[], str], started_at: datetime) -> None:
         """Where the database is busy the row is tried for until the end: what is recorded begins later, at its place in time."""
         while not await self._begun(username, title, started_at):
             try:
@@ -64,11 +66,11 @@ class Taping:
             except TimeoutError:
                 pass
 
-    async def _begun(self, username: str, title: str, started_at: datetime) -> bool:
+    async def _begun(self, username: str, title: Callable[[], str], started_at: datetime) -> bool:
         """Whether there is nothing more to be tried."""
         try:
-            self.recording, folder = await self._archive.begin(username, self._label, title, started_at)
-            recorder = await Recorder(folder, room=self._room, changed=self._changed).__aenter__()
+            self.recording, folder = await self._archive.begin(username, self._label, title(), started_at)
+            recorder = await self._recording(self.recording, folder)
         except OSError as error:  # a full disk, an account just deleted: the voice goes on
             if self._refused is None:
                 logger.error("%s: cannot be recorded: %s", self._label, error)
@@ -83,6 +85,14 @@ class Taping:
         while self._early:
             self._write(*self._early.popleft())
         return True
+
+    async def _recording(self, recording: int, folder: Path) -> Recorder:
+        """Raises OSError where there is no thread to be had; then the row is over at once."""
+        try:
+            return await Recorder(folder, room=self._room, changed=self._changed).__aenter__()
+        except RuntimeError as error:
+            await self._archive.finish(recording, NOTHING)
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     def original(self, packet: Packet) -> None:
         self._write(packet, None)

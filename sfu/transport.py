@@ -223,7 +223,12 @@ class Transport:
         plain = srtp.unprotect(datagram)
         if plain is None:
             return
-        self._heard(way, address, arrival_ns, self._follows)
+        self.last_heard_ns = arrival_ns
+        path = self.reach.path
+        if path is not None and path[0] is way and path[1] == address:  # nearly always: so it is not asked by a call
+            self.reach.heard_ns = arrival_ns
+        else:
+            self._heard(way, address, arrival_ns, self._follows)
         try:
             packet = rtp.parse(plain, self._audio.level_id)
         except ValueError:

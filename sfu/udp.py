@@ -8,7 +8,7 @@ import asyncio
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import TracebackType
 
@@ -53,10 +53,13 @@ class Port:
             return False
         return True
 
-    def close(self) -> None:
-        """Its address is gone. Those who were reached over it let go of `fd` before another file can get that number."""
+    def close(self, receivers: Iterable[Receiver]) -> None:
+        """Its address is gone. receivers: all that there are; they let go of `fd` before another file can get that number.
+
+        `peers` would not do: of two who were reached at one address it knows the last one only.
+        """
         self.alive, self.fd = False, -1
-        for receiver in set(self.peers.values()):
+        for receiver in {*self.peers.values(), *receivers}:
             receiver.lose_way(self)
         self.socket.close()
 
@@ -115,7 +118,7 @@ class MediaSockets:
         assert self.listening is not None, "not entered"
         self.ports.remove(port)
         asyncio.get_running_loop().remove_reader(port.fd)
-        port.close()
+        port.close(self._users.values())
         self.listening.remove(port.address)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -171,6 +174,7 @@ class MediaSockets:
 
     def sweep(self) -> None:
         """Let every peer look at the clock."""
+        self.awake.look()
         now_ns = self.clock_ns()
         for member in tuple(self._members):
             member.sweep(now_ns)

@@ -183,7 +183,7 @@ def test_config_may_stand_anywhere(checkout: Checkout, arguments: list[str]) -> 
 def test_what_is_no_command(checkout: Checkout) -> None:
     """A wrong word is exit 2 and names the right ones; help is exit 0; what is not built yet says so."""
     status, said, error = checkout.run("sevre")
-    assert (status, said) == (2, "") and "there are serve, test, bench, denoise, models, user, demo, doctor" in error
+    assert (status, said) == (2, "") and "there are serve, test, bench, denoise, models, user, recordings, demo, doctor" in error
     status, said, _ = checkout.run("--help")
     assert status == 0 and "python3 run.py" in said
     assert checkout.run("doctor") == (2, "", "run.py: doctor is not there yet\n")

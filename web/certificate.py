@@ -22,6 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from sfu.config import Http
 from sfu.errors import ConfigError
 from web.addresses import is_loopback, is_wildcard, served_at
+from web.sites import ascii_name
 
 LIFE = timedelta(days=820)  # Apple's devices refuse more than 825 days, even where the operator trusts it by hand
 RENEW = timedelta(days=30)
@@ -81,9 +82,9 @@ def kept_certificate(file: Path, asked_for: Iterable[str], more: Iterable[str] =
     Browsers remember the exception for one certificate, so an address that the machine gained since is no reason to change it:
     only names in `asked_for` are, and the end of its life.
     """
-    wanted = set(asked_for)
+    wanted = {_written(name) for name in asked_for}
     if not _still_good(file, wanted):
-        _write_private(file, _signed_by_itself(sorted(wanted | set(more))))
+        _write_private(file, _signed_by_itself(sorted(wanted | {_written(name) for name in more})))
     return file
 
 
@@ -93,7 +94,8 @@ def _no_password() -> str:
 
 def _names_asked_for(http: Http) -> set[str]:
     public = urlsplit(http.public_url).hostname
-    return ({public} if public else set()) | (set() if is_wildcard(http.host) else {http.host})
+    names = ({public} if public else set()) | (set() if is_wildcard(http.host) else {http.host})
+    return {_written(name) for name in names}
 
 
 def _names_of_machine(http: Http) -> set[str]:
@@ -137,11 +139,16 @@ def _signed_by_itself(names: list[str]) -> bytes:
     return private + certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _general_name(name: str) -> x509.GeneralName:
+def _general_name(name: str) -> x509.DNSName | x509.IPAddress:
     try:
-        return x509.IPAddress(ipaddress.ip_address(name))
+        return x509.IPAddress(ipaddress.ip_address(name.partition("%")[0]))
     except ValueError:
-        return x509.DNSName(name.encode("idna").decode())
+        return x509.DNSName(ascii_name(name))
+
+
+def _written(name: str) -> str:
+    """A name as it is read from a certificate again, so that one that is there is not missed for its spelling."""
+    return str(_general_name(name).value)
 
 
 def _write_private(file: Path, content: bytes) -> None:

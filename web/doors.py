@@ -84,6 +84,8 @@ class Guest(web.RequestHandler):
             try:
                 return await handler(request)
             except web.HTTPException as answer:  # an Expect that nobody can meet
+                if answer.status < 400:
+                    raise
                 return translated(answer)
 
         self._asked = request

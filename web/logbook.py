@@ -18,6 +18,7 @@ from web.whip import owner
 logger = logging.getLogger(__name__)
 
 RETRY_S = 5.0  # after the database refused (a full disk, say)
+LAST_S = 1.0  # that the end of the server waits for it
 
 
 class Logbook:
@@ -33,10 +34,7 @@ class Logbook:
         self.found: list[Survivor] = []  # what the last run left
 
     async def __aenter__(self) -> Self:
-        left = await self._database.read(broadcasts.left)
-        self.found = [self._survivor(*each) for each in left.going_on]
-        for broadcast in left.over:
-            await self.forget(broadcast)
+        self.found = [self._survivor(*each) for each in await self._database.run(broadcasts.left)]  # which forgets some
         self._task = asyncio.create_task(self._forgetting(), name="forget what has ended")
         return self
 
@@ -44,6 +42,8 @@ class Logbook:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._ended:
+            await self._forget_at_last()
 
     @property
     def going_on(self) -> Collection[str]:
@@ -88,6 +88,13 @@ class Logbook:
                 logger.debug("the ends of %s broadcasts are still not written down", len(self._ended))
             else:
                 self._news.clear()
+
+    async def _forget_at_last(self) -> None:
+        try:
+            async with asyncio.timeout(LAST_S):
+                await self._forget_all()
+        except Exception as error:  # noqa: BLE001 it is over in any case
+            logger.warning("%s broadcasts that have ended will be taken up by the next start: %s", len(self._ended), error)
 
     async def _forget_all(self) -> None:
         for broadcast in list(self._ended):

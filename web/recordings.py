@@ -46,7 +46,9 @@ async def rename(request: web.Request) -> web.Response:
     renamed = await request.app[DB].run(recordings.rename, user.id, id_of(request), title)
     if renamed.state == "live":
         with suppress(NotLive):  # it has ended just now
-            request.app[SWITCHBOARD].own(user.username).retitle(title)
+            broadcast = request.app[SWITCHBOARD].own(user.username)
+            if broadcast.id == renamed.broadcast:  # not of one before, whose end is not written down yet
+                broadcast.retitle(title)
     return ok(shown(renamed))
 
 

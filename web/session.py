@@ -199,7 +199,7 @@ class LoginStorage(AbstractStorage):
 
     async def load_session(self, request: web.Request) -> Session:
         digests = [digest(secret) for secret in self._secrets(request)]
-        login = await _database(request).read(_first, digests) if digests else None
+        login = await _database(request).read(first_of, digests) if digests else None
         if login is None:
             return await self.new_session()
         request[LOGIN] = login
@@ -245,7 +245,7 @@ class LoginStorage(AbstractStorage):
             response.del_cookie(self.cookie_name, **where)
 
 
-def _first(digests: Iterable[str]) -> Login | None:
+def first_of(digests: Iterable[str]) -> Login | None:
     """The first of these logins that there is. For the database's thread."""
     return next(filter(None, map(logins.find, digests)), None)
 

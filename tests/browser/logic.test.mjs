@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { Problem, request } from "../../web/client/js/api.js";
-import { whipUrl } from "../../web/client/js/broadcaster.js";
+import { Broadcaster, whipUrl } from "../../web/client/js/broadcaster.js";
 import { meaning } from "../../web/client/js/keys.js";
 import { backoff, isFinal } from "../../web/client/js/line.js";
 import { bufferDelay } from "../../web/client/js/listener.js";
@@ -133,6 +133,17 @@ test("only As it is goes out undenoised, and a title is escaped", () => {
   assert.equal(whipUrl("Ada", "asis", "a & b"), "/whip/Ada?denoise=0&title=a+%26+b");
   assert.equal(whipUrl("Ada", "voice", ""), "/whip/Ada?denoise=1");
   assert.equal(whipUrl("Ada", "voice", "", true), "/whip/Ada");
+});
+
+test("what is on air muted is taken over with the microphone of the preview shut", async () => {
+  globalThis.addEventListener ??= () => undefined;
+  globalThis.removeEventListener ??= () => undefined;
+  const track = { enabled: true }, broadcaster = new Broadcaster();
+  broadcaster.microphone.stream = { getAudioTracks: () => [track], getTracks: () => [] };
+  const started = broadcaster.start("Ada", "", { live: true, muted: true });
+  assert.deepEqual([broadcaster.air.muted, track.enabled], [true, false]);
+  await started; // there is no connection to be had here
+  assert.equal(broadcaster.onAir, false);
 });
 
 test("live friends come first", () => {

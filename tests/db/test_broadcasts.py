@@ -8,7 +8,7 @@ import pytest
 
 from db import broadcasts, recordings, users
 from db.connection import Database
-from db.models import Recording, now
+from db.models import LiveBroadcast, Recording, now
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def row(identity: str, **more: Any) -> dict[str, Any]:
 
 
 async def left(database: Database) -> dict[str, int | None]:
-    found = await database.read(broadcasts.left)
-    return {f"{each.user.username} {each.id}": None if tape is None else tape.id for each, tape in found.going_on}
+    found = await database.run(broadcasts.left)
+    return {f"{each.user.username} {each.id}": None if tape is None else tape.id for each, tape in found}
 
 
 async def test_what_was_written_last_is_found_with_its_recording(database: Database) -> None:
@@ -36,7 +36,7 @@ async def test_what_was_written_last_is_found_with_its_recording(database: Datab
     tape = await database.run(recordings.begin, "ada", "two", "T", now())
     await database.run(broadcasts.keep, "ben", row("three"), None)
     assert await left(database) == {"Ada two": tape.id, "ben three": None}
-    [(found, _), _] = (await database.read(broadcasts.left)).going_on
+    [(found, _), _] = await database.run(broadcasts.left)
     assert (found.muted, found.denoise, found.strength_db, found.denoiser) == (False, False, 12.5, None)
     await database.run(broadcasts.forget, "one")
     await database.run(broadcasts.forget, "three")
@@ -45,13 +45,13 @@ async def test_what_was_written_last_is_found_with_its_recording(database: Datab
 
 @pytest.mark.parametrize("state", ["finalising", "ready", "failed"])
 async def test_whose_recording_is_closed_is_over(database: Database, state: str) -> None:
-    """Such a row is still to be removed; but what is not to be recorded any more goes on, whatever became of the recording."""
+    """Such a row is removed; but what is not to be recorded any more goes on, whatever became of the recording."""
     for name, identity, record in (("ada", "one", True), ("ben", "two", False)):
         await database.run(broadcasts.keep, name, row(identity, record=record), None)
         await database.run(recordings.begin, name, identity, "T", now())
     await database.run(lambda: Recording.update(state=state).execute())
     assert await left(database) == {"ben two": None}
-    assert (await database.read(broadcasts.left)).over == ["one"]
+    assert await database.run(lambda: [each.id for each in LiveBroadcast.select()]) == ["two"]
 
 
 async def test_a_title_reaches_the_recording_while_it_is_live(database: Database) -> None:

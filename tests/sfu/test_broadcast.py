@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
@@ -13,6 +14,7 @@ from sfu import config as config_of
 from sfu.broadcast import Broadcast
 from sfu.config import Config, Recording
 from sfu.dtls import new_certificate
+from sfu.elapsed import Moment
 from sfu.listener import Listener
 from sfu.offer import parse_offer
 from sfu.parts import Parts, Wish
@@ -21,6 +23,8 @@ from sfu.recorder import Totals
 from sfu.rtp import RtpPacket
 from sfu.source import CANDIDATES
 from sfu.states import State
+from sfu.survival import Forgetful, Left, Survivor
+from sfu.switchboard import Switchboard
 from sfu.udp import MediaSockets
 from tests.softphone import OPUS, offer
 from workers.errors import WorkerFailed
@@ -74,6 +78,33 @@ def peer_on(sockets: MediaSockets) -> Peer:
     certificate = new_certificate()
     text = offer(certificate, "sendonly", 7, ufrag=os.urandom(3).hex(), password=os.urandom(12).hex())
     return make_peer(sockets, certificate, parse_offer(text, "publish"), "publish")
+
+
+class Kept(Forgetful):
+    """A memory that tells what it was to forget."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[str] = []
+
+    async def forget(self, broadcast: str) -> None:
+        self.forgotten.append(broadcast)
+
+
+@pytest.mark.tolerates("errors")
+async def test_what_cannot_be_taken_up_is_over_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """Where there is no thread for its recording, a broadcast of the last run ends, and no later start finds it again."""
+
+    def no_more(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    left = Left("old", "ada", "", False, Moment.now(), False, True, False, None, None, "resource", "login:1")
+    memory = Kept()
+    parts = Parts(Config(), no_nursery, Shelf(), Nowhere(), memory)
+    async with asyncio.timeout(20 * stretch), Switchboard(parts, lambda *_: pytest.fail("nobody offers anything")) as switchboard:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_more)
+            await switchboard.restore([Survivor(left, "user:ada", (1, tmp_path / "1"))])
+        assert not switchboard.on_air and not switchboard.grants and memory.forgotten == ["old"]
 
 
 async def test_who_speaks_first_at_the_end_is_closed_too(sockets: MediaSockets) -> None:

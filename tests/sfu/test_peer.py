@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
+from functools import partial
 
 import av
 import pytest
@@ -25,6 +26,7 @@ from sfu.dtls import MOST_SOURCES
 from sfu.errors import BadOffer
 from sfu.ledger import Ledger
 from sfu.offer import parse_offer
+from sfu.paths import Path
 from sfu.peer import SILENT_S, Peer, make_peer
 from sfu.reach import SUCCEEDED_NS
 from sfu.transport import REASONS
@@ -472,6 +474,21 @@ async def test_a_listener_that_moves_is_followed(sockets: MediaSockets) -> None:
         assert moved == [phone.local] and peer.address == phone.local
         peer.send_rtp(rtp.build(softphone.OPUS, 1, 2, 3, b"still there"))
         await until(lambda: phone.received)
+
+
+async def test_all_let_go_of_a_socket_whose_address_is_gone(sockets: MediaSockets) -> None:
+    """Also one of two that were reached at the same address of a client's: its number may be another file's a moment later."""
+    async with call(sockets, "subscribe") as (first, phone), call(sockets, "subscribe") as (second, _):
+        moved: list[Peer] = []
+        for each in (first, second):
+            each.on_moved = partial(moved.append, each)
+        port = sockets.ports[0]
+        assert first.address is not None and first.fd == port.fd >= 0
+        second.transport.reach.heard(Path(port, first.address), sockets.clock_ns(), at_once=True)
+        assert second.address == first.address
+        sockets.remove(port)
+        assert first in moved and second in moved and first.fd == second.fd == -1
+        await phone.stop_asking()
 
 
 async def test_a_listener_whose_port_changes_is_followed(sockets: MediaSockets, clock: Clock) -> None:

@@ -36,6 +36,28 @@ class Slow:
         self.rows.pop(broadcast, None)
 
 
+class Queueing:
+    """A memory like the database: what was begun is done in its turn, whether it is still waited for or not."""
+
+    def __init__(self) -> None:
+        self.written: list[Left] = []
+        self.writing: list[asyncio.Task[None]] = []
+        self.let = asyncio.Event()
+        self.let.set()
+        self._turn = asyncio.Lock()
+
+    async def keep(self, left: Left, title: str | None) -> None:
+        self.writing.append(asyncio.create_task(self._write(left)))
+        await asyncio.shield(self.writing[-1])
+
+    async def _write(self, left: Left) -> None:
+        async with self._turn:
+            await self.let.wait()
+            self.written.append(left)
+
+    async def forget(self, broadcast: str) -> None: ...
+
+
 async def test_the_last_word_is_written_and_a_title_once() -> None:
     """Changes while it is written are written after it, as one; the recording is renamed for a new title only."""
     memory, now = Slow(), [LEFT]
@@ -83,6 +105,27 @@ async def test_what_was_refused_is_tried_again(monkeypatch: pytest.MonkeyPatch, 
             await asyncio.sleep(0.01)
     await ours.close(None)
     assert not memory.rows
+
+
+async def test_a_write_that_nobody_waited_for_is_not_trusted(monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """An unmuting that is written after everybody has stopped waiting for it does not outlast the muting that followed."""
+    monkeypatch.setattr(survival, "WRITTEN_S", 0.1)
+    memory, now = Queueing(), [replace(LEFT, muted=True)]
+    ours = Survival("x", memory, lambda: now[0])
+    ours.begin()
+    async with asyncio.timeout(20 * stretch):
+        assert await ours.written()
+        for _ in range(10):  # the task of `begin` has nothing to do any more, so nobody waits for what comes
+            await asyncio.sleep(0)
+        memory.let.clear()
+        now[0] = LEFT
+        assert not await ours.written()
+        now[0] = replace(LEFT, muted=True)
+        memory.let.set()
+        assert await ours.written()
+        await asyncio.gather(*memory.writing)
+    assert [left.muted for left in memory.written] == [True, False, True]
+    await ours.close(None)
 
 
 async def test_what_was_never_live_leaves_nothing() -> None:

@@ -33,9 +33,9 @@ class Guest:
     async def raw(self, method: str, path: str, **more: Any) -> ClientResponse:
         """The whole answer, read."""
         headers = {"Origin": self.origin} | more.pop("headers", {})
-        async with self.session.request(method, self.server.make_url(path), headers=headers, **more) as response:
-            await response.read()
-            return response
+        response = await self.session.request(method, self.server.make_url(path), headers=headers, **more)
+        await response.read()
+        return response
 
     async def register(self, username: str, **more: Any) -> "Guest":
         status, answer = await self.ask("POST", "/api/register", {"username": username, "password": PASSWORD, **more})

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 from sfu.errors import NotLive
-from web.keys import PRESENCE, SWITCHBOARD
+from web.announced import Announced
+from web.keys import ANNOUNCED, PRESENCE, SWITCHBOARD
 from web.presence import Presence
 
 NO_TIME = {"p50": None, "p99": None}
@@ -70,7 +71,7 @@ class Quiet:
 
 async def quiet(app: web.Application) -> AsyncIterator[None]:
     """In the place of `web.media.media`."""
-    app[SWITCHBOARD] = Quiet()
+    app[SWITCHBOARD], app[ANNOUNCED] = Quiet(), Announced(())
     app[PRESENCE] = Presence(app[SWITCHBOARD])
     yield
     app[PRESENCE].end_all()

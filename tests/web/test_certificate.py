@@ -9,7 +9,7 @@ from cryptography import x509
 
 from sfu.config import Http
 from sfu.errors import ConfigError
-from web.certificate import kept_certificate, tls_context, tls_in_force
+from web.certificate import certificate_file, kept_certificate, state_of, tls_context, tls_in_force
 
 
 def names_of(file: Path) -> set[str]:
@@ -64,6 +64,17 @@ def test_a_name_that_was_asked_for_is_in_it(tmp_path: Path) -> None:
     file = tmp_path / "x.pem"
     kept_certificate(file, {"a.example"})
     assert names_of(kept_certificate(file, {"b.example"})) == {"b.example"}
+
+
+@pytest.mark.parametrize("host", ["m\u00fcller.example", "Voice.EXAMPLE", "0:0::1", "fe80::1%eth0", "192.0.2.1"])
+def test_a_name_is_known_again_in_any_spelling(tmp_path: Path, host: str) -> None:
+    """The certificate that was made for it is kept, at the next start and at every look."""
+    http = Http(host=host, tls="self-signed")
+    tls_context(http, tmp_path)
+    file, state = certificate_file(http, tmp_path), state_of(http, tmp_path)
+    first = file.read_bytes()
+    tls_context(http, tmp_path)
+    assert file.read_bytes() == first and state_of(http, tmp_path) == state
 
 
 def test_the_kinds_of_context(tmp_path: Path) -> None:

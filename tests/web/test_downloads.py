@@ -52,6 +52,8 @@ async def is_broken_off(response: ClientResponse) -> bool:
                 pass
     except ClientError:
         return True
+    finally:
+        response.close()
     return False
 
 

@@ -21,6 +21,7 @@ from tests.web.conftest import PASSWORD, Guest, House, settings
 from web.app import make_app
 from web.keys import DB, SWITCHBOARD
 from web.rounds import look_round
+from web.session import first_of
 
 pytestmark = pytest.mark.tolerates("loop")  # server and client are one process here
 
@@ -51,17 +52,18 @@ async def aired(tmp_path: Path) -> AsyncIterator[House]:
 
 def held_at_the_check(database: Database, monkeypatch: pytest.MonkeyPatch, find: Callable[..., Any] = logins.find) -> Held:
     """The next request is held when it is known for the second time, and for good, that its login is, or what else `find` finds."""
-    held, run, asked = Held(), database.run, 0
+    held, read, asked = Held(), database.read, 0
 
-    async def held_run(function: Callable[..., Any], *arguments: Any) -> Any:
+    async def held_read(function: Callable[..., Any], *arguments: Any) -> Any:
         nonlocal asked
-        answer = await run(function, *arguments)
-        asked += function is find
-        if function is find and asked == 2:
+        answer = await read(function, *arguments)
+        finding = function is find or (find is logins.find and function is first_of)
+        asked += finding
+        if finding and asked == 2:
             await held.wait()
         return answer
 
-    monkeypatch.setattr(database, "run", held_run)
+    monkeypatch.setattr(database, "read", held_read)
     return held
 
 
@@ -89,7 +91,8 @@ async def asked(guest: Guest, path: str, direction: str, **headers: str) -> int:
 async def answering(asking: Coroutine[Any, Any, int], held: Held) -> AsyncIterator[asyncio.Task[int]]:
     """What happens in here happens while the request is held; the status that it gets afterwards."""
     task = asyncio.create_task(asking)
-    await held.reached.wait()
+    async with asyncio.timeout(30):
+        await held.reached.wait()
     try:
         yield task
     finally:

@@ -1,27 +1,51 @@
-"""What the last run left on air, as the next one finds it."""
+"""What the last run has left on air, as the next start finds it."""
 
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
-from db import broadcasts, recordings, users
+import pytest
+
+from db import broadcasts, connection, recordings, users
 from db.connection import Database
-from db.models import LiveBroadcast, now
-from db.recordings import Ended
+from db.models import LiveBroadcast
 from sfu.config import Recording
+from sfu.elapsed import Moment
+from sfu.survival import Left
 from web.logbook import Logbook
 
-ROW = {"title": "", "renamed": False, "since": now(), "boot": "b", "boot_s": 1.5, "muted": True, "record": True, "denoise": False}
-REST = {"denoiser": None, "strength_db": None, "resource": "r", "access": "login:1"}
+LEFT = Left("one", "ada", "", False, Moment(datetime(2026, 3, 1, tzinfo=UTC), "", 0.0), True, True, True, None, None, "r", "login:1")
 
 
-async def test_a_kill_between_the_end_of_a_recording_and_of_its_broadcast(tmp_path: Path) -> None:
-    """The next start opens: it removes the row of what was over, and takes up what was not."""
+async def test_a_start_forgets_what_was_over_but_for_its_row(tmp_path: Path) -> None:
+    """A kill between the end of a recording and that of the broadcast's row: the next start takes nothing up, and starts."""
     async with Database(tmp_path / "x.db") as database:
-        for name in ("ada", "ben"):
-            await database.run(users.create, name, "x")
-            await database.run(broadcasts.keep, name, {"id": f"of {name}", **ROW, **REST}, None)
-            tape = await database.run(recordings.begin, name, f"of {name}", None, now())
-            if name == "ada":
-                await database.run(recordings.close, tape.id, Ended(1.0, ["original"], 1, {}))
+        await database.run(users.create, "ada", "x")
+        tape = await database.run(recordings.begin, "ada", "one", None, LEFT.began.at)
         async with Logbook(database, tmp_path, Recording()) as logbook:
-            assert [each.left.id for each in logbook.found] == ["of ben"] and logbook.going_on == {"of ben"}
-        assert await database.read(lambda: [each.id for each in LiveBroadcast.select()]) == ["of ben"]
+            assert not logbook.found
+            await logbook.keep(LEFT, None)
+        async with Logbook(database, tmp_path, Recording()) as logbook:
+            assert [(each.left, each.tape) for each in logbook.found] == [(LEFT, (tape.id, tmp_path / tape.folder))]
+        await database.run(recordings.close, tape.id, recordings.Ended(1.0, ["original"], 1, {}))
+        async with Logbook(database, tmp_path, Recording()) as logbook:
+            assert not logbook.found and not logbook.going_on
+        assert not await database.run(broadcasts.left)
+
+
+async def test_what_was_stopped_while_the_database_was_held_is_forgotten_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup holds the rows at Stop, and the server is stopped before it is tried again: the next start takes nothing up."""
+    monkeypatch.setattr(connection, "WAIT_S", 0.2)
+    async with Database(tmp_path / "x.db") as database:
+        await database.run(users.create, "ada", "x")
+        async with Logbook(database, tmp_path, Recording()) as logbook:
+            await logbook.keep(LEFT, None)
+            with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as backup:
+                backup.execute("BEGIN IMMEDIATE")
+                await logbook.forget("one")
+                assert len(await database.read(lambda: list(LiveBroadcast.select()))) == 1
+        async with Logbook(database, tmp_path, Recording()) as logbook:
+            assert not logbook.found

@@ -1,6 +1,8 @@
 """The broadcaster's commands: what is refused before anybody is asked whether he is live; and what a broadcast is called."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -74,6 +76,26 @@ async def test_a_title_given_on_air_is_told_at_once(server) -> None:
         ended = await ada.call("POST", "/api/stream/stop")
         assert ended == {"recording": found[0]["id"]}
         assert (await ada.call("PATCH", f"/api/recording/{found[0]['id']}", {"title": "Later"}))["title"] == "Later"
+
+
+async def test_the_title_of_another_recording_is_not_the_broadcasts(server) -> None:
+    """Neither is one that counts as live still, because the end of its broadcast could not be written down yet."""
+    house = await server({"denoise.default": "passthrough"})
+    async with friends(house.url, "ada") as (ada,), ada.phone() as mic:
+        await mic.publish("ada", "?denoise=0&title=Before")
+        mic.send(0, 0, packets_of(1)[0])
+        await ada.until("ada", live=True)
+        async with asyncio.timeout(20):
+            while not (found := await ada.call("GET", "/api/recordings")):
+                await asyncio.sleep(0.01)
+        with closing(sqlite3.connect(house.storage / "hushcast.db")) as database, database:
+            same = ", ".join(name for _, name, *_ in database.execute("PRAGMA table_info(recording)") if name not in ("id", "broadcast"))
+            database.execute(f"INSERT INTO recording (broadcast, {same}) SELECT 'older', {same} FROM recording")
+        older, ours = [each["id"] for each in await ada.call("GET", "/api/recordings")]
+        assert ours == found[0]["id"]
+        assert (await ada.call("PATCH", f"/api/recording/{older}", {"title": "Older"}))["title"] == "Older"
+        assert (await ada.status())["title"] == "Before"
+        await ada.call("POST", "/api/stream/stop")
 
 
 async def test_a_takeover_with_another_title_renames_the_recording(server) -> None:

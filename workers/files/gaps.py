@@ -16,11 +16,6 @@ _JUMP_S = 0.005  # what is lost at once is longer: codecs' frames are
 _DRIFT_S = 0.1  # by which a recorder's clock may have run away from its time stamps, little by little, before it is a gap
 _CUT_SHORT = 0.95  # of the longest page before
 _FIRST_S = 0.0015  # where nothing has been heard yet, no more than rounding to ms
-LONGEST_S = 86_400.0  # of silence in one file: what claims more lies
-
-
-class TooLong(Exception):
-    """The time stamps claim more silence than anybody recorded."""
 
 
 class Timed(NamedTuple):
@@ -35,10 +30,10 @@ class Placed(NamedTuple):
 
 
 def placed(frames: Iterable[Timed], begin_s: float | None) -> Iterator[Placed]:
-    """The frames in their order. begin_s: the time stamp of the file's beginning; None: of its first frame. Raises TooLong."""
+    """The frames in their order. begin_s: the time stamp of the file's beginning; None: of its first frame."""
     source, ahead = iter(frames), deque[Timed]()
     now_s: float | None = None
-    silent_s, usual_s, least_s = 0.0, 0.0, _FIRST_S
+    usual_s, least_s = 0.0, _FIRST_S
     while True:
         while len(ahead) < _AHEAD and (timed := next(source, None)):
             ahead.append(timed)
@@ -53,9 +48,6 @@ def placed(frames: Iterable[Timed], begin_s: float | None) -> Iterator[Placed]:
         elif lates and max(lates) < -_DRIFT_S:
             now_s, lates = now_s + max(lates), [0.0]
         usual_s, least_s = (min(lates) - gap_s if lates else usual_s), _JUMP_S
-        silent_s += gap_s
-        if silent_s > LONGEST_S:
-            raise TooLong
         frame = ahead.popleft().frame
         now_s += gap_s + frame.samples / frame.sample_rate
         yield Placed(gap_s, frame)

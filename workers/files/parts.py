@@ -10,39 +10,39 @@ from workers.files.links import links
 from workers.files.window import Part
 
 
-class Sound(NamedTuple):
+class Section(NamedTuple):
     """One of them."""
 
     part: Part | None = None  # None: the whole file
     granule: int | None = None  # where an Ogg stream says that it ends, in its own units, if that is known
 
 
-def sounds(path: Path) -> list[Sound]:
+def sections(path: Path) -> list[Section]:
     """In the order in which they are to be heard. Raises OSError."""
     with path.open("rb") as file:
         magic = file.read(4)
         size = file.seek(0, os.SEEK_END)
         if magic == b"OggS":
-            found = [Sound(link.part, link.granule) for link in links(file)]
-            return found if len(found) > 1 else [Sound(None, found[0].granule)]
+            found = [Section(link.part, link.granule) for link in links(file)]
+            return found if len(found) > 1 else [Section(None, found[0].granule)]
         if magic == ebml.MAGIC:
             return _segments(file, size)
         if magic == b".snd":  # whose reader takes what is behind it for sound
             end = end_of_sound(file)
-            return [Sound(Part(0, end, "au"))] if end and end < size else [Sound()]
+            return [Section(Part(0, end, "au"))] if end and end < size else [Section()]
         if magic in (b"RF64", b"BW64") and end_of_sound(file) is None:  # of whose length FFmpeg knows no placeholder; of a RIFF's it does
-            return [Sound(Part(0, size, "wav", b"RIFF"))]
+            return [Section(Part(0, size, "wav", b"RIFF"))]
         parts = mpeg.streams(file)
-    return [Sound(part) for part in parts] if parts and parts != [Part(0, size, "mp3")] else [Sound()]
+    return [Section(part) for part in parts] if parts and parts != [Part(0, size, "mp3")] else [Section()]
 
 
-def _segments(file: BinaryIO, size: int) -> list[Sound]:
+def _segments(file: BinaryIO, size: int) -> list[Section]:
     begin, parts = 0, list[Part]()
     while begin < size and (not parts or _magic_at(file, begin) == ebml.MAGIC):
         end = ebml.first_segment(file, begin, size).end
         parts.append(Part(begin, min(end, size), "matroska"))
         begin = end
-    return [Sound(part) for part in parts] if len(parts) > 1 else [Sound()]
+    return [Section(part) for part in parts] if len(parts) > 1 else [Section()]
 
 
 def _magic_at(file: BinaryIO, at: int) -> bytes:

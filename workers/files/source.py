@@ -12,12 +12,14 @@ import numpy as np
 from av.error import FFmpegError
 
 from workers.denoiser import RATE_HZ, Sound
-from workers.files.errors import FileError, reason
+from workers.files.errors import FileError, NoSound, reason
 from workers.files.layouts import named
-from workers.files.parts import sounds
+from workers.files.parts import sections
 from workers.files.stretch import Stretch
 from workers.files.track import Track
 from workers.files.whole import check_bytes, has_no_end
+
+_LONGEST_S = 86_400.0  # of silence in one file: time stamps that leave more of it lie
 
 
 class Source:
@@ -29,16 +31,17 @@ class Source:
         self._keep = keep_channels
         self._before_s, self._mended = Fraction(), 0  # of the stretches that are through
         self._made = 0  # samples at 48 kHz
+        self._silent_s = 0.0  # that no sample was there for
         if not path.is_file():
             raise FileError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
         try:
             check_bytes(path)
             self.has_no_end = has_no_end(path)  # where it should have one
-            self._sounds = sounds(path)
+            self._sections = sections(path)
         except OSError as error:
             raise FileError(f"{path} cannot be read as sound: {reason(error)}") from error
         with ExitStack() as opening:
-            track = opening.enter_context(closing(Track(path, self._sounds[0])))
+            track = opening.enter_context(closing(Track(path, self._sections[0])))
             self._frames = track.frames()
             first = next(self._frames, None)
             if first is None:
@@ -53,7 +56,7 @@ class Source:
     @property
     def seconds(self) -> float | None:
         """About how long it is, where the file says so."""
-        return self._track.extent.seconds if len(self._sounds) == 1 else None
+        return self._track.extent.seconds if len(self._sections) == 1 else None
 
     @property
     def samples(self) -> int:
@@ -72,6 +75,7 @@ class Source:
         """
         try:
             for silence_s, frame in self._all():
+                self._check_silence(silence_s)
                 if frame is not None and not self._stretch.fits(frame):
                     yield from self._ended()
                     self._stretch = Stretch(frame)
@@ -89,9 +93,12 @@ class Source:
         yield self._first
         yield from self._frames
         yield self._track.silence_s, None
-        for sound in self._sounds[1:]:
+        for section in self._sections[1:]:
             self._track.close()
-            self._track = Track(self.path, sound)
+            try:
+                self._track = Track(self.path, section)
+            except NoSound:
+                continue
             yield from self._track.frames()
             yield self._track.silence_s, None
 
@@ -100,12 +107,18 @@ class Source:
         stretch, channels = self._stretch, self.channels
         self._before_s += Fraction(stretch.samples, stretch.rate_hz)
         self._mended += stretch.mended
-        left = round(self._before_s * RATE_HZ) - self._made
+        left = max(0, round(self._before_s * RATE_HZ) - self._made)
         for block in map(self._folded, stretch.rest()):
             yield block[:, :left]
             left -= block[:, :left].shape[1]
         yield np.zeros((channels, left), np.float32)
         self._made = round(self._before_s * RATE_HZ)
+
+    def _check_silence(self, seconds: float) -> None:
+        self._silent_s += seconds
+        if self._silent_s > _LONGEST_S:
+            hours = f"{_LONGEST_S / 3600:.0f} hours of silence"
+            raise FileError(f"{self.path} is damaged: its time stamps claim more than {hours} after {self._now()}")
 
     def _check_channels(self, frame: av.AudioFrame) -> None:
         if self._keep and named(frame.layout) != self.layout:

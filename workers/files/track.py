@@ -7,10 +7,10 @@ from typing import BinaryIO
 import av
 from av.error import FFmpegError
 
-from workers.files.errors import FileError, reason
+from workers.files.errors import FileError, NoSound, reason
 from workers.files.extent import SLACK_S, Extent
-from workers.files.gaps import LONGEST_S, Placed, Timed, TooLong, by_page, placed
-from workers.files.parts import Sound
+from workers.files.gaps import Placed, Timed, by_page, placed
+from workers.files.parts import Section
 from workers.files.window import opened
 
 _PLANES = 7  # PyAV takes a frame of more planes for one of still more, and reads beyond them
@@ -19,8 +19,8 @@ _PLANES = 7  # PyAV takes a frame of more planes for one of still more, and read
 class Track:
     """Owns the container until close(). Raises FileError from everything that reads."""
 
-    def __init__(self, path: Path, sound: Sound) -> None:
-        self._path, self._granule = path, sound.granule
+    def __init__(self, path: Path, section: Section) -> None:
+        self._path, self._granule = path, section.granule
         self._window: BinaryIO | None = None
         self.samples = 0  # decoded, at whatever rate
         self.silence_s = 0.0  # behind the last frame; known when all are through
@@ -28,21 +28,21 @@ class Track:
         self._packet_end: int | None = None
         self._seconds = 0.0
         try:
-            if sound.part is None:
+            if section.part is None:
                 # No "http:x.wav" is a URL; tags are in any encoding.
                 self._container = av.open(str(path.absolute()), "r", metadata_errors="replace")
             else:
-                self._window = opened(path, sound.part)
-                self._container = av.open(self._window, "r", format=sound.part.container, metadata_errors="replace")
+                self._window = opened(path, section.part)
+                self._container = av.open(self._window, "r", format=section.part.container, metadata_errors="replace")
         except (FFmpegError, OSError, ValueError) as error:
             self._close_window()
             raise FileError(f"{path} cannot be read as sound: {reason(error)}") from error
         try:
             if not self._container.streams.audio:
-                raise FileError(f"{path} has no sound in it")
+                raise NoSound(f"{path} has no sound in it")
             self._stream = self._container.streams.audio[0]
             self.tracks = len(self._container.streams.audio)
-            with opened(path, sound.part) as file:
+            with opened(path, section.part) as file:
                 self.extent = Extent(file, self._container, self._stream)
         except BaseException:
             self.close()
@@ -58,27 +58,14 @@ class Track:
         timed = self._decoded() if extent.is_timed else (frame._replace(at_s=None) for frame in self._decoded())
         if self._granule is not None and self._stream.time_base:
             timed = by_page(timed, float(self._granule * self._stream.time_base))
-        try:
-            for each in placed(timed, extent.begin_s):
-                self._seconds += each.silence_s
-                self.surplus = extent.padding(each.frame, self._seconds, self.samples)
-                self.samples += each.frame.samples
-                self._seconds += each.frame.samples / each.frame.sample_rate
-                yield each
-        except TooLong as error:
-            hours = f"{LONGEST_S / 3600:.0f} hours"
-            raise FileError(
-                f"{self._path} is damaged: its time stamps leave gaps of more than {hours}, after {self._seconds:.1f} s"
-            ) from error
-        self._end()
-
-    def _end(self) -> None:
-        self.silence_s = self.extent.silence_s(self._seconds, self._packet_end)
-        if self.silence_s > LONGEST_S:
-            raise FileError(
-                f"{self._path} is damaged: it says that it lasts {self.extent.end_s:.0f} s, and {self._seconds:.1f} s are there"
-            )
-        promised = self.extent.end_s
+        for each in placed(timed, extent.begin_s):
+            self._seconds += each.silence_s
+            self.surplus = extent.padding(each.frame, self._seconds, self.samples)
+            self.samples += each.frame.samples
+            self._seconds += each.frame.samples / each.frame.sample_rate
+            yield each
+        self.silence_s = extent.silence_s(self._seconds, self._packet_end)
+        promised = extent.end_s
         if promised is not None and self._seconds + self.silence_s < promised - SLACK_S:
             raise FileError(f"{self._path} is truncated: {self._seconds:.1f} s of {promised:.1f} s are there")
 

@@ -95,6 +95,7 @@ export class Broadcaster extends EventTarget {
     this.takesOver = Boolean(status?.live);
     this.untold = this.air.muted;
     this.#set({ phase: "connecting", trouble: null, muted: this.air.muted || Boolean(status?.muted) });
+    this.#open(); // the preview's track lets everything through
     if (!this.microphone.stream && !(await this.#listenIn())) return this.#set({ phase: "idle" });
     const line = new Line((again) => this.#plan(username, again));
     this.line = line;
