@@ -14,9 +14,9 @@ from types import TracebackType
 
 logger = logging.getLogger(__name__)
 
-BEAT_S = 0.25
+BEAT_S = 0.4  # each beat wakes the loop, which costs a tenth of a millisecond where nothing else does
 SETTLES_NS = 2_000_000_000
-STILL_NS = 750_000_000  # without a beat: it did not run; less than the shortest limit that is judged, the second of a worker
+STILL_NS = 900_000_000  # without a beat: it did not run; less than the shortest limit that is judged, the second of a worker
 
 
 class Awake:
