@@ -52,8 +52,13 @@ class Tidying:
             await self._archive.forget(await self._database.run(trash.remove, user_id, recording_id))
 
     async def restore(self, user_id: int, recording_id: int) -> None:
-        """Take an own recording out of the trash. Raises Missing, Clash."""
-        await self._database.run(trash.restore, user_id, recording_id, self._clock.now() or now())
+        """Take an own recording out of the trash. Raises Missing, Clash.
+
+        Its days count from the newest moment known where the clock is behind it: else the first trusted time takes it for old.
+        """
+        known = await self._database.read(known_time.newest)
+        moment = self._clock.now() or max(now(), known or now())
+        await self._database.run(trash.restore, user_id, recording_id, moment)
 
     async def tidy(self) -> None:
         """One round: what is too much, then, where the time is trusted, what is too old; then the files."""
