@@ -16,12 +16,13 @@ from typing import Any, NoReturn
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests import retried
+from tests import retried, side_by_side
 from tests.leaks import RUN, processes, snapshot
 from tests.loop_watch import LoopWatch
 from tests.running import ROOT, Server
 
-os.environ.setdefault(RUN, f"{os.getpid()}-{time.time_ns()}")
+if side_by_side.WORKER in os.environ or RUN not in os.environ:  # each process of a run has its own things
+    os.environ[RUN] = f"{os.getpid()}-{time.time_ns()}"
 
 StartServer = Callable[..., Awaitable[Server]]
 Visit = Callable[..., Awaitable[Page]]
@@ -49,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.is_registered(retried):
         config.pluginmanager.register(retried, "tests.retried")
+    if not config.pluginmanager.is_registered(side_by_side):
+        config.pluginmanager.register(side_by_side, "tests.side_by_side")
 
 
 @pytest.fixture(scope="session")
