@@ -44,6 +44,7 @@ CONTRACT = {
     "finalise",
     "pages",
     "peaks",
+    "provenance",
     "room",
     "transcode",
     "wav",

@@ -191,4 +191,4 @@ def test_damaged_archive(spoil: Callable[[bytearray], None], run_models, mirror:
     (folder / "DeepFilterNet3.zip").write_bytes(archive)
     done = run_models("fetch", "deepfilternet3", there=False, url=url)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and done.stderr.startswith("deepfilternet3: http://"), done
-    assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [".DeepFilterNet3.zip.lock"]
+    assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [".DeepFilterNet3.lock"]

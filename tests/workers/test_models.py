@@ -82,7 +82,7 @@ async def test_fetched(upstream: tuple[Upstream, str], cache: Path) -> None:
     models, reasons = await prepared([], url, cache)
     assert models.state(NAME) == (True, None), reasons
     assert reasons[0] == "weights are being fetched" and "weights are being fetched: 100 %" in reasons
-    assert {file.name for file in (cache / "weights" / "DeepFilterNet3").iterdir()} == {"config.ini", "checkpoints", "sha256sums"}
+    assert {file.name for file in (cache / "weights" / "DeepFilterNet3").iterdir()} == {"config.ini", "checkpoints", "sha256sums", "source"}
     assert not list((cache / "weights").glob(".*zip.part"))
     await prepared([], url, cache)
     assert len(server.asked) == 1
@@ -251,4 +251,4 @@ async def test_a_child_that_ends_no_line(cache: Path) -> None:
     """What a library says at length, and without a line's end, does not keep the other models from being prepared."""
     models, says = Models([], "upstream", False, cache, lambda: None), "import sys; sys.stderr.write('x' * 200_000)"
     status, last = await models._child("timeit", "-n1", "-r1", "-s", says, "pass")
-    assert status == 0 and last == "x" * 300
+    assert status == 0 and last == "x" * 600
