@@ -43,6 +43,7 @@ CONTRACT = {
     "spans",
     "finalise",
     "pages",
+    "parent",
     "peaks",
     "provenance",
     "room",

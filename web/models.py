@@ -14,7 +14,7 @@ from web.private import private
 from web.serve import CONFIG_FILE
 from workers import provenance
 from workers.fetch import NotFetched, fetch
-from workers.weights import FAMILIES, Family, is_known, search, voucher, whole
+from workers.weights import FAMILIES, Family, find, is_known, search, voucher, whole
 
 ROOT = Path(__file__).parents[1]
 
@@ -77,7 +77,7 @@ def _fetch(family: Family, config: Config, families: Sequence[Family]) -> bool:
                 _cache(config),
                 _Shown(family),
                 say=lambda line: _complain(f"{family.denoiser}: {line}"),
-                along=families,
+                along=[other for other in families if not find(other, config.models.path, _cache(config))],
             )
     except (NotFetched, OSError) as error:
         _complain(f"{family.denoiser}: {error}")

