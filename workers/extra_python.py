@@ -6,16 +6,16 @@ talks with it over pipes, sockets and rings, never in pickles. It is found by it
 
 import json
 import os
-import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from workers.errors import WorkerFailed
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / ".venv-torch"
 CUDA, REFERENCE = "cuda", "reference"  # torch and `deepfilternet` without its library; both with it: the offline `enhance()`
 PARTS = (CUDA, REFERENCE)
+LABELS = {CUDA: "CUDA", REFERENCE: "the reference"}
+_OF_THIS_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 
 
 class MissingExtra(WorkerFailed):
@@ -25,33 +25,35 @@ class MissingExtra(WorkerFailed):
         super().__init__(f"{what} needs the packages of {LABELS[part]}: python3 run.py install {part}", reason="missing_extra")
 
 
-LABELS = {CUDA: "CUDA", REFERENCE: "the reference"}
+def folder() -> Path:
+    """Where it is. HUSHCAST_VENV_TORCH names another one, for tests."""
+    return Path(os.environ.get("HUSHCAST_VENV_TORCH") or ROOT / ".venv-torch")
 
 
-def parts(folder: Path = FOLDER) -> frozenset[str]:
+def parts() -> frozenset[str]:
     """Which of PARTS are installed there, whole."""
+    place = folder()
     try:
-        stamp = json.loads((folder / "hushcast.json").read_text())
-        if (folder / "unfinished").exists() or not os.access(folder / "bin" / "python", os.X_OK):
+        stamp = json.loads((place / "hushcast.json").read_text())
+        if (place / "unfinished").exists() or not os.access(place / "bin" / "python", os.X_OK):
             return frozenset()
     except (OSError, ValueError):
         return frozenset()
     return frozenset(PARTS) & frozenset(stamp) if isinstance(stamp, dict) else frozenset()
 
 
-def python_of(wanted: Collection[str], folder: Path = FOLDER) -> Path | None:
+def python_of(wanted: Collection[str]) -> Path | None:
     """Its interpreter, where one of the wanted parts is installed."""
-    return folder / "bin" / "python" if parts(folder) & frozenset(wanted) else None
+    return folder() / "bin" / "python" if parts() & frozenset(wanted) else None
 
 
-def python_for(what: str, part: str, folder: Path = FOLDER) -> Path:
-    """Its interpreter, for `what` needs that part. Raises MissingExtra."""
-    python = python_of((part,), folder)
+def runner(what: str, wanted: Sequence[str]) -> tuple[Path, dict[str, str]]:
+    """Its interpreter, which has one of the wanted parts, and the environment in which one of our modules is to be started there.
+
+    Nothing of this process's own packages may get there: they may be another Python's. Raises MissingExtra.
+    """
+    python = python_of(wanted)
     if python is None:
-        raise MissingExtra(what, part)
-    return python
-
-
-def is_this(python: Path) -> bool:
-    """Whether this process runs in that interpreter's environment already."""
-    return python.parents[1].resolve() == Path(sys.prefix).resolve()
+        raise MissingExtra(what, wanted[0])
+    kept = {name: value for name, value in os.environ.items() if name not in _OF_THIS_PYTHON}
+    return python, {**kept, "PYTHONPATH": str(ROOT)}

@@ -62,15 +62,19 @@ class Offline:
     """
 
     def __init__(self, models: Path, wavs: Sequence[Path], folder: Path) -> None:
-        sounds = {wav.name: padded(read_wav(wav)) for wav in wavs}
-        asked = {_key(name, False): sound for name, sound in sounds.items()}
-        asked |= {_key(name, True): sound for name, sound in sounds.items() if name.startswith("noisy")}
+        self._sounds = {wav.name: padded(read_wav(wav)) for wav in wavs}
+        asked = {_key(name, False): sound for name, sound in self._sounds.items()}
+        asked |= {_key(name, True): sound for name, sound in self._sounds.items() if name.startswith("noisy")}
         places = {name: models / family.folder for name, family in FAMILIES.items() if (models / family.folder).is_dir()}
         self._children = {name: _Child(place, asked, folder / name) for name, place in places.items()}
 
     def close(self) -> None:
         for child in self._children.values():
             child.close()
+
+    def sound(self, wav: str) -> Sound:
+        """That file as it is given to them, padded."""
+        return self._sounds[wav]
 
     def enhanced(self, name: str, wav: str, post_filter: bool = False) -> Sound:
         """What offline `enhance()` makes of that file, padded; it trails the input by LATENCY."""

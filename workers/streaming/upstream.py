@@ -1,19 +1,19 @@
 """The `deepfilternet` package and its quirks. The only file that imports `df`.
 
-Quirks: `df.io` wants torchaudio, which a CPU-only torch has not, for functions that are never called here; `df.config` is
-one for the whole process, so one process loads one model family; without `log_file=None` a log is written beside the weights.
+Quirks: it imports packages that are not needed here (`standins`); `df.config` is one for the whole process, so one process
+loads one model family; without `log_file=None` a log is written beside the weights.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+
+from workers.streaming.standins import stand_in
 
 Sound = npt.NDArray[np.float32]
 
@@ -26,7 +26,10 @@ class Upstream:
     analysis: Any  # libdf.DF: the STFT both ways, and the ERB widths
 
     def enhance(self, sound: Sound) -> Sound:
-        """Denoise a whole sound; the output trails the input by 480 samples.  float32[n], 48 kHz -> float32[n // 480 * 480]."""
+        """Denoise a whole sound; the output trails the input by 480 samples.  float32[n], 48 kHz -> float32[n // 480 * 480].
+
+        Raises MissingExtra where libdf is not installed.
+        """
         from df.enhance import enhance
 
         noisy = torch.from_numpy(np.ascontiguousarray(sound, np.float32))[None]
@@ -35,7 +38,7 @@ class Upstream:
 
 def load(folder: Path, post_filter: bool = False) -> Upstream:
     """The model of a folder with config.ini and checkpoints/. Raises OSError or RuntimeError where the files are no such model."""
-    _stand_in_for_torchaudio()
+    stand_in()
     from df.enhance import init_df
 
     if not (folder / "config.ini").is_file():
@@ -52,21 +55,3 @@ def norm_alpha() -> float:
     from df.utils import get_norm_alpha
 
     return float(get_norm_alpha(log=False))
-
-
-def _stand_in_for_torchaudio() -> None:
-    """Put an empty torchaudio where `df.io` looks for one; its loading and saving of files is not used here."""
-    if "torchaudio" in sys.modules:
-        return
-
-    def absent(*_: object, **__: object) -> None:
-        raise RuntimeError("torchaudio is not installed")
-
-    torchaudio, functional = ModuleType("torchaudio"), ModuleType("torchaudio.functional")
-    backend, common = ModuleType("torchaudio.backend"), ModuleType("torchaudio.backend.common")
-    functional.resample = absent  # type: ignore[attr-defined]
-    common.AudioMetaData = type("AudioMetaData", (), {})  # type: ignore[attr-defined]
-    torchaudio.load = torchaudio.save = torchaudio.info = absent  # type: ignore[attr-defined]
-    sys.modules.update(
-        {"torchaudio": torchaudio, "torchaudio.functional": functional, "torchaudio.backend": backend, "torchaudio.backend.common": common}
-    )
