@@ -45,12 +45,14 @@ class Apart:
     latency: int
     blocks: int
 
-    def __init__(self, name: str, options: Mapping[str, object], parts: Sequence[str]) -> None:
-        """name: a denoiser, or chunked:NAME.   parts: of `.venv-torch`; any of them will do.   Waits until it is loaded.
+    def __init__(self, name: str, options: Mapping[str, object], parts: Sequence[str], cards: bool = False) -> None:
+        """name: a denoiser, or chunked:NAME.   parts: of `.venv-torch`; any of them will do.   cards: whether it may see a GPU.
 
-        Raises WorkerFailed.
+        Waits until it is loaded. Raises WorkerFailed.
         """
         python, environment = runner(name, parts)
+        if not cards:
+            environment["CUDA_VISIBLE_DEVICES"] = ""  # upstream's offline model takes one unasked
         what = json.dumps({"denoiser": name, "options": dict(options), "parent": os.getpid()}, default=str)
         self._name, self._count, self._closed = name, 0, list[int]()
         with interrupt.held():  # it keeps that: Ctrl-C is for this process, which ends it

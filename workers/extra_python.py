@@ -21,13 +21,13 @@ _OF_THIS_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", 
 class MissingExtra(WorkerFailed):
     """What was asked for needs packages that are not installed here. The text names the command that installs them."""
 
-    def __init__(self, what: str, part: str) -> None:
-        super().__init__(f"{what} needs the packages of {LABELS[part]}: python3 run.py install {part}", reason="missing_extra")
+    def __init__(self, what: str, part: str, more: str = "") -> None:
+        super().__init__(f"{what} needs the packages of {LABELS[part]}: python3 run.py install {part}{more}", reason="missing_extra")
 
 
 def folder() -> Path:
-    """Where it is. HUSHCAST_VENV_TORCH names another one, for tests."""
-    return Path(os.environ.get("HUSHCAST_VENV_TORCH") or ROOT / ".venv-torch")
+    """Where it is. HUSHCAST_TEST_TORCH names another one, for tests."""
+    return Path(os.environ.get("HUSHCAST_TEST_TORCH") or ROOT / ".venv-torch")
 
 
 def parts() -> frozenset[str]:

@@ -15,7 +15,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     python.parent.mkdir()
     python.touch(0o755)
     (tmp_path / "hushcast.json").write_text('{"cuda": "1", "reference": "2", "base": "3"}')
-    monkeypatch.setenv("HUSHCAST_VENV_TORCH", str(tmp_path))
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(tmp_path))
     return tmp_path
 
 
@@ -56,7 +56,7 @@ def test_runner(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who needs a part that is not there is told the command that installs it."""
-    monkeypatch.setenv("HUSHCAST_VENV_TORCH", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(tmp_path / "nowhere"))
     with pytest.raises(MissingExtra) as caught:
         runner("denoise.device: cuda", (CUDA, REFERENCE))
     assert str(caught.value) == "denoise.device: cuda needs the packages of CUDA: python3 run.py install cuda"

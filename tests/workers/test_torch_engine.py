@@ -27,7 +27,7 @@ NAMES = ("deepfilternet3", "deepfilternet2", "deepfilternet2_ll")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Packages of the part "cuda" and no others, but for the STFT of libdf: no PyAV, no ONNX Runtime."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("HUSHCAST_VENV_TORCH", str(cuda_environment(tmp_path_factory.mktemp("torch"), "libdf")))
+        patched.setenv("HUSHCAST_TEST_TORCH", str(cuda_environment(tmp_path_factory.mktemp("torch"), "libdf")))
         yield
 
 
@@ -84,7 +84,7 @@ def test_without_libdf(models_folder: Path, tmp_path: Path) -> None:
 
 def test_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where torch is not installed, that is a line with the command."""
-    monkeypatch.setenv("HUSHCAST_VENV_TORCH", str(tmp_path))
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(tmp_path))
     with pytest.raises(MissingExtra, match=r"^deepfilternet3 needs the packages of CUDA: python3 run\.py install cuda$"):
         Apart("deepfilternet3", {}, (CUDA, REFERENCE))
 

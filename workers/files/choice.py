@@ -85,7 +85,7 @@ def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:
     with interrupt.raised():  # a fetch or a child may have to be ended
         given = options(name, settings, say)
         if needed:
-            return Apart(name, given, needed)
+            return Apart(name, given, needed, cards=settings.device == "cuda")
     return made(name, given)
 
 

@@ -44,7 +44,7 @@ def _denoise(asked: argparse.Namespace) -> int:
     check_places(asked.input, asked.output, asked.plot)
     with ExitStack() as opened:
         source = opened.enter_context(Source(asked.input, keep_channels=asked.stereo))
-        device = device_of(asked.device, has_model(asked.denoiser))
+        device = device_of(asked.device, has_model(asked.denoiser), lambda line: _said(f"hushcast: {line}"))
         places = (tuple(asked.models), asked.url, asked.download, asked.cache)
         settings = Settings(*places, asked.chunk_s, asked.overlap_s, device, asked.post_filter)
         name, denoiser = chosen(asked.denoiser, settings, lambda line: _said(f"hushcast: {line}"))
