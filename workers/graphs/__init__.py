@@ -1,0 +1,19 @@
+"""Weights -> streaming graphs, with numpy and onnx alone. Imported by the export child, and by tests; never by who runs a graph.
+
+    place ─► tar ─► exported ──────┐                     ┌─ features ─ convolutions ─┐
+          └► checkpoint ─► folding ┴─► shapes.checked ─► ┤  embedding ─ coefficients ├─► nets ─► model ─► ONNX
+             configuration                               └─ bands (banks), writer ───┘
+
+- errors: what is wrong with weights, in one line
+- configuration: config.ini
+- shapes: the tensors of a model by name
+- tar, exported: upstream's ONNX export
+- checkpoint, folding: upstream's checkpoint, read without torch
+- place: from a place of weights, of either layout, to its tensors
+- banks: the ERB bands
+- writer: nodes and constants of a graph
+- memory: what a voice carries from call to call, inside the graph
+- features, convolutions, embedding, coefficients: the parts of the networks
+- nets: DeepFilterNet2 and 3 put together
+- model: the ONNX model with its description
+"""
