@@ -4,9 +4,10 @@ from pathlib import Path
 
 from tests.workers.offline import torch_python
 
-# Of torch, `deepfilternet` without its dependencies, and what those two import of others: no libdf, PyAV, onnx or ONNX Runtime.
+# Of torch, `deepfilternet` without its dependencies, onnx, and what those import of others: no libdf, PyAV or ONNX Runtime.
 BROUGHT = (
     *("torch", "torchgen", "functorch", "numpy", "numpy.libs", "df", "loguru", "typing_extensions.py"),
+    *("onnx", "google", "ml_dtypes"),
     *("sympy", "mpmath", "networkx", "jinja2", "markupsafe", "fsspec", "filelock"),
 )
 

@@ -1,8 +1,8 @@
 """The engine of CUDA, which is torch, on the CPU, where it computes the same: in the Python that has it, whichever runs the tests."""
 
 import gc
+import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from tests.running import ROOT
 from tests.workers.extras import cuda_environment
 from tests.workers.files import snr
-from tests.workers.offline import LATENCY, Offline, torch_python
+from tests.workers.offline import LATENCY, Offline, reference_python
 from workers.apart import Apart
 from workers.denoiser import BLOCK, Denoiser, Sound
 from workers.errors import WorkerFailed
@@ -23,12 +23,10 @@ LENGTH = 3 * 48_000  # of what is compared
 NAMES = ("deepfilternet3", "deepfilternet2", "deepfilternet2_ll")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+@pytest.fixture
+def cuda_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Packages of the part "cuda" and no others, but for the STFT of libdf: no PyAV, no ONNX Runtime."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("HUSHCAST_TEST_TORCH", str(cuda_environment(tmp_path_factory.mktemp("torch"), "libdf")))
-        yield
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(cuda_environment(tmp_path / "torch", "libdf")))
 
 
 def through(denoiser: Denoiser, sounds: Sound) -> Sound:
@@ -42,6 +40,7 @@ def engine(name: str, models: Path, post_filter: bool = False) -> Apart:
     return Apart(name, options, (CUDA,))
 
 
+@pytest.mark.usefixtures("cuda_only")
 @pytest.mark.parametrize(("name", "post_filter"), [*((name, False) for name in NAMES), ("deepfilternet3", True), ("deepfilternet2", True)])
 def test_exact(name: str, post_filter: bool, offline: Offline, models_folder: Path) -> None:
     """Two voices hop by hop are what offline makes of each whole sound, to 100 dB, and exactly the promised samples late."""
@@ -74,12 +73,48 @@ except Exception as error:
 def test_without_libdf(models_folder: Path, tmp_path: Path) -> None:
     """Upstream's net is loaded without libdf, its ERB bands as libdf has them to the bit; what else is in there is named in a line."""
     banks = []
-    for number, place in enumerate((torch_python().parents[1], cuda_environment(tmp_path / "without"))):
+    for number, place in enumerate((reference_python().parents[1], cuda_environment(tmp_path / "without"))):
         command = [place / "bin" / "python", "-c", LOAD, models_folder / "DeepFilterNet3", tmp_path / f"{number}.npy"]
         done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=60)
         banks.append(np.load(tmp_path / f"{number}.npy"))
     assert done.stdout == "upstream's offline enhance() needs the packages of the reference: python3 run.py install reference\n"
     assert banks[0].shape == (481, 32) and (banks[0] == banks[1]).all()
+
+
+FILLED = """
+import sys
+from pathlib import Path
+import numpy
+from df.enhance import init_df
+from workers.graphs import checkpoint, configuration, folding
+from workers.streaming.filled import fill
+from workers.streaming.upstream import Upstream, load
+folder, sound = Path(sys.argv[1]), numpy.random.default_rng(1).normal(0, 0.1, 48000).astype('f4')
+wanted = load(folder).enhance(sound)
+of = configuration.parsed((folder / 'config.ini').read_text())
+tensors = folding.folded(checkpoint.learnt(next(folder.glob('checkpoints/*.best'))), of)
+net, analysis, _ = init_df(sys.argv[2], log_level='none', log_file=None, epoch='none')
+fill(net, tensors)
+heard = Upstream(net.eval(), analysis).enhance(sound)
+print(10 * numpy.log10((wanted.astype(float) ** 2).sum() / max(1e-30, ((wanted.astype(float) - heard) ** 2).sum())))
+del tensors['filter_out']
+try:
+    fill(net, tensors)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_filled(name: str, models_folder: Path, tmp_path: Path) -> None:
+    """Upstream's net with the tensors of an export, norms folded and gates in ONNX's order, is the one of the checkpoint, to 120 dB."""
+    weights = models_folder / FAMILIES[name].folder
+    (tmp_path / "config.ini").write_bytes((weights / "config.ini").read_bytes())
+    command = [reference_python(), "-c", "import workers.streaming.upstream as u; u.stand_in()\n" + FILLED, weights, tmp_path]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=60, env=environment)
+    decibels, fault = done.stdout.splitlines()
+    assert float(decibels) >= 120 and fault == "the export lacks df_dec.df_out.0.weight"
 
 
 def test_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -89,6 +124,7 @@ def test_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         Apart("deepfilternet3", {}, (CUDA, REFERENCE))
 
 
+@pytest.mark.usefixtures("cuda_only")
 def test_refused(models_folder: Path, tmp_path: Path) -> None:
     """What the denoiser over there has against its options is told here, and no process is left."""
     with pytest.raises(WorkerFailed, match="these weights cannot be loaded") as caught:
@@ -98,6 +134,7 @@ def test_refused(models_folder: Path, tmp_path: Path) -> None:
         Apart("nobody", {}, (CUDA,))
 
 
+@pytest.mark.usefixtures("cuda_only")
 def test_its_end(models_folder: Path) -> None:
     """A process that dies amid its work is an error of the call; closing it twice is closing it."""
     denoiser = engine("deepfilternet2_ll", models_folder)

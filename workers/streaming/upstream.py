@@ -4,6 +4,7 @@ Quirks: it imports packages that are not needed here (`standins`); `df.config` i
 loads one model family; without `log_file=None` a log is written beside the weights.
 """
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from workers.streaming.filled import fill
 from workers.streaming.standins import stand_in
 
 Sound = npt.NDArray[np.float32]
@@ -36,9 +38,16 @@ class Upstream:
         return np.asarray(enhance(self.net, self.analysis, noisy, pad=False)[0].numpy(), np.float32)
 
 
-def load(folder: Path, post_filter: bool = False) -> Upstream:
-    """The model of a folder with config.ini and checkpoints/. Raises OSError or RuntimeError where the files are no such model."""
+def load(place: Path, post_filter: bool = False) -> Upstream:
+    """The model of a folder with config.ini and checkpoints/, or of an ONNX export of it, NAME_onnx.tar.gz.
+
+    Raises OSError or RuntimeError where the files are no such model.
+    """
     stand_in()
+    return _of_export(place, post_filter) if place.is_file() else _of_folder(place, post_filter)
+
+
+def _of_folder(folder: Path, post_filter: bool) -> Upstream:
     from df.enhance import init_df
 
     if not (folder / "config.ini").is_file():
@@ -47,6 +56,26 @@ def load(folder: Path, post_filter: bool = False) -> Upstream:
         net, analysis, _ = init_df(str(folder), post_filter, log_level="none", log_file=None)
     except SystemExit as stop:  # upstream leaves the process when it finds no checkpoint
         raise FileNotFoundError(f"no checkpoint in {folder}") from stop
+    return Upstream(net.eval(), analysis)
+
+
+def _of_export(file: Path, post_filter: bool) -> Upstream:
+    """As upstream builds a net that is still to be trained, with what it has learnt put in."""
+    from df.enhance import init_df
+
+    try:
+        from workers.graphs import errors, place, tar
+    except ImportError as error:
+        raise RuntimeError(f"{file.name} is read with onnx, which is not installed there: python3 run.py install cuda") from error
+    try:
+        _, tensors = place.read(file)
+        config = tar.members(file)[tar.CONFIG]
+    except errors.WeightsError as error:
+        raise RuntimeError(str(error)) from error
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.ini").write_bytes(config)
+        net, analysis, _ = init_df(folder, post_filter, log_level="none", log_file=None, epoch="none")
+    fill(net, tensors)
     return Upstream(net.eval(), analysis)
 
 
