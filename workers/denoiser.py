@@ -22,6 +22,8 @@ class Denoiser(Protocol):
 
     A class may have besides `forkable(options) -> bool`, a class method: False where a process that has loaded it with these
     options cannot be forked (CUDA). The nursery then never loads it; one worker started anew serves all its voices.
+    `extra(options) -> tuple[str, ...]`, a class method too: parts of `.venv-torch` with one of which its library comes. A worker for
+    it is started there, with the packages of that part and no others; such a denoiser is not forkable.
     And `blocks: int`, of its class or of each denoiser: the most blocks of each voice that `clean` takes in one call, where that
     is cheaper than several calls. It is then called with float32[n, k * block], k from 1 to `blocks`, whatever lies there.
     """
@@ -47,6 +49,12 @@ class Denoiser(Protocol):
 def blocks_at_once(denoiser: Denoiser) -> int:
     """The most blocks of each voice that `clean` may be given: one, where the denoiser does not say."""
     return max(1, int(getattr(denoiser, "blocks", 1)))
+
+
+def extra(kind: type[Denoiser], options: Mapping[str, object]) -> tuple[str, ...]:
+    """Which parts of `.venv-torch` it can run with: any of them; none: it runs where the server runs."""
+    ask = getattr(kind, "extra", None)
+    return () if ask is None else tuple(ask(options))
 
 
 def forkable(kind: type[Denoiser], options: Mapping[str, object]) -> bool:

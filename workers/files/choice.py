@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers import export, interrupt, registry
+from workers.apart import Apart, made
 from workers.denoiser import Denoiser
 from workers.errors import UnknownDenoiser, WorkerFailed
+from workers.extra_python import CUDA, REFERENCE, runner
 from workers.fetch import NotFetched, fetch
-from workers.plugins.chunked import PREFIX, Chunked
+from workers.plugins.chunked import PREFIX
 from workers.weights import FAMILIES, Family, whole
 
 FIRST, FALLBACK = "deepfilternet3", "rnnoise"
@@ -69,10 +71,22 @@ def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
     return {"denoiser": inner, "chunk_s": settings.chunk_s, "overlap_s": settings.overlap_s, **weights}
 
 
+def parts(name: str, settings: Settings) -> tuple[str, ...]:
+    """Of `.venv-torch`, which parts this denoiser needs, any of them; none: it runs here."""
+    if name.removeprefix(PREFIX) not in FAMILIES:
+        return ()
+    return (REFERENCE,) if name.startswith(PREFIX) else (CUDA,) if settings.device == "cuda" else ()
+
+
 def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:
+    needed = parts(name, settings)
+    if needed:
+        runner(name, needed)  # before anything is fetched for it
     with interrupt.raised():  # a fetch or a child may have to be ended
         given = options(name, settings, say)
-    return Chunked(given) if name.startswith(PREFIX) else registry.load(name)(given)
+        if needed:
+            return Apart(name, given, needed, cards=settings.device == "cuda")
+    return made(name, given)
 
 
 def _weights(family: Family, settings: Settings, say: Say) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 
 from workers.denoiser import BLOCK, RATE_HZ, Sound
 from workers.errors import OptionError
+from workers.extra_python import CUDA, REFERENCE
 from workers.streaming.graph import Graph
 from workers.streaming.stft import analysis, synthesis
 from workers.weights import FAMILIES
@@ -84,6 +85,11 @@ class DeepFilterNet3:
     def forkable(cls, options: Mapping[str, object]) -> bool:
         """Whether a process that has loaded it with these options may be forked: CUDA and torch's threads may not."""
         return "device" not in options
+
+    @classmethod
+    def extra(cls, options: Mapping[str, object]) -> tuple[str, ...]:
+        """With a device it needs torch: CUDA's for a card, any for the CPU."""
+        return {None: (), "cpu": (CUDA, REFERENCE)}.get(options.get("device"), (CUDA,))  # type: ignore[call-overload,no-any-return]
 
     def open(self) -> Voice:
         silence = np.zeros((1, BLOCK), np.float32)
