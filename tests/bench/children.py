@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,16 +17,21 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM
 
 
 class Child:
-    """`python -m MODULE ARGUMENTS`, on the cores that were given before it was started. `said`: its first line."""
+    """`python -m MODULE ARGUMENTS`, on the cores that were given before it was started. `said`: its first line.
 
-    def __init__(self, module: str, *arguments: str, fds: Sequence[int] = ()) -> None:
-        self._command, self._fds = [sys.executable, "-m", module, *arguments], fds
+    python: the interpreter and its environment, where it is not this one.
+    """
+
+    def __init__(self, module: str, *arguments: str, fds: Sequence[int] = (), python: tuple[Path, Mapping[str, str]] | None = None) -> None:
+        program, environment = python or (sys.executable, os.environ)
+        self._command, self._fds = [str(program), "-m", module, *arguments], fds
+        self._environment = {**environment, **_ONE_THREAD}
         self.said: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=pipe, stdout=pipe, cwd=ROOT, env={**os.environ, **_ONE_THREAD}, pass_fds=self._fds, limit=_LINE_BYTES
+            *self._command, stdin=pipe, stdout=pipe, cwd=ROOT, env=self._environment, pass_fds=self._fds, limit=_LINE_BYTES
         )
         try:
             self.said = await asyncio.wait_for(self._answer(), _START_S)

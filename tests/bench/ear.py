@@ -14,6 +14,7 @@ from pesq import pesq
 from playwright.async_api import Browser
 from scipy.signal import resample_poly
 
+from tests.bench import places
 from tests.bench.servers import until_available
 from tests.people import Person, signed_up
 from tests.running import Server
@@ -26,7 +27,7 @@ LATE = RATE_HZ // 2  # nobody is later than this
 
 async def measure(server: Server, browser: Browser, audio: Path, rounds: int, seconds: int = 14) -> dict[str, Any]:
     """Median of `rounds` runs; the figures of each run are kept under `runs`."""
-    clean = read_wav(audio / "clean_freesound_33711.wav")
+    clean = read_wav(places.clean(audio))
     async with signed_up(server.url, "ear") as person:
         await until_available(person)
         runs = [await _run(server, browser, person, clean, seconds) for _ in range(rounds)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.async_api import async_playwright
 
-from tests.bench import ear
+from tests.bench import ear, places
 from tests.bench.asked import Refused
 from tests.bench.report import Chart, Column, Report, Row, Series, number, times
 from tests.bench.servers import started
@@ -32,7 +32,7 @@ async def report(options: Options) -> Report:
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if program is None:
         raise Refused("it takes Chromium: on Debian apt-get install chromium")
-    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={options.audio / 'noisy_snr0.wav'}"]
+    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={places.noisy(options.audio)}"]
     flags += ["--no-sandbox"] if os.geteuid() == 0 else []
     with tempfile.TemporaryDirectory(prefix="hushcast-bench-") as folder:
         server = await started(Path(folder) / "server", options.models)

@@ -15,7 +15,7 @@ from typing import TypedDict
 
 import psutil
 
-from tests.bench import meters
+from tests.bench import meters, places
 from tests.bench.servers import started, until_available
 from tests.people import friends
 from tests.running import ROOT, Server
@@ -46,7 +46,7 @@ async def measure(models: Path, audio: Path, watched_s: float = WATCHED_S) -> di
 
 
 async def _measured(server: Server, audio: Path, watched_s: float) -> dict[str, Cost]:
-    noisy = encode(read_wav(audio / "noisy_snr0.wav"))
+    noisy = encode(read_wav(places.noisy(audio)))
     async with AsyncExitStack() as opened:
         ada, ben = await opened.enter_async_context(friends(server.url, "ada", "ben"))
         await until_available(ada)
