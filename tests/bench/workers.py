@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.bench import meters, places, stages
+from tests.bench import against, meters, places, stages
 from tests.bench.asked import AUDIO_HELP, MODELS_HELP, Parser, Refused, counts, names, page_file, seconds
 from tests.bench.asked import whole as whole_number
 from tests.bench.contenders import Found, Options
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     options = Options(asked.audio, asked.models, asked.denoisers, asked.share, asked.rounds, asked.seconds, asked.complexity, asked.most)
     try:
-        made = measured(options)
+        made = _against(asked) if asked.against else measured(options)
     except Refused as refused:
         _say(f"run.py bench workers: {refused}")
         return 2
@@ -127,6 +127,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _against(asked: argparse.Namespace) -> Report:
+    """Raises Refused."""
+    against.check(asked.against)
+    options = against.Options(asked.against, asked.audio, asked.models, asked.rounds)
+    progress = Progress()
+    rows = asyncio.run(against.measure(options, progress))
+    progress.now("")
+    return against.report(rows, options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="run.py bench workers", description="Measure the denoisers, as ratios in one run.")
     parser.add_argument("--json", action="store_true", help="figures for programs")
@@ -135,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", type=Path, default=places.given("MODELS"), metavar="FOLDER", help=MODELS_HELP)
     parser.add_argument("--rounds", type=whole_number(1), default=5, help="windows of each kind (default: %(default)s)")
     parser.add_argument("--seconds", type=seconds, default=30.0, help="of a window of voices; others are a part of it (default: 30)")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout with its .venv: DeepFilterNet3 of both, in turn")
     known = registry.names()
     parser.add_argument("--denoisers", type=names(known, "denoiser"), default=known, metavar="NAME,NAME", help="default: all")
     parser.add_argument("--share", type=counts(64), default=(1, 8, 16), metavar="N,N", help="voices a process (default: 1,8,16)")
