@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sfu.errors import ConfigError
-from tests.bench import browser_loss, fanout, fanout_report, lossy_fanout, mouth, network, places, presence, workers
+from tests.bench import browser_loss, fanout, fanout_report, lossy_fanout, mouth, network, places, presence, small, starting, workers
 from tests.bench.asked import AUDIO_HELP, MODELS_HELP, Parser, Refused, counts, names, page_file, seconds, whole, without_config
 from tests.bench.contenders import Options as WorkersOptions
 from tests.bench.lossy_ears import KINDS
@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "workers" in arguments[:1]:  # it has options of its own
         return workers.main(arguments[1:])
     asked = parser().parse_args(arguments)
+    if wrong := _together(asked):
+        print(f"run.py bench {asked.bench}: {wrong}", file=sys.stderr)
+        return 2
     if "fanout" in chosen(asked) and "janus" in (asked.servers or ("janus",)):
         network.enter("tests.bench", arguments)
     reports: dict[str, Report] = {}
@@ -44,6 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(reports[name].text(), flush=True)
     _hand_over(asked, reports)
     return 0 if len(reports) == len(chosen(asked)) else 2
+
+
+def _together(asked: argparse.Namespace) -> str:
+    """Which options do not go together, and why; "" where all do."""
+    if (asked.start or asked.memory) and asked.bench != "presence":
+        return "--start and --memory go with presence"
+    if asked.start and asked.memory:
+        return "--start and --memory are two runs"
+    return "--against goes with presence --start, or with workers" if asked.against and not asked.start else ""
 
 
 def chosen(asked: argparse.Namespace) -> Sequence[str]:
@@ -76,6 +88,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--browser", action="store_true", help="with --loss: what Chromium conceals; default 300 s, 15,000 packets")
     made.add_argument("--classic-most", type=whole(0), default=30, help="fanout: more listeners than this are not asked of the classic way")
     made.add_argument("--variant", choices=("original", "auto"), default="original", help="fanout: auto is denoised, hushcast alone")
+    made.add_argument("--start", action="store_true", help="presence: a first start in an empty folder, and later ones, instead")
+    made.add_argument("--against", type=Path, metavar="FOLDER", help="with --start: another checkout, in turn")
+    made.add_argument("--memory", action="store_true", help="presence: memory (PSS) idle, and with a voice and ten listeners, instead")
     made.add_argument("--audio", type=Path, default=places.given("AUDIO"), help=AUDIO_HELP)
     made.add_argument("--models", type=Path, default=places.given("MODELS"), help=MODELS_HELP)
     return made
@@ -90,6 +105,10 @@ def _measured(name: str, asked: argparse.Namespace) -> Report:
             return asyncio.run(_behind_loss(asked))
         case "fanout":
             return asyncio.run(_fanout(asked))
+        case "presence" if asked.start:
+            return asyncio.run(starting.report(starting.Options(asked.against, asked.models, asked.rounds or 3)))
+        case "presence" if asked.memory:
+            return asyncio.run(small.report(places.weights(asked.models), places.sound(asked.audio)))
         case "presence":
             asked.models = places.weights(asked.models)
             return asyncio.run(presence.report(presence_options(asked)))
