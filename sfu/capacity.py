@@ -4,6 +4,7 @@ Decides only; what it knows, workers and the server's own clock have told it. Th
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 FULL = 0.85  # of the cores: the rest is the kernel's, and for bursts
@@ -30,8 +31,10 @@ def allowed_cores(cgroup: Path = Path("/sys/fs/cgroup/cpu.max")) -> float:
 class Capacity:
     """One for all broadcasts. Who is let in is counted at the cost of the denoiser, silent or not: a voice may begin any moment."""
 
-    def __init__(self, cores: float | None = None) -> None:
+    def __init__(self, cores: float | None = None, heaviness: Mapping[str, float] | None = None) -> None:
+        """heaviness: of denoisers that are known to cost many times UNKNOWN_COST, how many times: until they have been measured."""
         self.cores = allowed_cores() if cores is None else cores
+        self._heaviness = dict(heaviness or {})
         self._costs: dict[str, float] = {}  # cores a voice, by denoiser
         self._voices: dict[object, str] = {}  # who is let in, with which denoiser
         self._server = 0.0  # cores that the server itself takes
@@ -39,7 +42,8 @@ class Capacity:
 
     def cost(self, denoiser: str) -> float:
         """Cores that one voice takes."""
-        return self._costs.get(denoiser, UNKNOWN_COST)
+        known = self._costs.get(denoiser)
+        return UNKNOWN_COST * self._heaviness.get(denoiser, 1.0) if known is None else known
 
     @property
     def taken(self) -> float:
@@ -65,10 +69,15 @@ class Capacity:
         return self._server <= share and self.taken <= share * self.cores
 
     def admits(self, voice: object, denoiser: str) -> bool:
-        """Is there room for one more? Who is in already stays in; the first one always gets in, for the guard watches it."""
-        if voice in self._voices or not self._voices:
+        """Is there room for it with this denoiser? Who is in stays in, but needs room for what another denoiser costs more.
+
+        One alone always gets in, for the guard watches it.
+        """
+        if not self._voices.keys() - {voice}:
             return True
-        return self.taken + self.cost(denoiser) <= FULL * self.cores
+        has = self.cost(self._voices[voice]) if voice in self._voices else 0.0
+        more = self.cost(denoiser) - has
+        return (voice in self._voices and more <= 0) or self.taken + more <= FULL * self.cores
 
     def let_in(self, voice: object, denoiser: str) -> None:
         """Count it, or count it as another denoiser's."""

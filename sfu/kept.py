@@ -4,7 +4,8 @@ Rules (design, "When things go wrong"): one that fails is started again, and whe
 `bypassed`, `worker_failed`, until the switch is toggled; one that nobody wants any more is let go after 30 s. Another denoiser
 is taken by the worker itself where it can, else by another worker beside it; where that one fails thrice, the first one stays.
 A worker that is too slow (`sfu.guard`) is no longer fed: `bypassed`, `too_slow`; one that the machine has no room for
-(`sfu.capacity`) is not started: `bypassed`, `server_busy`. Both end by themselves.
+(`sfu.capacity`) is not started: `bypassed`, `server_busy`; a heavier denoiser that there is no room for is not changed to: the
+one that serves stays, `server_busy`. All three end by themselves.
 """
 
 import asyncio
@@ -214,13 +215,15 @@ class KeptWorker:
         """See to it that the denoiser that is wanted serves, or will."""
         wanted = self._meant
         if self._refused is None:
-            self._trouble = None
+            self._say_busy(wanted)
         if self._runs.coming not in (None, wanted):
             await self._runs.give_up_coming()
         if self._state is DenoiseState.STARTING and self.run is not None:
             self._move(DenoiseEvent.READY)
         if self._change_in_place() or wanted in (self._refused, self._runs.coming):
             return None
+        if self._trouble == SERVER_BUSY:
+            return BUSY_S
         wait_s = self._retries.wait_s(time.monotonic())
         if wait_s > 0:
             return wait_s
@@ -233,10 +236,18 @@ class KeptWorker:
         self._runs.begin(wanted)
         return None
 
+    def _say_busy(self, wanted: str) -> None:
+        """No trouble, or that the one that serves stays for want of room."""
+        run, before = self.run, self._trouble
+        waits = run is not None and wanted not in (run.denoiser, self._runs.coming) and not self._watch.admits(wanted)
+        self._trouble = SERVER_BUSY if waits else None
+        if SERVER_BUSY in (before, self._trouble) and before != self._trouble:
+            self._changed()
+
     def _change_in_place(self) -> bool:
         """Have the worker that serves take the denoiser that is wanted, at once; False where it cannot."""
         wanted, run = self._meant, self.run
-        if run is None or (run.denoiser != wanted and wanted not in run.takes):
+        if run is None or (run.denoiser != wanted and (wanted not in run.takes or not self._watch.admits(wanted))):
             return False
         if run.denoiser != wanted:
             logger.info("%s: worker %s goes over from %s to %s", self._label, run.pid, run.denoiser, wanted)

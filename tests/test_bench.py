@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.bench import janus, lossy_fanout, matching
+from tests.bench import janus, lossy_fanout, matching, processor
 from tests.bench.__main__ import chosen, fanout_options, main, mouth_options, parser, presence_options, workers_options
 from tests.bench.asked import Refused, without_config
 from tests.bench.lossy_ears import Copy, Reception
@@ -23,7 +23,7 @@ from tests.bench.voice import MARK_EVERY, Sent
 from tests.conftest import CHROMIUM, missing_program
 from tests.running import ROOT
 
-FANOUT = {"server", "listeners", "cpu_pct", "delivered_pct", "latency_ms", "join_ms", "kb_per_listener"}
+FANOUT = {"server", "listeners", "cpu_pct", "delivered_pct", "latency_ms", "join_ms", "kb_per_listener", "processor"}
 
 
 async def bench(*arguments: str, deadline_s: float) -> Any:
@@ -193,7 +193,7 @@ def test_all_of_it_goes_on_without_what_cannot_be_measured(
     monkeypatch.setattr("tests.bench.network.enter", lambda module, arguments: None)
     assert main(["all", "--json", "--plot", str(tmp_path / "all.html")]) == 2
     said = capsys.readouterr()
-    assert json.loads(said.out) == {name: [{"what": name}] for name in ("workers", "fanout", "presence")}
+    assert json.loads(said.out) == {name: [{"what": name, "processor": processor.told()}] for name in ("workers", "fanout", "presence")}
     assert said.err == "run.py bench ear: no browser\n"
     assert all(f"About {name}" in (tmp_path / "all.html").read_text() for name in ("workers", "fanout", "presence"))
 
@@ -258,5 +258,6 @@ def test_a_page_stands_alone() -> None:
     tags.feed(text := page([report]))
     assert tags.seen.count("svg") == 2 and "polyline" in tags.seen and "rect" in tags.seen
     assert not {"script", "link", "img"} & set(tags.seen)
-    assert "a note" in text
-    assert report.text().splitlines()[2].split() == ["who", "much"]
+    assert "a note" in text and processor.told() in text
+    assert report.text().splitlines()[:2] == ["Title", processor.told()]
+    assert report.text().splitlines()[3].split() == ["who", "much"]

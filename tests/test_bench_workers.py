@@ -17,6 +17,7 @@ from tests.bench.contenders import Found, Options
 from tests.bench.crowd import Crowd, Window
 from tests.bench.engines import Streaming, timed
 from tests.bench.histograms import Strip, histograms
+from tests.bench.peers import PEERS
 from tests.bench.search import Search
 from tests.bench.workers_report import report
 from tests.running import ROOT
@@ -28,7 +29,7 @@ from workers.errors import WorkerFailed
 
 KEYS = {
     "denoiser", "latency_samples", "tight_ms", "paced_ms", "packet_ms", "cpu_pct", "pss_mb", "start_ms", "si_sdr_gain_db", "pesq",
-    "stoi", "streams_per_core",
+    "stoi", "streams_per_core", "processor",
 }  # fmt: skip
 
 
@@ -53,19 +54,22 @@ def test_bench(stretch: float, audio_folder: Path, models_folder: Path, tmp_path
     assert all(set(row) == KEYS for row in rows)
     ours, beside = rows[:2], rows[2:]
     assert [row["denoiser"] for row in ours] == ["deepfilternet3", "rnnoise"]
-    assert [row["latency_samples"] for row in rows] == [1440, 960, 1440, 480, 47_520, 95_520]
+    assert [row["latency_samples"] for row in rows] == [1440, 960, 1440, 480, 47_520, 95_520, *[1440] * len(rows[6:])]
     for row in ours:
         assert set(row["packet_ms"]) == {"p50", "p99"} and row["start_ms"] > 0 and row["cpu_pct"] > 0
         assert set(row["pss_mb"]) == {"first", "further"} and set(row["streams_per_core"]) == {"1"}
-    eager, offline = beside[0], beside[1:]
+    eager, offline, others = beside[0], beside[1:4], beside[4:]
     assert eager["denoiser"] == "torch eager deepfilternet3" and set(eager["streams_per_core"]) == {"1"}
     assert eager["start_ms"] > ours[0]["start_ms"] and eager["cpu_pct"] > 0 and eager["packet_ms"]["p50"] > 0
     assert eager["pss_mb"]["further"] > ours[0]["pss_mb"]["further"]  # a process of its own for each voice
-    for row in offline:  # the same keys, and nothing where nothing was measured
+    for name in PEERS:  # where the registry is away, or has none for this machine, that is said
+        assert (name in [row["denoiser"] for row in others]) != (f"{name} is left out" in ended.stderr)
+    for row in offline + others:  # the same keys, and nothing where nothing was measured
         assert row["packet_ms"] == {"p50": None, "p99": None} and row["streams_per_core"] == {"1": None}
         assert row["pss_mb"] == {"first": None, "further": None} and row["cpu_pct"] is None and row["start_ms"] is None
     gain = {row["denoiser"]: row["si_sdr_gain_db"] for row in rows}
     assert gain["deepfilternet3"] == pytest.approx(gain["torch eager deepfilternet3"], abs=0.02)
+    assert all(row["si_sdr_gain_db"] > gain["offline 1 s deepfilternet3"] for row in others)
     assert gain["offline 20 ms deepfilternet3"] < gain["offline 1 s deepfilternet3"] < gain["deepfilternet3"]
     text = plot.read_text()
     assert text.count("<svg") == 4 and not any(word in text for word in ("http:", "https:", "<script", "<link"))

@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 FALLBACK = "rnnoise"
 FIRST = "deepfilternet3"
 PACKET = 960  # samples of the usual packet, 20 ms; the delay is padded to whole ones
+HEAVINESS = {"deepfilternet3_ll": 3.0}  # what costs many times as much as DeepFilterNet3, until a voice of its has been measured
 ENCODER_LOOKAHEAD = 312  # samples, libopus in `voip`
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from sfu import ingest, sdp, transport
 from sfu.address_follower import AddressFollower
 from sfu.answer import BRIEF_MS
+from sfu.capacity import Capacity
 from sfu.config import Config
 from sfu.dtls import new_certificate
 from sfu.ledger import Ledger
@@ -20,7 +21,7 @@ from sfu.switchboard import Switchboard
 from sfu.udp import MediaSockets
 from web.announced import Announced
 from web.checkup import Checkups
-from web.denoisers import Denoisers
+from web.denoisers import HEAVINESS, Denoisers
 from web.device import device_of
 from web.keys import ANNOUNCED, ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, LOGBOOK, METRICS, PRESENCE, SWITCHBOARD
 from web.known_names import KnownNames
@@ -67,7 +68,8 @@ async def media(app: web.Application) -> AsyncIterator[None]:
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
         app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, lambda: sockets.protocols))
-        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], app[LOGBOOK], ledger=ledger, awake=app[AWAKE])
+        capacity = Capacity(heaviness=HEAVINESS)
+        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], app[LOGBOOK], capacity=capacity, ledger=ledger, awake=app[AWAKE])
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))
         parts.news = app[PRESENCE] = Presence(switchboard)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sfu.errors import ConfigError
-from tests.bench import browser_loss, fanout, fanout_report, lossy_fanout, mouth, network, presence, workers
-from tests.bench.asked import Parser, Refused, counts, names, need_models, need_sound, page_file, seconds, shared, whole, without_config
+from tests.bench import browser_loss, fanout, fanout_report, lossy_fanout, mouth, network, places, presence, small, starting, workers
+from tests.bench.asked import AUDIO_HELP, MODELS_HELP, Parser, Refused, counts, names, page_file, seconds, whole, without_config
 from tests.bench.contenders import Options as WorkersOptions
 from tests.bench.lossy_ears import KINDS
 from tests.bench.plots import page
@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "workers" in arguments[:1]:  # it has options of its own
         return workers.main(arguments[1:])
     asked = parser().parse_args(arguments)
+    if wrong := _together(asked):
+        print(f"run.py bench {asked.bench}: {wrong}", file=sys.stderr)
+        return 2
     if "fanout" in chosen(asked) and "janus" in (asked.servers or ("janus",)):
         network.enter("tests.bench", arguments)
     reports: dict[str, Report] = {}
@@ -46,6 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if len(reports) == len(chosen(asked)) else 2
 
 
+def _together(asked: argparse.Namespace) -> str:
+    """Which options do not go together, and why; "" where all do."""
+    if (asked.start or asked.memory) and asked.bench != "presence":
+        return "--start and --memory go with presence"
+    if asked.start and asked.memory:
+        return "--start and --memory are two runs"
+    return "--against goes with presence --start, or with workers" if asked.against and not asked.start else ""
+
+
 def chosen(asked: argparse.Namespace) -> Sequence[str]:
     return BENCHES if asked.bench == "all" else (asked.bench,)
 
@@ -53,7 +65,7 @@ def chosen(asked: argparse.Namespace) -> Sequence[str]:
 def _hand_over(asked: argparse.Namespace, reports: dict[str, Report]) -> None:
     """JSON and the page, of all that could be measured."""
     if asked.json:
-        rows = {name: report.rows for name, report in reports.items()}
+        rows = {name: report.as_json() for name, report in reports.items()}
         print(json.dumps(rows if asked.bench == "all" else rows[asked.bench], indent=1))
         for warning in (warning for report in reports.values() for warning in report.warnings):
             print(warning, file=sys.stderr)
@@ -76,8 +88,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--browser", action="store_true", help="with --loss: what Chromium conceals; default 300 s, 15,000 packets")
     made.add_argument("--classic-most", type=whole(0), default=30, help="fanout: more listeners than this are not asked of the classic way")
     made.add_argument("--variant", choices=("original", "auto"), default="original", help="fanout: auto is denoised, hushcast alone")
-    made.add_argument("--audio", type=Path, default=shared("AUDIO"), help="folder with noisy_snr0.wav and its clean file")
-    made.add_argument("--models", type=Path, default=shared("MODELS"), help="folder with the weights")
+    made.add_argument("--start", action="store_true", help="presence: a first start in an empty folder, and later ones, instead")
+    made.add_argument("--against", type=Path, metavar="FOLDER", help="with --start: another checkout, in turn")
+    made.add_argument("--memory", action="store_true", help="presence: memory (PSS) idle, and with a voice and ten listeners, instead")
+    made.add_argument("--audio", type=Path, default=places.given("AUDIO"), help=AUDIO_HELP)
+    made.add_argument("--models", type=Path, default=places.given("MODELS"), help=MODELS_HELP)
     return made
 
 
@@ -90,13 +105,17 @@ def _measured(name: str, asked: argparse.Namespace) -> Report:
             return asyncio.run(_behind_loss(asked))
         case "fanout":
             return asyncio.run(_fanout(asked))
+        case "presence" if asked.start:
+            return asyncio.run(starting.report(starting.Options(asked.against, asked.models, asked.rounds or 3)))
+        case "presence" if asked.memory:
+            return asyncio.run(small.report(places.weights(asked.models), places.sound(asked.audio)))
         case "presence":
-            need_models(asked.models)
+            asked.models = places.weights(asked.models)
             return asyncio.run(presence.report(presence_options(asked)))
         case _:
-            need_models(asked.models)
-            need_sound(asked.audio)
-            return asyncio.run(mouth.report(mouth_options(asked)))
+            options = mouth_options(asked)
+            options.audio, options.models = places.sound(asked.audio), places.weights(asked.models)
+            return asyncio.run(mouth.report(options))
 
 
 def workers_options(asked: argparse.Namespace) -> WorkersOptions:
@@ -137,8 +156,7 @@ def fanout_options(asked: argparse.Namespace) -> fanout.Options:
 async def _fanout(asked: argparse.Namespace) -> Report:
     options = fanout_options(asked)
     if options.variant == "auto":
-        need_models(asked.models)
-        need_sound(asked.audio)
+        options.audio, options.models = places.sound(asked.audio), places.weights(asked.models)
     return fanout_report.report(await fanout.measure(options), options)
 
 
@@ -150,8 +168,7 @@ async def _behind_loss(asked: argparse.Namespace) -> Report:
         raise Refused("--loss is measured with the original voice: what comes out denoised cannot be told apart")
     if not asked.browser:
         return await lossy_fanout.report(options, asked.loss)
-    need_models(asked.models)
-    need_sound(asked.audio)
+    options.audio, options.models = places.sound(asked.audio), places.weights(asked.models)
     options.seconds = asked.seconds or 300.0
     return await browser_loss.report(options, asked.loss)
 

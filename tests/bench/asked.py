@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from sfu.settings import load
-from tests.running import ROOT
 
 LEAST_S = 0.1  # of a window: a few packets
-SOUNDS = ("noisy_snr0.wav", "clean_freesound_33711.wav")
+AUDIO_HELP = "folder with noisy*.wav and the same voice as clean*.wav, 48 kHz, 16 bits, mono; default: a synthetic voice"
+MODELS_HELP = "folder with the weights; default: where a server looks for them, and where it fetches them from"
 
 
 class Refused(Exception):
@@ -83,33 +83,19 @@ def page_file(text: str) -> Path:
     return Path(text)
 
 
-def shared(kind: str) -> Path:
-    """The folder of AUDIO or MODELS where no option names one."""
-    return Path(os.environ.get(f"HUSHCAST_TEST_{kind}") or ROOT.parent / "shared" / kind.lower())
-
-
 def without_config(arguments: Sequence[str]) -> list[str]:
     """Take `--config FILE` out: the weights are where it says, unless an option says more; the servers' settings are the bench's own.
+
+    Where it says is its first folder of `models.path` that is there, or what a server with it has fetched.
 
     Raises ConfigError.
     """
     parser = Parser(prog="run.py bench", add_help=False, allow_abbrev=False)
     parser.add_argument("--config", type=Path)
     asked, rest = parser.parse_known_args(arguments)
-    folders = [folder for folder in load(asked.config).models.path if folder.is_dir()] if asked.config else []
-    if folders:
-        os.environ["HUSHCAST_TEST_MODELS"] = str(folders[0])
+    if asked.config:
+        config = load(asked.config)
+        places = (*config.models.path, config.storage.path / "cache" / "weights")
+        if folder := next(filter(Path.is_dir, places), None):
+            os.environ["HUSHCAST_TEST_MODELS"] = str(folder)
     return rest
-
-
-def need_sound(folder: Path) -> None:
-    """Raises Refused where the voice is not there."""
-    for name in SOUNDS:
-        if not (folder / name).is_file():
-            raise Refused(f"there is no {name} in {folder}; --audio FOLDER names another folder")
-
-
-def need_models(folder: Path) -> None:
-    """Raises Refused where there is no such folder: a server would wait for the weights in vain."""
-    if not folder.is_dir():
-        raise Refused(f"there is no folder {folder}; --models FOLDER names another one with the weights")

@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,16 +17,29 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM
 
 
 class Child:
-    """`python -m MODULE ARGUMENTS`, on the cores that were given before it was started. `said`: its first line."""
+    """`python -m MODULE ARGUMENTS`, or a file instead of a module, on the cores that were given before it was started.
 
-    def __init__(self, module: str, *arguments: str, fds: Sequence[int] = ()) -> None:
-        self._command, self._fds = [sys.executable, "-m", module, *arguments], fds
+    said: its first line. python: the interpreter and its environment, folder: the checkout, where they are not these.
+    """
+
+    def __init__(
+        self,
+        module: str | Path,
+        *arguments: str,
+        fds: Sequence[int] = (),
+        python: tuple[Path, Mapping[str, str]] | None = None,
+        folder: Path = ROOT,
+    ) -> None:
+        program, environment = python or (sys.executable, os.environ)
+        self._command = [str(program), *(["-P", str(module)] if isinstance(module, Path) else ["-m", module]), *arguments]
+        self._environment = {**environment, **_ONE_THREAD}
+        self._fds, self._folder = fds, folder
         self.said: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=pipe, stdout=pipe, cwd=ROOT, env={**os.environ, **_ONE_THREAD}, pass_fds=self._fds, limit=_LINE_BYTES
+            *self._command, stdin=pipe, stdout=pipe, cwd=self._folder, env=self._environment, pass_fds=self._fds, limit=_LINE_BYTES
         )
         try:
             self.said = await asyncio.wait_for(self._answer(), _START_S)
@@ -43,7 +57,7 @@ class Child:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{' '.join(self._command[2:])} ended")
+            raise RuntimeError(f"{' '.join(self._command[1:4])} ended")
         return json.loads(line)
 
     async def close(self) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 from pesq import pesq
 from scipy.signal import resample_poly
 
+from tests.bench import places
 from tests.bench.engines import made
-from tests.running import ROOT
 from tests.sound import Sound, read_wav, si_sdr
 from workers.opus import Decoder, Encoder
 
@@ -60,11 +60,12 @@ def encoded(sound: Sound, mode: Mode, rounds: int) -> list[tuple[float, Sound]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.complexity")
-    parser.add_argument("--audio", type=Path, default=ROOT.parent / "shared" / "audio", metavar="FOLDER")
-    parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models", metavar="FOLDER")
+    parser.add_argument("--audio", type=Path, default=places.given("AUDIO"), metavar="FOLDER")
+    parser.add_argument("--models", type=Path, default=places.given("MODELS"), metavar="FOLDER")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    noisy, clean = (read_wav(asked.audio / name) for name in ("noisy_snr0.wav", "clean_freesound_33711.wav"))
+    asked.audio, asked.models = places.sound(asked.audio), places.weights(asked.models)
+    noisy, clean = (read_wav(find(asked.audio)) for find in (places.noisy, places.clean))
     denoised = made("deepfilternet3", asked.models).whole(noisy)
     low_clean = resample_poly(clean, 1, 3)
     print("| mode | complexity | µs a packet | of complexity 10 | PESQ-wb | SI-SDR to clean | to denoised |\n|---|---|---|---|---|---|---|")

@@ -13,8 +13,8 @@ from tests.bench.report import rounded
 
 @dataclass
 class Options:
-    audio: Path
-    models: Path
+    audio: Path | None  # None: a synthetic voice
+    models: Path | None  # None: as a server finds them
     denoisers: Sequence[str]
     shares: Sequence[int] = (1, 8, 16)
     rounds: int = 5

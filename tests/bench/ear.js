@@ -47,10 +47,10 @@ async (ask) => {
   plug(microphone, 0);
   const publisher = new RTCPeerConnection();
   publisher.addTrack(microphone.getAudioTracks()[0], microphone);
-  await negotiate(`/whip/${ask.name}?denoise=1&record=0`, publisher);
+  await negotiate(`/whip/${ask.name}?denoise=1&record=0&denoiser=${ask.denoiser}`, publisher);
   for (let active = false; !active; await wait(20)) {
     const status = await (await fetch(`/api/stream/status/${ask.name}`)).json();
-    active = status.denoise.state === "active";
+    active = status.denoise.state === "active" && status.denoise.denoiser === ask.denoiser;
   }
   const receivers = [];
   for (const [variant, input] of [["auto", 1], ["original", 2]]) {

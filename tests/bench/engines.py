@@ -1,10 +1,11 @@
-"""One way to denoise, in a process of its own, measured hop by hop. `python -m tests.bench.engines NAME --audio … --models …`
+"""One way to denoise, in a process of its own, measured hop by hop. `python -m tests.bench.engines NAME --sound … --models …`
 
-NAME is a denoiser, or what is compared with it: "torch eager NAME" (the streaming net that graphs are made of),
+NAME is a denoiser, or what is compared with it: "torch eager NAME" (the streaming net that graphs are held against),
 "offline 20 ms NAME", "offline 1 s NAME" (whole calls of upstream's `enhance()`, one chunk after the other), "offline 2 s + 0.5 s
-NAME" (overlapping chunks, cross-faded). Questions and answers are JSON lines:
+NAME" (overlapping chunks, cross-faded), or a peer of `tests.bench.peers`. Questions and answers are JSON lines:
 
-{"do": "tight" | "paced", "seconds", "voices"} → {"ms": [a hop of one voice, …]};  {"do": "quality"} → {"si_sdr_gain_db", "pesq", "stoi"}
+{"do": "tight" | "paced", "seconds", "voices"} → {"ms": [a hop of one voice, …]};  {"do": "whole", "out": FILE} → {}, the denoised
+sound in that file. Sounds are .npy files, float32. What torch needs runs in another environment, so nothing here asks for more.
 """
 
 import argparse
@@ -17,17 +18,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tests.running import ROOT
-from tests.sound import Sound, read_wav, si_sdr
+from tests.bench import peers
 from workers import registry
-from workers.denoiser import BLOCK, RATE_HZ, Denoiser, blocks_at_once
-from workers.files.choice import Settings, options
+from workers.denoiser import BLOCK, RATE_HZ, Denoiser, Sound, blocks_at_once
 from workers.files.cleaning import Cleaning
 from workers.pages import collapse
-from workers.plugins.chunked import Chunked
-from workers.weights import FAMILIES
 
 EAGER, SHORT, LONG, FADED = "torch eager ", "offline 20 ms ", "offline 1 s ", "offline 2 s + 0.5 s "
+KINDS = (EAGER, SHORT, LONG, FADED)  # of what needs torch, and weights as a checkpoint
 HOP_S = BLOCK / RATE_HZ
 WARM_HOPS = 20
 
@@ -90,21 +88,30 @@ class Offline:
 
 def made(contender: str, models: Path) -> Engine:
     """The engine of a name. Raises WorkerFailed."""
-    settings = Settings(paths=(models,), cache=ROOT / "var" / "cache")
-    kind = next((kind for kind in (EAGER, SHORT, LONG, FADED) if contender.startswith(kind)), "")
+    if contender in peers.PEERS:
+        return peers.engine(contender)
+    kind = next((kind for kind in KINDS if contender.startswith(kind)), "")
     name = contender.removeprefix(kind)
-    if not kind:
-        denoiser = registry.load(name)(options(name, settings, _say))
-        collapse()  # as the nursery does
-        return Streaming(denoiser)
+    if kind:
+        return _by_torch(kind, name, models)
+    from tests.bench import places
+    from workers.files.choice import options
+
+    denoiser = registry.load(name)(options(name, places.settings(models), _say))
+    collapse()  # as the nursery does
+    return Streaming(denoiser)
+
+
+def _by_torch(kind: str, name: str, weights: Path) -> Engine:
     import torch
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    weights = models / FAMILIES[name].folder
     if kind == EAGER:
         return Streaming(registry.load(name)({"weights": str(weights), "device": "cpu"}))
     if kind == FADED:
+        from workers.plugins.chunked import Chunked
+
         return Streaming(Chunked({"weights": str(weights), "chunk_s": 2.0, "overlap_s": 0.5}), hops=150)
     return Offline(weights, {SHORT: 960, LONG: 48_000}[kind])
 
@@ -129,13 +136,14 @@ def timed(engine: Engine, noisy: Sound, voices: int, seconds: float, paced: bool
     return found
 
 
-def quality(engine: Engine, noisy: Sound, clean: Sound) -> dict[str, float]:
+def quality(heard: Sound, noisy: Sound, clean: Sound) -> dict[str, float]:
     """How much better than noisy, by three measures. PESQ is of the band up to 8 kHz."""
     from pesq import pesq
     from pystoi import stoi
     from scipy.signal import resample_poly
 
-    heard = engine.whole(noisy)
+    from tests.sound import si_sdr
+
     low, low_clean = (resample_poly(sound, 1, 3) for sound in (heard, clean))
     return {
         "si_sdr_gain_db": si_sdr(clean, heard) - si_sdr(clean, noisy),
@@ -151,16 +159,16 @@ def _say(line: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
-    parser.add_argument("--audio", type=Path, required=True)
-    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--sound", type=Path, required=True)
+    parser.add_argument("--models", type=Path, required=True, help="a folder with weights; of what needs torch, the checkpoint's own")
     asked = parser.parse_args()
-    noisy, clean = (read_wav(asked.audio / name) for name in ("noisy_snr0.wav", "clean_freesound_33711.wav"))
+    noisy = np.load(asked.sound)
     engine = made(asked.name, asked.models)
     print(json.dumps({"latency": engine.latency}), flush=True)
     for line in sys.stdin:
-        question = json.loads(line)
-        if question["do"] == "quality":
-            answer: dict[str, Any] = quality(engine, noisy, clean)
+        question, answer = json.loads(line), dict[str, Any]()
+        if question["do"] == "whole":
+            np.save(question["out"], engine.whole(noisy))
         else:
             found = timed(engine, noisy, question["voices"], question["seconds"], question["do"] == "paced")
             answer = {"ms": [round(ms, 5) for ms in found]}

@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-from tests.bench import janus, matching, meters, servers
+from tests.bench import janus, matching, meters, places, servers
 from tests.bench.asked import Refused
 from tests.bench.load import Load
 from tests.bench.report import rounded
@@ -157,7 +157,7 @@ class Bench:
     async def _on_air(self, contender: Contender) -> None:
         if contender.name == "hushcast auto":
             assert self._options.audio is not None, "denoising wants real sound: --audio FOLDER"
-            packets = await asyncio.to_thread(lambda: encode(read_wav(self._options.audio / "noisy_snr0.wav"), bitrate=32_000))  # type: ignore[operator]
+            packets = await asyncio.to_thread(lambda: encode(read_wav(places.noisy(self._options.audio)), bitrate=32_000))  # type: ignore[operator]
         else:
             packets = [] if contender.numbers_kept else marked()
         voice = Voice(contender.mouth, packets)

@@ -21,15 +21,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tests.bench import matching
-from tests.bench.asked import shared
+from tests.bench import matching, places
+from tests.bench.asked import AUDIO_HELP, MODELS_HELP
 from tests.bench.holdings import holdings
 from tests.bench.load import Load
 from tests.bench.report import Column, Report, Row, number
 from tests.bench.servers import bearer, started, until_available
 from tests.bench.voice import PACKET_S, Voice
 from tests.people import Person, signed_up
-from tests.running import ROOT
 from tests.sound import encode, read_wav
 
 SPEAKER = "speaker"
@@ -74,7 +73,7 @@ class Options:
     minutes: float = 10.0
     listeners: int = 100
     every_s: float = 15.0
-    audio: Path = ROOT.parent / "shared" / "audio"
+    audio: Path | None = None  # None: a synthetic voice
     models: Path | None = None
 
 
@@ -128,7 +127,7 @@ async def measure(options: Options) -> list[Sample]:
         opened.callback(server.stop)
         speaker = await opened.enter_async_context(signed_up(server.url, SPEAKER))
         await until_available(speaker)
-        voice = await opened.enter_async_context(_on_air(speaker, options.audio))
+        voice = await opened.enter_async_context(_on_air(speaker, places.sound(options.audio)))
         load = await Load.start()
         opened.push_async_callback(load.close)
         route = {"kind": "whep", "url": server.url, "headers": await bearer(speaker), "host": "127.0.0.1", "name": SPEAKER, "red": False}
@@ -143,7 +142,7 @@ async def measure(options: Options) -> list[Sample]:
 @asynccontextmanager
 async def _on_air(speaker: Person, audio: Path) -> AsyncIterator[Voice]:
     """The voice, denoised and recorded."""
-    packets = encode(read_wav(audio / "noisy_snr0.wav"))
+    packets = encode(read_wav(places.noisy(audio)))
     async with speaker.phone() as mouth:
         await mouth.publish(SPEAKER, "?denoise=1&record=1")
         voice = Voice(mouth, packets)
@@ -233,11 +232,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--listeners", type=int, default=100, help="half of them hear auto, half original")
     parser.add_argument("--every", type=float, default=15.0, help="seconds between two looks")
     parser.add_argument("--json", action="store_true", help="figures for programs")
-    parser.add_argument("--audio", type=Path, default=shared("AUDIO"), help="folder with noisy_snr0.wav")
-    parser.add_argument("--models", type=Path, default=shared("MODELS"), help="folder with the weights")
+    parser.add_argument("--audio", type=Path, default=places.given("AUDIO"), help=AUDIO_HELP)
+    parser.add_argument("--models", type=Path, default=places.given("MODELS"), help=MODELS_HELP)
     asked = parser.parse_args(arguments)
+    asked.audio, asked.models = places.sound(asked.audio), places.weights(asked.models)
     found = asyncio.run(report(Options(asked.minutes, asked.listeners, asked.every, asked.audio, asked.models)))
-    print(json.dumps(found.rows, indent=1) if asked.json else found.text())
+    print(json.dumps(found.as_json(), indent=1) if asked.json else found.text())
     return int(any(row["grew"] for row in found.rows))
 
 

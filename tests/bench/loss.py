@@ -21,6 +21,7 @@ from typing import Any
 
 from playwright.async_api import Page, async_playwright
 
+from tests.bench import places
 from tests.bench.servers import until_available
 from tests.conftest import CHROMIUM
 from tests.lossy import Lossy, Way, at_random, in_bursts
@@ -82,7 +83,7 @@ async def stage(audio: Path, models: Path | None, denoiser: str) -> AsyncIterato
     flags = [
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={audio / 'noisy_snr0.wav'}",
+        f"--use-file-for-fake-audio-capture={places.noisy(audio)}",
         "--disable-background-timer-throttling",
         "--disable-renderer-backgrounding",
         *(["--no-sandbox"] if os.geteuid() == 0 else []),
@@ -212,14 +213,14 @@ UPLINKS = {
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--audio", type=Path, default=os.environ.get("HUSHCAST_TEST_AUDIO", ROOT.parent / "shared" / "audio"))
-    parser.add_argument("--models", type=Path, default=os.environ.get("HUSHCAST_TEST_MODELS", ROOT.parent / "shared" / "models"))
+    parser.add_argument("--audio", type=Path, default=places.given("AUDIO"))
+    parser.add_argument("--models", type=Path, default=places.given("MODELS"))
     parser.add_argument("--denoiser", default="deepfilternet3")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--ears", nargs="*", help=f"of {' '.join(ear.name for ear in EARS)}; default: all")
     parser.add_argument("--uplinks", nargs="*", help=f"of {' '.join(UPLINKS)}; default: none")
     asked = parser.parse_args()
-    place = Path(asked.audio), Path(asked.models), asked.denoiser, asked.seconds
+    place = places.sound(asked.audio), places.weights(asked.models), asked.denoiser, asked.seconds
     ears = [ear for ear in EARS if asked.ears is None or ear.name in asked.ears]
     if ears and (asked.ears is not None or asked.uplinks is None):
         print(json.dumps({"to_listeners": await to_listeners(*place, ears)}, indent=1))

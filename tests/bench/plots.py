@@ -40,7 +40,8 @@ def _section(report: Report) -> str:
     rows = "".join("<tr>" + "".join(f"<td>{escape(column.cell(row))}</td>" for column in report.columns) + "</tr>" for row in report.rows)
     notes = "".join(f"<p>{escape(note)}</p>" for note in [*report.notes, *report.warnings])
     charts = "".join(f"<figure><figcaption>{escape(chart.title)}</figcaption>{svg(chart)}</figure>" for chart in report.charts)
-    return f'<h2>{escape(report.title)}</h2>{charts}<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>{notes}'
+    head = f"<h2>{escape(report.title)}</h2><p>{escape(report.processor)}</p>"
+    return f'{head}{charts}<div class="scroll"><table><tr>{heads}</tr>{rows}</table></div>{notes}'
 
 
 def svg(chart: Chart | Drawing) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from tests.bench import processor
+
 Row = dict[str, Any]
 
 
@@ -40,7 +42,10 @@ class Drawing(NamedTuple):
 
 @dataclass
 class Report:
-    """One bench's outcome. rows: what --json prints. notes: how to read the figures. warnings: why not to trust them."""
+    """One bench's outcome. rows: what --json prints. notes: how to read the figures. warnings: why not to trust them.
+
+    processor: which one it was, and what it can; in the JSON it stands in every row.
+    """
 
     title: str
     rows: list[Row]
@@ -48,13 +53,17 @@ class Report:
     charts: Sequence[Chart | Drawing] = ()
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    processor: str = field(default_factory=processor.told)
+
+    def as_json(self) -> list[Row]:
+        return [{**row, "processor": self.processor} for row in self.rows]
 
     def text(self) -> str:
         cells = [[column.head for column in self.columns]] + [[column.cell(row) for column in self.columns] for row in self.rows]
         widths = [max(len(line[at]) for line in cells) for at in range(len(self.columns))]
         lines = ["  ".join(_aligned(line, widths)).rstrip() for line in cells]
         lines.insert(1, "  ".join("-" * width for width in widths))
-        return "\n".join([self.title, "", *lines, "", *self.notes, *self.warnings]).rstrip() + "\n"
+        return "\n".join([self.title, self.processor, "", *lines, "", *self.notes, *self.warnings]).rstrip() + "\n"
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:

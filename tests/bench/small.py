@@ -1,6 +1,6 @@
 """What a small server costs: memory (PSS) and processor of all its processes, idle and with one denoised voice and ten listeners.
 
-python -m tests.bench.small MODELS AUDIO
+`bench presence --memory`, or python -m tests.bench.small MODELS AUDIO
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from typing import TypedDict
 
 import psutil
 
-from tests.bench import meters
+from tests.bench import meters, places
+from tests.bench.report import Column, Report, Row, number
 from tests.bench.servers import started, until_available
 from tests.people import friends
 from tests.running import ROOT, Server
@@ -35,6 +36,21 @@ class Cost(TypedDict):
     total_pct: float
 
 
+async def report(models: Path, audio: Path) -> Report:
+    """A row a process and state, and one of all together."""
+    rows: list[Row] = []
+    for state, cost in (await measure(models, audio)).items():
+        rows += [{"what": state, "process": name, "pss_mb": mb, "cpu_pct": cost["cpu_pct"][name]} for name, mb in cost["pss_mb"].items()]
+        rows.append({"what": state, "process": "all", "pss_mb": cost["total_mb"], "cpu_pct": cost["total_pct"]})
+    columns = [
+        Column("what", lambda row: row["what"].replace("_", " ")),
+        Column("process", lambda row: row["process"]),
+        Column("PSS", lambda row: number(row["pss_mb"], 1, " MB")),
+        Column("of a core", lambda row: number(row["cpu_pct"], 2, " %")),
+    ]
+    return Report("What a small server costs", rows, columns, notes=["PSS in 10^6 bytes: what others share counts by its share."])
+
+
 async def measure(models: Path, audio: Path, watched_s: float = WATCHED_S) -> dict[str, Cost]:
     """`idle` and `one_voice_ten_listeners`. Takes about half a minute; the model is exported first where it was not."""
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +62,7 @@ async def measure(models: Path, audio: Path, watched_s: float = WATCHED_S) -> di
 
 
 async def _measured(server: Server, audio: Path, watched_s: float) -> dict[str, Cost]:
-    noisy = encode(read_wav(audio / "noisy_snr0.wav"))
+    noisy = encode(read_wav(places.noisy(audio)))
     async with AsyncExitStack() as opened:
         ada, ben = await opened.enter_async_context(friends(server.url, "ada", "ben"))
         await until_available(ada)
@@ -89,8 +105,8 @@ def _named(pid: int) -> dict[str, int]:
     for child in psutil.Process(pid).children():
         name = "nursery" if "workers.forking" in child.cmdline() else " ".join(child.cmdline()[1:3])
         found[name] = child.pid
-        for number, worker in enumerate(child.children()):
-            found[f"worker {number}"] = worker.pid
+        for at, worker in enumerate(child.children()):
+            found[f"worker {at}"] = worker.pid
     return found
 
 

@@ -1,17 +1,24 @@
 """bench workers, stage by stage: hops and quality in an engine of its own, then memory, packets and voices in real workers."""
 
+import asyncio
 import statistics
+import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
-from tests.bench import crowd, meters
+import numpy as np
+
+from tests.bench import crowd, meters, places
 from tests.bench.children import Child
 from tests.bench.contenders import Found, Options
 from tests.bench.crowd import Denoising
+from tests.bench.engines import quality
 from tests.bench.progress import Progress
 from tests.bench.search import FULL_PCT, Search, told
+from tests.sound import read_wav
 from workers.weights import FAMILIES
 
 BATCH = 16
@@ -19,15 +26,34 @@ LOST_MS = 1000.0  # what a packet that never came counts as
 FURTHER = 4  # workers beyond the first, for memory and start
 
 
-async def engines(found: Mapping[str, Found], asked: Options, cores: meters.Cores, progress: Progress) -> None:
-    """Hops, tight and paced, and what they do to the sound."""
-    folders = ("--audio", str(asked.audio), "--models", str(asked.models))
+@dataclass(frozen=True)
+class Contender:
+    """What `engines` measures: the folder with its weights, and the interpreter that it takes where it is not this one."""
+
+    weights: Path
+    python: tuple[Path, Mapping[str, str]] | None = None
+
+
+async def engines(
+    found: dict[str, Found], contenders: Mapping[str, Contender], asked: Options, cores: meters.Cores, progress: Progress
+) -> None:
+    """Hops, tight and paced, and what they do to the sound. What does not start is said, and is not in `found` any more."""
+    noisy, clean = (read_wav(find(asked.audio)) for find in (places.noisy, places.clean))
     async with AsyncExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="hushcast-bench-")))
+        np.save(folder / "noisy.npy", noisy)
         asking = {}
-        for name, each in found.items():
-            with meters.pinned(cores.server):
-                asking[name] = await opened.enter_async_context(Child("tests.bench.engines", name, *folders))
-            each.latency = asking[name].said["latency"]
+        for name, each in list(found.items()):
+            one = contenders[name]
+            words = (name, "--sound", str(folder / "noisy.npy"), "--models", str(one.weights))
+            try:
+                with meters.pinned(cores.server):
+                    asking[name] = await opened.enter_async_context(Child("tests.bench.engines", *words, python=one.python))
+            except (RuntimeError, TimeoutError) as error:
+                progress.done(f"{name} is left out: {error}")
+                del found[name]
+            else:
+                each.latency = asking[name].said["latency"]
         for number in range(asked.rounds):
             for name, engine in asking.items():
                 progress.now(f"hops, round {number + 1} of {asked.rounds}: {name}")
@@ -40,7 +66,8 @@ async def engines(found: Mapping[str, Found], asked: Options, cores: meters.Core
             progress.done(f"hops, round {number + 1} of {asked.rounds}")
         for name, engine in asking.items():
             progress.now(f"quality: {name}")
-            found[name].quality = await engine.ask(do="quality")
+            await engine.ask(do="whole", out=str(folder / "heard.npy"))
+            found[name].quality = await asyncio.to_thread(quality, np.load(folder / "heard.npy"), noisy, clean)
         progress.done("quality")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sfu.rtp import RtpPacket
+from tests.bench import places
 from tests.bench.servers import started, until_available
 from tests.people import friends
 from tests.running import ROOT, Server
@@ -47,7 +48,7 @@ async def measure(models: Path, audio: Path, seconds: float = 60.0) -> dict[str,
 
 
 async def _toggled(server: Server, audio: Path, seconds: float) -> tuple[dict[str, Softphone], list[str]]:
-    noisy = encode(read_wav(audio / "noisy_snr0.wav"))
+    noisy = encode(read_wav(places.noisy(audio)))
     said = (noisy * (int(seconds * 50) // len(noisy) + 1))[: int(seconds * 50)]
     states = []
     async with AsyncExitStack() as opened:

@@ -1,4 +1,4 @@
-"""bench workers: what each denoiser costs and does, beside torch and the naive ways; and how many voices one core holds.
+"""bench workers: what each denoiser costs and does, beside torch, the naive ways and what others run; and voices a core.
 
 Every engine is a process on the workers' core, asked in turn, round after round, so that what else the machine does hits all
 alike. Packets go through the real nursery, workers and rings, fed from another core; torch eager's too, in a worker a voice.
@@ -13,52 +13,85 @@ import resource
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
-from tests.bench import meters, stages
-from tests.bench.asked import SOUNDS, Parser, Refused, counts, names, need_models, need_sound, page_file, seconds, shared, whole
+from tests.bench import against, meters, places, stages
+from tests.bench.asked import AUDIO_HELP, MODELS_HELP, Parser, Refused, counts, names, page_file, seconds
+from tests.bench.asked import whole as whole_number
 from tests.bench.contenders import Found, Options
 from tests.bench.crowd import Denoising
 from tests.bench.engines import EAGER, FADED, LONG, SHORT
+from tests.bench.peers import PEERS, install
 from tests.bench.plots import page
 from tests.bench.progress import Progress
 from tests.bench.report import Report
+from tests.bench.stages import Contender
 from tests.bench.workers_report import report
-from tests.running import ROOT
 from tests.sound import encode, read_wav
-from workers import registry
+from workers import extra_python, registry
 from workers.errors import WorkerFailed
-from workers.files.choice import Settings, options
-from workers.weights import FAMILIES
+from workers.weights import FAMILIES, whole
 
 
 async def measure(asked: Options, progress: Progress) -> list[Found]:
     """Denoisers first, then what they are compared with."""
-    settings = Settings(paths=(asked.models,), cache=ROOT / "var" / "cache")
-    given = {}
-    for name in asked.denoisers:
-        try:
-            given[name] = await asyncio.to_thread(options, name, settings, _say)
-        except WorkerFailed as failure:
-            _say(f"{name} is left out: {failure}")
+    given = await asyncio.to_thread(places.ready, list(asked.denoisers), asked.models, _say)
     families = [name for name in given if name in FAMILIES]
-    beside = [EAGER + name for name in families] + [kind + name for name in families[:1] for kind in (SHORT, LONG, FADED)]
-    found = {name: Found(name) for name in [*given, *beside]}
+    contenders = {name: Contender(asked.models) for name in given}
+    torch = _by_torch(families, asked.models)
+    contenders |= {EAGER + name: one for name, one in torch.items()}
+    contenders |= {kind + name: one for name, one in list(torch.items())[:1] for kind in (SHORT, LONG, FADED)}
+    if families:
+        contenders |= {name: Contender(asked.models) for name in PEERS if await asyncio.to_thread(_has, name)}
+    found = {name: Found(name) for name in contenders}
     cores = meters.Cores()
     with meters.pinned(cores.clients), tempfile.TemporaryDirectory(prefix="hushcast-bench-") as folder:
-        await stages.engines(found, asked, cores, progress)
+        await stages.engines(found, contenders, asked, cores, progress)
         packets = Path(folder) / "packets"
-        packets.write_text("\n".join(payload.hex() for payload in encode(read_wav(asked.audio / "noisy_snr0.wav"))))
-        works = {name: Denoising(name, given[name], packets, complexity=asked.complexity) for name in given}
-        for name in families:
-            weights = {"weights": str(asked.models / FAMILIES[name].folder), "device": "cpu"}
+        packets.write_text("\n".join(payload.hex() for payload in encode(read_wav(places.noisy(asked.audio)))))
+        works = {name: Denoising(name, given[name], packets, complexity=asked.complexity) for name in given if name in found}
+        for name, one in torch.items():
+            weights = {"weights": str(one.weights), "device": "cpu"}
             works[EAGER + name] = Denoising(name, weights, packets, complexity=asked.complexity, apart=True)
-        for name, work in works.items():
-            await stages.memory(found[name], work, cores, progress)
+        for name, work in list(works.items()):
+            try:
+                await stages.memory(found[name], work, cores, progress)
+            except (KeyError, WorkerFailed) as failure:
+                progress.done(f"{name}: no workers of it: {failure}")
+                del works[name]
         await stages.packets(found, works, asked, cores, progress)
         for name, work in works.items():
             await stages.voices(found[name], work, asked, cores, progress)
     return list(found.values())
+
+
+def _by_torch(families: Sequence[str], models: Path) -> dict[str, Contender]:
+    """Of which families torch can run the net here: with the Python that has it, and their checkpoints. What is missing is said."""
+    if not families:
+        return {}
+    python = None
+    if not all(map(find_spec, ("torch", "df", "libdf"))):
+        try:
+            python = extra_python.runner("comparing with torch and enhance()", (extra_python.REFERENCE,))
+        except WorkerFailed as failure:
+            _say(f"torch eager and offline are left out: {failure}")
+            return {}
+    found, looked = {}, places.settings(models)
+    for name in families:
+        weights = whole(FAMILIES[name], looked.paths, looked.cache, _say)
+        if weights is not None and weights.is_dir():
+            found[name] = Contender(weights, python)
+        else:
+            _say(f"{EAGER}{name} is left out: torch takes weights as a checkpoint; --models FOLDER names a folder with one")
+    return found
+
+
+def _has(peer: str) -> bool:
+    missing = install(peer)
+    if missing:
+        _say(f"{peer} is left out: {missing}")
+    return missing is None
 
 
 def _say(text: str) -> None:
@@ -67,8 +100,7 @@ def _say(text: str) -> None:
 
 def measured(asked: Options) -> Report:
     """Everything. Raises Refused."""
-    need_sound(asked.audio)
-    need_models(asked.models)
+    asked.audio, asked.models = places.sound(asked.audio), places.weights(asked.models)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -82,11 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     options = Options(asked.audio, asked.models, asked.denoisers, asked.share, asked.rounds, asked.seconds, asked.complexity, asked.most)
     try:
-        made = measured(options)
+        made = _against(asked) if asked.against else measured(options)
     except Refused as refused:
         _say(f"run.py bench workers: {refused}")
         return 2
-    print(json.dumps(made.rows, indent=1) if asked.json else made.text(), flush=True)
+    print(json.dumps(made.as_json(), indent=1) if asked.json else made.text(), flush=True)
     if asked.json:
         for warning in made.warnings:
             _say(warning)
@@ -95,18 +127,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _against(asked: argparse.Namespace) -> Report:
+    """Raises Refused."""
+    against.check(asked.against)
+    options = against.Options(asked.against, asked.audio, asked.models, asked.rounds)
+    progress = Progress()
+    rows = asyncio.run(against.measure(options, progress))
+    progress.now("")
+    return against.report(rows, options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="run.py bench workers", description="Measure the denoisers, as ratios in one run.")
     parser.add_argument("--json", action="store_true", help="figures for programs")
     parser.add_argument("--plot", type=page_file, metavar="FILE.html", help="a page with charts")
-    parser.add_argument("--audio", type=Path, default=shared("AUDIO"), metavar="FOLDER", help=f"with {' and '.join(SOUNDS)}")
-    parser.add_argument("--models", type=Path, default=shared("MODELS"), metavar="FOLDER", help="with the weights")
-    parser.add_argument("--rounds", type=whole(1), default=5, help="windows of each kind (default: %(default)s)")
+    parser.add_argument("--audio", type=Path, default=places.given("AUDIO"), metavar="FOLDER", help=AUDIO_HELP)
+    parser.add_argument("--models", type=Path, default=places.given("MODELS"), metavar="FOLDER", help=MODELS_HELP)
+    parser.add_argument("--rounds", type=whole_number(1), default=5, help="windows of each kind (default: %(default)s)")
     parser.add_argument("--seconds", type=seconds, default=30.0, help="of a window of voices; others are a part of it (default: 30)")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout with its .venv: DeepFilterNet3 of both, in turn")
     known = registry.names()
     parser.add_argument("--denoisers", type=names(known, "denoiser"), default=known, metavar="NAME,NAME", help="default: all")
     parser.add_argument("--share", type=counts(64), default=(1, 8, 16), metavar="N,N", help="voices a process (default: 1,8,16)")
-    parser.add_argument("--most", type=whole(1), default=200, help="voices at which the search ends (default: %(default)s)")
+    parser.add_argument("--most", type=whole_number(1), default=200, help="voices at which the search ends (default: %(default)s)")
     parser.add_argument("--complexity", type=int, choices=range(11), metavar="0-10", help="of the encoders; default: as workers do")
     return parser
 

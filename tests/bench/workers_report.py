@@ -5,15 +5,17 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tests.bench import places
 from tests.bench.contenders import Found, Options
 from tests.bench.engines import EAGER
 from tests.bench.histograms import Strip, histograms
+from tests.bench.peers import PEERS
 from tests.bench.report import Chart, Column, Drawing, Report, Row, Series, number, times
 from tests.bench.search import told
 
 NOTES = (
-    "x: as many times what torch eager has for the same model in the same rounds (for others: for the first model); below 1 is better, "
-    "for voices above 1.",
+    "x: as many times what torch eager has for the same model in the same rounds (for others: for the first model; where torch is not "
+    "there: as many times what the first row has); below 1 is better, for voices above 1.",
     "tight, paced: milliseconds that one hop of 10 ms takes, called back to back, or woken each time when the sound of a call is there. "
     "A call a packet of 20 ms: two hops at once where the denoiser can, and the time is halved; else, torch eager too, a call a hop.",
     "offline: the time of a call spread over the hops in it. They come in one burst, and as late as the delay says.",
@@ -35,7 +37,7 @@ class Against:
 
     def __init__(self, found: Sequence[Found]) -> None:
         self._by_name = {each.name: each for each in found}
-        self._bases = [each for each in found if each.name.startswith(EAGER)]
+        self._bases = [each for each in found if each.name.startswith(EAGER)] or list(found[:1])
 
     def mine(self, row: Row) -> Found:
         return self._by_name[row["denoiser"]]
@@ -107,8 +109,19 @@ def report(found: Sequence[Found], rows: Sequence[Row], asked: Options) -> Repor
         Column(f"voices, share {' / '.join(map(str, asked.shares))}", lambda row: _voices(row["streams_per_core"], asked.most)),
         Column("x", lambda row: against.voices(row, asked.most)),
     ]
+    told = [f"Sound: {places.sound_told(asked.audio)}."] if asked.audio else []
     title = f"Denoise workers: medians of {asked.rounds} interleaved rounds, voices in windows of {asked.seconds:g} s"
-    return Report(title, list(rows), columns, _charts(found, asked), list(NOTES), _warnings(found))
+    return Report(title, list(rows), columns, _charts(found, asked), [*NOTES, *_beside_peers(found), *told], _warnings(found))
+
+
+def _beside_peers(found: Sequence[Found]) -> list[str]:
+    """How many times longer than the first denoiser the peers take for a hop, called back to back; of the medians of each round."""
+    ours, told = next(iter(found), None), []
+    for each in found:
+        if each.name in PEERS and ours is not None:
+            ratios = [float(np.median(theirs) / np.median(mine)) for theirs, mine in zip(each.tight, ours.tight, strict=True)]
+            told.append(f"{each.name} {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    return [f"A hop back to back takes so many times as long as {ours.name}'s: {', '.join(told)}."] if ours is not None and told else []
 
 
 def _warnings(found: Iterable[Found]) -> list[str]:

@@ -1,10 +1,10 @@
 /** Numbers, times and sentences. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cleaned, clock, day, listening, size, span } from "../../web/client/js/format.js";
+import { cleaned, clock, day, denoiserName, listening, size, span } from "../../web/client/js/format.js";
 import { hearingParts, latencyText, sendingParts } from "../../web/client/js/latency.js";
 import { quietText } from "../../web/client/js/titles.js";
-import { airText, bypassText, modelText, troubleText } from "../../web/client/js/words.js";
+import { airText, bypassText, denoiserText, modelText, troubleText } from "../../web/client/js/words.js";
 
 const air = { phase: "preview", trouble: null, muted: false, silent: false, steady: false, profile: "voice", echo: false, devices: [], device: "", settings: null, network_ms: null };
 const status = { live: true, listeners: 1, listener_names: ["Ada"], denoise: { enabled: true, denoiser: "deepfilternet3", state: "active", reason: null, strength_db: null },
@@ -64,6 +64,14 @@ test("missing weights are named together with what serves meanwhile", () => {
   const rows = [{ name: "deepfilternet3", latency_ms: 30, available: false, reason: "weights are being fetched: 42 %", default: false }, { name: "rnnoise", latency_ms: 0, available: true, reason: null, default: true }];
   assert.equal(modelText(rows), "DeepFilterNet 3: weights are being fetched: 42 %. RNNoise cleans meanwhile.");
   assert.equal(modelText([{ ...rows[0], available: true, reason: null }]), null);
+});
+
+test("the quickest denoiser is named so, with what it costs, and when it will be quick", () => {
+  assert.match(denoiserName("deepfilternet3_ll"), /^Quickest/);
+  assert.match(denoiserText("deepfilternet3_ll"), /20 ms sooner.*three times its work on the server\.$/);
+  assert.match(denoiserText("deepfilternet3_ll", 40), /from your next start\.$/);
+  assert.doesNotMatch(denoiserText("deepfilternet3_ll", 20), /next start/);
+  assert.equal(denoiserText("deepfilternet3", 40), "");
 });
 
 test("no sentence has an exclamation mark, and an unknown trouble still has one", () => {

@@ -135,6 +135,11 @@ test("only As it is goes out undenoised, and a title is escaped", () => {
   assert.equal(whipUrl("Ada", "voice", "", true), "/whip/Ada");
 });
 
+test("the denoiser that was chosen begins with the broadcast, and what is on air keeps its own", () => {
+  assert.equal(whipUrl("Ada", "voice", "", false, "deepfilternet3_ll"), "/whip/Ada?denoise=1&denoiser=deepfilternet3_ll");
+  assert.equal(whipUrl("Ada", "voice", "", true, "deepfilternet3_ll"), "/whip/Ada");
+});
+
 test("what is on air muted is taken over with the microphone of the preview shut", async () => {
   globalThis.addEventListener ??= () => undefined;
   globalThis.removeEventListener ??= () => undefined;

@@ -55,6 +55,28 @@ def test_the_first_gets_in() -> None:
     assert not capacity.admits("two", "slow")
 
 
+def test_a_heavy_denoiser() -> None:
+    """Before it has been measured it is counted at what it is known to weigh; afterwards at what it costs here."""
+    capacity = Capacity(cores=1.0, heaviness={"heavy": 3.0})
+    capacity.let_in("first", "heavy")
+    assert capacity.taken == pytest.approx(3 * UNKNOWN_COST)
+    capacity.measured("heavy", cpu_s=0.4, hops=100)
+    assert capacity.taken == pytest.approx(0.4)
+
+
+def test_a_heavier_one_needs_more_room() -> None:
+    """Who is in may change to what costs no more, and to a heavier one where its difference fits; alone to anything."""
+    capacity = Capacity(cores=1.0)
+    capacity.measured("light", cpu_s=0.3, hops=100)
+    capacity.measured("heavy", cpu_s=0.9, hops=100)
+    capacity.let_in("first", "light")
+    assert capacity.admits("first", "heavy")
+    capacity.let_in("second", "light")
+    assert not capacity.admits("first", "heavy") and capacity.admits("first", "light")
+    capacity.let_in("first", "heavy")
+    assert capacity.admits("first", "heavy") and capacity.admits("first", "light")
+
+
 def test_measuring() -> None:
     """One odd measurement changes little, a lasting change all."""
     capacity = Capacity(cores=2.0)

@@ -167,6 +167,21 @@ async def test_no_room(nursing: Nursing, stretch: float) -> None:
         await ben.until(DenoiseState.ACTIVE, 30 * stretch, reason=None)
 
 
+async def test_no_room_for_a_heavier_one(nursing: Nursing, stretch: float) -> None:
+    """Where the machine is full a heavier denoiser is not changed to: the one that serves stays and says so, until there is room."""
+    capacity = Capacity(0.3)
+    async with Voice(nursing, Shelf({}), capacity, scale=1) as ada, Voice(nursing, Shelf({}), capacity, scale=1) as ben:
+        for each in (ada, ben):
+            each.worker.wish(True)
+            await each.until(DenoiseState.ACTIVE, 30 * stretch)
+        capacity.measured("slow", 0.5, 100)
+        ada.worker.wish(denoiser="slow")
+        await ada.until(DenoiseState.ACTIVE, 30 * stretch, denoiser="passthrough", reason="server_busy")
+        await ada.heard(20 * stretch)
+        await ben.worker.__aexit__(None, None, None)
+        await ada.until(DenoiseState.ACTIVE, 30 * stretch, denoiser="slow", reason=None)
+
+
 async def test_the_old_one_stays_where_the_new_one_fails(nursing: Nursing, stretch: float) -> None:
     """A denoiser that cannot be loaded does not cost the one that serves; the reason stays until another is chosen."""
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:

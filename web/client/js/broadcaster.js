@@ -24,17 +24,18 @@ const OFTEN = 3;
 /** @returns {Air} */
 export function silentAir() {
   return {
-    phase: "idle", trouble: null, muted: false, silent: false, steady: false, profile: "voice", echo: false, devices: [], device: "",
+    phase: "idle", trouble: null, muted: false, silent: false, steady: false, profile: "voice", denoiser: "", echo: false, devices: [], device: "",
     settings: null, network_ms: null,
   };
 }
 
 /**
  * Where to post: everything is denoised but what is to be sent as it is; what is on air already keeps its switch.
- * @param {string} username @param {Profile} profile @param {string} title @param {boolean} [onAir]
+ * @param {string} username @param {Profile} profile @param {string} title @param {boolean} [onAir] @param {string} [denoiser] "" = the server's choice
  */
-export function whipUrl(username, profile, title, onAir = false) {
+export function whipUrl(username, profile, title, onAir = false, denoiser = "") {
   const query = new URLSearchParams(onAir ? {} : { denoise: profile === "asis" ? "0" : "1" });
+  if (denoiser && !onAir) query.set("denoiser", denoiser);
   if (title) query.set("title", title);
   const asked = String(query);
   return `/whip/${encodeURIComponent(username)}${asked ? `?${asked}` : ""}`;
@@ -168,6 +169,11 @@ export class Broadcaster extends EventTarget {
     }
   }
 
+  /** The denoiser of the next Start. @param {string} denoiser */
+  prefer(denoiser) {
+    this.#set({ denoiser });
+  }
+
   /** Another microphone or other processing, also while live. @param {Partial<Pick<Air, "device" | "echo" | "profile">>} wish */
   async choose(wish) {
     this.#set(wish);
@@ -241,7 +247,7 @@ export class Broadcaster extends EventTarget {
       if (again.forgotten && status.state === "live") throw new Problem(409, "taken_over", "");
       if (again.forgotten && status.state === "ended") throw new Problem(410, "ended", "");
     }
-    return { url: whipUrl(username, this.air.profile, this.title, this.takesOver || again !== null), track: this.microphone.track };
+    return { url: whipUrl(username, this.air.profile, this.title, this.takesOver || again !== null, this.air.denoiser), track: this.microphone.track };
   }
 
   /** @returns {Promise<boolean>} */

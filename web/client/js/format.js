@@ -73,7 +73,7 @@ export function sentence(text) {
 export function denoiserName(name) {
   /** @type {Record<string, string>} */
   const known = {
-    deepfilternet3: "DeepFilterNet 3", deepfilternet2: "DeepFilterNet 2", deepfilternet2_ll: "DeepFilterNet 2, low delay",
+    deepfilternet3: "DeepFilterNet 3", deepfilternet3_ll: "Quickest (DeepFilterNet 3, low delay)", deepfilternet2: "DeepFilterNet 2", deepfilternet2_ll: "DeepFilterNet 2, low delay",
     rnnoise: "RNNoise", passthrough: "None (pass through)",
   };
   return known[name] ?? name;

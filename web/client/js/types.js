@@ -57,6 +57,7 @@
  * @property {boolean} silent      nothing heard for 5 s
  * @property {boolean} steady      a steady noise is heard in the preview
  * @property {Profile} profile
+ * @property {string} denoiser     of the next Start, "" = the server's choice
  * @property {boolean} echo        echo cancellation wished
  * @property {MediaDeviceInfo[]} devices
  * @property {string} device       id of the microphone in use, "" = the browser's choice

@@ -6,6 +6,9 @@ import { called, denoiserName, sentence } from "./format.js";
 /** @typedef {import("./types.js").Air} Air */
 /** @typedef {import("./types.js").Status} Status */
 
+/** What listeners wait for where nothing but the quickest denoiser has been at work. */
+const QUICKEST_HELD_MS = 20;
+
 /** @type {Record<string, (trouble: Trouble) => string>} */
 const TROUBLES = {
   insecure: () => "This address has no HTTPS, so the browser gives no microphone. Listening works. Open the https address of this server to talk.",
@@ -75,6 +78,16 @@ function liveText(status) {
 function previewText(air) {
   if (!air.steady) return "Only you see this. Nothing is sent yet.";
   return air.profile === "asis" ? "Steady noise heard. It will be kept." : "Steady noise heard. It will be removed.";
+}
+
+/**
+ * What choosing this denoiser means, where there is something to know; "" else. What listeners wait for never gets shorter while on air.
+ * @param {string} name @param {number | null} held_ms what listeners wait for now, null while not on air
+ */
+export function denoiserText(name, held_ms = null) {
+  if (name !== "deepfilternet3_ll") return "";
+  const late = held_ms !== null && held_ms > QUICKEST_HELD_MS ? " Chosen while you are on air it cleans at once, and is quicker from your next start." : "";
+  return `You are heard 20 ms sooner, and a little less clean than with DeepFilterNet 3, for about three times its work on the server.${late}`;
 }
 
 /** Which denoiser is missing, and what serves meanwhile. @param {readonly import("./types.js").DenoiserRow[]} rows @returns {string | null} */

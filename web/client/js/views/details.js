@@ -3,6 +3,7 @@
 import { attribute, h, say, show } from "../dom.js";
 import { denoiserName } from "../format.js";
 import { latencyText, sendingParts } from "../latency.js";
+import { denoiserText } from "../words.js";
 import { slider, uid } from "./controls.js";
 import { phoneButtons } from "./phone.js";
 
@@ -15,14 +16,15 @@ const NO_LIMIT_DB = 100;
 export function details(app) {
   const strength = slider("Take noise down by at most", "dB", { min: 0, max: NO_LIMIT_DB, step: 1 }, (value) => void app.denoise({ strength_db: value >= NO_LIMIT_DB ? null : value }));
   const denoiserId = uid("denoiser");
-  const denoiser = h("select", { id: denoiserId, on: { change: () => void app.denoise({ denoiser: denoiser.value }) } });
+  const denoiser = h("select", { id: denoiserId, on: { change: () => chosen(app, denoiser.value) } });
+  const about = h("p", { class: "quiet" });
   const doing = h("p", { class: "quiet" });
   const bar = latencyBar();
   const settings = h("p", { class: "quiet" });
   const loss = h("p", { class: "quiet" });
-  const waiting = h("p", { class: "quiet" }, "Strength and denoiser can be set while you are on air.");
+  const waiting = h("p", { class: "quiet" }, "The strength can be set while you are on air.");
   const root = h("details", { class: "details" }, h("summary", null, "Sound details"),
-    h("div", { class: "detail-grid" }, waiting, strength.root, h("div", { class: "field" }, h("label", { for: denoiserId }, "Denoiser"), denoiser), doing, bar.root, loss, settings, phoneButtons(app)));
+    h("div", { class: "detail-grid" }, waiting, strength.root, h("div", { class: "field" }, h("label", { for: denoiserId }, "Denoiser"), denoiser), about, doing, bar.root, loss, settings, phoneButtons(app)));
   return {
     root,
     /** @param {State} state */
@@ -31,8 +33,10 @@ export function details(app) {
       const live = Boolean(status?.live);
       show(waiting, !live);
       strength.update(status?.denoise.strength_db ?? NO_LIMIT_DB, !live);
-      fillDenoisers(denoiser, state, status?.denoise.denoiser ?? "");
-      denoiser.disabled = !live;
+      fillDenoisers(denoiser, state, (live && status?.denoise.denoiser) || state.air.denoiser);
+      const words = denoiserText(denoiser.value, live && status ? status.latency_ms.algorithmic : null);
+      say(about, words);
+      show(about, words !== "");
       say(doing, status && live ? denoiseText(status) : "");
       bar.update(live ? sendingParts(status, state.air.network_ms) : []);
       say(loss, status && live ? `${status.loss.lost} of ${status.loss.received + status.loss.lost} packets lost on the way here, ${status.loss.concealed} concealed.` : "");
@@ -45,6 +49,12 @@ export function details(app) {
 function denoiseText(status) {
   const words = { off: "Denoise is off.", starting: "Denoise is starting.", active: "Denoise is active.", bypassed: "Denoise is bypassed." };
   return `${words[status.denoise.state]}${status.denoise.reason ? ` Reason: ${status.denoise.reason.replaceAll("_", " ")}.` : ""}`;
+}
+
+/** At once while on air, else from the next start on. @param {import("../app.js").App} app @param {string} denoiser */
+function chosen(app, denoiser) {
+  app.broadcaster.prefer(denoiser);
+  if (app.state.statuses[app.state.me?.username ?? ""]?.live) void app.denoise({ denoiser });
 }
 
 /** @param {HTMLSelectElement} select @param {State} state @param {string} now */
