@@ -106,6 +106,8 @@ QUESTIONS: dict[tuple[str, str], Question] = {
     ("POST", "/api/login"): Question(body={"username": "alice", "password": PASSWORD}),
     ("POST", "/api/me/password"): Question(body={"old": PASSWORD, "new": "another horse", "revoke": True}, status=204),
     ("POST", "/api/logout"): Question(status=204),
+    ("GET", "/api/claim"): Question(status=403),
+    ("POST", "/api/claim"): Question(body={"claim": "wrong"}, status=403),
     ("POST", "/api/register"): Question(body={"username": "zoe", "password": PASSWORD}, status=201),
     ("DELETE", "/api/me"): Question(body={"password": PASSWORD}, status=204),
 }
