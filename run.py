@@ -15,6 +15,7 @@ if __name__ == "__main__":
 from web.install.environment import ROOT, ensure
 from web.install.pip import Failed, say
 from web.install.tools import ensure_tools, test_environment
+from web.install.usage import wrong_usage
 
 # Command -> the module that does it, and what it is for.
 COMMANDS = {
@@ -56,7 +57,7 @@ def main(arguments: list[str]) -> int:
     if command != "test" and not _exists(module):
         print(f"run.py: {command} is not there yet", file=sys.stderr)
         return 2
-    wanted = _wrong_word(command, rest)
+    wanted = _wrong_word(command, rest) or wrong_usage(command, rest)
     if wanted:
         print(f"run.py {command}: {wanted}", file=sys.stderr)
         return 2

@@ -71,6 +71,15 @@ class User(Row):
     created_at = UtcField(default=now)
 
 
+class Ownership(Row):
+    """One row: whose server it is, null while it is nobody's. `nonce`: from which the claim is made; renewed by each claim."""
+
+    id = peewee.AutoField()
+    user = peewee.ForeignKeyField(User, null=True, on_delete="SET NULL", backref="+")
+    user_id: int | None
+    nonce = peewee.TextField()
+
+
 class Login(Row):
     """A browser that is signed in: the digest of its cookie, never the cookie."""
 
@@ -267,6 +276,7 @@ class LiveBroadcast(Row):
 
 ALL = (
     User,
+    Ownership,
     Login,
     FriendRequest,
     Friendship,

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 
 import peewee
 
-from db import trash
+from db import ownership, trash
 from db.errors import Clash
 from db.friendships import befriend
 from db.invites import take
@@ -35,12 +36,6 @@ def unknown(usernames: Collection[str]) -> set[str]:
     return set(usernames) - {user.username for user in there}
 
 
-def owner_id() -> int | None:
-    """The oldest account there is; None where there is none."""
-    oldest = User.select(User.id).order_by(User.id).first()
-    return None if oldest is None else int(oldest.id)
-
-
 def create(username: str, password_hash: str, created_at: datetime | None = None) -> User:
     """Make an account. Raises Clash("username_taken")."""
     given = {} if created_at is None else {"created_at": created_at}
@@ -51,15 +46,28 @@ def create(username: str, password_hash: str, created_at: datetime | None = None
     return created
 
 
-def create_invited(username: str, password_hash: str, invite_digest: str) -> tuple[User, User]:
-    """Make an account through an invite, and the friendship with it. Returns (new account, who invited).
+class Joined(NamedTuple):
+    """A new account, and who invited it."""
 
-    Raises Clash("username_taken") and Missing("invite"); then the invite is not used up.
+    user: User
+    inviter: User | None
+
+
+def join(username: str, password_hash: str, *, invite: str | None = None, claim: str | None = None, here: bool = False) -> Joined:
+    """Make an account by what its maker has: an invite, by digest, which makes the friendship too; a claim to the server, by its
+
+    nonce; or the machine itself (`here`), whose first account owns the server. Raises Clash("username_taken"), Missing("invite"),
+    Denied("bad_claim"); then nothing is made or used up.
     """
     created = create(username, password_hash)
-    inviter = take(invite_digest)
-    befriend(created.id, inviter.id)
-    return created, inviter
+    inviter = None if invite is None else take(invite)
+    if inviter is not None:
+        befriend(created.id, inviter.id)
+    if claim is not None:
+        ownership.claim(created.id, claim)
+    elif here:
+        ownership.claim_if_only(created.id)
+    return Joined(created, inviter)
 
 
 def set_password(user_id: int, password_hash: str) -> None:

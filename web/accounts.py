@@ -1,25 +1,30 @@
 """Accounts and their logins."""
 
 import asyncio
+import logging
 
 from aiohttp import web
 
-from db import friendships, invites, logins, revocation, users
+from db import friendships, invites, logins, ownership, revocation, users
 from db.errors import Clash, Missing
 from db.models import User
 from db.revocation import Revoked
 from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
+from web.claims import nonce_claimed
 from web.downloads import DOWNLOADS
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
+from web.origin import is_from_this_machine
 from web.paging import page_of
 from web.secret import digest
 from web.session import current_login, current_user, link_grant, sign_in, sign_out, signed_out, token_grant
 
+logger = logging.getLogger(__name__)
+
 
 class RegistrationClosed(Refused):
-    """One needs an invitation to join here."""
+    """New accounts are made by invitation here. Ask a friend for a link."""
 
     status, code = 403, "registration_closed"
 
@@ -27,14 +32,17 @@ class RegistrationClosed(Refused):
 async def register(request: web.Request) -> web.Response:
     """Make an account and sign in."""
     fields = await fields_of(request)
-    username, password, invite = fields.username(), fields.password(), fields.optional_text("invite", 1, 2000)
+    username, password = fields.username(), fields.password()
+    invite, claim = fields.optional_text("invite", 1, 2000), fields.optional_text("claim", 1, 2000)
     fields.check()
     request.app[PASSWORDS].weak.check(username, password)
     code = None if invite is None else digest(_invite_code(invite))
-    await _check_open(request, username, code)
-    request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
+    nonce = None if claim is None else await nonce_claimed(request, claim)
+    await _check_open(request, username, code, claiming=nonce is not None)
+    if nonce is None:
+        request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
     kept = await request.app[PASSWORDS].hash(password)
-    user = await _create(request, username, kept, code)
+    user = await _create(request, username, kept, code, nonce)
     await sign_in(request, user)
     return created({"username": user.username})
 
@@ -62,7 +70,7 @@ async def me(request: web.Request) -> web.Response:
     """The account that is signed in."""
     user = await current_user(request)
     live = request.app[SWITCHBOARD].live_since(user.username) is not None
-    owner = await request.app[DB].read(users.owner_id) == user.id
+    owner = await request.app[DB].read(ownership.owner_id) == user.id
     return ok({"username": user.username, "live": live, "owner": owner, "created_at": stamp(user.created_at)})
 
 
@@ -126,7 +134,10 @@ async def remove_account(app: web.Application, user: User) -> None:
     await app[SWITCHBOARD].clear(user.username)
     friends = await _friends(app, user)
     ended = await app[DB].read(logins.ids_of, user.id)
+    owned = await app[DB].read(ownership.owner_id) == user.id
     folders = await app[DB].run(users.remove, user.id)
+    if owned:
+        logger.warning("nobody owns this server any more; its next start prints a claim link")
     await app[SWITCHBOARD].clear(user.username)
     for place, friend in enumerate(friends):
         app[PRESENCE].unfriended(user.username, friend)
@@ -159,25 +170,27 @@ async def _verified(request: web.Request, username: str, password: str) -> User:
     return user
 
 
-async def _check_open(request: web.Request, username: str, code: str | None) -> None:
-    """Refuse before the costly hash is made. Raises RegistrationClosed, BadRequest, Clash."""
+async def _check_open(request: web.Request, username: str, code: str | None, *, claiming: bool) -> None:
+    """Refuse before the costly hash is made. claiming: to the owner no door is closed. Raises RegistrationClosed, BadRequest, Clash."""
     invited = code is not None and await request.app[DB].read(invites.find, code) is not None
-    if not invited and request.app[CONFIG].accounts.registration != "open":
-        raise RegistrationClosed
+    if not invited and not claiming and request.app[CONFIG].accounts.registration != "open":
+        nobodys = await request.app[DB].read(ownership.owner_id) is None
+        raise RegistrationClosed("Nobody owns this server yet. Whoever hosts it has the link for that." if nobodys else "")
     if code is not None and not invited:
         raise BadRequest({"invite": "is used up, expired or unknown"})
     if await request.app[DB].read(users.find, username) is not None:
         raise Clash("username_taken")
 
 
-async def _create(request: web.Request, username: str, kept: str, code: str | None) -> User:
-    if code is None:
-        return await request.app[DB].run(users.create, username, kept)
+async def _create(request: web.Request, username: str, kept: str, code: str | None, nonce: str | None) -> User:
+    """The account, and what comes with it. The first one is the owner's where it is made on this machine."""
+    here = is_from_this_machine(request)
     try:
-        user, inviter = await request.app[DB].run(users.create_invited, username, kept, code)
+        user, inviter = await request.app[DB].run(users.join, username, kept, invite=code, claim=nonce, here=here)
     except Missing:
         raise NotAllowed("Somebody else has just used that invitation up.") from None
-    request.app[PRESENCE].befriended(user.username, inviter.username)
+    if inviter is not None:
+        request.app[PRESENCE].befriended(user.username, inviter.username)
     return user
 
 

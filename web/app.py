@@ -15,6 +15,7 @@ from sfu.awake import Awake
 from sfu.config import Config
 from web.archive import Archive
 from web.attempts import Attempts
+from web.claims import Claims
 from web.downloads import DOWNLOADS, Downloads
 from web.failures import failures
 from web.gates import BODY_LIMIT, dress, guard
@@ -23,6 +24,7 @@ from web.keys import (
     ARCHIVE,
     ATTEMPTS,
     AWAKE,
+    CLAIMS,
     CLIENT,
     COMPANIONS,
     CONFIG,
@@ -68,7 +70,7 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     app[DOWNLOADS] = Downloads()
     app[METRICS] = [own_samples(app)]
     add_routes(app)
-    app.cleanup_ctx.extend([malformed, _awake, _database, _passwords, _recordings, media, _companions, rounds, _phases])
+    app.cleanup_ctx.extend([malformed, _awake, _database, _claims, _passwords, _recordings, media, _companions, rounds, _phases])
     app.on_shutdown.append(drain)
     return app
 
@@ -83,6 +85,11 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     async with Database(app[CONFIG].storage.path / DATABASE) as database:
         app[DB] = database
         yield
+
+
+async def _claims(app: web.Application) -> AsyncIterator[None]:
+    app[CLAIMS] = await Claims.opened(app[DB], app[CONFIG].storage.path)
+    yield
 
 
 async def _passwords(app: web.Application) -> AsyncIterator[None]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from db import friendships, recordings, revocation, users
+from db import friendships, ownership, recordings, revocation, users
 from db.connection import Database
 from db.errors import Clash
 from db.models import User
@@ -74,9 +74,11 @@ async def _do(asked: argparse.Namespace, database: Database, config: Config) -> 
 
 async def _list(database: Database) -> None:
     """Oldest first: name, since when, and who the owner is."""
-    owner = await database.read(users.owner_id)
+    owner = await database.read(ownership.owner_id)
     for user in await database.read(users.everybody):
         print(f"{user.username}\t{stamp(user.created_at)}" + ("\towner" if user.id == owner else ""))
+    if owner is None:
+        _note("nobody owns this server; its start prints the link that makes somebody the owner")
 
 
 async def _check_free(database: Database, name: str) -> None:
@@ -93,14 +95,18 @@ def _taken(name: str) -> NotDone:
 
 
 async def _add(database: Database, name: str, password: str) -> User:
+    """The account; the first of all is the owner's, for who asks sits at the machine. Raises BadRequest, NotDone."""
     fields = Fields({"username": name, "password": password})
     username, checked = fields.username(), fields.password()
     fields.check()
     kept = await asyncio.to_thread(_kept, username, checked)
     try:
-        return await database.run(users.create, username, kept)
+        made = (await database.run(users.join, username, kept, here=True)).user
     except Clash:
         raise _taken(name) from None
+    if made.id == await database.read(ownership.owner_id):
+        _note(f"{made.username} owns this server")
+    return made
 
 
 async def _passwd(database: Database, user: User, password: str, revoke: bool) -> None:
@@ -137,6 +143,11 @@ async def _demo(database: Database) -> None:
         print(f"{name}\t{password}")
 
 
+def _note(text: str) -> None:
+    """Beside what the command prints for other programs."""
+    print(f"hushcast: {text}", file=sys.stderr)
+
+
 async def _known(database: Database, name: str) -> User:
     user = await database.read(users.find, name)
     if user is None:
@@ -169,13 +180,12 @@ def _show_made_up(password: Password) -> None:
 
 
 async def _confirm(database: Database, user: User) -> None:
-    """What goes, and to whom the server then belongs; the name has to be typed. Raises NotDone."""
+    """What goes, and that the server is nobody's then; the name has to be typed. Raises NotDone."""
     count = len(await database.read(recordings.of_user, user.id, MOST_COUNTED))
     more = "more than " if count == MOST_COUNTED else ""
     print(f"{user.username} goes for good, with {more}{count} recording{'' if count == 1 else 's'}.", file=sys.stderr)
-    everybody = await database.read(users.everybody)
-    if user.id == await database.read(users.owner_id) and len(everybody) > 1:
-        print(f"{user.username} is the owner; {everybody[1].username} will be.", file=sys.stderr)
+    if user.id == await database.read(ownership.owner_id):
+        print(f"{user.username} owns this server; nobody will, until somebody opens the link that its next start prints.", file=sys.stderr)
     if not sys.stdin.isatty():
         raise NotDone(f"nothing was deleted: `run.py user delete {user.username} --yes` deletes without asking")
     typed = answer(input, "Type the name to delete it: ")

@@ -42,16 +42,16 @@ def carried_out(settings: Path, work: Work) -> int:
         with private(config.storage.path):
             return asyncio.run(_opened(config, work))
     except NotDone as error:
-        print(f"run.py: {error}", file=sys.stderr)
+        print(f"hushcast: {error}", file=sys.stderr)
         return 1
     except BadRequest as error:
-        print(f"run.py: {error.detail}", file=sys.stderr)
+        print(f"hushcast: {error.detail}", file=sys.stderr)
         return 1
     except (ConfigError, Unusable) as error:
         print(f"hushcast: {error}", file=sys.stderr)
         return 2
     except Unavailable as error:
-        print(f"run.py: not done: {error}", file=sys.stderr)
+        print(f"hushcast: not done: {error}", file=sys.stderr)
         return 1
     except OSError as error:
         if error.filename is None:

@@ -116,4 +116,5 @@ DETAILS = {
     "blocked": "You have blocked them; end that first.",
     "not_found": "There is no such thing.",
     "not_allowed": "This is not yours.",
+    "bad_claim": "Somebody else has just become the owner of this server.",
 }

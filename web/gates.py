@@ -71,6 +71,8 @@ def _dress_page(request: web.Request, response: web.StreamResponse) -> None:
     # A Host header with anything but a plain name in it could write rules of its own.
     socket = socket if all(letter.isalnum() or letter in ":/.-[]" for letter in socket) else ""
     response.headers["Content-Security-Policy"] = POLICY.format(socket=socket, frames="*" if embeddable else "'self'")
+    if request.path.rstrip("/") == "/register":
+        response.headers["Referrer-Policy"] = "strict-origin"  # its address may hold an invite or the claim link's secret
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(self)"
     if not embeddable:
         response.headers["X-Frame-Options"] = "SAMEORIGIN"

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from db import invites, users
+from db import invites, ownership
 from sfu.errors import NotAllowed
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import optional_fields_of
@@ -18,7 +18,7 @@ async def make(request: web.Request) -> web.Response:
     """A new invite. Where registration is closed only the owner may."""
     user = await current_user(request)
     closed = request.app[CONFIG].accounts.registration == "closed"
-    if closed and await request.app[DB].read(users.owner_id) != user.id:
+    if closed and await request.app[DB].read(ownership.owner_id) != user.id:
         raise NotAllowed("Only the owner of this server invites here.")
     fields = await optional_fields_of(request)
     uses, expires_at = fields.optional_count("uses", MOST_USES), fields.optional_moment()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from web.archive import Archive
     from web.attempts import Attempts
     from web.checkup import Checkups
+    from web.claims import Claims
     from web.denoisers import Denoisers
     from web.logbook import Logbook
     from web.operations import Readiness, Samples
@@ -60,6 +61,7 @@ PRESENCE: web.AppKey["Presence"] = web.AppKey("PRESENCE")
 ANNOUNCED: web.AppKey["Announced"] = web.AppKey("ANNOUNCED")
 CHECKUPS: web.AppKey["Checkups"] = web.AppKey("CHECKUPS")
 COMPANIONS: web.AppKey["Pairings"] = web.AppKey("COMPANIONS")
+CLAIMS: web.AppKey["Claims"] = web.AppKey("CLAIMS")
 PASSWORDS: web.AppKey["Passwords"] = web.AppKey("PASSWORDS")
 ATTEMPTS: web.AppKey["Attempts"] = web.AppKey("ATTEMPTS")
 ADDRESSES: web.AppKey["Addresses"] = web.AppKey("ADDRESSES")

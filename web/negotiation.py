@@ -7,7 +7,7 @@ import re
 
 from aiohttp import web
 
-from db import users
+from db import ownership
 from sfu.errors import NotFound, PreconditionRequired, WrongType
 from sfu.peer import Peer
 from sfu.resource import Resource
@@ -41,7 +41,7 @@ async def used_by(request: web.Request) -> list[str]:
     if literal := parsed_address(name):
         return list(dict.fromkeys([str(literal), *_local_address(request)]))
     login = request.get(LOGIN)
-    if login is not None and not announced.of(name) and login.user_id == await request.app[DB].read(users.owner_id):
+    if login is not None and not announced.of(name) and login.user_id == await request.app[DB].read(ownership.owner_id):
         await announced.learn(name)
     return [*announced.of(name), *_local_address(request)]
 

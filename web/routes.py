@@ -11,6 +11,7 @@ from aiohttp import web
 from web import (
     accounts,
     checkup,
+    claims,
     companions,
     friends,
     invites,
@@ -47,6 +48,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/register", accounts.register, ANYONE),
     Route("POST", "/api/login", accounts.login, ANYONE),
     Route("POST", "/api/logout", accounts.logout, LOGIN),
+    Route("GET", "/api/claim", claims.look, "a claim link's secret"),
+    Route("POST", "/api/claim", claims.use, LOGIN),
     Route("GET", "/api/me", accounts.me, LOGIN),
     Route("DELETE", "/api/me", accounts.delete_account, LOGIN),
     Route("POST", "/api/me/password", accounts.change_password, LOGIN),

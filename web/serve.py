@@ -30,6 +30,7 @@ from sfu.settings import load
 from web.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.app import make_app
 from web.certificate import tls_context
+from web.claims import told_at_start
 from web.doors import Doors
 from web.keys import ADDRESSES, METRICS, READINESS, SWITCHBOARD
 from web.operations import drain
@@ -87,7 +88,8 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
         async with doors_of(runner, sockets, context) as doors, Renewal(config.http, config.storage.path, doors.serve_with) as renewal:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renewal.ask)
             runner.app[SWITCHBOARD].await_returns()  # whoever was on air could not come back before
-            say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
+            port, secure = sockets[0].getsockname()[1], context is not None
+            say_where(config.http, port, secure=secure, more=await told_at_start(runner.app, config, port, secure=secure))
             await asyncio.to_thread(collapse)  # a tenth of a second, for which nobody has to wait
             await stop.wait()
             logger.info("closing")
@@ -176,8 +178,8 @@ def _why_not(http: Http, port: int, error: OSError) -> str:
     return f"http.host, http.port: {http.host}:{port}: {error.strerror}"
 
 
-def say_where(http: Http, port: int, *, secure: bool) -> None:
-    """One line an address, what a browser may do there; last the line that scripts wait for. A wildcard is shown as loopback."""
+def say_where(http: Http, port: int, *, secure: bool, more: Sequence[str] = ()) -> None:
+    """One line an address, what a browser may do there; `more`; last the line that scripts wait for. A wildcard is shown as loopback."""
     scheme = "https" if secure else "http"
     for address in served_at(http.host):
         works = secure or is_loopback(address)
@@ -185,6 +187,8 @@ def say_where(http: Http, port: int, *, secure: bool) -> None:
     if http.public_url:
         works = urlsplit(http.public_url).scheme == "https"
         print(f"{http.public_url.rstrip('/')}/  {'microphone works' if works else 'listening only'}")
+    for line in more:
+        print(line)
     host = http.host
     if is_wildcard(host):
         host = "::1" if ":" in host else "127.0.0.1"

@@ -56,7 +56,7 @@ async def _restore(database: Database, recording_id: int) -> int:
     """Days are counted from the newest moment known, where the clock is behind it."""
     found = await database.read(trash.find, recording_id)
     if found is None:
-        print(f"run.py: there is no recording {recording_id} in the trash; `run.py recordings trash` lists them", file=sys.stderr)
+        print(f"hushcast: there is no recording {recording_id} in the trash; `run.py recordings trash` lists them", file=sys.stderr)
         return 1
     known = await database.read(known_time.newest) or now()
     await database.run(trash.restore, found.user_id, recording_id, max(now(), known))
@@ -65,7 +65,7 @@ async def _restore(database: Database, recording_id: int) -> int:
 
 async def _empty(database: Database, storage: Path, count: int, sure: bool) -> int:
     if count and not sure and not _agreed(count):
-        print("run.py: nothing was deleted; `--yes` deletes without asking", file=sys.stderr)
+        print("hushcast: nothing was deleted; `--yes` deletes without asking", file=sys.stderr)
         return 1
     folders = await database.run(trash.empty)
     gone = await asyncio.to_thread(delete_files, storage, folders)

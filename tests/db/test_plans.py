@@ -7,7 +7,7 @@ from typing import Any
 import peewee
 import pytest
 
-from db import chapters, companions, friendships, invites, links, logins, migrations, recordings, search, tokens, trash, users
+from db import chapters, companions, friendships, invites, links, logins, migrations, ownership, recordings, search, tokens, trash, users
 from db.connection import TABLES, Database
 from db.models import Chapter, now
 
@@ -16,6 +16,11 @@ QUESTIONS: tuple[tuple[Callable[..., Any], *tuple[Any, ...]], ...] = (
     (users.by_id, 1),
     (users.unknown, ["alice", "bob"]),
     (users.create, "zoe", "x"),
+    (users.join, "yan", "x"),
+    (ownership.owner_id,),
+    (ownership.open_nonce,),
+    (ownership.is_empty,),
+    (ownership.claim_if_only, 1),
     (search.search, 1, "a"),
     (search.search, 1, "zz"),
     (friendships.are_friends, 1, 2),

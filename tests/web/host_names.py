@@ -65,7 +65,7 @@ async def main(folder: Path, models: str, stretch: float) -> None:
 
 
 async def hosts(names: NameServer, ada: Person, ben: Person) -> None:
-    """ada, the first account, is the owner."""
+    """ada, the first account, made on this machine, is the owner."""
     assert PUBLIC in await offered(ben, "internal.example") and names.asked == {"announced.example"}, names.asked
     assert "198.51.100.200" in await offered(ben, "198.51.100.200") and names.asked == {"announced.example"}
     assert OWNERS not in await offered(ben, "owners.example") and names.asked == {"announced.example"}

@@ -16,6 +16,7 @@ SESSION = "{session}"
 # Whatever takes a JSON body: method and path as the table has them, the path to ask, a body that is taken.
 TAKEN: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("POST", "/api/register"): ("/api/register", {"username": "zoe", "password": PASSWORD}),
+    ("POST", "/api/claim"): ("/api/claim", {"claim": "wrong"}),
     ("POST", "/api/login"): ("/api/login", {"username": "alice", "password": PASSWORD}),
     ("DELETE", "/api/me"): ("/api/me", {"password": PASSWORD}),
     ("POST", "/api/me/password"): ("/api/me/password", {"old": PASSWORD, "new": PASSWORD}),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from db import friendships, recordings, users
+from db import friendships, ownership, recordings, users
 from db.connection import Database
 from tests.disks import fill, small_disk
 from tests.running import ROOT
@@ -71,12 +71,13 @@ def test_an_unknown_name(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """passwd and delete of nobody are one line and exit 1."""
     assert run("user", "passwd", "ada", typed="correct horse") == 1
     assert run("user", "delete", "ada") == 1
-    assert capsys.readouterr().err == "run.py: there is no user ada\n" * 2
+    assert capsys.readouterr().err == "hushcast: there is no user ada\n" * 2
 
 
 def test_nothing_is_printed_for_what_fails(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """A name that is taken, or can be none, is told before a password is made up or asked for."""
     assert run("user", "add", "ada", typed="correct horse") == 0
+    capsys.readouterr()
     for name in ("ada", "a"):
         assert run("user", "add", name) == 1
     said = capsys.readouterr()
@@ -84,20 +85,25 @@ def test_nothing_is_printed_for_what_fails(run: Run, capsys: pytest.CaptureFixtu
 
 
 def test_the_owner_is_listed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """Name, since when, and `owner` behind the one who is it."""
+    """Name, since when, and `owner` behind the one who is it: the first that was made here. Without her nobody is, which is said."""
     for name in ("ada", "ben"):
         assert run("user", "add", name, typed="correct horse") == 0
     assert run("user", "list") == 0
-    assert [line.split("\t")[2:] for line in capsys.readouterr().out.splitlines()] == [["owner"], []]
+    said = capsys.readouterr()
+    assert [line.split("\t")[2:] for line in said.out.splitlines()] == [["owner"], []]
+    assert said.err == "hushcast: ada owns this server\n"
+    assert run("user", "delete", "ada", "--yes") == run("user", "list") == 0
+    said = capsys.readouterr()
+    assert [line.split("\t")[2:] for line in said.out.splitlines()] == [[]] and "nobody owns this server" in said.err
 
 
 def test_deletion_is_asked_for(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a terminal it takes --yes; what goes, and whose the server will be, is said."""
+    """Without a terminal it takes --yes; what goes, and that the server is then nobody's, is said."""
     for name in ("ada", "ben"):
         assert run("user", "add", name, typed="correct horse") == 0
     assert run("user", "delete", "ada", typed="ada\n") == 1
     said = capsys.readouterr().err
-    assert "ada goes for good, with 0 recordings" in said and "ada is the owner; ben will be" in said and "--yes" in said
+    assert "ada goes for good, with 0 recordings" in said and "ada owns this server; nobody will" in said and "--yes" in said
     assert run("user", "list") == 0
     assert capsys.readouterr().out.count("\n") == 2
 
@@ -179,7 +185,7 @@ async def test_what_demo_leaves(run: Run, tmp_path: Path, capsys: pytest.Capture
         assert alice is not None and bob is not None
         assert HASHER.verify(alice.password_hash, passwords["alice"])
         assert await database.run(friendships.are_friends, alice.id, bob.id)
-        assert await database.run(users.owner_id) == alice.id
+        assert await database.run(ownership.owner_id) == alice.id
 
 
 @pytest.mark.parametrize("how", ["locked", "full"])
@@ -189,6 +195,7 @@ async def test_a_database_that_takes_nothing(run: Run, tmp_path: Path, capsys: p
         assert await asyncio.to_thread(run, "user", "add", "ada", typed="correct horse") == 0
         with closing(sqlite3.connect(tmp_path / "var" / DATABASE, isolation_level=None)) as other:
             other.execute("SELECT * FROM user").fetchall()  # its journal stays with it, and has room for little
+            capsys.readouterr()
             if how == "locked":
                 other.execute("BEGIN IMMEDIATE")
             else:
@@ -199,5 +206,5 @@ async def test_a_database_that_takes_nothing(run: Run, tmp_path: Path, capsys: p
                     break
             assert status == 1
         said = capsys.readouterr().err
-        assert said.startswith("run.py: not done: ") and said.count("\n") == 1
+        assert said.startswith("hushcast: not done: ") and said.count("\n") == 1
         assert ("database_busy" if how == "locked" else "storage_full") in said

@@ -57,6 +57,8 @@ QUESTIONS: dict[tuple[str, str], Question] = {
     ("POST", "/api/listen-links"): Question(body={}, status=409),
     ("DELETE", "/api/listen-links/{id}"): Question("/api/listen-links/1", status=204),
     ("GET", "/api/listen-link"): Question(status=401, headers={"Authorization": "Bearer nothing"}),
+    ("GET", "/api/claim"): Question(status=403),
+    ("POST", "/api/claim"): Question(body={"claim": "wrong"}, status=403),
     ("GET", "/api/denoisers"): Question(),
     ("POST", "/whip/{username}"): Question("/whip/alice", offer="sendonly", status=201),
     ("PATCH", "/whip/{username}/{identity}"): Question("{whip}", "a=end-of-candidates\r\n", headers=FRAGMENT, status=204),

@@ -85,8 +85,13 @@ const part = encodeURIComponent;
 /** Every question the page asks, by name; shapes as in types.js. */
 export const api = {
   me: () => call("GET", "/api/me"),
-  /** @param {string} username @param {string} password @param {string | null} invite */
-  register: (username, password, invite) => call("POST", "/api/register", { username, password, ...(invite ? { invite } : {}) }),
+  /** @param {string} username @param {string} password @param {string | null} invite @param {string | null} claim */
+  register: (username, password, invite, claim) =>
+    call("POST", "/api/register", { username, password, ...(invite ? { invite } : {}), ...(claim ? { claim } : {}) }),
+  /** Is the claim link still good? @param {string} claim */
+  isClaim: (claim) => request("/api/claim", { headers: { Authorization: `Bearer ${claim}` } }),
+  /** @param {string} claim */
+  claim: (claim) => call("POST", "/api/claim", { claim }),
   /** @param {string} username @param {string} password */
   login: (username, password) => call("POST", "/api/login", { username, password }),
   logout: () => call("POST", "/api/logout"),

@@ -2,6 +2,7 @@
 
 import { api, asProblem, door } from "./api.js";
 import { Broadcaster } from "./broadcaster.js";
+import { keepClaim } from "./claim.js";
 import { Friends } from "./friends.js";
 import { Listener } from "./listener.js";
 import { audioContext } from "./meter.js";
@@ -95,10 +96,23 @@ export class App {
 
   /** Send those who are not signed in to the door, and those who have just come in to where they wanted. */
   guard() {
-    const { me, route } = this.state;
+    const { me, route, claim } = this.state;
     if (me === null && !isOpen(route)) this.go(wayIn(route), true);
-    if (me && (route.page === "login" || route.page === "register")) this.go(nextOf(location.search, location.origin), true);
+    if (!me || (route.page !== "login" && route.page !== "register")) return;
+    if (claim && !me.owner) return route.page === "login" ? this.go("/register", true) : undefined; // where it can be used
+    if (claim) {
+      this.keepClaim(null);
+      this.toast({ text: "You own this server." });
+    }
+    this.go(nextOf(location.search, location.origin), true);
   }
+
+  /** @param {string | null} claim null: it is used, or good for nothing */
+  keepClaim(claim) {
+    keepClaim(claim);
+    this.store.set({ claim });
+  }
+
 
   /** @param {Me} me */
   enter(me) {

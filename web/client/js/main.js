@@ -1,10 +1,12 @@
 /** Start here: the address decides the view, one state is rendered, and everything else hangs on it. */
 
 import { App } from "./app.js";
+import { takeClaim } from "./claim.js";
 import { h, link, say } from "./dom.js";
 import { isTaken, meaning } from "./keys.js";
 import { routeOf } from "./route.js";
 import { firstState, Store } from "./store.js";
+import { claimPage } from "./views/claim.js";
 import { doctor } from "./views/doctor.js";
 import { entry } from "./views/entry.js";
 import { frame } from "./views/frame.js";
@@ -31,7 +33,8 @@ function announce(text) {
   setTimeout(() => say(live, text), 50); // the same sentence twice is told twice
 }
 
-const store = new Store(firstState(routeOf(location)), render);
+const claim = takeClaim(); // before the address is looked at
+const store = new Store(firstState(routeOf(location), claim), render);
 const app = new App(store, go, announce);
 const shell = frame(app);
 document.body.append(shell.root);
@@ -67,6 +70,7 @@ function make({ route, me }) {
   if (route.page === "join") return join(app, route.id ?? "");
   if (route.page === "link") return linkPage(app, route.token ?? "");
   if (!me) return entry(app, route.page === "register" ? "register" : "login");
+  if (route.page === "register") return claimPage(app); // to which nothing else leads who is signed in
   if (route.page === "user") return listen(app, route.name ?? "");
   const makers = { home: studio, friends: friendsPage, library, settings, search, doctor };
   const maker = makers[/** @type {keyof typeof makers} */ (route.page)];

@@ -6,10 +6,10 @@ import { quietPlayer } from "./player.js";
 
 /** @typedef {import("./types.js").State} State */
 
-/** @param {import("./types.js").Route} route @returns {State} */
-export function firstState(route) {
+/** @param {import("./types.js").Route} route @param {string | null} claim @returns {State} */
+export function firstState(route, claim) {
   return {
-    route, me: undefined, friends: null, requests: { incoming: [], outgoing: [] }, denoisers: [], online: false, air: silentAir(),
+    route, claim, me: undefined, friends: null, requests: { incoming: [], outgoing: [] }, denoisers: [], online: false, air: silentAir(),
     statuses: {}, clocks: {}, shelves: {}, ear: deafEar(), player: quietPlayer(), folded: [], toast: null, keys: localStorage.getItem("keys") !== "off",
   };
 }

@@ -99,6 +99,7 @@
  * @property {Ear} ear
  * @property {Playing} player
  * @property {Record<string, Shelf>} shelves  recordings by username
+ * @property {string | null} claim            the claim link's secret, while it may still make somebody the owner
  * @property {number[]} folded                recordings deleted a moment ago, still to be had back
  * @property {Toast | null} toast             one sentence that goes away, perhaps with an undo
  * @property {boolean} keys                   single-key shortcuts are on

@@ -33,7 +33,6 @@ const TROUBLES = {
   bad_credentials: () => "Name or password is wrong.",
   too_many_attempts: () => "Too many attempts. Wait a minute, then try again.",
   username_taken: () => "That name is taken.",
-  registration_closed: () => "New accounts are made by invitation here. Ask a friend for a link.",
 };
 
 /** @param {Trouble} trouble */

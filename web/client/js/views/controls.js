@@ -92,7 +92,7 @@ export function field(label, props, hint) {
     refuse(wrong) {
       attribute(input, "aria-invalid", wrong ? "true" : null);
       attribute(why, "class", wrong ? "hint wrong" : "hint");
-      say(why, wrong ?? hint ?? "");
+      say(why, wrong ? `This ${wrong}.` : hint ?? ""); // the server names the field beside it
     },
   };
 }

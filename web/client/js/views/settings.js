@@ -137,7 +137,8 @@ function endAccount(app) {
           app.leave();
         }, (error) => say(wrong, error.message));
       },
-    } }, h("p", null, "Your account, your friendships and all your recordings are deleted. There is no way back."), password.root, wrong,
+    } }, h("p", null, "Your account, your friendships and all your recordings are deleted. There is no way back."),
+    app.state.me?.owner ? h("p", null, "You own this server. Nobody will own it then, until somebody opens the link that its next start prints.") : null, password.root, wrong,
     h("div", { class: "row end" }, button("Keep my account", () => asked.close()), h("button", { type: "submit", class: "danger" }, "Delete everything")));
     const asked = dialog("Delete your account?", form);
   };
