@@ -64,8 +64,8 @@ class Offer:
 class Local:
     """Our side of it, but for the ICE credentials, which a restart renews.
 
-    candidates: (address, port), the best first; over: what they are to be had over; ssrc: what a listener is sent, None for
-    publish; packet_ms: how much sound a broadcaster is asked to put into a packet.
+    candidates: (address, port), the best first; over: what they are to be had over; by_web: more of them, over TCP;
+    ssrc: what a listener is sent, None for publish; packet_ms: how much sound a broadcaster is asked to put into a packet.
     """
 
     session: int
@@ -75,3 +75,4 @@ class Local:
     cname: str = "hushcast"
     over: Sequence[Protocol] = ("udp",)
     packet_ms: int | None = None
+    by_web: Sequence[tuple[str, int]] = ()

@@ -87,6 +87,7 @@ class MediaSockets:
         self.port = port  # the one really bound, once entered
         self.ports: list[Port] = []
         self.listening: Listening | None = None
+        self.web: Sequence[tuple[str, int]] = ()  # where a web server is bound that hands connections over, see `take_in`
         self._hosts = hosts
         self._most_pending = most_pending
         self._users: dict[str, Receiver] = {}
@@ -120,6 +121,13 @@ class MediaSockets:
         asyncio.get_running_loop().remove_reader(port.fd)
         port.close(self._users.values())
         self.listening.remove(port.address)
+
+    def take_in(self, connection: socket.socket, address: Address) -> None:
+        """Own a connection that somebody else has accepted, nothing of it read: ICE over TCP that has come to the web server's port."""
+        if self.listening is None:
+            connection.close()
+        else:
+            self.listening.take_in(connection, address)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._sweeping is not None:

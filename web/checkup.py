@@ -4,12 +4,13 @@ No sound goes over it, nobody hears of it, and it ends by itself.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import get_args
 
 from aiohttp import web
 
 from sfu import sdp
+from sfu.candidates import Used
 from sfu.errors import BadRequest, NotFound, TooMany
 from sfu.offer import parse_offer
 from sfu.peer import Peer
@@ -22,7 +23,7 @@ from web.session import current_user
 LIFE_S = 15.0  # the page has seen what it wants to see by then
 MOST, MOST_EACH = 32, 4  # at once: of all, and of one user
 
-MakePeer = Callable[[sdp.Offer, Sequence[str], Protocol], Peer]
+MakePeer = Callable[[sdp.Offer, Used, Protocol], Peer]
 
 
 class Checkups:
@@ -47,7 +48,7 @@ class Checkups:
         """What can be tested."""
         return self._protocols()
 
-    def begin(self, username: str, offer: sdp.Offer, used: Sequence[str], protocol: Protocol) -> str:
+    def begin(self, username: str, offer: sdp.Offer, used: Used, protocol: Protocol) -> str:
         """The answer. Raises TooMany, and NotFound for a protocol that is not listened on."""
         if protocol not in self.protocols:
             raise NotFound("The server does not listen on TCP.")

@@ -28,7 +28,7 @@ from web.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.app import make_app
 from web.certificate import tls_context
 from web.doors import Doors
-from web.keys import ADDRESSES, METRICS, READINESS, SWITCHBOARD
+from web.keys import ADDRESSES, MEDIA_SOCKETS, METRICS, READINESS, SWITCHBOARD
 from web.operations import drain
 from web.private import private
 from web.renewal import Renewal
@@ -101,9 +101,12 @@ def runner_of(app: web.Application) -> web.AppRunner:
 
 
 def doors_of(runner: web.AppRunner, sockets: Sequence[socket.socket], context: ssl.SSLContext | None = None) -> Doors:
-    """The doors to an app that is set up; their figures are with the app's."""
+    """The doors to an app that is set up; their figures are with the app's, and its media plane takes what comes for it."""
     assert runner.server is not None, "not set up"
-    doors = Doors(runner.server, sockets, context, runner.app[ADDRESSES].is_trusted)
+    media = runner.app.get(MEDIA_SOCKETS)
+    if media is not None:
+        media.web = [each.getsockname()[:2] for each in sockets]
+    doors = Doors(runner.server, sockets, context, runner.app[ADDRESSES].is_trusted, None if media is None else media.take_in)
     runner.app[METRICS].append(doors.samples)
     return doors
 
