@@ -88,7 +88,8 @@ class Guest(web.RequestHandler):
         """aiohttp's: handler and answer, whole files included. What it refuses before our part begins is told as we tell failures."""
 
         async def asked(request: web.BaseRequest) -> web.StreamResponse:
-            if self.plain and (answer := plain_http.answer_to(request, self._doors.is_proxy)) is not None:
+            is_http = handler is self._request_handler  # else it tells what was wrong, and the request is none
+            if self.plain and is_http and (answer := plain_http.answer_to(request, self._doors.is_proxy)) is not None:
                 return answer
             try:
                 return await handler(request)
