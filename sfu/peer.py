@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import get_args
 
 from sfu import rtcp, rtp, sdp
 from sfu.answer import build_answer
@@ -281,7 +282,7 @@ def make_peer(
     announce: Callable[[], Sequence[str]] = tuple,
     used: Used = UNUSED,
     ssrc: int | None = None,
-    over: Sequence[sdp.Protocol] | None = None,
+    over: Sequence[sdp.Over] = get_args(sdp.Over),
     owner: str = "",
     packet_ms: int | None = None,
     ledger: Ledger | None = None,
@@ -289,15 +290,15 @@ def make_peer(
     """Answer an offer; ICE and DTLS go on by themselves. Sync and fast; needs a running loop.
 
     announce: tells further addresses of ours, as text; used: how the client has reached the web server: those
-    addresses are offered first; ssrc: what a listener will be sent; over: which candidates to offer, by default all that there are,
-    else none at the web server's port; owner: whose share of the pending peers it is in;
+    addresses are offered first; ssrc: what a listener will be sent; over: which candidates to offer, of those that there
+    are; owner: whose share of the pending peers it is in;
     packet_ms: how much sound a broadcaster is asked to put into a packet; ledger: where it is counted what this peer drops.
     Names and addresses of a family that no socket has are left out.
     """
 
     def reached_at() -> tuple[Places, Places]:
         places = candidates(sockets.addresses, sockets.port, announce(), used.addresses)
-        return places, web_candidates(places, sockets.addresses, sockets.web if over is None else (), used.port)
+        return places, web_candidates(places, sockets.addresses, sockets.web if "web" in over else (), used.port)
 
     places, by_web = reached_at()
     local = sdp.Local(
@@ -306,7 +307,7 @@ def make_peer(
         candidates=places,
         by_web=by_web,
         ssrc=ssrc if kind == "subscribe" else None,
-        over=sockets.protocols if over is None else over,
+        over=[each for each in sockets.protocols if each in over],
         packet_ms=packet_ms if kind == "publish" else None,
     )
     peer = Peer(sockets, certificate, offer, kind, local, owner, ledger, reached_at)

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 Kind = Literal["publish", "subscribe"]
 Setup = Literal["active", "passive"]
 Protocol = Literal["udp", "tcp"]
+Over = Literal["udp", "tcp", "web"]  # what media may come by: at the media port, or over TCP at the web server's
 
 LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"

@@ -64,11 +64,11 @@ async def media(app: web.Application) -> AsyncIterator[None]:
             brief = BRIEF_MS if parts.capacity.roomy else None
             return peer_at(offer, kind, used=used, ssrc=ssrc, owner=owner, packet_ms=brief)
 
-        def checkup(offer: sdp.Offer, used: Used, protocol: sdp.Protocol) -> Peer:
-            return peer_at(offer, "subscribe", used=used, over=(protocol,))
+        def checkup(offer: sdp.Offer, used: Used, over: sdp.Over) -> Peer:
+            return peer_at(offer, "subscribe", used=used, over=(over,))
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
-        app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, lambda: sockets.protocols))
+        app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.ways))
         parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], app[LOGBOOK], ledger=ledger, awake=app[AWAKE])
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))
