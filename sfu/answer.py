@@ -62,4 +62,4 @@ def _accept(offer: Offer, kind: Kind, local: Local, credentials: Credentials) ->
         lines.append(f"a=extmap:{audio.mid_id} {MID_URI}")
     if local.ssrc is not None:
         lines += [f"a=msid:{local.cname} voice", f"a=ssrc:{local.ssrc} cname:{local.cname}"]
-    return lines + candidate_lines(local.candidates, local.over)
+    return lines + candidate_lines(local.candidates, local.over, local.by_web)

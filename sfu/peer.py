@@ -6,10 +6,11 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import get_args
 
 from sfu import rtcp, rtp, sdp
 from sfu.answer import build_answer
-from sfu.candidates import candidates
+from sfu.candidates import UNUSED, Used, candidates, web_candidates
 from sfu.dtls import Certificate, fingerprint_of
 from sfu.errors import BadOffer
 from sfu.ice import Address
@@ -24,7 +25,8 @@ CHECK_S = 10.0  # from the answer to the first Binding request
 HANDSHAKE_S = 10.0  # from there to keys
 SILENT_S = 15.0  # without a genuine datagram (RFC 7675 says 30 at most)
 
-Candidates = Callable[[], Sequence[tuple[str, int]]]  # where we are to be reached now: (address, port), the best first
+Places = Sequence[tuple[str, int]]  # (address, port), the best first
+Candidates = Callable[[], tuple[Places, Places]]  # where we are to be reached now: at the media port, and at the web server's
 
 _SECOND_NS = 1_000_000_000
 
@@ -81,7 +83,7 @@ class Peer:
         self._sockets = sockets
         self._offer = offer
         self._local = local
-        self._reached_at = reached_at or (lambda: local.candidates)
+        self._reached_at = reached_at or (lambda: (local.candidates, local.by_web))
         self.transport = Transport(sockets, certificate, offer, self._reached, lambda: self.on_moved(), follows=kind == "publish")
         self.counters = self.transport.counters
         self._ledger = ledger or Ledger()
@@ -186,7 +188,8 @@ class Peer:
         if parsed.ufrag is None or parsed.password is None:
             raise BadOffer("a restart needs ice-ufrag and ice-pwd")
         self._reach.restart(parsed.ufrag)
-        self._local = replace(self._local, candidates=self._reached_at())
+        places, by_web = self._reached_at()
+        self._local = replace(self._local, candidates=places, by_web=by_web)
         return build_fragment(self._offer, self._local, self._reach.credentials)
 
     # its life
@@ -277,30 +280,34 @@ def make_peer(
     kind: sdp.Kind,
     *,
     announce: Callable[[], Sequence[str]] = tuple,
-    used: Sequence[str] = (),
+    used: Used = UNUSED,
     ssrc: int | None = None,
-    over: Sequence[sdp.Protocol] | None = None,
+    over: Sequence[sdp.Over] = get_args(sdp.Over),
     owner: str = "",
     packet_ms: int | None = None,
     ledger: Ledger | None = None,
 ) -> Peer:
     """Answer an offer; ICE and DTLS go on by themselves. Sync and fast; needs a running loop.
 
-    announce: tells further addresses of ours, as text; used: those that the client used, offered first; ssrc: what a listener
-    will be sent; over: which candidates to offer, by default all that there are; owner: whose share of the pending peers it is in;
+    announce: tells further addresses of ours, as text; used: how the client has reached the web server: those
+    addresses are offered first; ssrc: what a listener will be sent; over: which candidates to offer, of those that there
+    are; owner: whose share of the pending peers it is in;
     packet_ms: how much sound a broadcaster is asked to put into a packet; ledger: where it is counted what this peer drops.
     Names and addresses of a family that no socket has are left out.
     """
 
-    def reached_at() -> Sequence[tuple[str, int]]:
-        return candidates(sockets.addresses, sockets.port, announce(), used)
+    def reached_at() -> tuple[Places, Places]:
+        places = candidates(sockets.addresses, sockets.port, announce(), used.addresses)
+        return places, web_candidates(places, sockets.addresses, sockets.web if "web" in over else (), used.port)
 
+    places, by_web = reached_at()
     local = sdp.Local(
         session=secrets.randbits(62),
         fingerprint=sdp.Fingerprint(*fingerprint_of(certificate)),
-        candidates=reached_at(),
+        candidates=places,
+        by_web=by_web,
         ssrc=ssrc if kind == "subscribe" else None,
-        over=sockets.protocols if over is None else over,
+        over=[each for each in sockets.protocols if each in over],
         packet_ms=packet_ms if kind == "publish" else None,
     )
     peer = Peer(sockets, certificate, offer, kind, local, owner, ledger, reached_at)

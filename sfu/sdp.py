@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 Kind = Literal["publish", "subscribe"]
 Setup = Literal["active", "passive"]
 Protocol = Literal["udp", "tcp"]
+Over = Literal["udp", "tcp", "web"]  # what media may come by: at the media port, or over TCP at the web server's
 
 LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -64,8 +65,8 @@ class Offer:
 class Local:
     """Our side of it, but for the ICE credentials, which a restart renews.
 
-    candidates: (address, port), the best first; over: what they are to be had over; ssrc: what a listener is sent, None for
-    publish; packet_ms: how much sound a broadcaster is asked to put into a packet.
+    candidates: (address, port), the best first; over: what they are to be had over; by_web: more of them, over TCP;
+    ssrc: what a listener is sent, None for publish; packet_ms: how much sound a broadcaster is asked to put into a packet.
     """
 
     session: int
@@ -75,3 +76,4 @@ class Local:
     cname: str = "hushcast"
     over: Sequence[Protocol] = ("udp",)
     packet_ms: int | None = None
+    by_web: Sequence[tuple[str, int]] = ()

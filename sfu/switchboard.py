@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
 
 from sfu import sdp
 from sfu.broadcast import Broadcast
+from sfu.candidates import Used
 from sfu.catalogue import check_known
 from sfu.errors import Draining, NotFound, NotLive
 from sfu.grants import Grant, Grants
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 RETRY_S = 2.0  # when to ask again for a voice that is not live
 VARIANTS = ("auto", "denoised", "original")
 
-MakePeer = Callable[[sdp.Offer, sdp.Kind, int, Sequence[str], str], Peer]
+MakePeer = Callable[[sdp.Offer, sdp.Kind, int, Used, str], Peer]
 
 
 class Switchboard:
@@ -80,10 +81,10 @@ class Switchboard:
 
     # publish
 
-    async def publish(self, username: str, owner: str, offer: str, wish: Wish, used: Sequence[str], grant: Grant) -> Peer:
+    async def publish(self, username: str, owner: str, offer: str, wish: Wish, used: Used, grant: Grant) -> Peer:
         """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet of Opus as agreed.
 
-        used: addresses that the client reached us by; grant: see `answering`.
+        used: by what the client has reached the web server; grant: see `answering`.
 
         Raises BadOffer, NoOpus, UnknownDenoiser, Draining, NotSignedIn, NotLive where it was ended while it opened.
         """
@@ -153,12 +154,12 @@ class Switchboard:
         name: str,
         offer: str,
         variant: str,
-        used: Sequence[str],
+        used: Used,
         lasts_s: float | None,
         grant: Grant,
     ) -> Peer:
-        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; used: addresses that the
-        client reached us by; lasts_s: how long it may hear; grant: see `answering`.
+        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; used: by what
+        the client has reached the web server; lasts_s: how long it may hear; grant: see `answering`.
 
         Raises NotLive, BadOffer, NoOpus, Draining, NotSignedIn.
         """

@@ -164,7 +164,7 @@ class Stream:
 
 
 class Listening:
-    """The listening sockets, one an address, and every connection that came through them. Owned by MediaSockets."""
+    """The listening sockets, one an address, and every connection that came through them or was taken in. Owned by MediaSockets."""
 
     def __init__(self, listening: Sequence[socket.socket], dropped: Dropped, take: Take, awake: Awake) -> None:
         self._dropped = dropped
@@ -172,7 +172,7 @@ class Listening:
         self._awake = awake
         self._streams: dict[Stream, None] = {}  # in the order they came
         self._by_address = {bound_address(one): one for one in listening}
-        self._accepting = Accepting(listening, ACCEPTS, self._welcome, lambda error: None)
+        self._accepting = Accepting(listening, ACCEPTS, self.take_in, lambda error: None)
 
     @property
     def streams(self) -> int:
@@ -200,7 +200,8 @@ class Listening:
         for stream in list(self._streams):
             stream.close()
 
-    def _welcome(self, connection: socket.socket, address: Address) -> None:
+    def take_in(self, connection: socket.socket, address: Address) -> None:
+        """One more connection, a stranger so far. It may have been accepted elsewhere; nothing of it has been read."""
         connection.setblocking(False)
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -32,6 +32,6 @@ def build_fragment(offer: Offer, local: Local, credentials: Credentials) -> str:
         f"a=ice-pwd:{credentials.password}",
         f"m=audio 9 {offer.sections[offer.audio_at][1]} 0",
         *([] if mid is None else [f"a=mid:{mid}"]),
-        *candidate_lines(local.candidates, local.over),
+        *candidate_lines(local.candidates, local.over, local.by_web),
     ]
     return "\r\n".join(lines) + "\r\n"

@@ -15,9 +15,10 @@ from types import TracebackType
 from sfu import ice
 from sfu.awake import Awake
 from sfu.bind import Bound, bind_all
+from sfu.candidates import Used
 from sfu.ice import Address
 from sfu.paths import Dropped, Path, Receiver, Swept, Way, bound_address
-from sfu.sdp import Protocol
+from sfu.sdp import Over, Protocol
 from sfu.tcp import Listening
 
 BURST = 64  # datagrams read in one go, then the others have their turn
@@ -87,6 +88,7 @@ class MediaSockets:
         self.port = port  # the one really bound, once entered
         self.ports: list[Port] = []
         self.listening: Listening | None = None
+        self.web: Sequence[tuple[str, int]] = ()  # where a web server is bound that hands connections over, see `take_in`
         self._hosts = hosts
         self._most_pending = most_pending
         self._users: dict[str, Receiver] = {}
@@ -121,6 +123,13 @@ class MediaSockets:
         port.close(self._users.values())
         self.listening.remove(port.address)
 
+    def take_in(self, connection: socket.socket, address: Address) -> None:
+        """Own a connection that somebody else has accepted, nothing of it read: ICE over TCP that has come to the web server's port."""
+        if self.listening is None:
+            connection.close()
+        else:
+            self.listening.take_in(connection, address)
+
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._sweeping is not None:
             self._sweeping.cancel()
@@ -144,6 +153,10 @@ class MediaSockets:
         """What every one of `addresses` is listened on by."""
         listening = () if self.listening is None else self.listening.addresses
         return ("udp", "tcp") if set(self.addresses) <= set(listening) else ("udp",)
+
+    def ways(self, used: Used) -> tuple[Over, ...]:
+        """What a client that has reached the web server so is offered."""
+        return (*self.protocols, "web") if self.web and used.port is not None else self.protocols
 
     def admit(self, newcomer: Swept) -> None:
         """Sweep it from now on; where too many are still on the way up, whoever has most of them loses the oldest."""

@@ -41,16 +41,25 @@ class Framed(asyncio.Protocol):
 
 
 class Roamer(Softphone):
-    """tcp: call over TCP. Its address and ICE credentials may change while it talks or listens."""
+    """tcp: call over TCP; by_web: at the web server's port. Its address and ICE credentials may change while it talks or listens."""
 
-    tcp = False
+    tcp = by_web = False
 
     async def _open(self, address: str, port: int) -> Way:
         self._there = (address, port)
+        if self.tcp and self.by_web:
+            port = self.web_ports[0]
         if not self.tcp:
             return await super()._open(address, port)
         _, framed = await asyncio.get_running_loop().create_connection(lambda: Framed(self), address, port)
         return framed
+
+    @property
+    def web_ports(self) -> list[int]:
+        """Where the answer offers TCP besides the media port."""
+        offered = re.findall(r"a=candidate:\S+ 1 (\S+) \d+ \S+ (\d+) typ host", self.answer)
+        media = {port for protocol, port in offered if protocol == "udp"}
+        return [int(port) for protocol, port in offered if protocol == "tcp" and port not in media]
 
     async def move(self, *, tcp: bool = False) -> None:
         """Go on from a new socket; the old one is closed once the server has answered over the new one."""

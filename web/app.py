@@ -40,7 +40,7 @@ from web.logbook import Logbook
 from web.malformed import malformed
 from web.media import media
 from web.operations import Phase, Readiness, drain, own_samples
-from web.origin import Addresses, serves_https
+from web.origin import Addresses
 from web.pairing import Pairings
 from web.passwords import Passwords
 from web.rounds import rounds
@@ -62,8 +62,7 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     """The whole server, not yet started; `media` puts SWITCHBOARD, DENOISERS and PRESENCE on it. Raises ConfigError."""
     # aiohttp-session keeps its two things under plain names, and aiohttp says so at every start.
     warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module="aiohttp_session")
-    storage = LoginStorage(serves_https(config.http))
-    app = web.Application(middlewares=[dress, failures, guard, session_middleware(storage)], client_max_size=BODY_LIMIT)
+    app = web.Application(middlewares=[dress, failures, guard, session_middleware(LoginStorage())], client_max_size=BODY_LIMIT)
     app[CONFIG], app[CLIENT] = config, CLIENT_FOLDER
     app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), Attempts(), Readiness()
     app[AWAKE] = Awake()

@@ -29,6 +29,12 @@ RENEW = timedelta(days=30)
 HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")  # what fits a certificate
 
 
+class Tls(ssl.SSLContext):
+    """What connections are served with. vouched_for: the certificate is not signed by itself, so that browsers may insist on it."""
+
+    vouched_for = False
+
+
 def tls_in_force(http: Http) -> str:
     """ "off", "self-signed" or "files": what "auto" comes to on this host."""
     if http.tls == "auto":
@@ -36,12 +42,12 @@ def tls_in_force(http: Http) -> str:
     return http.tls
 
 
-def tls_context(http: Http, storage: Path) -> ssl.SSLContext | None:
+def tls_context(http: Http, storage: Path) -> Tls | None:
     """What to serve with; None is plain HTTP. Raises ConfigError where the files are not there or do not fit."""
     kind = tls_in_force(http)
     if kind == "off":
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context = Tls(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
     if kind == "self-signed":
         context.load_cert_chain(kept_certificate(certificate_file(http, storage), _names_asked_for(http), _names_of_machine(http)))
@@ -51,7 +57,17 @@ def tls_context(http: Http, storage: Path) -> ssl.SSLContext | None:
         context.load_cert_chain(http.cert, http.key, password=_no_password)
     except (OSError, ValueError) as error:  # SSLError is an OSError
         raise ConfigError(f"http.cert, http.key: {http.cert} and {http.key} cannot be used: {error}") from error
+    context.vouched_for = _is_of_an_authority(http.cert)
     return context
+
+
+def _is_of_an_authority(file: Path) -> bool:
+    """False also for one that OpenSSL takes and we cannot read."""
+    try:
+        certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return certificate.issuer != certificate.subject
 
 
 def certificate_file(http: Http, storage: Path) -> Path:

@@ -15,9 +15,8 @@ from sfu.errors import NotAllowed, NotLive, NotSignedIn, Refused
 from web.answers import created, nothing, ok, stamp
 from web.bodies import fields_of
 from web.channel import NO_SUCH_THING, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel
-from web.cookies import cookies_of
-from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, CONFIG, PRESENCE, SWITCHBOARD
-from web.origin import serves_https
+from web.cookies import cookies_of, named_for
+from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, PRESENCE, SWITCHBOARD
 from web.pairing import Pairing, WrongCode, is_code
 from web.session import channel_of, current_user
 from web.texts import is_showable
@@ -63,7 +62,7 @@ async def join(request: web.Request) -> web.Response:
     fields.check()
     given = await request.app[COMPANIONS].admit(session, code)
     response = ok({"id": session.id, "kind": session.kind, "username": session.user.username})
-    https, life_s = serves_https(request.app[CONFIG].http), int(LIFE.total_seconds())
+    https, life_s = request.app[ADDRESSES].is_https(request), int(LIFE.total_seconds())
     response.set_cookie(_cookie(request, session), given, path="/", max_age=life_s, httponly=True, samesite="Lax", secure=https)
     return response
 
@@ -189,8 +188,7 @@ async def _keep(app: web.Application, username: str, at_s: float, kind: str, tex
 
 
 def _cookie(request: web.Request, session: CompanionSession) -> str:
-    prefix = "__Host-" if serves_https(request.app[CONFIG].http) else ""
-    return f"{prefix}hushcast-join-{session.id}"
+    return named_for(request, f"hushcast-join-{session.id}")
 
 
 def _drawn(url: str) -> bytes:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from aiohttp import hdrs, web
 
+from web.keys import ADDRESSES
+
 MOST = 16  # values of one name are looked at: each may cost a question to the database
 NEIGHBOURS = 3  # other servers' secrets that a login keeps in its cookie
 _SECRET = re.compile(r"[A-Za-z0-9_-]{20,100}")
@@ -18,6 +20,11 @@ def cookies_of(request: web.BaseRequest, name: str) -> list[str]:
     pairs = (pair.partition("=") for line in request.headers.getall(hdrs.COOKIE, []) for pair in line.split(";"))
     values = (_unquoted(value.strip()) for key, _, value in pairs if key.strip() == name)
     return list(dict.fromkeys(filter(None, values)))[:MOST]
+
+
+def named_for(request: web.Request, name: str) -> str:
+    """The cookie's name where this request comes by: over HTTPS one that no plain site of the same host can set, nor read."""
+    return f"__Host-{name}" if request.app[ADDRESSES].is_https(request) else name
 
 
 def secrets_in(values: Iterable[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The front doors: every connection of HTTP, from accept to its end, and who gives way where there are too many.
 
-Descriptors are what strangers could use up. The doors accept for themselves, so that who only begins to shake hands for TLS counts too.
+Descriptors are what strangers could use up. The doors accept for themselves, so that who only begins to shake hands for TLS counts
+too, and so that the first byte can be looked at: one port takes TLS, plain HTTP and the media plane's ICE over TCP.
 """
 
 import asyncio
@@ -16,12 +17,13 @@ from typing import Any, Self
 
 from aiohttp import http_exceptions, web
 
-from sfu.accepting import Accepting
+from sfu.accepting import Accepting, Welcome
 from sfu.ice import Address
-from web import patience
+from web import patience, plain_http
 from web.addresses import is_loopback
 from web.attempts import place_of
 from web.failures import mishap, no_http, too_long, translated
+from web.first_byte import Speech, first_byte, speech_of
 from web.operations import Sample
 from web.session import LOGIN, TOKEN
 from web.shares import connections
@@ -35,19 +37,22 @@ A_PART = 4  # of the strangers: who brings more than one in so many is asked fir
 A_CROWD = 300  # in use by one user: 256 sockets, and requests; beyond it she makes room where there is none else
 AT_ONCE = 16  # give way together, so that looking for them costs little each
 ACCEPTS = 4  # in one go; packets of sound wait meanwhile
-HANDSHAKE_S = 10.0  # of TLS
+FIRST_S = 10.0  # from the connection to its first byte
+HANDSHAKE_S = 10.0  # of TLS, from there
 # Of one request's head. A login portal on the same host sets up to 16 KB of cookies; a stranger can make us keep 64 times as much.
 LONGEST_HEADER, MOST_HEADERS = 24 * 1024, 64
 TOO_MANY = "Too many headers"  # what aiohttp says of those; the exception is one of many uses
+REASONS = ("stranger", "idle", "crowd", "newcomer", "handshake", "unknown", "tls", "media", "descriptors")  # for a connection's end
+NO_TLS = "(TLS at http.port, but http.tls is off: it is to be called by http://)"
 
 
 class Guest(web.RequestHandler):
     """One connection: aiohttp's protocol, and what the doors know of who is there. Owned by Doors, closed by aiohttp or by Doors."""
 
-    __slots__ = ("_asked", "_doors", "known", "opening", "whose")
+    __slots__ = ("_asked", "_doors", "address", "known", "opening", "plain", "whose")
 
-    def __init__(self, doors: "Doors", place: Hashable) -> None:
-        """place: where it comes from; None where that says nothing of who it is."""
+    def __init__(self, doors: "Doors", address: Address, place: Hashable) -> None:
+        """address: of the other end; place: where it comes from; None where that says nothing of who it is."""
         speaking: dict[str, Any] = {"access_log": None, "keepalive_timeout": patience.HEAD_S}
         speaking |= {"max_field_size": LONGEST_HEADER, "max_headers": MOST_HEADERS}
         super().__init__(doors.server, loop=asyncio.get_running_loop(), **speaking)
@@ -56,6 +61,8 @@ class Guest(web.RequestHandler):
         self.known = False
         self.whose: Hashable = id(self) if place is None else place
         self.opening: asyncio.Task[object] | None = None
+        self.address = address
+        self.plain = False  # HTTP without TLS where TLS is served
 
     @property
     def idle(self) -> bool:
@@ -81,12 +88,15 @@ class Guest(web.RequestHandler):
         """aiohttp's: handler and answer, whole files included. What it refuses before our part begins is told as we tell failures."""
 
         async def asked(request: web.BaseRequest) -> web.StreamResponse:
+            is_http = handler is self._request_handler  # else it tells what was wrong, and the request is none
+            if self.plain and is_http and (answer := plain_http.answer_to(request, self._doors.is_proxy)) is not None:
+                return answer
             try:
                 return await handler(request)
-            except web.HTTPException as answer:  # an Expect that nobody can meet
-                if answer.status < 400:
+            except web.HTTPException as refusal:  # an Expect that nobody can meet
+                if refusal.status < 400:
                     raise
-                return translated(answer)
+                return translated(refusal)
 
         self._asked = request
         try:
@@ -121,20 +131,29 @@ class Doors:
     """
 
     def __init__(
-        self, server: web.Server, listening: Sequence[socket.socket], context: ssl.SSLContext | None, is_proxy: Callable[[str], bool]
+        self,
+        server: web.Server,
+        listening: Sequence[socket.socket],
+        context: ssl.SSLContext | None,
+        is_proxy: Callable[[str], bool],
+        media: Welcome | None = None,
     ) -> None:
-        """is_proxy: whether an address is that of a trusted proxy, who brings many."""
+        """context: of TLS; None: HTTP is plain; is_proxy: whether an address is that of a trusted proxy, who brings many;
+
+        media: takes over a connection that begins as ICE over TCP does, with nothing read; None: there are none.
+        """
         self.server = server
         self.most = connections()
         self.most_strangers = int(STRANGERS * self.most)
-        self._listening, self._is_proxy = listening, is_proxy
+        self.is_proxy = is_proxy
+        self._listening, self._media = listening, media
         self._accepting: Accepting | None = None
         self._handshake: dict[str, Any] = {}
         if context is not None:
             self.serve_with(context)
         self._guests: dict[Guest, None] = {}  # both in the order they came
         self._strangers: dict[Guest, None] = {}  # and some who have signed in since it was last looked
-        self._dropped = dict.fromkeys(("stranger", "idle", "crowd", "newcomer", "handshake", "descriptors"), 0)
+        self._dropped = dict.fromkeys(REASONS, 0)
 
     async def __aenter__(self) -> Self:
         self._accepting = Accepting(self._listening, ACCEPTS, self._welcome, partial(self._count, "descriptors"))
@@ -173,20 +192,38 @@ class Doors:
             connection.close()
             return
         connection.setblocking(False)
+        one_place = not is_loopback(address[0]) and not self.is_proxy(address[0])
+        guest = Guest(self, address, place_of(address[0]) if one_place else None)
+        self._guests[guest] = self._strangers[guest] = None
+        guest.opening = asyncio.create_task(self._open(guest, connection), name="opening a connection")
+        guest.opening.add_done_callback(partial(self._opened, guest, connection))
+
+    async def _open(self, guest: Guest, connection: socket.socket) -> None:
+        """Look at the first byte and give the connection to whoever serves that. What raises is closed and counted by `_opened`."""
+        first = await first_byte(connection, FIRST_S)
+        speech = None if first is None else speech_of(first)
+        if speech is Speech.MEDIA and self._media is not None:
+            self.forget(guest)
+            self._media(connection, guest.address)
+        elif speech is Speech.HTTP or (speech is Speech.TLS and self._handshake):
+            guest.plain = speech is Speech.HTTP and bool(self._handshake)
+            await self._serve(guest, connection, {} if guest.plain else self._handshake)
+        else:
+            if speech is not None:
+                self._count(*{Speech.TLS: ("tls", NO_TLS), Speech.MEDIA: ("media", "")}.get(speech, ("unknown", "")))
+            connection.close()
+            self.forget(guest)
+
+    async def _serve(self, guest: Guest, connection: socket.socket, handshake: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):  # of any answer that nobody takes
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * patience.STALLED_S))
-        one_place = not is_loopback(address[0]) and not self._is_proxy(address[0])
-        guest = Guest(self, place_of(address[0]) if one_place else None)
-        self._guests[guest] = self._strangers[guest] = None
-        opening = asyncio.get_running_loop().connect_accepted_socket(lambda: guest, connection, **self._handshake)
-        guest.opening = asyncio.create_task(opening, name="opening a connection")
-        guest.opening.add_done_callback(partial(self._opened, guest, connection))
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: guest, connection, **handshake)
 
     def _opened(self, guest: Guest, connection: socket.socket, opening: asyncio.Task[object]) -> None:
         guest.opening = None
-        if opening.cancelled() or opening.exception() is not None:  # no TLS, say, or nobody there any more
+        if opening.cancelled() or opening.exception() is not None:  # said nothing in time, no TLS, or nobody there any more
             self._dropped["handshake"] += not opening.cancelled()
             connection.close()
             self.forget(guest)

@@ -4,7 +4,9 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from sfu.errors import BadOrigin, TooLarge
+from web.certificate import Tls
 from web.keys import ADDRESSES
+from web.origin import calls_loopback
 
 BODY_LIMIT = 64 * 1024
 GUARDED = ("/api/", "/whip/", "/whep/")
@@ -24,6 +26,7 @@ POLICY = (
     "frame-ancestors {frames}"
 )
 # Not "no-referrer": with that, sendBeacon's Origin would be "null" and the page could not park its broadcast.
+HSTS = "max-age=15552000"  # half a year
 ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 
 
@@ -43,6 +46,8 @@ async def dress(request: web.Request, handler: Handler) -> web.StreamResponse:
     if response.prepared:
         return response  # a socket or a stream: its headers have gone
     response.headers.update(ALWAYS)
+    if is_to_stay_https(request):
+        response.headers["Strict-Transport-Security"] = HSTS
     if guarded:
         response.headers.update(CORS)
         response.headers.setdefault("Cache-Control", "no-store")
@@ -51,6 +56,15 @@ async def dress(request: web.Request, handler: Handler) -> web.StreamResponse:
     elif response.content_type == "text/html":
         _dress_page(request, response)
     return response
+
+
+def is_to_stay_https(request: web.Request) -> bool:
+    """Whether browsers may refuse this host without a good certificate from now on: where it has shown one, of an authority.
+
+    Not `localhost`, which is many things to many programs; behind a proxy that serves HTTPS it is the proxy's to say.
+    """
+    context = request.transport.get_extra_info("sslcontext") if request.transport is not None else None
+    return isinstance(context, Tls) and context.vouched_for and not calls_loopback(request)
 
 
 @web.middleware

@@ -12,6 +12,7 @@ from sfu.config import Config
 
 if TYPE_CHECKING:
     from sfu.switchboard import Switchboard
+    from sfu.udp import MediaSockets
     from web.announced import Announced
     from web.archive import Archive
     from web.attempts import Attempts
@@ -53,6 +54,7 @@ CONFIG = web.AppKey("CONFIG", Config)
 AWAKE = web.AppKey("AWAKE", Awake)
 DB = web.AppKey("DB", Database)
 SWITCHBOARD: web.AppKey["Switchboard"] = web.AppKey("SWITCHBOARD")
+MEDIA_SOCKETS: web.AppKey["MediaSockets"] = web.AppKey("MEDIA_SOCKETS")
 DENOISERS: web.AppKey["Denoisers"] = web.AppKey("DENOISERS")
 ARCHIVE: web.AppKey["Archive"] = web.AppKey("ARCHIVE")
 LOGBOOK: web.AppKey["Logbook"] = web.AppKey("LOGBOOK")

@@ -1,6 +1,6 @@
 """Where the media plane is put together: sockets, nursery, models, archive, switchboard; opened and closed with the app."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
@@ -10,6 +10,7 @@ from aiohttp import web
 from sfu import ingest, sdp, transport
 from sfu.address_follower import AddressFollower
 from sfu.answer import BRIEF_MS
+from sfu.candidates import Used
 from sfu.capacity import Capacity
 from sfu.config import Config
 from sfu.dtls import new_certificate
@@ -23,7 +24,7 @@ from web.announced import Announced
 from web.checkup import Checkups
 from web.denoisers import HEAVINESS, Denoisers
 from web.device import device_of
-from web.keys import ANNOUNCED, ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, LOGBOOK, METRICS, PRESENCE, SWITCHBOARD
+from web.keys import ANNOUNCED, ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, LOGBOOK, MEDIA_SOCKETS, METRICS, PRESENCE, SWITCHBOARD
 from web.known_names import KnownNames
 from web.operations import Sample
 from web.presence import Presence
@@ -39,6 +40,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
     config: Config = app[CONFIG]
     async with AsyncExitStack() as opening:
         sockets = await opening.enter_async_context(MediaSockets(config.rtc.host, config.rtc.port, awake=app[AWAKE]))
+        app[MEDIA_SOCKETS] = sockets
         known = KnownNames(config.storage.path / KNOWN_NAMES)
         announced = await opening.enter_async_context(Announced(config.rtc.announce, config.http.public_url, known))
         await opening.enter_async_context(AddressFollower(sockets, config.rtc.host, announced.ask_again))
@@ -59,15 +61,15 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         certificate, ledger = new_certificate(), Ledger((*transport.REASONS, *ingest.REASONS))
         peer_at = partial(make_peer, sockets, certificate, ledger=ledger, announce=lambda: announced.addresses)
 
-        def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, used: Sequence[str], owner: str) -> Peer:
+        def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, used: Used, owner: str) -> Peer:
             brief = BRIEF_MS if parts.capacity.roomy else None
             return peer_at(offer, kind, used=used, ssrc=ssrc, owner=owner, packet_ms=brief)
 
-        def checkup(offer: sdp.Offer, used: Sequence[str], protocol: sdp.Protocol) -> Peer:
-            return peer_at(offer, "subscribe", used=used, over=(protocol,))
+        def checkup(offer: sdp.Offer, used: Used, over: sdp.Over) -> Peer:
+            return peer_at(offer, "subscribe", used=used, over=(over,))
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
-        app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, lambda: sockets.protocols))
+        app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.ways))
         capacity = Capacity(heaviness=HEAVINESS)
         parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], app[LOGBOOK], capacity=capacity, ledger=ledger, awake=app[AWAKE])
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))

@@ -4,19 +4,23 @@ Sources: RFC 9725 (WHIP), draft-ietf-wish-whep, RFC 8840 (trickle-ice-sdpfrag).
 """
 
 import re
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from db import ownership
+from sfu.candidates import Used
 from sfu.errors import NotFound, PreconditionRequired, WrongType
 from sfu.peer import Peer
 from sfu.resource import Resource
 from sfu.sdp import Kind
-from web.addresses import parsed_address
+from web.addresses import is_loopback, parsed_address
 from web.forwarded import is_marked
-from web.keys import ANNOUNCED, CONFIG, DB, SWITCHBOARD
+from web.keys import ADDRESSES, ANNOUNCED, CONFIG, DB, SWITCHBOARD
+from web.origin import calls_loopback
 from web.patience import body_of
 from web.session import LOGIN
+from web.sites import DEFAULT_PORTS, origin_of
 from web.turn import ice_server_links
 
 SDP = "application/sdp"
@@ -32,18 +36,33 @@ async def offer_of(request: web.Request) -> str:
     return (await body_of(request)).decode("utf-8", "replace")
 
 
-async def used_by(request: web.Request) -> list[str]:
-    """The addresses by which the client has reached us, so that the answer can offer them too. After it is known who is asking.
+async def used_by(request: web.Request) -> Used:
+    """By what the client has reached us, so that the answer can offer that too. After it is known who is asking.
 
     Host is anybody's to write, so a name in it is looked up for the signed-in owner only; everybody else gets what is known.
     """
     name, announced = host_name(request.host), request.app[ANNOUNCED]
     if literal := parsed_address(name):
-        return list(dict.fromkeys([str(literal), *_local_address(request)]))
+        return Used(list(dict.fromkeys([str(literal), *_local_address(request)])), _port(request))
     login = request.get(LOGIN)
     if login is not None and not announced.of(name) and login.user_id == await request.app[DB].read(ownership.owner_id):
         await announced.learn(name)
-    return [*announced.of(name), *_local_address(request)]
+    return Used([*announced.of(name), *_local_address(request)], _port(request))
+
+
+def _port(request: web.Request) -> int | None:
+    """The port that the client has reached us by; None where a proxy was between.
+
+    One on this machine may leave no trace but this: the client is said to be here, and has not called us by a name of this machine.
+    """
+    addresses, remote = request.app[ADDRESSES], request.remote or ""
+    if is_marked(request.headers) or addresses.is_trusted(remote) or is_loopback(remote) != calls_loopback(request):
+        return None
+    try:
+        site = urlsplit(origin_of(addresses.site(request)) or "")
+        return site.port or DEFAULT_PORTS.get(site.scheme)
+    except ValueError:  # no number of a port
+        return None
 
 
 def host_name(host: str) -> str:

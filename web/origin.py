@@ -8,16 +8,10 @@ from aiohttp import hdrs, web
 from sfu.config import Http
 from sfu.errors import ConfigError
 from web.addresses import is_loopback, parsed_address
-from web.certificate import tls_in_force
 from web.forwarded import Parsed, is_marked, told
 from web.sites import DEFAULT_PORTS, origin_of
 
 OF_SOCKETS = {"ws": "http", "wss": "https"}  # some proxies tell these for a handshake
-
-
-def serves_https(http: Http) -> bool:
-    """Whether browsers reach this server over HTTPS, by its own or by a proxy: decides the cookie's name, once, at the start."""
-    return http.public_url.lower().startswith("https:") or tls_in_force(http) != "off"
 
 
 def is_from_this_machine(request: web.BaseRequest) -> bool:
@@ -25,8 +19,15 @@ def is_from_this_machine(request: web.BaseRequest) -> bool:
 
     The name is looked at because a page in a browser here can have a name of its own point to this machine.
     """
-    called = origin_of(f"http://{request.headers.get(hdrs.HOST, '')}") or ""
-    return is_loopback(urlsplit(called).hostname or "") and is_loopback(request.remote or "") and not is_marked(request.headers)
+    return calls_loopback(request) and is_loopback(request.remote or "") and not is_marked(request.headers)
+
+
+def calls_loopback(request: web.BaseRequest) -> bool:
+    """Whether the one Host of the request means the machine that the browser runs on: nobody can own a name under `localhost`."""
+    said = request.headers.getall(hdrs.HOST, [])
+    called = origin_of(f"http://{said[0]}") if len(said) == 1 else None
+    name = (urlsplit(called).hostname or "") if called is not None else ""
+    return is_loopback(name) or name.endswith(".localhost")
 
 
 class Addresses:
@@ -57,6 +58,17 @@ class Addresses:
             if scheme in DEFAULT_PORTS:
                 return scheme
         return "https" if request.secure else "http"
+
+    def is_https(self, request: web.BaseRequest) -> bool:
+        """Whether the browser has asked over HTTPS, as far as can be told: decides how cookies are called, and that they are Secure.
+
+        Behind a proxy that does not tell the scheme, or is not trusted, the public name does.
+        """
+        if self.scheme(request) == "https":
+            return True
+        if self._public_origin is None or not self._public_origin.startswith("https:"):
+            return False
+        return is_marked(request.headers) or origin_of(f"https://{request.headers.get(hdrs.HOST, '')}") == self._public_origin
 
     def site(self, request: web.BaseRequest) -> str:
         """Scheme and host as the browser calls this server, as an origin is written."""

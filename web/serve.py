@@ -32,7 +32,7 @@ from web.app import make_app
 from web.certificate import tls_context
 from web.claims import told_at_start
 from web.doors import Doors
-from web.keys import ADDRESSES, METRICS, READINESS, SWITCHBOARD
+from web.keys import ADDRESSES, MEDIA_SOCKETS, METRICS, READINESS, SWITCHBOARD
 from web.operations import drain
 from web.private import private
 from web.renewal import Renewal
@@ -107,9 +107,12 @@ def runner_of(app: web.Application) -> web.AppRunner:
 
 
 def doors_of(runner: web.AppRunner, sockets: Sequence[socket.socket], context: ssl.SSLContext | None = None) -> Doors:
-    """The doors to an app that is set up; their figures are with the app's."""
+    """The doors to an app that is set up; their figures are with the app's, and its media plane takes what comes for it."""
     assert runner.server is not None, "not set up"
-    doors = Doors(runner.server, sockets, context, runner.app[ADDRESSES].is_trusted)
+    media = runner.app.get(MEDIA_SOCKETS)
+    if media is not None:
+        media.web = [each.getsockname()[:2] for each in sockets]
+    doors = Doors(runner.server, sockets, context, runner.app[ADDRESSES].is_trusted, None if media is None else media.take_in)
     runner.app[METRICS].append(doors.samples)
     return doors
 
@@ -179,20 +182,28 @@ def _why_not(http: Http, port: int, error: OSError) -> str:
 
 
 def say_where(http: Http, port: int, *, secure: bool, more: Sequence[str] = ()) -> None:
-    """One line an address, what a browser may do there; `more`; last the line that scripts wait for. A wildcard is shown as loopback."""
+    """One line an address, what a browser may do there; `more`; last the line that scripts wait for. A wildcard is shown as loopback.
+
+    First the one that works at once, with a microphone and without a warning, whatever is served elsewhere.
+    """
     scheme = "https" if secure else "http"
-    for address in served_at(http.host):
-        works = secure or is_loopback(address)
-        print(f"{scheme}://{in_url(address)}:{port}/  {'microphone works' if works else 'listening only'}")
+    works = {f"http://localhost:{port}": True} if serves_localhost(http.host) else {}
+    works |= {f"{scheme}://{in_url(address)}:{port}": secure or is_loopback(address) for address in served_at(http.host)}
     if http.public_url:
-        works = urlsplit(http.public_url).scheme == "https"
-        print(f"{http.public_url.rstrip('/')}/  {'microphone works' if works else 'listening only'}")
+        works[http.public_url.rstrip("/")] = urlsplit(http.public_url).scheme == "https"
+    for address, speaks in works.items():
+        print(f"{address}/  {'microphone works' if speaks else 'listening only'}")
     for line in more:
         print(line)
     host = http.host
     if is_wildcard(host):
         host = "::1" if ":" in host else "127.0.0.1"
     print(f"listening {scheme}://{in_url(host)}:{port}/", flush=True)
+
+
+def serves_localhost(host: str) -> bool:
+    """Whether `localhost` leads to a server on this configured host: it has several addresses, and browsers try each."""
+    return is_wildcard(host) or host.strip("[]").lower() in ("127.0.0.1", "::1", "localhost")
 
 
 def _raise_limit_of_files() -> None:

@@ -13,7 +13,7 @@ from db.connection import Database
 from db.models import ListenLink, Login, Token, User
 from sfu.errors import BadCredentials, NoSuchUser, NotFriends, NotSignedIn, WrongScope
 from web.channel import Channel
-from web.cookies import cookies_of, secrets_in, with_neighbours
+from web.cookies import cookies_of, named_for, secrets_in, with_neighbours
 from web.downloads import DOWNLOADS
 from web.keys import ADDRESSES, DB, PRESENCE, SWITCHBOARD
 from web.pace import Pace
@@ -24,6 +24,7 @@ LOGIN = web.RequestKey("LOGIN", Login)
 TOKEN = web.RequestKey("TOKEN", Token)
 P = ParamSpec("P")
 T = TypeVar("T")
+COOKIE = "hushcast"
 MAX_AGE_S = int(logins.IDLE.total_seconds())
 
 
@@ -189,13 +190,14 @@ async def _token_user(request: web.Request, scope: str | None) -> User:
 
 
 class LoginStorage(AbstractStorage):
-    """Sessions are rows of the table of logins; the cookie is a secret of which the row keeps the digest.
+    """Sessions are rows of the table of logins; the cookie is a secret of which the row keeps the digest. Where it is sent over
+    HTTPS it has another name than over plain HTTP: the two are two logins.
 
     Of several secrets that come the good one counts: a stale cookie may be beside it, and another server's secret within it.
     """
 
-    def __init__(self, https: bool) -> None:
-        super().__init__(cookie_name="__Host-hushcast" if https else "hushcast", secure=https, samesite="Lax", max_age=MAX_AGE_S)
+    def __init__(self) -> None:
+        super().__init__(cookie_name=COOKIE)
 
     async def load_session(self, request: web.Request) -> Session:
         digests = [digest(secret) for secret in self._secrets(request)]
@@ -232,17 +234,18 @@ class LoginStorage(AbstractStorage):
             self._remember(request, response, *good)
 
     def _secrets(self, request: web.Request) -> list[str]:
-        return secrets_in(cookies_of(request, self.cookie_name))
+        return secrets_in(cookies_of(request, named_for(request, COOKIE)))
 
     def _remember(self, request: web.Request, response: web.StreamResponse, secret: str) -> None:
         """secret: this server's, "" to forget it. What else is in the cookie is other servers', but for the login that was."""
         known: Login | None = request.get(LOGIN)
         others = [other for other in self._secrets(request) if known is None or digest(other) != known.digest]
-        where: dict[str, Any] = {"path": "/", "httponly": True, "samesite": "Lax", "secure": self.cookie_params["secure"]}
+        name, https = named_for(request, COOKIE), request.app[ADDRESSES].is_https(request)
+        where: dict[str, Any] = {"path": "/", "httponly": True, "samesite": "Lax", "secure": https}
         if value := with_neighbours(secret, others):
-            response.set_cookie(self.cookie_name, value, max_age=MAX_AGE_S, **where)
+            response.set_cookie(name, value, max_age=MAX_AGE_S, **where)
         else:
-            response.del_cookie(self.cookie_name, **where)
+            response.del_cookie(name, **where)
 
 
 def first_of(digests: Iterable[str]) -> Login | None:

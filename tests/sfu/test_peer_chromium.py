@@ -7,6 +7,7 @@ from aiohttp import web
 from playwright.async_api import Page
 
 from sfu import dtls, rtp, sdp
+from sfu.candidates import Used
 from sfu.offer import parse_offer
 from sfu.peer import Peer, make_peer
 from sfu.udp import MediaSockets
@@ -72,7 +73,7 @@ class Exchange:
             return web.Response(text="<!doctype html><link rel=icon href=data:,>", content_type="text/html")
         kind: sdp.Kind = "publish" if request.path == "/publish" else "subscribe"
         offer = parse_offer(await request.text(), kind, red=True)
-        peer = make_peer(self.sockets, self.certificate, offer, kind, used=("127.0.0.1",), ssrc=SSRC)
+        peer = make_peer(self.sockets, self.certificate, offer, kind, used=Used(("127.0.0.1",)), ssrc=SSRC)
         peer.on_rtp = self.relay
         self.peers.append(peer)
         return web.Response(text=peer.answer)

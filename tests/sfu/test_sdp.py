@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sfu import sdp
 from sfu.answer import BRIEF_MS, build_answer
-from sfu.candidates import candidates
+from sfu.candidates import candidate_lines, candidates, web_candidates
 from sfu.errors import BadOffer, NoOpus
 from sfu.ice import Credentials
 from sfu.offer import parse_offer
@@ -412,3 +412,34 @@ def test_the_address_that_the_client_used_is_offered_first(
 ) -> None:
     """Then the interfaces' own and the announced ones; loopback and foreign families only where they can work."""
     assert candidates(bound, 8081, announce, used) == [(each, 8081) for each in offered]
+
+
+@pytest.mark.parametrize(
+    ("listening", "used_port", "offered"),
+    [
+        ([("0.0.0.0", 8443)], 443, [("192.0.2.1", 8443), ("198.51.100.1", 443)]),
+        ([("0.0.0.0", 8443), ("::", 8443)], 443, [("192.0.2.1", 8443), ("2001:db8::1", 8443), ("198.51.100.1", 443)]),
+        ([("::", 8443)], 8443, [("192.0.2.1", 8443), ("2001:db8::1", 8443), ("198.51.100.1", 8443)]),
+        ([("192.0.2.1", 443)], 443, [("192.0.2.1", 443), ("198.51.100.1", 443)]),
+        ([("0.0.0.0", 443)], None, []),
+        ([], 443, []),
+    ],
+)
+def test_the_web_servers_port_is_offered_where_it_can_be_reached(
+    listening: list[tuple[str, int]], used_port: int | None, offered: list[tuple[str, int]]
+) -> None:
+    """At our own addresses by the number that is bound there, elsewhere by the one that the client used; not at all by a proxy."""
+    places = [("192.0.2.1", 8081), ("2001:db8::1", 8081), ("198.51.100.1", 8081)]
+    assert web_candidates(places, ["192.0.2.1", "2001:db8::1"], listening, used_port) == offered
+
+
+def test_the_web_servers_port_is_the_last() -> None:
+    """UDP, then TCP at the media port, then the web server's; foundations differ, and no two priorities are the same."""
+    places = [("192.0.2.1", 8081), ("192.0.2.2", 8081)]
+    lines = [line.split() for line in candidate_lines(places, ("udp", "tcp"), [("192.0.2.1", 443)])[:-1]]
+    assert [(line[2], int(line[5])) for line in lines] == [("udp", 8081)] * 2 + [("tcp", 8081)] * 2 + [("tcp", 443)]
+    priorities = [int(line[3]) for line in lines]
+    assert priorities == sorted(set(priorities), reverse=True) and len({line[0] for line in lines}) == 5
+    assert lines[-1][-2:] == ["tcptype", "passive"]
+    without_tcp = candidate_lines(places, ("udp",), [("192.0.2.1", 443)])
+    assert [line.split()[2] for line in without_tcp[:-1]] == ["udp", "udp", "tcp"]

@@ -1,6 +1,7 @@
 """ICE over TCP: frames, strangers, slow readers; and two phones that hear each other without UDP."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 
@@ -8,7 +9,7 @@ import pytest
 
 from sfu import tcp
 from sfu.udp import MediaSockets
-from tests.people import friends
+from tests.people import Person, friends
 from tests.roaming import Roamer
 from tests.sfu.test_udp import Ear, binding, turn
 from tests.sound import encode
@@ -225,3 +226,52 @@ async def test_a_connection_that_is_cut_is_not_the_end(server) -> None:
                     await asyncio.sleep(0.02)
             assert len(ear.received) > len(packets) - 30
             assert (await ada.status())["listeners"] == 1
+
+
+@pytest.mark.real_time
+async def test_a_voice_over_the_web_servers_port(server) -> None:
+    """Of HTTPS: a broadcaster and a listener who reach nothing else; they move between the two ports, and mute as all do."""
+    house = await server({"http.tls": "self-signed", "denoise.default": "passthrough"})
+    port = int(house.url.rsplit(":", 1)[1])
+    packets = encode(sound_of(4.0))
+    async with friends(f"http://127.0.0.1:{port}", "ada", "ben") as (ada, ben):
+        async with Roamer(ada.http, ada.url) as mic, Roamer(ben.http, ben.url) as ear:
+            mic.tcp = ear.tcp = mic.by_web = ear.by_web = True
+            await mic.publish("ada", "?denoise=0&record=0")
+            assert mic.web_ports == [port]
+            mic.send(0, 0, packets[0])
+            await ada.until("ada", live=True)
+            await ear.listen("ada", "?variant=original")
+            assert await figure(ada, "hushcast_media_connections") == 2
+            talking = asyncio.create_task(mic.talk(packets[1:], first=1))
+            await ear.heard(40)
+            ear.by_web = False
+            await ear.move(tcp=True)
+            await ear.heard(80)
+            ear.by_web = True
+            await ear.restart(tcp=True)
+            await talking
+            await ear.heard(len(packets) - 1)
+            assert [packet.payload for _, packet in ear.received] == packets[1:]
+            await ada.call("POST", "/api/stream/mute", {"muted": True}, status=204)
+        await ada.until("ada", live=False)
+        assert await figure(ada, "hushcast_media_connections") == 0
+
+
+async def test_who_comes_by_a_proxy_is_not_offered_the_web_servers_port(server) -> None:
+    """A proxy of HTTP passes no media on: not where it leaves traces, nor where only the Host tells of it."""
+    house = await server({"denoise.default": "passthrough"})
+    async with friends(house.url, "ada", "ben") as (ada, _):
+        for headers in ({"X-Forwarded-For": "203.0.113.5"}, {"Host": "voice.example", "Origin": "http://voice.example"}):
+            async with Roamer(ada.http, house.url, headers) as mic:
+                await mic.publish("ada", "?record=0")
+                assert mic.web_ports == [] and " tcp " in mic.answer
+        async with Roamer(ada.http, house.url) as mic:
+            await mic.publish("ada", "?record=0")
+            assert mic.web_ports == [int(house.url.rsplit(":", 1)[1])]
+
+
+async def figure(person: Person, name: str) -> int:
+    async with person.http.get(f"{person.url}/metrics") as answer:
+        [found] = re.findall(rf"^{name} (\d+)$", await answer.text(), re.MULTILINE)
+        return int(found)

@@ -52,12 +52,13 @@ async def test_login_rotates_and_logout_kills_the_cookie(house: House) -> None:
 
 
 async def test_cookie_attributes(open_house: OpenHouse) -> None:
-    """Plain: `hushcast`; behind HTTPS: `__Host-hushcast` and Secure; always HttpOnly, Lax, for the whole site."""
+    """Plain: `hushcast`; by the public name of HTTPS: `__Host-hushcast` and Secure; always HttpOnly, Lax, for the whole site."""
     plain, secure = await open_house(), await open_house(public_url="https://voice.example")
+    by_name = {"Host": "voice.example", "Origin": "https://voice.example"}
     body = {"username": "alice", "password": PASSWORD}
     first = (await plain.guest().raw("POST", "/api/register", json=body)).headers["Set-Cookie"]
     assert first.startswith("hushcast=") and "Secure" not in first
-    second = (await secure.guest().raw("POST", "/api/register", json=body)).headers["Set-Cookie"]
+    second = (await secure.guest().raw("POST", "/api/register", json=body, headers=by_name)).headers["Set-Cookie"]
     assert second.startswith("__Host-hushcast=") and "Secure" in second and "Domain" not in second
     for cookie in (first, second):
         assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/" in cookie

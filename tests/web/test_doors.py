@@ -20,7 +20,7 @@ from tests.web.quiet import quiet
 from web import doors
 from web.app import make_app
 from web.certificate import tls_context
-from web.doors import LONGEST_HEADER, MOST_HEADERS, Doors, Guest
+from web.doors import LONGEST_HEADER, MOST_HEADERS, Doors
 from web.serve import bind, doors_of, runner_of
 from web.shares import MOST_CONNECTIONS
 
@@ -40,7 +40,7 @@ class House:
         self._opened.callback(writer.close)
         name = writer.get_extra_info("sockname")
         async with asyncio.timeout(20):
-            while name not in map(peer_of, self.doors._guests) and not reader.at_eof():
+            while name not in (guest.address for guest in self.doors._guests) and not reader.at_eof():
                 await asyncio.sleep(0)
         return reader, writer
 
@@ -62,10 +62,6 @@ class House:
         """By reason, what there is of it."""
         counts = {sample.labels.split('"')[1]: sample.value for sample in self.doors.samples() if sample.labels}
         return {reason: count for reason, count in counts.items() if count}
-
-
-def peer_of(guest: Guest) -> object:
-    return None if guest.transport is None else guest.transport.get_extra_info("peername")
 
 
 @asynccontextmanager
@@ -108,7 +104,7 @@ async def test_who_brings_most_gives_way_first(tmp_path: Path, monkeypatch: pyte
     """By address; one who comes alone is not crowded out, nor are those who come through this machine or a proxy, for they are many."""
     monkeypatch.setattr(doors, "is_loopback", lambda address: address == "127.0.0.1")
     async with house(tmp_path, monkeypatch, most=8) as here:
-        monkeypatch.setattr(here.doors, "_is_proxy", lambda address: address == "127.0.0.9")
+        monkeypatch.setattr(here.doors, "is_proxy", lambda address: address == "127.0.0.9")
         near = [await here.stranger("127.0.0.1"), await here.stranger("127.0.0.9"), await here.stranger("127.0.0.9")]
         crowd = [await here.stranger("127.0.0.2") for _ in range(4)]
         alone = await here.stranger("127.0.0.3")
@@ -166,12 +162,13 @@ async def test_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 NO_HTTP = (
     b"GET /whip/alice?title=" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+    b"G\x03\x01\x02\x00\x01\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"GET /healthz HTTP/1.1\r\n\r\n",
 )
 
 
-@pytest.mark.parametrize("said", NO_HTTP, ids=("address", "garbage", "host"))
+@pytest.mark.parametrize("said", NO_HTTP, ids=("address", "garbage", "http/2", "host"))
 async def test_what_is_no_http_is_told_as_any_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     """A problem document that repeats nothing of what was said, and the end of the connection."""
     async with house(tmp_path, monkeypatch, most=4) as here:
@@ -237,7 +234,7 @@ async def test_who_only_begins_to_shake_hands_counts_too(tmp_path: Path, monkeyp
             assert await asyncio.gather(*(each.read() for each, _ in mute[:3])) == [b""] * 3
         assert here.dropped() == {"stranger": 3} and len(here.doors) == 4
         nonsense, to = await asyncio.open_connection("127.0.0.1", here.port)
-        to.write(b"GET / HTTP/1.1\r\n\r\n")
+        to.write(b"\x16\x03\x01 is no TLS")
         async with asyncio.timeout(20):
             await nonsense.read()
             while "handshake" not in here.dropped():

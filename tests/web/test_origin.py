@@ -9,7 +9,7 @@ from multidict import CIMultiDict
 
 from sfu.config import Http
 from sfu.errors import ConfigError
-from web.origin import Addresses, is_from_this_machine, serves_https
+from web.origin import Addresses, is_from_this_machine
 
 
 def request(remote: str = "203.0.113.5", secure: bool = False, **headers: str) -> web.BaseRequest:
@@ -109,6 +109,11 @@ def test_a_handshake_told_as_wss() -> None:
         ("::1", {"Host": "[::1]:8080"}, True),
         ("::ffff:127.0.0.1", {"Host": "LOCALHOST."}, True),
         ("127.0.0.1", {"Host": "127.0.0.1"}, True),
+        ("127.0.0.1", {"Host": "127.9.8.7:8080"}, True),
+        ("127.0.0.1", {"Host": "[::ffff:127.0.0.1]:8080"}, True),
+        ("127.0.0.1", {"Host": "voice.localhost:8080"}, True),
+        ("127.0.0.1", {"Host": "evillocalhost"}, False),
+        ("127.0.0.1", {"Host": "localhost.:8080"}, True),
         ("127.0.0.1", {"Host": "evil.example:8080"}, False),
         ("127.0.0.1", {"Host": "localhost.evil.example"}, False),
         ("127.0.0.1", {"Host": "192.0.2.1"}, False),
@@ -126,13 +131,25 @@ def test_who_is_on_this_machine(remote: str, headers: dict[str, str], here: bool
     assert is_from_this_machine(request(remote, **headers)) is here
 
 
-def test_https_is_decided_at_the_start() -> None:
-    """By its own certificate or by the public name; plain on loopback."""
-    assert not serves_https(Http(host="127.0.0.1"))
-    assert serves_https(Http(host="0.0.0.0"))
-    assert serves_https(Http(host="127.0.0.1", tls="self-signed"))
-    assert serves_https(Http(host="0.0.0.0", tls="off", public_url="HTTPS://voice.example"))
-    assert not serves_https(Http(host="0.0.0.0", tls="off"))
+@pytest.mark.parametrize(
+    ("asked", "https"),
+    [
+        (request("203.0.113.5", secure=True, Host="voice.example"), True),
+        (request("203.0.113.5", Host="192.0.2.1:8080"), False),
+        (request("127.0.0.1", Host="localhost:8080"), False),
+        (request("203.0.113.5", Host="VOICE.example:443"), True),
+        (request("203.0.113.5", Host="inner:9000", X_Forwarded_For="198.51.100.1"), True),
+        (request("10.0.0.1", Host="inner:9000", X_Forwarded_Proto="https"), True),
+    ],
+)
+def test_https_is_the_connections(asked: web.BaseRequest, https: bool) -> None:
+    """By the connection or by what a trusted proxy tells; a proxy that tells nothing is known by the public name or by its traces."""
+    assert Addresses(Http(public_url="HTTPS://voice.example", trusted_proxies=("10.0.0.1",))).is_https(asked) is https
+
+
+def test_without_a_public_name_no_header_makes_https() -> None:
+    """What a stranger writes about itself does not count."""
+    assert not Addresses(Http()).is_https(request("203.0.113.5", Host="voice.example", X_Forwarded_Proto="https"))
 
 
 def test_a_proxy_that_is_no_address() -> None:

@@ -204,6 +204,24 @@ def test_what_browsers_may_do(capsys: pytest.CaptureFixture[str]) -> None:
     """Every address is named with what works there; the line for scripts is the last."""
     say_where(Http(host="0.0.0.0", public_url="https://voice.example.org"), 8080, secure=False)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "http://127.0.0.1:8080/  microphone works"
-    assert lines[1:-2] == [f"http://{address}:8080/  listening only" for address in served_at("0.0.0.0")[1:]]
+    assert lines[:2] == ["http://localhost:8080/  microphone works", "http://127.0.0.1:8080/  microphone works"]
+    assert lines[2:-2] == [f"http://{address}:8080/  listening only" for address in served_at("0.0.0.0")[1:]]
     assert lines[-2:] == ["https://voice.example.org/  microphone works", "listening http://127.0.0.1:8080/"]
+
+
+@pytest.mark.parametrize(
+    ("host", "secure", "first"),
+    [
+        ("0.0.0.0", True, "http://localhost:8080/"),
+        ("::", True, "http://localhost:8080/"),
+        ("localhost", False, "http://localhost:8080/"),
+        ("127.0.0.2", False, "http://127.0.0.2:8080/"),
+        ("192.0.2.1", True, "https://192.0.2.1:8080/"),
+    ],
+)
+def test_the_address_that_works_at_once_is_the_first(capsys: pytest.CaptureFixture[str], host: str, secure: bool, first: str) -> None:
+    """Plain, without a warning of a certificate, wherever `localhost` leads to the server; each address is said once."""
+    say_where(Http(host=host), 8080, secure=secure)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{first}  microphone works"
+    assert len({line.split()[0] for line in lines[:-1]}) == len(lines) - 1 and lines[-1].startswith("listening http")

@@ -1,4 +1,4 @@
-/** The self-test: does media reach the server, over UDP, over TCP or not at all; may the microphone be used. Touches no page. */
+/** The self-test: does media reach the server, over UDP, over TCP, by the page's own port or not at all; may the microphone be used. Touches no page. */
 
 import { request } from "./api.js";
 
@@ -6,18 +6,18 @@ const PATIENCE_MS = 6000;
 
 /**
  * @typedef {"ok" | "failed" | "unoffered"} Outcome
- * @typedef {{udp: Outcome, tcp: Outcome, port: number}} Reach
+ * @typedef {{udp: Outcome, tcp: Outcome, web: Outcome, port: number}} Reach
  * @typedef {"allowed" | "asks" | "refused" | "insecure" | "none" | "busy"} Hearing
  */
 
-/** Both ways at once. Throws Problem where the server cannot even be asked. @returns {Promise<Reach>} */
+/** All ways at once. Throws Problem where the server cannot even be asked. @returns {Promise<Reach>} */
 export async function reach() {
   /** @type {{port: number, protocols: string[]}} */
   const offered = await (await request("/api/self-test")).json();
   /** @param {string} over @returns {Promise<Outcome>} */
   const tried = async (over) => (!offered.protocols.includes(over) ? "unoffered" : (await connects(over)) ? "ok" : "failed");
-  const [udp, tcp] = await Promise.all([tried("udp"), tried("tcp")]);
-  return { udp, tcp, port: offered.port };
+  const [udp, tcp, web] = await Promise.all([tried("udp"), tried("tcp"), tried("web")]);
+  return { udp, tcp, web, port: offered.port };
 }
 
 /** Open a connection by the one kind of candidate that the answer holds. @param {string} over @returns {Promise<boolean>} */
@@ -71,11 +71,13 @@ export async function ask() {
 }
 
 /** The result in plain words: what works, what that means, what to do. Pure. @param {Reach} found @returns {string} */
-export function reachText({ udp, tcp, port }) {
+export function reachText({ udp, tcp, web, port }) {
+  if (udp === "ok" && web === "ok") return `UDP works. Sound gets through${tcp === "ok" ? ", and over TCP too" : ""}; in networks without UDP by the port of this page.`;
   if (udp === "ok" && tcp === "ok") return "UDP works, and TCP too. Sound gets through.";
   if (udp === "ok" && tcp === "unoffered") return "UDP works. Sound gets through. The server offers no TCP.";
   if (udp === "ok") return `UDP works. Sound gets through. TCP ${port} is closed: people in networks without UDP will not reach this server.`;
   if (tcp === "ok") return `Only TCP works. Sound gets through, but it may stutter where the network is busy. UDP ${port} is closed, in your network or at the server.`;
+  if (web === "ok") return `Only the port of this page works. Sound gets through, but it may stutter where the network is busy. Port ${port} is closed for UDP${tcp === "unoffered" ? "" : " and TCP"}, in your network or at the server.`;
   return `Nothing gets through. Port ${port} is closed for UDP${tcp === "unoffered" ? "" : " and TCP"}, in your network or at the server. Whoever hosts this has to open it.`;
 }
 
