@@ -136,7 +136,7 @@ def _listen_beside(datagrams: socket.socket, bound: Bound, *, must: bool) -> Non
         one.close()
         if must:
             raise ConfigError(f"rtc.port: TCP port {name[1]} on {name[0]}: {wrong.strerror}") from None
-        logger.warning("rtc.port: no TCP on %s, port %d (%s): networks without UDP are not reached", name[0], name[1], wrong.strerror)
+        logger.warning("rtc.port: no TCP on %s, port %d (%s): without UDP sound comes by http.port alone", name[0], name[1], wrong.strerror)
     else:
         bound.listening.append(one)
 

@@ -43,7 +43,8 @@ async def qr(request: web.Request) -> web.Response:
     """The link to join as a QR code."""
     user = await current_user(request)
     session = await request.app[COMPANIONS].own(request.match_info["id"], user)
-    url = request.app[ADDRESSES].public_site(request) + request.app[COMPANIONS].join_url(session)
+    site = await asyncio.to_thread(request.app[ADDRESSES].public_site, request)
+    url = site + request.app[COMPANIONS].join_url(session)
     return web.Response(body=await asyncio.to_thread(_drawn, url), content_type="image/svg+xml")
 
 

@@ -177,7 +177,7 @@ async def _media_port(config: Config, serving: bool) -> list[Finding]:
         own = [str(each.getsockname()[0]) for each in bound.datagrams]
         found.append(Finding(GOOD, f"Media: UDP {rtc.port or 'of any number'} on {', '.join(own)} can be listened on."))
         if len(bound.listening) < len(bound.datagrams):
-            found.append(Finding(WARNING, f"Media: TCP {port} is used by another program; networks without UDP are not reached."))
+            found.append(Finding(WARNING, f"Media: TCP {port} is used by another program; without UDP sound comes by http.port alone."))
         else:
             found.append(Finding(GOOD, "Media: TCP of the same number too."))
         lost = await unreached(bound.datagrams, announced)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import http_exceptions, web
+from multidict import MultiMapping
 
 from sfu.accepting import Accepting, Welcome
 from sfu.ice import Address
@@ -88,7 +89,7 @@ class Guest(web.RequestHandler):
         """aiohttp's: handler and answer, whole files included. What it refuses before our part begins is told as we tell failures."""
 
         async def asked(request: web.BaseRequest) -> web.StreamResponse:
-            is_http = handler is self._request_handler  # else it tells what was wrong, and the request is none
+            is_http = isinstance(request.headers, MultiMapping)  # else it is what aiohttp makes up to tell what was wrong
             if self.plain and is_http and (answer := plain_http.answer_to(request, self._doors.is_proxy)) is not None:
                 return answer
             try:

@@ -7,7 +7,8 @@ from aiohttp import hdrs, web
 
 from sfu.config import Http
 from sfu.errors import ConfigError
-from web.addresses import is_loopback, parsed_address
+from web.addresses import in_url, is_loopback, is_wildcard, parsed_address, served_at
+from web.certificate import tls_in_force
 from web.forwarded import Parsed, is_marked, told
 from web.sites import DEFAULT_PORTS, origin_of
 
@@ -34,6 +35,7 @@ class Addresses:
     """Reads requests under one `http` branch of the settings. Raises ConfigError for a proxy that is no address."""
 
     def __init__(self, http: Http) -> None:
+        self._http = http
         self._public = _without_default_port(http.public_url.rstrip("/").lower())
         self._public_origin = origin_of(self._public)
         try:
@@ -75,8 +77,19 @@ class Addresses:
         return _without_default_port(f"{self.scheme(request)}://{request.headers.get('Host', '')}".lower())
 
     def public_site(self, request: web.BaseRequest) -> str:
-        """The site's configured public name, else the one the request came by."""
-        return self._public or self.site(request)
+        """The site's configured public name, else the one the request came by, else, for who has called us localhost, an address
+        by which another device reaches us. It may ask the system for its interfaces: not for the loop.
+        """
+        return self._public or (calls_loopback(request) and self._outside(request)) or self.site(request)
+
+    def _outside(self, request: web.BaseRequest) -> str | None:
+        """This machine by the first of its addresses that is not loopback; None where it serves nobody else."""
+        bound = request.transport.get_extra_info("sockname") if request.transport is not None else None
+        found = [each for each in served_at(self._http.host) if is_wildcard(self._http.host) and not is_loopback(each)]
+        if bound is None or not found:
+            return None
+        scheme = "http" if tls_in_force(self._http) == "off" else "https"
+        return _without_default_port(f"{scheme}://{in_url(found[0])}:{bound[1]}")
 
     def is_own_origin(self, request: web.BaseRequest) -> bool:
         """Whether the request has one Origin and that is this site, in whatever spelling."""

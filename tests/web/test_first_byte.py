@@ -6,12 +6,17 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from sfu.config import Http
 from sfu.ice import Address
@@ -60,10 +65,13 @@ class Porch:
 
 
 @asynccontextmanager
-async def porch(folder: Path, *, tls: bool = True, **http: Any) -> AsyncIterator[Porch]:
-    context: Tls | None = None
+async def porch(folder: Path, *, tls: bool = True, context: Tls | None = None, **http: Any) -> AsyncIterator[Porch]:
+    """context: in the place of a self-signed certificate; then nobody looks at it."""
     trusting: ssl.SSLContext | None = None
-    if tls:
+    if context is not None:
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    elif tls:
         (folder / "keys").mkdir(parents=True)
         context = tls_context(Http(host="127.0.0.1", tls="self-signed"), folder)
         trusting = ssl.create_default_context(cafile=folder / "keys" / "self-signed.pem")
@@ -269,3 +277,28 @@ async def test_strangers_are_bounded_before_they_say_a_word(tmp_path: Path, monk
         assert here.dropped() == {"stranger": 3}
         for _, writer in mute:
             writer.close()
+
+
+def of_an_authority(folder: Path) -> Http:
+    """Settings with a certificate that somebody else has signed."""
+    authority, key, now = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("voice.example", "an authority")]
+    builder = x509.CertificateBuilder().subject_name(names[0]).issuer_name(names[1]).public_key(key.public_key()).serial_number(7)
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=90))
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "cert.pem").write_bytes(builder.sign(authority, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(private)
+    return Http(tls="files", cert=folder / "cert.pem", key=folder / "key.pem")
+
+
+async def test_only_https_where_it_is_vouched_for(tmp_path: Path) -> None:
+    """Browsers are told to stay with HTTPS by a certificate of an authority, over TLS; not for localhost, and not by one of our own."""
+    ask = "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n"
+    async with porch(tmp_path / "files", context=tls_context(of_an_authority(tmp_path), tmp_path)) as here:
+        head = await here.said(ask.format("voice.example").encode(), tls=True)
+        assert b" 200 " in head.splitlines()[0] and b"Strict-Transport-Security: max-age=15552000\r\n" in head
+        for host, tls in (("localhost:8080", True), ("127.0.0.1", True), ("localhost", False), ("voice.example", False)):
+            assert b"Strict-Transport" not in await here.said(ask.format(host).encode(), tls=tls), host
+    async with porch(tmp_path / "own") as here:
+        head = await here.said(ask.format("voice.example").encode(), tls=True)
+        assert b" 200 " in head.splitlines()[0] and b"Strict-Transport" not in head

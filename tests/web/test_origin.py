@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 
 from sfu.config import Http
 from sfu.errors import ConfigError
+from web import origin
 from web.origin import Addresses, is_from_this_machine
 
 
@@ -145,6 +146,24 @@ def test_who_is_on_this_machine(remote: str, headers: dict[str, str], here: bool
 def test_https_is_the_connections(asked: web.BaseRequest, https: bool) -> None:
     """By the connection or by what a trusted proxy tells; a proxy that tells nothing is known by the public name or by its traces."""
     assert Addresses(Http(public_url="HTTPS://voice.example", trusted_proxies=("10.0.0.1",))).is_https(asked) is https
+
+
+@pytest.mark.parametrize(
+    ("http", "host", "site"),
+    [
+        (Http(host="0.0.0.0"), "localhost:8080", "https://192.0.2.7:8080"),
+        (Http(host="0.0.0.0", tls="off"), "127.0.0.1:8080", "http://192.0.2.7:8080"),
+        (Http(host="0.0.0.0"), "voice.lan:8080", "http://voice.lan:8080"),
+        (Http(host="0.0.0.0", public_url="https://voice.example"), "localhost:8080", "https://voice.example"),
+        (Http(host="127.0.0.1"), "localhost:8080", "http://localhost:8080"),
+    ],
+)
+def test_the_site_as_another_device_calls_it(monkeypatch: pytest.MonkeyPatch, http: Http, host: str, site: str) -> None:
+    """`localhost` leads nobody else here: a phone is shown an address of this machine, where it is served there."""
+    monkeypatch.setattr(origin, "served_at", lambda host: ["127.0.0.1", "192.0.2.7"] if host == "0.0.0.0" else [host])
+    asked = request("127.0.0.1", Host=host)
+    asked.transport = SimpleNamespace(get_extra_info={"sockname": ("127.0.0.1", 8080)}.get)  # type: ignore[misc, assignment]
+    assert Addresses(http).public_site(asked) == site
 
 
 def test_without_a_public_name_no_header_makes_https() -> None:
