@@ -11,12 +11,12 @@ from sfu.config import Config
 from sfu.errors import ConfigError
 from sfu.settings import load
 from web.private import private
-from web.serve import CONFIG_FILE
 from workers import provenance
 from workers.fetch import NotFetched, fetch
 from workers.weights import FAMILIES, Family, find, is_known, search, voucher, whole
 
 ROOT = Path(__file__).parents[1]
+CONFIG_FILE = ROOT / "config.toml"  # not web.serve's: that brings the whole server along
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -97,11 +97,11 @@ def _opened(request: urllib.request.Request) -> Any:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in _AWAY:
-            raise NotThere(str(error)) from error
+            raise NotThere(f"{request.full_url}: {error}") from error
         raise
     except urllib.error.URLError as error:
         if isinstance(error.reason, FileNotFoundError | NotADirectoryError):
-            raise NotThere("there is no such file") from error
+            raise NotThere(f"{request.full_url}: there is no such file") from error
         raise
 
 

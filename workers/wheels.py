@@ -50,6 +50,7 @@ def download(wheel: Wheel, room: Path, progress: Callable[[int, int], None]) -> 
 
     Raises NoWheel; OSError.
     """
+    room = room.absolute()  # pip runs elsewhere
     drafts, wanted = room / "drafts", room / "wanted.txt"
     if not Room(room, 0).has(2 * wheel.size + MOST):  # pip has it twice for a moment
         raise NoWheel(f"{(2 * wheel.size + MOST) // 1_000_000} MB are needed for a while, and the disk has no room for them")

