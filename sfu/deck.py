@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from cffi import FFI  # type: ignore[import-untyped]
 
-from sfu.dtls import TRAILER, protect
+from sfu.dtls import TRAILER, pointer, protect
 from sfu.sending import IOVEC, MESSAGE, SOCKADDR_BYTES, Address, send_each, send_many
 
 FIRST_ROW_BYTES, MOST_ROW_BYTES = 512, 2048  # the fewer pages a packet's copies lie in, the sooner they are found
@@ -22,7 +21,6 @@ LARGEST_PLAIN = MOST_ROW_BYTES - TRAILER
 FIRST_ROWS = 16  # doubled as needed
 # libsrtp's `int *length` points right into the iovec's size_t, at the half that holds small numbers
 _LENGTH_AT = int(IOVEC.fields["length"][1]) + (0 if sys.byteorder == "little" else 4)  # type: ignore[index]
-_cast: Callable[[str, int], object] = FFI().cast
 
 Carrier = Callable[[bytes, Address], bool]
 """Takes one datagram for that address, or says False. Must not wait, raise or change who listens."""
@@ -121,8 +119,8 @@ class Deck:
         messages = np.zeros(capacity, MESSAGE)
         iovecs["base"] = _addresses(buffers)
         messages["iov"], messages["iov_length"], messages["name"] = _addresses(iovecs), 1, _addresses(names)
-        pointers = [_cast("void *", address) for address in _addresses(buffers).tolist()]
-        length_pointers = [_cast("int *", address + _LENGTH_AT) for address in _addresses(iovecs).tolist()]
+        pointers = [pointer("void *", address) for address in _addresses(buffers).tolist()]
+        length_pointers = [pointer("int *", address + _LENGTH_AT) for address in _addresses(iovecs).tolist()]
         self._all, self._names, self._iovecs, self._messages = buffers, names, iovecs, messages
         self._all_pointers, self._all_length_pointers = pointers, length_pointers
         self._start = messages.ctypes.data

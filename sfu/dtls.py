@@ -3,19 +3,33 @@
 aiortc's `RTCDtlsTransport` does the handshake over `_Wire`, our own datagrams; from then on its two libsrtp sessions are
 used directly, in the datagram callback, without a queue or a task a packet. Importing this raises ConfigError when the
 private names below are not there.
+
+Of aiortc only the module of its DTLS transport is loaded, with those that it needs; what it names in signatures alone, PyAV's
+frames and the ICE transport, is stood in for.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
-from aiortc.rtcdtlstransport import certificate_digest
 from OpenSSL import SSL
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
 
 from sfu.errors import ConfigError
+from sfu.lean_imports import without_top_level
+
+try:
+    with without_top_level("aiortc", {"av": ("AudioFrame",), "aiortc.rtcicetransport": ("RTCIceTransport",)}):
+        from aiortc.rtcdtlstransport import (
+            RTCCertificate,
+            RTCDtlsFingerprint,
+            RTCDtlsParameters,
+            RTCDtlsTransport,
+            certificate_digest,
+        )
+except ImportError as error:
+    raise ConfigError(f"this aiortc is another one ({error}): install the versions of setup.cfg") from error
 
 QUEUE = 32  # DTLS datagrams waiting for the handshake; one that does not fit is lost, as on the way
 MOST_DATAGRAMS = 512  # an association's whole life; a handshake with every flight lost twice takes some 30
@@ -46,6 +60,8 @@ class Certificate(RTCCertificate):
 
 protect: Callable[[object, object, object], int]
 """protect(srtp_t, buffer, int *length) -> 0 when well: encrypts one RTP packet in place, room for TRAILER bytes after it."""
+pointer: Callable[[str, int], object]
+"""pointer("int *", address): what `protect` takes for memory that is another's, and stays there."""
 
 
 def _check_versions() -> None:
@@ -244,5 +260,5 @@ class Dtls:
         self._transport.remove_all_listeners()
 
 
-protect = lib.srtp_protect
+protect, pointer = lib.srtp_protect, ffi.cast
 _check_versions()

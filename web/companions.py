@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import segno
 from aiohttp import web
 
 from db.companions import LIFE
@@ -195,6 +194,8 @@ def _cookie(request: web.Request, session: CompanionSession) -> str:
 
 
 def _drawn(url: str) -> bytes:
+    import segno  # here, on the thread that draws: a server that nobody pairs with does without
+
     drawn = io.BytesIO()
     segno.make(url, error="m", micro=False).save(drawn, kind="svg", scale=8, border=4, dark="#141312", light="#ffffff")
     return drawn.getvalue()

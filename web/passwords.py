@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import secrets
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
@@ -19,6 +21,15 @@ def hash_password(password: str) -> str:
     return HASHER.hash(password)
 
 
+def nobodys_hash() -> str:
+    """What an unknown user's password is compared with, so that it takes as long as a known one's: random, so it is of none.
+
+    Made without hashing anything, which would hold up the start for as long.
+    """
+    salt, tag = (b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (HASHER.salt_len, HASHER.hash_len))
+    return f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${salt}${tag}"
+
+
 class Passwords:
     """Owns the hashing threads, and the list of weak passwords. Raises TooMany where a free one did not come up within 10 s."""
 
@@ -26,8 +37,7 @@ class Passwords:
         cores = os.cpu_count() or 1
         self._threads = ThreadPoolExecutor(cores, thread_name_prefix="argon2")
         self._free = asyncio.Semaphore(cores)
-        # What an unknown user's password is compared with, so that it takes as long as a known one's.
-        self._nobody = hash_password("nobody has this password")
+        self._nobody = nobodys_hash()
         self.weak = WeakPasswords()
 
     async def hash(self, password: str) -> str:

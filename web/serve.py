@@ -17,6 +17,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+if __name__ == "__main__":
+    from web import quick_start  # noqa: F401  before all that takes time
+
 from aiohttp import web
 from uvloop import new_event_loop  # asyncio's loop in C: less to be found again at each wake-up, and those cost more than packets
 
@@ -85,6 +88,7 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renewal.ask)
             runner.app[SWITCHBOARD].await_returns()  # whoever was on air could not come back before
             say_where(config.http, sockets[0].getsockname()[1], secure=context is not None)
+            await asyncio.to_thread(collapse)  # a tenth of a second, for which nobody has to wait
             await stop.wait()
             logger.info("closing")
             await drain(runner.app)
@@ -109,13 +113,13 @@ def doors_of(runner: web.AppRunner, sockets: Sequence[socket.socket], context: s
 
 
 def settle() -> None:
-    """All is loaded and stays: no collection looks at it any more, and it moves into large pages. What comes is put into such.
+    """All is loaded and stays: no collection looks at it any more. What comes is put into large pages.
 
     A full collection held the loop for 30 ms; a packet that comes after 20 ms of nothing finds its pages sooner.
     """
     gc.collect()
     gc.freeze()
-    collapse()
+    gc.enable()
     grow_large()
 
 

@@ -6,9 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from math import inf
 from typing import NamedTuple, TypeVar
-
-import numpy as np
 
 from workers.batch import Work
 from workers.bell import Bell
@@ -85,7 +84,7 @@ class Carrier:
             self._ring_ns.append(self._noisy.waited_ns)
             return self._pipeline.pushing(packet, skipped=self._noisy.skipped > skipped)
         self._announced = 0
-        if self._pipeline.waiting and now - self._heard_at >= self._pipeline.quiet_s:
+        if self.flushes_at <= now:
             self._taken_ns = None
             return self._pipeline.flushing()
         return None
@@ -94,21 +93,33 @@ class Carrier:
         """Put out what the work gave."""
         if self._taken_ns is None:
             done = [packet._replace(flags=packet.flags | Flag.FLUSHED) for packet in done]
-        put = sum([self._clean.put(packet) for packet in done])
+        put = 0
+        for packet in done:
+            put += self._clean.put(packet)
         self._dropped += len(done) - put
         if put:
             self._clean_bell.ring(put)
         if self._taken_ns is not None:
-            self._heard_at = time.monotonic()
-            self._packet_ns.append(self._ring_ns[-1] + time.monotonic_ns() - self._taken_ns)
+            now_ns = time.monotonic_ns()
+            self._heard_at = now_ns / 1e9
+            self._packet_ns.append(self._ring_ns[-1] + now_ns - self._taken_ns)
 
     # time
 
     @property
+    def more(self) -> bool:
+        """Whether there is a packet to be worked on: of what its bell has announced, or beyond where that needs no announcing."""
+        return self._announced > 0 or (ORDERED and not self._noisy.empty)
+
+    @property
+    def flushes_at(self) -> float:
+        """When what waits is given back unless a packet comes (time.monotonic)."""
+        return self._heard_at + self._pipeline.quiet_s if self._pipeline.waiting else inf
+
+    @property
     def due(self) -> float:
         """When something has to be done without being called (time.monotonic)."""
-        due = self._told_at + _STATS_S
-        return min(due, self._heard_at + self._pipeline.quiet_s) if self._pipeline.waiting else due
+        return min(self._told_at + _STATS_S, self.flushes_at)
 
     def keep_time(self, now: float) -> None:
         """Say how it goes, once a second."""
@@ -211,7 +222,15 @@ def refuse(line: int, reason: str, text: str) -> None:
 
 
 def _quantiles(ns: deque[int]) -> Quantiles:
+    """As numpy's, in a tenth of its time: three of them a second and voice are as much as a packet's sum."""
     if not ns:
         return Quantiles()
-    p50, p99 = np.quantile(np.fromiter(ns, dtype=np.float64), (0.5, 0.99)) / 1e6
-    return Quantiles(round(float(p50), 3), round(float(p99), 3))
+    ranked = sorted(ns)
+    return Quantiles(_quantile(ranked, 0.5), _quantile(ranked, 0.99))
+
+
+def _quantile(ranked: Sequence[int], share: float) -> float:
+    """In ms, between two neighbours by a straight line."""
+    below, part = divmod(share * (len(ranked) - 1), 1)
+    low, high = ranked[int(below)], ranked[min(int(below) + 1, len(ranked) - 1)]
+    return round((low + (high - low) * part) / 1e6, 3)

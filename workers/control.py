@@ -6,7 +6,7 @@ Server to worker: Adjust. The end of the stream is a message too: the other side
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from math import isfinite
 from typing import Any
 
@@ -91,7 +91,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 def dump(message: Message) -> bytes:
     """One line, newline included."""
-    return json.dumps({"type": _NAMES[type(message)], **asdict(message)}).encode() + b"\n"
+    return json.dumps({"type": _NAMES[type(message)], **vars(message)}, default=vars).encode() + b"\n"
 
 
 def parse(line: bytes) -> Message:

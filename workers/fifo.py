@@ -6,9 +6,12 @@ from workers.denoiser import Sound
 
 
 class Fifo:
-    """Samples in at one end, out at the other. Grows to the most that was ever in it; its user keeps that bounded."""
+    """Samples in at one end, out at the other. Grows to the most that was ever in it; its user keeps that bounded.
 
-    def __init__(self, capacity: int = 16_384) -> None:
+    It walks through all of its memory again and again, which should stay in the processor's caches: hence no more of it than needed.
+    """
+
+    def __init__(self, capacity: int = 4096) -> None:
         self._memory = np.zeros(capacity, dtype=np.float32)
         self._begin = self._end = 0
 

@@ -43,6 +43,9 @@ class Encoder:
         self._state: int | None = self._lib.opus_encoder_create(RATE_HZ, 1, APPLICATIONS[application], ctypes.byref(failure))
         _checked(failure.value)
         self._packet = ctypes.create_string_buffer(MAX_PAYLOAD)
+        self._sound = np.zeros(MAX_SAMPLES, dtype=np.float32)  # to ask an array where it lies takes longer than to copy it
+        self._at = self._sound.ctypes.data
+        self._independent = False
         self._set(_SET_BITRATE, bitrate)
         self._set(_SET_FEC, 1)
         self.loss_percent = loss_percent
@@ -61,13 +64,16 @@ class Encoder:
         return joined([self._encoded(sound[at : at + piece]) for at in range(0, len(sound), piece)])
 
     def _encoded(self, sound: Sound) -> bytes:
-        sound = np.ascontiguousarray(sound, dtype=np.float32)
-        length = _checked(self._lib.opus_encode_float(self._state, sound.ctypes.data, len(sound), self._packet, MAX_PAYLOAD))
+        samples = len(sound)
+        self._sound[:samples] = sound
+        length = _checked(self._lib.opus_encode_float(self._state, self._at, samples, self._packet, MAX_PAYLOAD))
         return ctypes.string_at(self._packet, length)
 
     def independent(self, on: bool) -> None:
         """Code the next packets without looking back, for listeners that have not heard what was before."""
-        self._set(_SET_PREDICTION_DISABLED, int(on))
+        if on != self._independent:
+            self._set(_SET_PREDICTION_DISABLED, int(on))
+            self._independent = on
 
     def reset(self) -> None:
         """Forget the sound; the settings stay."""

@@ -7,6 +7,7 @@ reaches `lookahead` samples beyond its end: with whole packets, (latency + looka
 """
 
 from collections import deque
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -137,7 +138,7 @@ class Pipeline:
         self._stage.delay(blocks)
 
     def _hear(self, piece: Piece) -> Work[list[Packet]]:
-        level = piece.dbfs if np.isfinite(piece.dbfs) else dbfs(piece.sound)
+        level = piece.dbfs if isfinite(piece.dbfs) else dbfs(piece.sound)
         self._samples = len(piece.sound)
         self._due.append(Due(piece.number, piece.time, self._samples, piece.flags, level))
         self._noisy.push(piece.sound)

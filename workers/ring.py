@@ -102,6 +102,11 @@ class Ring:
         """Packets that the reader passed over because it was late."""
         return self._counters[9]
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to take now."""
+        return self._counters[0] <= self._counters[8]
+
     def delay_ms(self, now_ns: int) -> float:
         """How long the oldest packet has waited, 0.0 in an empty ring. For the writer: nobody else may write over that slot."""
         written, read = self._counters[0], self._counters[8]

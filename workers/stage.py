@@ -2,12 +2,14 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import isfinite
 
 import numpy as np
 
 from workers.batch import Ask, Work
-from workers.denoiser import Denoiser, Sound, blocks_at_once
+from workers.denoiser import BLOCK, Denoiser, Sound, blocks_at_once
 from workers.errors import WorkerFailed
+from workers.fifo import Fifo
 
 NO_LIMIT_DB = 100.0
 _WINDOW = 512  # hops whose durations are kept for the quantiles
@@ -57,15 +59,15 @@ class Stage:
 
         Raises WorkerFailed("nan") for anything but finite numbers.
         """
-        ask = Ask(self.denoiser, self._voice, noisy)
-        clean, hop_ns = yield ask
-        self._hops.ns.extend([hop_ns] * ask.hops)
-        self._hops.count += ask.hops
-        if not np.isfinite(clean.sum(dtype=np.float64)):
+        clean, hop_ns = yield Ask(self.denoiser, self._voice, noisy)
+        hops = len(noisy) // BLOCK
+        self._hops.ns.extend((hop_ns,) * hops)
+        self._hops.count += hops
+        if not isfinite(np.add.reduce(clean)) and not np.isfinite(clean).all():
             self._hops.nan += 1
             raise WorkerFailed(f"no finite numbers in hop {self._hops.count}", reason="nan")
         clean = self._padding.through(clean)
-        noisy = self._noisy.through(noisy)
+        noisy = self._noisy.through(noisy)  # always, for a limit may be asked for at any time
         if self._limit == self._wanted == 0.0:
             return clean
         share = self._share(len(noisy))
@@ -85,15 +87,20 @@ class _Delay:
     """The samples of `count` ago; silence at first."""
 
     def __init__(self, count: int) -> None:
-        self._held = np.zeros(count, dtype=np.float32)
+        self._count = count
+        self._held = Fifo(2 * count + 4 * BLOCK)
+        self._held.push(np.zeros(count, dtype=np.float32))
 
     def lengthen(self, count: int) -> None:
         """Silence, and then what was held."""
-        self._held = np.concatenate((np.zeros(count, dtype=np.float32), self._held))
+        held = self._held.pull(self._count).copy()
+        self._held.push(np.zeros(count, dtype=np.float32))
+        self._held.push(held)
+        self._count += count
 
     def through(self, sound: Sound) -> Sound:
-        if not len(self._held):
+        """float32[n] -> as many, which are the caller's."""
+        if not self._count:
             return sound
-        both = np.concatenate((self._held, sound))
-        self._held = both[len(sound) :]
-        return both[: len(sound)]
+        self._held.push(sound)
+        return self._held.pull(len(sound)).copy()

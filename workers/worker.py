@@ -40,7 +40,8 @@ class Process:
         self._nursery = nursery
         self._carriers: dict[int, Carrier] = {}  # by the descriptors of their bell and of their line
         self._running: dict[Carrier, Running] = {}
-        self._idle = False  # nothing is in work, and no ring had anything when it was looked at last
+        self._ready: dict[Carrier, None] = {}  # those with something to begin: rung for, or more in the ring when they had done
+        self._due = 0.0  # when all have to be looked at, rung for or not (time.monotonic); at times too early, never too late
         self._hops = 0
         self._waiting = select.poll()
         if nursery is not None:
@@ -57,6 +58,8 @@ class Process:
         for each in (carrier.bell, carrier.line):
             self._carriers[each.fileno()] = carrier
             self._waiting.register(each, select.POLLIN)
+        self._ready[carrier] = None
+        self._due = min(self._due, carrier.due)
 
     def run(self) -> None:
         """Serve until there is nobody left to serve."""
@@ -68,19 +71,19 @@ class Process:
     # what comes in
 
     def _attend(self) -> None:
-        """Wait, unless there is or may be work, and do what was asked for."""
-        for fd, _ in self._waiting.poll(self._patience_ms() if self._idle else 0):
+        """Wait, unless there is work, and do what was asked for."""
+        for fd, _ in self._waiting.poll(0 if self._running or self._ready else self._patience_ms()):
             carrier = self._carriers.get(fd)
             if carrier is None:
                 self._receive() if self._nursery is not None and fd == self._nursery.fileno() else None
-            elif fd == carrier.bell.fileno():
+            elif fd == carrier.bell.fd:
                 carrier.answer()
+                self._ready[carrier] = None
             elif carrier not in self._running and not carrier.listen():
                 self._remove(carrier)
 
     def _patience_ms(self) -> float | None:
-        due = min((carrier.due for carrier in self._carriers.values()), default=None)
-        return None if due is None else max(due - time.monotonic(), 0.0) * 1000
+        return max(self._due - time.monotonic(), 0.0) * 1000 if self._carriers else None
 
     def _receive(self) -> None:
         """The nursery hands over a voice, or has no more of them."""
@@ -98,14 +101,23 @@ class Process:
             self._nursery = None
 
     def _begin(self) -> None:
-        """Take up the next packet of every voice that has none in work."""
-        now, self._idle = time.monotonic(), not self._running
-        for carrier in set(self._carriers.values()) - self._running.keys():
-            carrier.keep_time(now)
-            work = carrier.next_work(now)
+        """Take up the next packet of every voice that is ready and has none in work; one that has comes back when it is done."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._look_at_all(now)
+        ready, self._ready = self._ready, {}
+        for carrier in ready:
+            work = carrier.next_work(now) if carrier not in self._running else None
             if work is not None:
-                self._idle = False
-                self._go_on(carrier, work, partial(next, work))
+                self._go_on(carrier, work, work.__next__)
+
+    def _look_at_all(self, now: float) -> None:
+        """For what nobody rings: a word once a second, and what waits to be flushed. At most some ten times a second."""
+        for carrier in dict.fromkeys(self._carriers.values()):
+            if carrier not in self._running:
+                carrier.keep_time(now)
+                self._ready[carrier] = None
+        self._due = min((carrier.due for carrier in self._carriers.values()), default=now)
 
     # what is done
 
@@ -114,8 +126,9 @@ class Process:
         if not self._running:
             return
         running = list(self._running.items())
-        self._hops += sum(ask.hops for _, (_, ask) in running)
-        for (carrier, (work, _)), answer in zip(running, cleaned([ask for _, (_, ask) in running]), strict=True):
+        asks = [ask for _, (_, ask) in running]
+        for (carrier, (work, ask)), answer in zip(running, cleaned(asks), strict=True):
+            self._hops += ask.hops
             self._go_on(carrier, work, partial(work.send, answer) if isinstance(answer, Cleaned) else partial(work.throw, answer))
 
     def _go_on(self, carrier: Carrier, work: Work[list[Packet]], resume: Callable[[], Ask]) -> None:
@@ -124,6 +137,9 @@ class Process:
             self._running[carrier] = (work, resume())
         except StopIteration as end:
             carrier.finish(end.value)
+            self._due = min(self._due, carrier.flushes_at)
+            if carrier.more:
+                self._ready[carrier] = None
         except WorkerFailed as failure:
             self._fail(carrier, Failed(failure.reason, str(failure)))
         except Exception as error:  # noqa: BLE001  of a plugin: the others go on
@@ -138,6 +154,7 @@ class Process:
         for each in (carrier.bell, carrier.line):
             del self._carriers[each.fileno()]
             self._waiting.unregister(each)
+        self._ready.pop(carrier, None)
         self._one_less()  # before the server sees the end: who then asks for a voice finds the room
         carrier.close()
 

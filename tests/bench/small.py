@@ -16,6 +16,7 @@ from typing import TypedDict
 import psutil
 
 from tests.bench import meters, places
+from tests.bench.memory import alone_mb
 from tests.bench.report import Column, Report, Row, number
 from tests.bench.servers import started, until_available
 from tests.people import friends
@@ -28,7 +29,10 @@ SETTLING_S = 3.0
 
 
 class Cost(TypedDict):
-    """Of one state of the server, all its processes together; pss_mb (10^6 bytes) besides by process: server, nursery, worker."""
+    """Of one state of the server, all its processes together; pss_mb (10^6 bytes) besides by process: server, nursery, worker.
+
+    Counted as if no stranger shared its libraries, where that can be seen (`memory.py`).
+    """
 
     pss_mb: dict[str, float]
     cpu_pct: dict[str, float]
@@ -48,7 +52,7 @@ async def report(models: Path, audio: Path) -> Report:
         Column("PSS", lambda row: number(row["pss_mb"], 1, " MB")),
         Column("of a core", lambda row: number(row["cpu_pct"], 2, " %")),
     ]
-    return Report("What a small server costs", rows, columns, notes=["PSS in 10^6 bytes: what others share counts by its share."])
+    return Report("What a small server costs", rows, columns, notes=["PSS in 10^6 bytes; as root as if no stranger shared its libraries."])
 
 
 async def measure(models: Path, audio: Path, watched_s: float = WATCHED_S) -> dict[str, Cost]:
@@ -90,7 +94,7 @@ async def _cost(pid: int, watched_s: float) -> Cost:
     await asyncio.sleep(watched_s)
     passed_ns = time.monotonic_ns() - began
     cpu = {name: 100 * (meters.cpu_ns([each]) - before[name]) / passed_ns for name, each in processes.items()}
-    pss = {name: meters.pss_mb([each]) for name, each in processes.items()}
+    pss = alone_mb(processes)
     total_mb, total_pct = round(sum(pss.values()), 1), round(sum(cpu.values()), 2)
     return Cost(pss_mb=_rounded(pss, 1), cpu_pct=_rounded(cpu, 2), total_mb=total_mb, total_pct=total_pct)
 

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -116,8 +115,8 @@ async def test_all_five(models_folder: Path) -> None:
 
 async def test_broken_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger's plugin that cannot be imported is listed with the reason and keeps no server from starting."""
-    entries = {**registry._entries(), "broken": EntryPoint("broken", "nothing.there:Denoiser", registry.GROUP)}
-    monkeypatch.setattr(registry, "_entries", lambda: entries)
+    entries = {**registry._strangers(), "broken": "nothing.there:Denoiser"}
+    monkeypatch.setattr(registry, "_strangers", lambda: entries)
     denoisers = Denoisers("broken", Models([], "upstream", False, tmp_path, lambda: None))
     [row] = [row for row in denoisers.listed() if row["name"] == "broken"]
     assert not row["available"] and "nothing" in str(row["reason"])
@@ -126,8 +125,8 @@ async def test_broken_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_stranger_is_loaded_when_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beforehand a stranger's is loaded only where it serves by default: it may start threads, or kill."""
-    entries = {**registry._entries(), "slow": EntryPoint("slow", "tests.workers.speech:Slow", registry.GROUP)}
-    monkeypatch.setattr(registry, "_entries", lambda: entries)
+    entries = {**registry._strangers(), "slow": "tests.workers.speech:Slow"}
+    monkeypatch.setattr(registry, "_strangers", lambda: entries)
     models = Models([], "upstream", False, tmp_path, lambda: None)
     assert Denoisers("auto", models).beforehand() == ["rnnoise", "passthrough"]
     assert Denoisers("slow", models).beforehand() == ["slow", "rnnoise", "passthrough"]

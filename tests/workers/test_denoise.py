@@ -146,11 +146,11 @@ def test_exact(
 def test_stranger(denoise: Denoise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A denoiser out of somebody's installed package is asked for by its name, and its delay taken off like any other's."""
     monkeypatch.syspath_prepend(install(tmp_path))
-    registry._entries.cache_clear()
+    registry._strangers.cache_clear()
     try:
         sound = tone(48_000, 20_000)
         heard = read(denoise(write(tmp_path / "noisy.wav", sound, 48_000, "pcm_f32le", "flt"), ".wav", denoiser="slow"))[0]
     finally:
         monkeypatch.undo()
-        registry._entries.cache_clear()
+        registry._strangers.cache_clear()
     assert (heard == sound.astype(np.float32)).all()

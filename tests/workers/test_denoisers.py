@@ -35,9 +35,9 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Denoiser]:
     """Found by its entry point alone, while its package is there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(install(tmp_path_factory.mktemp("site")))
-        registry._entries.cache_clear()
+        registry._strangers.cache_clear()
         yield registry.load("slow")({})
-    registry._entries.cache_clear()
+    registry._strangers.cache_clear()
 
 
 @pytest.fixture(scope="module")

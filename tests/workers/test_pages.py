@@ -74,3 +74,15 @@ def test_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the memory cannot be looked at, nothing happens."""
     monkeypatch.setattr(pages, "MAPS", tmp_path / "nothing")
     collapse()
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="only Linux has them")
+def test_what_is_mostly_holes_is_left_alone() -> None:
+    """Of memory that was asked for and hardly touched only the huge pages in use are moved: the others' holes would be filled."""
+    with mmap.mmap(-1, 4 * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        address = np.frombuffer(memory, np.uint8).ctypes.data
+        first = -address % HUGE
+        memory[first + HUGE : first + 2 * HUGE] = b"x" * HUGE  # the second one whole, of the first a byte
+        memory[first] = 1
+        assert list(pages._mostly_used([(address, address + len(memory))])) == [address + first + HUGE]

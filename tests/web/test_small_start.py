@@ -1,0 +1,84 @@
+"""What a server that has just started does not hold: it was not asked for it yet, or never will be."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from tests.conftest import StartServer
+from tests.running import ROOT
+from web.passwords import HASHER, nobodys_hash
+
+SOUND = ("libavcodec", "libavformat", "libswresample", "/av/")  # FFmpeg, of PyAV
+NEVER = (*SOUND, "/PIL/", "/onnx/", "/torch/", "/scipy/")
+HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def mapped(pid: int) -> list[str]:
+    """The files that lie in a process's memory."""
+    return sorted(set(re.findall(r" (/.*)$", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE)))
+
+
+async def test_what_a_server_and_its_nursery_map(server: StartServer) -> None:
+    """Where nobody has spoken yet, neither has a decoder, a picture library or RNNoise's weights in memory, nor the server a model."""
+    running = await server()
+    [nursery] = psutil.Process(running.pid).children()
+    for pid, never in ((running.pid, (*NEVER, "onnxruntime", "rnnoise")), (nursery.pid, (*NEVER, "rnnoise", "cryptography"))):
+        files = mapped(pid)
+        assert any("libpython" in file or "/python" in file for file in files)
+        assert not [file for file in files if any(each in file for each in never)]
+
+
+def said(program: str) -> str:
+    """What a fresh interpreter prints."""
+    ran = subprocess.run([sys.executable, "-P", "-c", program], env=HERE, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+def test_of_aiortc_the_server_has_dtls_alone() -> None:
+    """Its other parts, and what they bring along, are not imported; whoever imports it later has the whole of it, with PyAV."""
+    ask = "print(*sorted(each.partition('.')[0] for each in sys.modules if each.partition('.')[0] in"
+    ask += " ('aiortc', 'aioice', 'dns', 'av', 'google_crc32c', 'cffi', 'pycparser', 'segno', 'PIL', 'zxcvbn', 'redis')))"
+    assert said(f"import sys, web.serve; {ask}") == ""
+    assert said("import sfu.dtls, aiortc, av; print(len({aiortc.RTCPeerConnection, av.AudioFrame.from_ndarray}))") == "2"
+
+
+def test_another_aiortc_is_one_clear_line() -> None:
+    """One whose DTLS needs more of what is stood in for is refused at the start."""
+    program = """
+from sfu import lean_imports
+stand_in = lean_imports._with_classes
+lean_imports._with_classes = lambda name, classes: stand_in(name, ())
+import sfu.errors
+try:
+    import sfu.dtls
+except sfu.errors.ConfigError as error:
+    print(error)
+"""
+    assert "AudioFrame" in said(program) and "setup.cfg" in said(program)
+
+
+def test_a_quick_start_leaves_nothing_behind() -> None:
+    """aiohttp is imported without the system's certificates, the environment is as it was, and `settle` collects again."""
+    program = """
+import os
+os.environ["SSL_CERT_FILE"] = "kept"
+os.environ.pop("SSL_CERT_DIR", None)
+from web import quick_start
+import gc, aiohttp.connector
+print(gc.isenabled(), len(aiohttp.connector._SSL_CONTEXT_VERIFIED.get_ca_certs()))
+print(os.environ["SSL_CERT_FILE"], "SSL_CERT_DIR" in os.environ)
+from web.serve import settle
+settle()
+print(gc.isenabled())
+"""
+    assert said(program).split() == ["False", "0", "kept", "False", "True"]
+
+
+def test_nobodys_hash_takes_as_long_as_a_real_one() -> None:
+    """It is of the parameters in force, of another one each time, and of no password."""
+    assert not HASHER.check_needs_rehash(nobodys_hash()) and nobodys_hash() != nobodys_hash()
