@@ -16,7 +16,6 @@ from tests.bench.servers import started
 from tests.conftest import CHROMIUM, CHROMIUM_FLAGS
 
 TARGETS_MS = {"denoised": 90, "original": 50}
-LEAST_S = 8  # of a run: the voice is ten seconds long, and a piece of it must say enough
 
 
 @dataclass
