@@ -16,7 +16,6 @@ from web.device import device_of
 from workers import registry
 from workers.models import Models
 
-
 QUICKEST = "deepfilternet3_ll"
 
 
