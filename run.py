@@ -61,6 +61,10 @@ def main(arguments: list[str]) -> int:
     if wanted:
         print(f"run.py {command}: {wanted}", file=sys.stderr)
         return 2
+    if command == "bench":  # its options too are looked at before anything is installed for them
+        from tests.bench.arguments import check
+
+        check(rest)
     interrupt.raise_it()  # pip has to be ended too
     try:
         return _run(command, module, config, rest)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from tests.bench import janus, lossy_fanout, matching, processor
-from tests.bench.__main__ import chosen, fanout_options, main, mouth_options, parser, presence_options, workers_options
+from tests.bench.__main__ import chosen, fanout_options, main, mouth_options, presence_options, workers_options
+from tests.bench.arguments import parser
 from tests.bench.asked import Refused, without_config
 from tests.bench.lossy_ears import Copy, Reception
 from tests.bench.lossy_fanout import Came
@@ -147,6 +148,9 @@ def test_a_listener_reports_as_the_rfc_says() -> None:
         ["ear", "--seconds", "1"],
         ["workers", "--seconds", "0"],
         ["workers", "--share", "8,8"],
+        ["workers", "--listeners", "2"],
+        ["workers", "--denoisers", "nobody"],
+        ["presence", "--most", "3"],
     ],
 )
 def test_what_cannot_be_measured(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,11 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.bench import places, processor, synthetic
+from tests.bench import mouth, places, processor, synthetic
 from tests.bench.asked import Refused
 from tests.bench.engines import made, quality
 from tests.sound import RATE_HZ, read_wav, si_sdr
@@ -71,3 +72,17 @@ def test_the_processor_is_named(tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "cpuinfo"
     file.write_text(text)
     assert processor.told(file).endswith(told)
+
+
+def test_a_voice_that_was_bypassed_is_told() -> None:
+    """Runs in which the denoiser did not last are said with the reason: their figures are of the raw voice."""
+
+    def run(state: str, reason: str | None) -> dict[str, Any]:
+        return {
+            "status": {"denoise": {"state": "active", "reason": None}},
+            "status_quickest": {"denoise": {"state": state, "reason": reason}},
+        }
+
+    assert mouth._uncleaned([run("active", None)]) == []
+    [line] = mouth._uncleaned([run("active", None), run("bypassed", "too_slow")])
+    assert line == "deepfilternet3_ll did not clean to the end of 1 of 2 runs (too_slow)."

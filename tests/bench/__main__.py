@@ -5,19 +5,15 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from sfu.errors import ConfigError
 from tests.bench import browser_loss, fanout, fanout_report, lossy_fanout, mouth, network, places, presence, small, starting, workers
-from tests.bench.asked import AUDIO_HELP, MODELS_HELP, Parser, Refused, counts, names, page_file, seconds, whole, without_config
+from tests.bench.arguments import BENCHES, EAR_LEAST_S, SERVERS, check
+from tests.bench.asked import Refused, without_config
 from tests.bench.contenders import Options as WorkersOptions
-from tests.bench.lossy_ears import KINDS
 from tests.bench.plots import page
 from tests.bench.report import Report
 from workers import registry
-
-BENCHES = ("workers", "fanout", "presence", "ear")
-SERVERS = {"hushcast": "hushcast", "red": "hushcast RED", "classic": "classic", "janus": "janus"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,12 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"hushcast: {error}", file=sys.stderr)
         return 2
+    asked = check(arguments)
     if "workers" in arguments[:1]:  # it has options of its own
-        return workers.main(arguments[1:])
-    asked = parser().parse_args(arguments)
-    if wrong := _together(asked):
-        print(f"run.py bench {asked.bench}: {wrong}", file=sys.stderr)
-        return 2
+        return workers.main(asked)
     if "fanout" in chosen(asked) and "janus" in (asked.servers or ("janus",)):
         network.enter("tests.bench", arguments)
     reports: dict[str, Report] = {}
@@ -49,15 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if len(reports) == len(chosen(asked)) else 2
 
 
-def _together(asked: argparse.Namespace) -> str:
-    """Which options do not go together, and why; "" where all do."""
-    if (asked.start or asked.memory) and asked.bench != "presence":
-        return "--start and --memory go with presence"
-    if asked.start and asked.memory:
-        return "--start and --memory are two runs"
-    return "--against goes with presence --start, or with workers" if asked.against and not asked.start else ""
-
-
 def chosen(asked: argparse.Namespace) -> Sequence[str]:
     return BENCHES if asked.bench == "all" else (asked.bench,)
 
@@ -71,29 +55,6 @@ def _hand_over(asked: argparse.Namespace, reports: dict[str, Report]) -> None:
             print(warning, file=sys.stderr)
     if asked.plot:
         asked.plot.write_text(page(list(reports.values())), encoding="utf-8")
-
-
-def parser() -> argparse.ArgumentParser:
-    made = Parser(prog="run.py bench", description="Measure Hushcast, as ratios in one run.")
-    made.add_argument("bench", choices=(*BENCHES, "all"), help="workers has options of its own: bench workers --help")
-    made.add_argument("--json", action="store_true", help="figures for programs")
-    made.add_argument("--plot", type=page_file, metavar="FILE.html", help="a page with charts")
-    made.add_argument("--rounds", type=whole(1), help="default: workers and fanout 5, presence 7, ear 3; with --loss there is one")
-    made.add_argument(
-        "--seconds", type=seconds, help=f"of one window; default: workers 30, fanout and presence 20, ear 14, and at least {mouth.LEAST_S}"
-    )
-    made.add_argument("--listeners", type=counts(), help="fanout: default 1,10,30,100,300; presence: 100")
-    made.add_argument("--servers", type=names(list(SERVERS), "server"), help=f"fanout, of {','.join(SERVERS)}")
-    made.add_argument("--loss", choices=KINDS, help="fanout: behind a bad network instead, percent or kind; default 4 listeners")
-    made.add_argument("--browser", action="store_true", help="with --loss: what Chromium conceals; default 300 s, 15,000 packets")
-    made.add_argument("--classic-most", type=whole(0), default=30, help="fanout: more listeners than this are not asked of the classic way")
-    made.add_argument("--variant", choices=("original", "auto"), default="original", help="fanout: auto is denoised, hushcast alone")
-    made.add_argument("--start", action="store_true", help="presence: a first start in an empty folder, and later ones, instead")
-    made.add_argument("--against", type=Path, metavar="FOLDER", help="with --start: another checkout, in turn")
-    made.add_argument("--memory", action="store_true", help="presence: memory (PSS) idle, and with a voice and ten listeners, instead")
-    made.add_argument("--audio", type=Path, default=places.given("AUDIO"), help=AUDIO_HELP)
-    made.add_argument("--models", type=Path, default=places.given("MODELS"), help=MODELS_HELP)
-    return made
 
 
 def _measured(name: str, asked: argparse.Namespace) -> Report:
@@ -131,17 +92,12 @@ def presence_options(asked: argparse.Namespace) -> presence.Options:
 
 
 def mouth_options(asked: argparse.Namespace) -> mouth.Options:
-    """Raises Refused where the windows are too short for a voice; as a part of `all` they are as long as they must be."""
+    """As a part of `all` its windows are as long as a voice needs."""
     wanted = asked.seconds or 14
-    if wanted < mouth.LEAST_S and asked.bench != "all":
-        raise Refused(f"--seconds is at least {mouth.LEAST_S} here: a shorter piece of the voice says nothing")
-    return mouth.Options(asked.audio, asked.models, asked.rounds or 3, max(round(wanted), mouth.LEAST_S))
+    return mouth.Options(asked.audio, asked.models, asked.rounds or 3, max(round(wanted), EAR_LEAST_S))
 
 
 def fanout_options(asked: argparse.Namespace) -> fanout.Options:
-    """Raises Refused where options do not go together."""
-    if asked.browser and not asked.loss:
-        raise Refused("--browser goes with --loss")
     given = {"rounds": asked.rounds, "seconds": asked.seconds, "listeners": asked.listeners}
     return fanout.Options(
         names=[SERVERS[each] for each in asked.servers or ("hushcast", "classic", "janus")],
@@ -164,8 +120,6 @@ async def _behind_loss(asked: argparse.Namespace) -> Report:
     options = fanout_options(asked)
     options.listeners = asked.listeners or [4]
     options.names = [SERVERS[each] for each in asked.servers or ("hushcast", "red", "janus")]
-    if options.variant != "original":
-        raise Refused("--loss is measured with the original voice: what comes out denoised cannot be told apart")
     if not asked.browser:
         return await lossy_fanout.report(options, asked.loss)
     options.audio, options.models = places.sound(asked.audio), places.weights(asked.models)

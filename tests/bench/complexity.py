@@ -15,6 +15,7 @@ from pesq import pesq
 from scipy.signal import resample_poly
 
 from tests.bench import places
+from tests.bench.arguments import given
 from tests.bench.engines import made
 from tests.sound import Sound, read_wav, si_sdr
 from workers.opus import Decoder, Encoder
@@ -60,8 +61,8 @@ def encoded(sound: Sound, mode: Mode, rounds: int) -> list[tuple[float, Sound]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.complexity")
-    parser.add_argument("--audio", type=Path, default=places.given("AUDIO"), metavar="FOLDER")
-    parser.add_argument("--models", type=Path, default=places.given("MODELS"), metavar="FOLDER")
+    parser.add_argument("--audio", type=Path, default=given("AUDIO"), metavar="FOLDER")
+    parser.add_argument("--models", type=Path, default=given("MODELS"), metavar="FOLDER")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     asked.audio, asked.models = places.sound(asked.audio), places.weights(asked.models)

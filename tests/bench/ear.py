@@ -20,7 +20,7 @@ from playwright.async_api import Browser
 from scipy.signal import resample_poly
 
 from tests.bench import meters, places
-from tests.bench.servers import until_available
+from tests.bench.servers import can_serve, until_available
 from tests.people import Person, signed_up
 from tests.running import Server
 from tests.sound import RATE_HZ, Sound, delay_of, read_wav, segment_si_sdr
@@ -37,7 +37,7 @@ async def measure(server: Server, browser: Browser, audio: Path, rounds: int, se
     clean = read_wav(places.clean(audio))
     async with signed_up(server.url, "ear") as person:
         await until_available(person)
-        quick = any(each["name"] == QUICKEST and each["available"] for each in await person.call("GET", "/api/denoisers"))
+        quick = await can_serve(person, QUICKEST)
         runs = []
         for _ in range(rounds):
             run = await _run(server, browser, person, clean, (seconds, FIRST))

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.bench import matching, places
-from tests.bench.asked import AUDIO_HELP, MODELS_HELP
+from tests.bench.arguments import AUDIO_HELP, MODELS_HELP, given
 from tests.bench.holdings import holdings
 from tests.bench.load import Load
 from tests.bench.report import Column, Report, Row, number
@@ -232,8 +232,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--listeners", type=int, default=100, help="half of them hear auto, half original")
     parser.add_argument("--every", type=float, default=15.0, help="seconds between two looks")
     parser.add_argument("--json", action="store_true", help="figures for programs")
-    parser.add_argument("--audio", type=Path, default=places.given("AUDIO"), help=AUDIO_HELP)
-    parser.add_argument("--models", type=Path, default=places.given("MODELS"), help=MODELS_HELP)
+    parser.add_argument("--audio", type=Path, default=given("AUDIO"), help=AUDIO_HELP)
+    parser.add_argument("--models", type=Path, default=given("MODELS"), help=MODELS_HELP)
     asked = parser.parse_args(arguments)
     asked.audio, asked.models = places.sound(asked.audio), places.weights(asked.models)
     found = asyncio.run(report(Options(asked.minutes, asked.listeners, asked.every, asked.audio, asked.models)))

@@ -22,6 +22,7 @@ from typing import Any
 from playwright.async_api import Page, async_playwright
 
 from tests.bench import places
+from tests.bench.arguments import given
 from tests.bench.servers import until_available
 from tests.conftest import CHROMIUM
 from tests.lossy import Lossy, Way, at_random, in_bursts
@@ -213,8 +214,8 @@ UPLINKS = {
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--audio", type=Path, default=places.given("AUDIO"))
-    parser.add_argument("--models", type=Path, default=places.given("MODELS"))
+    parser.add_argument("--audio", type=Path, default=given("AUDIO"))
+    parser.add_argument("--models", type=Path, default=given("MODELS"))
     parser.add_argument("--denoiser", default="deepfilternet3")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--ears", nargs="*", help=f"of {' '.join(ear.name for ear in EARS)}; default: all")

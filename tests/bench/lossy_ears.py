@@ -12,7 +12,6 @@ from tests.bench.voice import SAMPLES, Voice
 from tests.lossy import MEDIA, Way, at_random, in_bursts
 from tests.softphone import OPUS
 
-KINDS = ("none", "5", "10", "20", "burst", "jitter", "outage")
 BURST_SHARE, BURST_MEAN, JITTER_MS = 0.1, 3.0, 60.0
 TICK_S = 0.01
 ASK_AGAIN_S, MOST_ASKS, MOST_AT_ONCE = 0.04, 10, 64

@@ -70,6 +70,8 @@ class CApi(_OneByOne):
         self._process.restype, self._process.argtypes = ctypes.c_float, [ctypes.c_void_p] * 3
         model = place / "_models" / "DeepFilterNet3_onnx.tar.gz"
         self._state = self._library.df_create(str(model).encode(), 100.0, None)
+        if not self._state:
+            raise RuntimeError("upstream's C API cannot load its own model")
         self._in, self._out = np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32)
         self._pointers = self._in.ctypes.data, self._out.ctypes.data
 
@@ -135,7 +137,11 @@ def install(name: str) -> str | None:
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"pip: {error}"
         if ended.returncode:
-            errors = [line for line in ended.stderr.splitlines() if line.startswith("ERROR")]
-            return f"pip has no {peer.package} {peer.version} for this machine: {(errors or ['it said nothing'])[-1]}"
-        os.replace(f"{room}/packages", peer.folder)
+            said = [line for line in ended.stderr.splitlines() if line.strip()]
+            errors = [line for line in said if line.startswith("ERROR")] or said or ["it said nothing"]
+            return f"pip has no {peer.package} {peer.version} for this machine: {errors[-1]}"
+        try:
+            os.replace(f"{room}/packages", peer.folder)
+        except OSError as error:
+            return None if peer.folder.is_dir() else str(error)  # another bench was quicker
     return None

@@ -1,6 +1,5 @@
 """Where the benches' sound and weights are: in the folders that are named, else made or fetched as the product does it."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -15,12 +14,6 @@ from workers.weights import FAMILIES, whole
 
 CACHE = ROOT / "var" / "cache"
 FIRST = "deepfilternet3"
-
-
-def given(kind: str) -> Path | None:
-    """The folder of AUDIO or MODELS that the environment names; None: what the checkout can do by itself."""
-    named = os.environ.get(f"HUSHCAST_TEST_{kind}")
-    return Path(named) if named else None
 
 
 # sound

@@ -93,6 +93,19 @@ async def until_available(person: Person, denoiser: str = "deepfilternet3", time
             await asyncio.sleep(0.1)
 
 
+async def can_serve(person: Person, denoiser: str, timeout_s: float = 180.0) -> bool:
+    """Whether it can, once it has been looked for and prepared."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            rows = {each["name"]: each for each in await person.call("GET", "/api/denoisers")}
+            if denoiser not in rows or rows[denoiser]["available"]:
+                return denoiser in rows
+            reason = str(rows[denoiser]["reason"])
+            if not reason.startswith(("weights are being", "being prepared")):
+                return False
+            await asyncio.sleep(0.1)
+
+
 def classic() -> Start:
     """aiortc as everybody uses it. It decodes and encodes: packets are matched by their loudness."""
 

@@ -52,7 +52,7 @@ async def report(models: Path, audio: Path) -> Report:
         Column("PSS", lambda row: number(row["pss_mb"], 1, " MB")),
         Column("of a core", lambda row: number(row["cpu_pct"], 2, " %")),
     ]
-    return Report("What a small server costs", rows, columns, notes=["PSS in 10^6 bytes: what others share counts by its share."])
+    return Report("What a small server costs", rows, columns, notes=["PSS in 10^6 bytes; as root as if no stranger shared its libraries."])
 
 
 async def measure(models: Path, audio: Path, watched_s: float = WATCHED_S) -> dict[str, Cost]:

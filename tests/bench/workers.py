@@ -17,8 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tests.bench import against, meters, places, stages
-from tests.bench.asked import AUDIO_HELP, MODELS_HELP, Parser, Refused, counts, names, page_file, seconds
-from tests.bench.asked import whole as whole_number
+from tests.bench.asked import Refused
 from tests.bench.contenders import Found, Options
 from tests.bench.crowd import Denoising
 from tests.bench.engines import EAGER, FADED, LONG, SHORT
@@ -110,10 +109,12 @@ def measured(asked: Options) -> Report:
     return report(found, [each.as_json(asked.shares) for each in found], asked)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    asked = _parser().parse_args(arguments)
-    options = Options(asked.audio, asked.models, asked.denoisers, asked.share, asked.rounds, asked.seconds, asked.complexity, asked.most)
+def main(asked: argparse.Namespace) -> int:
+    """As `arguments.workers_parser` has it. Returns the exit status."""
     try:
+        options = Options(
+            asked.audio, asked.models, _denoisers(asked), asked.share, asked.rounds, asked.seconds, asked.complexity, asked.most
+        )
         made = _against(asked) if asked.against else measured(options)
     except Refused as refused:
         _say(f"run.py bench workers: {refused}")
@@ -127,6 +128,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _denoisers(asked: argparse.Namespace) -> Sequence[str]:
+    """Raises Refused for what nobody registered."""
+    known = registry.names()
+    wanted = list(dict.fromkeys(asked.denoisers.split(","))) if asked.denoisers else known
+    if unknown := [name for name in wanted if name not in known]:
+        raise Refused(f"--denoisers: no denoiser {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
+    return wanted
+
+
 def _against(asked: argparse.Namespace) -> Report:
     """Raises Refused."""
     against.check(asked.against)
@@ -135,24 +145,3 @@ def _against(asked: argparse.Namespace) -> Report:
     rows = asyncio.run(against.measure(options, progress))
     progress.now("")
     return against.report(rows, options)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="run.py bench workers", description="Measure the denoisers, as ratios in one run.")
-    parser.add_argument("--json", action="store_true", help="figures for programs")
-    parser.add_argument("--plot", type=page_file, metavar="FILE.html", help="a page with charts")
-    parser.add_argument("--audio", type=Path, default=places.given("AUDIO"), metavar="FOLDER", help=AUDIO_HELP)
-    parser.add_argument("--models", type=Path, default=places.given("MODELS"), metavar="FOLDER", help=MODELS_HELP)
-    parser.add_argument("--rounds", type=whole_number(1), default=5, help="windows of each kind (default: %(default)s)")
-    parser.add_argument("--seconds", type=seconds, default=30.0, help="of a window of voices; others are a part of it (default: 30)")
-    parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout with its .venv: DeepFilterNet3 of both, in turn")
-    known = registry.names()
-    parser.add_argument("--denoisers", type=names(known, "denoiser"), default=known, metavar="NAME,NAME", help="default: all")
-    parser.add_argument("--share", type=counts(64), default=(1, 8, 16), metavar="N,N", help="voices a process (default: 1,8,16)")
-    parser.add_argument("--most", type=whole_number(1), default=200, help="voices at which the search ends (default: %(default)s)")
-    parser.add_argument("--complexity", type=int, choices=range(11), metavar="0-10", help="of the encoders; default: as workers do")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
