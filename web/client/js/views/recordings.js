@@ -36,6 +36,6 @@ export function recordings(app, name) {
 /** @param {boolean} own @param {number} count -1 = not known yet @param {import("../types.js").Status | undefined} status */
 function emptyText(own, count, status) {
   if (count !== 0) return "";
-  if (own && status?.live && status.recording?.id) return "What you say now is being recorded.";
+  if (own && status?.live && status.recording?.id && !status.recording.failed) return "What you say now is being recorded.";
   return own ? "Nothing recorded yet. What you stream is kept here, with and without the noise." : "No recordings yet.";
 }
