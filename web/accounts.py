@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from aiohttp import web
 
@@ -12,10 +13,9 @@ from db.revocation import Revoked
 from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
 from web.answers import created, id_of, nothing, ok, stamp
 from web.bodies import fields_of
-from web.claims import nonce_claimed
+from web.claims import is_by_its_host, nonce_claimed
 from web.downloads import DOWNLOADS
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
-from web.origin import is_from_this_machine
 from web.paging import page_of
 from web.secret import digest
 from web.session import current_login, current_user, link_grant, sign_in, sign_out, signed_out, token_grant
@@ -183,10 +183,10 @@ async def _check_open(request: web.Request, username: str, code: str | None, *, 
 
 
 async def _create(request: web.Request, username: str, kept: str, code: str | None, nonce: str | None) -> User:
-    """The account, and what comes with it. The first one is the owner's where it is made on this machine."""
-    here = is_from_this_machine(request)
+    """The account, and what comes with it. The first one is the owner's where the host makes it."""
+    join = partial(users.join, invite=code, claim=nonce, here=is_by_its_host(request))
     try:
-        user, inviter = await request.app[DB].run(users.join, username, kept, invite=code, claim=nonce, here=here)
+        user, inviter = await request.app[DB].run(join, username, kept)
     except Missing:
         raise NotAllowed("Somebody else has just used that invitation up.") from None
     if inviter is not None:

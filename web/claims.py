@@ -11,6 +11,7 @@ import hmac
 import logging
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -21,7 +22,8 @@ from sfu.errors import Refused
 from web.addresses import in_url, is_loopback, served_at
 from web.answers import nothing
 from web.bodies import fields_of
-from web.keys import ADDRESSES, ATTEMPTS, CLAIMS, DB
+from web.keys import ADDRESSES, ATTEMPTS, CLAIMS, CONFIG, DB
+from web.origin import is_from_this_machine
 from web.secret import kept_key
 from web.session import bearer_of, current_user, write_signed_in
 
@@ -67,6 +69,15 @@ class Claims:
         if self._key is None or not hmac.compare_digest(_secret(self._key, nonce).encode(), secret.encode("utf-8", "replace")):
             raise BadClaim
         return nonce
+
+
+def is_by_its_host(request: web.Request) -> bool:
+    """Whether whoever sits at the server's own machine asks: then the first account is the owner's without a claim.
+
+    A public name says that a proxy stands before the server, and one that leaves no trace looks like this machine.
+    """
+    public = urlsplit(request.app[CONFIG].http.public_url).hostname
+    return is_from_this_machine(request) and (public is None or is_loopback(public))
 
 
 async def nonce_claimed(request: web.Request, claim: str) -> str:

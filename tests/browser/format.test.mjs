@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { cleaned, clock, day, denoiserName, listening, size, span } from "../../web/client/js/format.js";
 import { hearingParts, latencyText, sendingParts } from "../../web/client/js/latency.js";
 import { quietText } from "../../web/client/js/titles.js";
-import { airText, bypassText, denoiserText, modelText, troubleText } from "../../web/client/js/words.js";
+import { airText, bypassText, denoiserText, modelText, troubleText, uncleanedText } from "../../web/client/js/words.js";
 
 const air = { phase: "preview", trouble: null, muted: false, silent: false, steady: false, profile: "voice", echo: false, devices: [], device: "", settings: null, network_ms: null };
 const status = { live: true, listeners: 1, listener_names: ["Ada"], denoise: { enabled: true, denoiser: "deepfilternet3", state: "active", reason: null, strength_db: null },
@@ -58,11 +58,15 @@ test("the sentence on air says the worst first", () => {
 test("a bypass says who hears what, and why", () => {
   assert.equal(bypassText("server_busy", 1), "The server is busy. Friends hear you as you are.");
   assert.match(bypassText("worker_failed", 0), /Turn Denoise off and on/);
+  assert.equal(uncleanedText("Ada", "too_slow"), "The server is busy. You hear Ada uncleaned.");
+  for (const reason of ["worker_failed", "no_weights", null]) assert.match(uncleanedText("Ada", reason), /You hear Ada uncleaned/);
+  assert.ok(!uncleanedText("Ada", "no_weights").includes("busy"));
 });
 
 test("missing weights are named together with what serves meanwhile", () => {
   const rows = [{ name: "deepfilternet3", latency_ms: 30, available: false, reason: "weights are being fetched: 42 %", default: false }, { name: "rnnoise", latency_ms: 0, available: true, reason: null, default: true }];
   assert.equal(modelText(rows), "DeepFilterNet 3: weights are being fetched: 42 %. RNNoise cleans meanwhile.");
+  assert.equal(modelText(rows, false), "DeepFilterNet 3: weights are being fetched: 42 %.");
   assert.equal(modelText([{ ...rows[0], available: true, reason: null }]), null);
 });
 

@@ -52,6 +52,13 @@ async def test_who_comes_from_elsewhere_owns_nothing(house: House, headers: dict
     assert await house.app[CLAIMS].secret() is not None
 
 
+async def test_behind_a_public_name_this_machine_is_no_proof(open_house: OpenHouse) -> None:
+    """A proxy that leaves no trace looks like this machine: where a public name tells of one, only the claim makes the owner."""
+    house = await open_house(public_url="https://voice.example")
+    made = await house.guest().raw("POST", "/api/register", json={"username": "alice", "password": PASSWORD})
+    assert made.status == 201 and await house.app[CLAIMS].secret() is not None
+
+
 async def test_the_claim_link_makes_the_owner(open_house: OpenHouse) -> None:
     """From elsewhere, where registration is closed, after others: whoever opens it first owns the server, and then it is used up."""
     house = await open_house(registration="closed")

@@ -49,6 +49,13 @@ export function bypassText(reason, listeners) {
   return `Denoising rests. ${so}`;
 }
 
+/** The same, as a listener is told. @param {string} name @param {string | null} reason */
+export function uncleanedText(name, reason) {
+  if (reason === "worker_failed") return `Denoising has failed. You hear ${name} uncleaned.`;
+  if (reason === "server_busy" || reason === "too_slow") return `The server is busy. You hear ${name} uncleaned.`;
+  return `You hear ${name} uncleaned for now.`;
+}
+
 /** The one sentence under the own ribbon: the worst first. @param {Air} air @param {Status | undefined} status @returns {string} */
 export function airText(air, status) {
   if (air.trouble) return troubleText(air.trouble);
@@ -89,11 +96,11 @@ export function denoiserText(name, held_ms = null) {
   return `You are heard 20 ms sooner, and a little less clean than with DeepFilterNet 3, for about three times its work on the server.${late}`;
 }
 
-/** Which denoiser is missing, and what serves meanwhile. @param {readonly import("./types.js").DenoiserRow[]} rows @returns {string | null} */
-export function modelText(rows) {
+/** Which denoiser is missing, and what serves meanwhile, where anything does. @param {readonly import("./types.js").DenoiserRow[]} rows @param {boolean} [cleaned] @returns {string | null} */
+export function modelText(rows, cleaned = true) {
   const wanted = rows.find((row) => row.name === "deepfilternet3");
   if (!wanted || wanted.available || !wanted.reason) return null;
   const serving = rows.find((row) => row.default && row.available) ?? rows.find((row) => row.available);
-  const meanwhile = serving ? ` ${denoiserName(serving.name)} cleans meanwhile.` : "";
+  const meanwhile = serving && cleaned ? ` ${denoiserName(serving.name)} cleans meanwhile.` : "";
   return `${denoiserName(wanted.name)}: ${wanted.reason}.${meanwhile}`;
 }

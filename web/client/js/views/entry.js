@@ -67,6 +67,6 @@ export function entry(app, kind) {
   const root = h("div", { class: "entry" },
     h("img", { src: "/favicon.svg", alt: "", width: "72", height: "72" }),
     h("h1", { tabindex: "-1" }, fresh ? "Join Hushcast" : "Hushcast"),
-    lead, form, h("p", null, other));
+    lead, form, h("p", null, fresh ? null : "No account yet? ", other));
   return { root, title: fresh ? "Register" : "Log in", update: () => undefined, close: () => undefined };
 }

@@ -5,7 +5,7 @@ import { attribute, h, say, show } from "../dom.js";
 import { minute, sentence } from "../format.js";
 import { hearingParts } from "../latency.js";
 import { quietText } from "../titles.js";
-import { troubleText } from "../words.js";
+import { troubleText, uncleanedText } from "../words.js";
 import { badge, button, confirm, segmented, slider } from "./controls.js";
 import { latencyBar } from "./details.js";
 import { recordings } from "./recordings.js";
@@ -135,7 +135,7 @@ function listenText(state, name, status, live, open) {
     const waited = Math.round((performance.now() - (state.clocks[name] ?? performance.now())) / 1000);
     return `Waiting for ${name}… ${waited} s`;
   }
-  if (live && isHeard(state, name)) return status?.denoise.state === "bypassed" && ear.variant === "auto" ? `The server is busy: you hear ${name} as recorded, uncleaned.` : `You hear ${name}.`;
+  if (live && isHeard(state, name)) return status?.denoise.state === "bypassed" && ear.variant === "auto" ? uncleanedText(name, status.denoise.reason) : `You hear ${name}.`;
   if (live) return open ? `Press Listen to hear ${name}.` : `${name} is talking now.`;
   return open ? `Press Listen to hear ${name}, when on air.` : quietText(name, state.shelves[name]?.items);
 }

@@ -23,7 +23,7 @@ export function recordings(app, name) {
     update(state) {
       const shelf = state.shelves[name()];
       rows.update(shelf?.items ?? []);
-      const text = shelf?.trouble ? troubleText(shelf.trouble) : emptyText(name() === state.me?.username, shelf?.items.length ?? -1);
+      const text = shelf?.trouble ? troubleText(shelf.trouble) : emptyText(name() === state.me?.username, shelf?.items.length ?? -1, state.statuses[name()]);
       say(note, text);
       show(note, text !== "");
       show(list, Boolean(shelf?.items.length));
@@ -33,8 +33,9 @@ export function recordings(app, name) {
   };
 }
 
-/** @param {boolean} own @param {number} count -1 = not known yet */
-function emptyText(own, count) {
+/** @param {boolean} own @param {number} count -1 = not known yet @param {import("../types.js").Status | undefined} status */
+function emptyText(own, count, status) {
   if (count !== 0) return "";
+  if (own && status?.live && status.recording?.id && !status.recording.failed) return "What you say now is being recorded.";
   return own ? "Nothing recorded yet. What you stream is kept here, with and without the noise." : "No recordings yet.";
 }

@@ -48,7 +48,7 @@ export function studio(app) {
       head.update(state, onAir);
       say(message, elsewhere && !state.air.trouble ? "" : airText(state.air, status));
       attribute(message, "class", state.air.trouble ? "message wrong" : "message");
-      say(model, modelText(state.denoisers) ?? "");
+      say(model, modelText(state.denoisers, isCleaned(state, status)) ?? "");
       show(model, model.textContent !== "");
       still.update(state, elsewhere);
       setup.update(state, !onAir && !elsewhere);
@@ -65,6 +65,11 @@ export function studio(app) {
       app.broadcaster.rest();
     },
   };
+}
+
+/** Is the voice cleaned now, or will it be? @param {State} state @param {import("../types.js").Status | undefined} status */
+function isCleaned({ air }, status) {
+  return status?.live ? status.denoise.state === "active" || status.denoise.state === "starting" : air.profile !== "asis";
 }
 
 /** @param {State} state */
@@ -141,7 +146,7 @@ function setupForm(app) {
   const device = h("select", { id: deviceId, on: { change: () => void broadcaster.choose({ device: device.value }) } });
   const on = button("Turn the microphone on", () => void broadcaster.preview());
   const echo = h("input", { type: "checkbox", on: { change: () => void broadcaster.choose({ echo: echo.checked }) } });
-  const title = field("Title", { maxlength: "120", placeholder: "What is it about? You may leave this empty.", autocomplete: "off" });
+  const title = field("Title", { maxlength: "120", placeholder: "What is it about? (optional)", autocomplete: "off" });
   const start = button("Start Streaming", () => void app.startStreaming(title.input.value.trim()), { class: "primary air" });
   const picker = h("div", { class: "field" }, h("label", { for: deviceId }, "Microphone"), device);
   const root = h("form", { class: "setup", on: {
