@@ -49,6 +49,14 @@ def blocks_at_once(denoiser: Denoiser) -> int:
     return max(1, int(getattr(denoiser, "blocks", 1)))
 
 
+def mapped(denoiser: Denoiser) -> bool:
+    """Whether its weights lie in a file that is mapped: no, where it does not say.
+
+    Run beforehand it would have them all in memory, to no end: a fork has to look up a file's pages for itself.
+    """
+    return bool(getattr(denoiser, "mapped", False))
+
+
 def forkable(kind: type[Denoiser], options: Mapping[str, object]) -> bool:
     """Whether a process that has loaded this denoiser may be forked: yes, where its class does not say."""
     ask = getattr(kind, "forkable", None)
