@@ -35,11 +35,6 @@ class Denoisers:
             raise ConfigError(f"denoise.default: no denoiser {default!r}; known: auto, {', '.join(self._latency)}")
         self._default = FIRST if default == "auto" and FIRST in self._latency else FALLBACK if default == "auto" else default
 
-    @property
-    def default(self) -> str:
-        """What is to serve whoever asks for nothing, once it can."""
-        return self._default
-
     def names(self) -> list[str]:
         """Every denoiser that may be asked for while live."""
         return list(self._latency)

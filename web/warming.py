@@ -18,8 +18,8 @@ AGAIN_S = 10.0  # after a nursery that could not be had: the next broadcast may 
 class Warming:
     """Has each nursery load what is ready, one by one, while nobody waits for a worker of its. Owns the task that sees to it.
 
-    What is to serve by default is loaded at once; what somebody may change to, and what stands in for a default that is not to be had,
-    only for the first voice: they are tens of megabytes, 12 of them RNNoise's, which a server where nobody speaks should not cost.
+    What serves by default and what needs no model is loaded at once; models that somebody may change to only for the first voice:
+    they are tens of megabytes, which a server where nobody speaks should not cost.
     """
 
     def __init__(self, nursing: Nursing) -> None:
@@ -91,7 +91,8 @@ class Warming:
         """In the order of its worth; without what is too dear for nobody."""
         if self._denoisers is None:
             return []
-        return [name for name in self._denoisers.beforehand() if self._spoken or name == self._denoisers.default]
+        names = self._denoisers.beforehand()
+        return [name for name in names if self._spoken or name == names[0] or not self._denoisers.options(name)]
 
     async def _is_loaded(self, nursery: Nursery, name: str) -> bool:
         """Whether it was to be loaded, and now is."""

@@ -57,6 +57,14 @@ def extra(kind: type[Denoiser], options: Mapping[str, object]) -> tuple[str, ...
     return () if ask is None else tuple(ask(options))
 
 
+def mapped(denoiser: Denoiser) -> bool:
+    """Whether its weights lie in a file that is mapped: no, where it does not say.
+
+    Run beforehand it would have them all in memory, to no end: a fork has to look up a file's pages for itself.
+    """
+    return bool(getattr(denoiser, "mapped", False))
+
+
 def forkable(kind: type[Denoiser], options: Mapping[str, object]) -> bool:
     """Whether a process that has loaded this denoiser may be forked: yes, where its class does not say."""
     ask = getattr(kind, "forkable", None)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 
 from workers import registry
-from workers.denoiser import Denoiser
+from workers.denoiser import Denoiser, mapped
 from workers.pages import collapse
 from workers.worker import warm
 
@@ -46,7 +46,8 @@ class Loaded:
         had_runtime = RUNTIME in sys.modules
         try:
             denoiser = registry.load(name)(options)
-            warm(denoiser)  # touched here, its pages are shared
+            if not mapped(denoiser):
+                warm(denoiser)  # touched here, its pages are shared
             self._denoisers[name] = denoiser  # one with other options goes
         finally:
             gc.collect()

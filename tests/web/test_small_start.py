@@ -23,10 +23,10 @@ def mapped(pid: int) -> list[str]:
 
 
 async def test_what_a_server_and_its_nursery_map(server: StartServer) -> None:
-    """Where nobody has spoken yet, neither has a decoder, a picture library or RNNoise's weights in memory, nor the server a model."""
+    """Where nobody has spoken yet, neither has a decoder or a picture library in memory, nor the server a model."""
     running = await server()
     [nursery] = psutil.Process(running.pid).children()
-    for pid, never in ((running.pid, (*NEVER, "onnxruntime", "rnnoise")), (nursery.pid, (*NEVER, "rnnoise", "cryptography"))):
+    for pid, never in ((running.pid, (*NEVER, "onnxruntime", "rnnoise")), (nursery.pid, (*NEVER, "cryptography"))):
         files = mapped(pid)
         assert any("libpython" in file or "/python" in file for file in files)
         assert not [file for file in files if any(each in file for each in never)]

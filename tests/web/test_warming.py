@@ -28,7 +28,6 @@ async def test_every_nursery_is_warm(tmp_path: Path, stretch: float) -> None:
     denoisers = Denoisers("auto", Models([], "upstream", False, tmp_path, lambda: None))
     async with Nursing() as nursing, Warming(nursing) as warming:
         warming.warm(denoisers)
-        await warming.nursery()
         async with asyncio.timeout(20 * stretch):
             while await takes(nursing, stretch) != {"rnnoise", "passthrough"}:
                 await asyncio.sleep(0.05)
@@ -38,21 +37,6 @@ async def test_every_nursery_is_warm(tmp_path: Path, stretch: float) -> None:
         async with asyncio.timeout(20 * stretch):
             while await nursing.nursery() is first or await takes(nursing, stretch) != {"rnnoise", "passthrough"}:
                 await asyncio.sleep(0.05)
-
-
-async def test_a_silent_server_is_small(tmp_path: Path, stretch: float) -> None:
-    """Before the first voice only what is to serve by default is loaded, nothing in its stead; for that voice, all."""
-    for default, loaded in (("auto", set()), ("rnnoise", {"rnnoise"})):
-        denoisers = Denoisers(default, Models([], "upstream", False, tmp_path, lambda: None))
-        async with Nursing() as nursing, Warming(nursing) as warming:
-            warming.warm(denoisers)
-            async with asyncio.timeout(20 * stretch):
-                while await takes(nursing, stretch) != loaded | {"passthrough"}:
-                    await asyncio.sleep(0.05)
-            maps = Path(f"/proc/{(await nursing.nursery()).pid}/maps").read_text()
-            assert ("rnnoise" in maps) == bool(loaded)
-            await warming.nursery()
-            assert await takes(nursing, stretch) == {"rnnoise", "passthrough"}
 
 
 class Unlucky(Nursing):
@@ -70,7 +54,7 @@ class Unlucky(Nursing):
 async def test_a_nursery_that_could_not_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """The one that is made later is warm all the same, with no news of anything."""
     monkeypatch.setattr(rules, "AGAIN_S", 0.05)
-    denoisers = Denoisers("rnnoise", Models([], "upstream", False, tmp_path, lambda: None))
+    denoisers = Denoisers("auto", Models([], "upstream", False, tmp_path, lambda: None))
     async with Unlucky() as nursing, Warming(nursing) as warming:
         warming.warm(denoisers)
         async with asyncio.timeout(20 * stretch):

@@ -63,3 +63,29 @@ async def test_what_was_loaded_goes_with_new_options(deepfilternet3_graph: Path)
             await nursery.load("deepfilternet3", {"graph": str(deepfilternet3_graph), "unlike": number})
             kb.append(psutil.Process(nursery.pid).memory_info().rss // 1024)
     assert max(kb) < kb[1] + 30_000, kb  # ten more of them would be three times that
+
+
+def resident_kb(pid: int, library: str) -> int:
+    """What a process has in memory of a file that it has mapped."""
+    found, counts = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if "-" in line.split()[0]:
+            counts = library in line
+        elif counts and line.startswith("Rss:"):
+            found += int(line.split()[1])
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+async def test_weights_of_a_library_are_not_touched_beforehand(stretch: float) -> None:
+    """The nursery has RNNoise mapped but for its 12 MB of weights; the worker that uses it has them, and cleans."""
+    sent = packets(voice(0.3))
+    async with Nursery() as nursery:
+        await nursery.load("rnnoise", {})
+        assert "librnnoise" in Path(f"/proc/{nursery.pid}/maps").read_text() and resident_kb(nursery.pid, "librnnoise") < 2000
+        async with Way(nursery, "rnnoise") as way:
+            await way.worker.ready(20 * stretch)
+            assert resident_kb(way.worker.pid, "librnnoise") > 8000
+            for packet in sent:
+                way.put(packet)
+            await way.whole(sent, 30 * stretch)

@@ -27,6 +27,7 @@ class RNNoise:
     block: ClassVar[int] = BLOCK
     latency_ms: ClassVar[float] = 20.0
     latency = 960
+    mapped: ClassVar[bool] = True  # its weights are 12 MB of the library
 
     def __init__(self, options: Mapping[str, object]) -> None:
         """Takes no options. Raises OptionError where the library is missing."""
