@@ -1,13 +1,13 @@
 """DeepFilterNet, streaming: the STFT around an engine that has the model.
 
 An engine takes the spectrum of a frame or two and a state for each voice and returns both: `streaming.graph` is ONNX Runtime on the
-CPU, `streaming.eager` torch on CUDA. The STFT is libdf's: a DFT in the graph would cost more than the model's convolutions,
-and numpy's ten times as much. Quirks that die here: libdf forgets between calls unless asked not to, and writes into its input.
+CPU, `streaming.eager` torch on CUDA. What a batch's voices carry lies in arrays of all of them, and goes on as it is while
+the same voices come again; only when others come are rows picked out and put together.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,44 +15,47 @@ from workers.denoiser import BLOCK, RATE_HZ, Sound
 from workers.errors import OptionError
 from workers.extra_python import CUDA, REFERENCE
 from workers.streaming.graph import Graph
+from workers.streaming.stft import analysis, synthesis
 from workers.weights import FAMILIES
 
-BINS = BLOCK + 1
-State = Any  # the engine's own
-Carried = tuple[State, int]  # and the hops of look-ahead that are to come
-STFT = {"sr": RATE_HZ, "fft_size": 2 * BLOCK, "hop_size": BLOCK, "nb_bands": 32, "min_nb_erb_freqs": 2}
+States = Any  # the engine's own: a row for each voice
 
 
 class Engine(Protocol):
-    """What runs the model. A state is never changed, only replaced: it may serve several voices."""
+    """What runs the model. States that were handed in are never changed."""
 
     latency: int  # samples
     look_ahead: int  # hops for which a new voice's state is held, and its output silence
     hops: int  # of each voice that `run` takes at once, at most
 
-    def open(self) -> State:
-        """The state of a voice that has not heard anything."""
+    def open(self) -> States:
+        """The state of one voice that has not heard anything."""
 
-    def run(self, frames: Sound, states: Sequence[State]) -> tuple[Sound, Sequence[State]]:
-        """As many hops of each voice: float32[n, hops, 481, 2] and n states -> frames that the caller may write to, and new states."""
+    def gather(self, rows: Sequence[tuple[States, int]]) -> States:
+        """The states of several voices, each a row of some states, as rows of new ones."""
 
-    def hold(self, state: State) -> State:
-        """The state after hops of the look-ahead: convolutions and GRUs have not begun."""
+    def run(self, frames: Sound, states: States) -> tuple[Sound, States]:
+        """As many hops of each voice: float32[n, 2, hops, 481] and n states -> frames and states that the caller may write to."""
+
+    def hold(self, states: States, row: int) -> None:
+        """Make this state one after hops of the look-ahead: convolutions and GRUs have not begun."""
+
+
+class Batch(NamedTuple):
+    """What voices carry that were cleaned together, a row each. Never changed, only replaced."""
+
+    states: States
+    heard: Sound  # float32[n, 480], the last hop of input: the first half of the next frame
+    tail: Sound  # float32[n, 480], the second half of the last frame of output
 
 
 class Voice:
-    """What one voice carries: the model's state, the STFT with half a frame on each side, and how many hops of look-ahead are to come.
+    """Which row of a batch one voice is, and how many hops of look-ahead are to come."""
 
-    heard: float32[1, 480], the last hop: what the STFT remembers of its input.
-    """
+    __slots__ = ("ahead", "batch", "row")
 
-    __slots__ = ("ahead", "heard", "state", "stft")
-
-    def __init__(self, state: State, stft: Any, look_ahead: int) -> None:
-        self.state = state
-        self.stft = stft  # libdf.DF
-        self.ahead = look_ahead
-        self.heard = np.zeros((1, BLOCK), np.float32)
+    def __init__(self, batch: Batch, look_ahead: int) -> None:
+        self.batch, self.row, self.ahead = batch, 0, look_ahead
 
 
 class DeepFilterNet3:
@@ -89,9 +92,8 @@ class DeepFilterNet3:
         return {None: (), "cpu": (CUDA, REFERENCE)}.get(options.get("device"), (CUDA,))  # type: ignore[call-overload,no-any-return]
 
     def open(self) -> Voice:
-        from libdf import DF
-
-        return Voice(self._engine.open(), DF(**STFT), self._engine.look_ahead)
+        silence = np.zeros((1, BLOCK), np.float32)
+        return Voice(Batch(self._engine.open(), silence, silence), self._engine.look_ahead)
 
     def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
         """Denoise a hop or `blocks` of each voice; the output trails the input by `latency` samples.
@@ -99,40 +101,38 @@ class DeepFilterNet3:
         noisy: float32[n, hops * 480] in [-1, 1], mono, 48 kHz, row i belongs to voices[i].   Returns the same shape.
         Raises what the engine raises; the voices are then as they were.
         """
-        hops = noisy.shape[1] // BLOCK
-        noisy = np.ascontiguousarray(noisy, np.float32)  # libdf refuses strides
-        frames = [voice.stft.analysis(noisy[row : row + 1], reset=False) for row, voice in enumerate(voices)]
-        spectrum = np.concatenate(frames).view(np.float32).reshape(-1, hops, BINS, 2)
-        try:
-            spectrum, after = self._run(spectrum, [(voice.state, voice.ahead) for voice in voices])
-        except Exception:
-            for voice in voices:
-                voice.stft.analysis(voice.heard, reset=False)  # all that it remembers
-            raise
-        clean = np.empty_like(noisy)
-        bins = spectrum.view(np.complex64).reshape(-1, 1, hops, BINS)
+        noisy = np.ascontiguousarray(noisy, np.float32)
+        batch = self._together(voices)
+        frames, states, ahead = self._run(analysis(batch.heard, noisy), batch.states, [voice.ahead for voice in voices])
+        clean, tail = synthesis(batch.tail, frames)
+        after = Batch(states, noisy[:, -BLOCK:].copy(), tail)
         for row, voice in enumerate(voices):
-            voice.state, voice.ahead = after[row]
-            voice.heard = noisy[row : row + 1, -BLOCK:].copy()
-            clean[row] = voice.stft.synthesis(bins[row], reset=False)
+            voice.batch, voice.row, voice.ahead = after, row, ahead[row]
         return clean
 
-    def _run(self, spectrum: Sound, carried: Sequence[Carried]) -> tuple[Sound, Sequence[Carried]]:
-        """The engine on hops of all voices, with what each carries in its model; hop by hop where a state is held in between."""
-        hops = spectrum.shape[1]
-        if any(0 < ahead < hops for _, ahead in carried):
+    def _together(self, voices: Sequence[Voice]) -> Batch:
+        """What these voices carry, as one batch: the one that they left together, or a new one."""
+        batch = voices[0].batch
+        if len(batch.heard) == len(voices) and all(voice.batch is batch and voice.row == row for row, voice in enumerate(voices)):
+            return batch
+        states = self._engine.gather([(voice.batch.states, voice.row) for voice in voices])
+        return Batch(states, *(np.stack([voice.batch[part][voice.row] for voice in voices]) for part in (1, 2)))
+
+    def _run(self, frames: Sound, states: States, ahead: Sequence[int]) -> tuple[Sound, States, Sequence[int]]:
+        """The engine on hops of all voices; hop by hop where a state is held in between. ahead: each one's look-ahead to come."""
+        hops = frames.shape[2]
+        if any(0 < each < hops for each in ahead):
             parts = []
-            for hop in np.split(spectrum, hops, axis=1):
-                part, carried = self._run(np.ascontiguousarray(hop), carried)
+            for hop in np.split(frames, hops, axis=2):
+                part, states, ahead = self._run(np.ascontiguousarray(hop), states, ahead)
                 parts.append(part)
-            return np.concatenate(parts, axis=1), carried
-        spectrum, states = self._engine.run(spectrum, [state for state, _ in carried])
-        after = [(state, 0) for state in states]
-        for row, (_, ahead) in enumerate(carried):
-            if ahead:  # nothing to be heard yet
-                after[row] = self._engine.hold(states[row]), ahead - hops
-                spectrum[row] = 0
-        return spectrum, after
+            return np.concatenate(parts, axis=2), states, ahead
+        frames, states = self._engine.run(frames, states)
+        for row, each in enumerate(ahead):
+            if each:  # nothing to be heard yet
+                self._engine.hold(states, row)
+                frames[row] = 0
+        return frames, states, [max(each - hops, 0) for each in ahead]
 
 
 class DeepFilterNet2(DeepFilterNet3):
@@ -150,6 +150,13 @@ class DeepFilterNet2LowLatency(DeepFilterNet3):
 
     latency_ms: ClassVar[float] = 10.0
     name: ClassVar[str] = "deepfilternet2_ll"
+
+
+class DeepFilterNet3LowLatency(DeepFilterNet3):
+    """DeepFilterNet3 without look-ahead, 10 ms, of twice the width: what it does not wait for it makes up for by computing more."""
+
+    latency_ms: ClassVar[float] = 10.0
+    name: ClassVar[str] = "deepfilternet3_ll"
 
 
 def _engine(name: str, options: Mapping[str, object]) -> Engine:

@@ -1,8 +1,8 @@
-"""DeepFilterNet, one hop at a time or two: torch modules with explicit state, their export to ONNX, and the engines that run them.
+"""DeepFilterNet, one hop at a time or two: the engines that run it, and what CUDA runs, torch modules with explicit state.
 
-    folder ─► upstream.load ─► DfNet (offline) ─► DeepFilterNet3 (streaming) ─► workers.export ─► graph ─► graph.Graph ─► plugin
-                                                         └──────────────────────────────────────────► eager.Eager (CUDA) ──┘
+    weights ─► workers.graphs (in the child workers.export) ─► graph file ─► graph.Graph ─► plugin
+    folder ─► upstream.load ─► DfNet (offline) ─► deepfilternet3 (streaming) ─► eager.Eager ─┘   (CUDA)
 
-torch and `df` are imported by the export child, by workers on CUDA, by tests and by the bench only: of what is here, the
-nursery imports `graph` and `layout`.
+torch and `df` are imported by workers on CUDA, by tests and by the bench only: of what is here, who serves on a CPU imports
+`graph`, `hopwise`, `layout` and `stft`.
 """

@@ -1,4 +1,4 @@
-"""The engine of CUDA: the torch module itself. On the CPU it is what the graph is compared with, twice as slow.
+"""The engine of CUDA: the torch module itself. On the CPU it is what graphs are compared with, twice as slow.
 
 A process with CUDA in it cannot be forked, and loads weights by upstream's package: a second of start for each process.
 """
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class Eager:
-    """Owns the module on its device. A voice's state is a tensor float32[size] there."""
+    """Owns the module on its device. States of voices are the rows of a tensor float32[n, size] there."""
 
     hops = 1  # a call: `replay` would need a graph of its own for two
 
@@ -46,19 +46,24 @@ class Eager:
         self._run = Replay(self._frames, self._initial) if device == "cuda" else self._frames
 
     def open(self) -> Tensor:
-        """The state of a voice that has not heard anything."""
-        return self._initial
+        """The state of one voice that has not heard anything."""
+        return self._initial[None]
 
-    def run(self, frames: Floats, states: Sequence[Tensor]) -> tuple[Floats, Sequence[Tensor]]:
-        """One hop of each voice: float32[n, 1, 481, 2] and n states -> frames that the caller may write to, and new states."""
+    def gather(self, rows: Sequence[tuple[Tensor, int]]) -> Tensor:
+        """States that lie in several tensors, each as (tensor, row)."""
         with torch.inference_mode():
-            clean, after = self._run(torch.from_numpy(frames).to(self._device), torch.stack(list(states)))
-            return clean.contiguous().cpu().numpy(), after.unbind()
+            return torch.stack([states[row] for states, row in rows])
 
-    def hold(self, state: Tensor) -> Tensor:
-        """The state after hops of the look-ahead: convolutions and GRUs have not begun."""
+    def run(self, frames: Floats, states: Tensor) -> tuple[Floats, Tensor]:
+        """One hop of each voice: float32[n, 2, 1, 481] and n states -> frames and states that the caller may write to."""
         with torch.inference_mode():
-            return torch.where(self._held, self._initial, state)
+            clean, after = self._run(torch.from_numpy(frames).to(self._device), states)
+            return clean.contiguous().cpu().numpy(), after
+
+    def hold(self, states: Tensor, row: int) -> None:
+        """Make the state in this row one of the look-ahead: convolutions and GRUs have not begun."""
+        with torch.inference_mode():
+            states[row] = torch.where(self._held, self._initial, states[row])
 
 
 def _settle(device: str) -> None:

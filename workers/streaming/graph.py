@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.errors import OptionError
+from workers.streaming.hopwise import picks, steps
 from workers.streaming.layout import Part, held, initial
 
 Floats = npt.NDArray[np.float32]
 
 
 class Graph:
-    """Owns a session without threads; a fork may use it. A voice's state is float32[size]."""
+    """Owns a session without threads; a fork may use it. States of voices are the rows of float32[n, size]."""
 
     def __init__(self, file: Path) -> None:
         """Raises OptionError for a file that is no graph, or not one of ours."""
@@ -31,19 +32,24 @@ class Graph:
             raise OptionError(f"the graph lacks its description: {error}") from error
         self.latency, self.look_ahead, self.hops = int(known["latency"]), int(known["look_ahead"]), int(known["hops"])
         self._initial, self._held = initial(parts), held(parts)
+        self._hopwise = {hops: {"steps": steps(hops), "picks": picks(hops)} for hops in range(1, self.hops + 1)}
 
     def open(self) -> Floats:
-        """The state of a voice that has not heard anything."""
-        return self._initial
+        """The state of a voice that has not heard anything: float32[1, size]."""
+        return self._initial[None]
 
-    def run(self, frames: Floats, states: Sequence[Floats]) -> tuple[Floats, Sequence[Floats]]:
-        """As many hops of each voice: float32[n, hops, 481, 2] and n states -> frames that the caller may write to, and new states."""
-        clean, after = self._session.run(None, {"spectrum": frames, "state": np.stack(states)})
+    def gather(self, rows: Sequence[tuple[Floats, int]]) -> Floats:
+        """States that lie in several arrays, each as (array, row): float32[n, size]."""
+        return np.concatenate([states[row : row + 1] for states, row in rows])
+
+    def run(self, frames: Floats, states: Floats) -> tuple[Floats, Floats]:
+        """As many hops of each voice: float32[n, 2, hops, 481] and their states -> frames and states that are the caller's."""
+        clean, after = self._session.run(None, {"spectrum": frames, "state": states, **self._hopwise[frames.shape[2]]})
         return clean, after
 
-    def hold(self, state: Floats) -> Floats:
-        """The state after hops of the look-ahead: convolutions and GRUs have not begun."""
-        return np.where(self._held, self._initial, state)
+    def hold(self, states: Floats, row: int) -> None:
+        """Make the state in this row one of the look-ahead: convolutions and GRUs have not begun."""
+        np.copyto(states[row], self._initial, where=self._held)
 
 
 def open_session(file: Path) -> Any:

@@ -1,7 +1,6 @@
 """Upstream's blocks, rewritten for one hop: convolutions with their batch norm folded in, grouped linears, GRU steps.
 
-All take the learnt parameters of a loaded upstream block, and know their sizes beforehand: a size asked of a tensor would
-become a dozen nodes of the exported graph. Folding is done in float64, so that it costs no accuracy.
+All take the learnt parameters of a loaded upstream block. Folding is done in float64, so that it costs no accuracy.
 Shapes: B rows, each one hop of a voice (the hops of a voice follow each other), C channels, F bins, G groups, H hidden units.
 """
 
@@ -73,8 +72,6 @@ class Gain(nn.Module):
         self.shift = nn.Parameter(shift[:, None, None].float(), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.onnx.is_in_onnx_export():  # ONNX Runtime takes the ReLU and the sum behind it along
-            return nn.functional.conv2d(x, self.gain[..., None], self.shift.flatten(), groups=len(self.gain))
         return torch.addcmul(self.shift, x, self.gain)  # a convolution here is 64 slow ones: 2 of 3 ms a hop
 
 
@@ -90,8 +87,6 @@ class Pair(nn.Module):
         self.second = conv((pointwise * scale[:, None])[:, :, None, None], shift)
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.onnx.is_in_onnx_export():
-            return self.second(nn.functional.conv2d(x, self.taps, stride=(1, 2), padding=(0, 1), groups=len(self.taps)))
         x = nn.functional.pad(x, (1, 1))  # as above: torch is slow at convolutions of one channel each
         left, middle, right = self.taps.permute(3, 1, 0, 2)[..., None].unbind(0)
         sums = torch.addcmul(x[..., :-2:2] * left[0], x[..., 1:-1:2], middle[0])
@@ -117,20 +112,8 @@ class Upsampling(nn.Module):
         self.out = len(kernel)
 
     def forward(self, x: Tensor, bins: int) -> Tensor:
-        both: Tensor = _Ahead.apply(x, self.conv.weight, self.conv.bias)
+        both = self.conv(nn.functional.pad(x, (0, 1)))  # above the last bin there is silence
         return both.reshape(-1, self.out, 2, bins).transpose(2, 3).reshape(-1, self.out, 1, 2 * bins)
-
-
-class _Ahead(torch.autograd.Function):
-    """A convolution of each bin and the one above it; above the last there is silence. In ONNX one node, for which torch has no word."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return nn.functional.conv2d(nn.functional.pad(x, (0, 1)), weight, bias)
-
-    @staticmethod
-    def symbolic(g: Any, x: Any, weight: Any, bias: Any) -> Any:
-        return g.op("Conv", x, weight, bias, kernel_shape_i=(1, 2), pads_i=(0, 0, 0, 1))
 
 
 class GroupedLinear(nn.Module):
@@ -179,7 +162,7 @@ class GruStep(nn.Module):
 
 
 def _layer(gru: nn.GRU, number: int) -> nn.GRU:
-    """Layer `number` of a stack, on its own: the exporter makes one ONNX node of it."""
+    """Layer `number` of a stack, on its own."""
     layer = nn.GRU(gru.hidden_size if number else gru.input_size, gru.hidden_size)
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         value = getattr(gru, f"{name}_l{number}").detach().float()

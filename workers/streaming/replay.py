@@ -28,7 +28,7 @@ class Replay:
 
     def _capture(self, rows: int) -> tuple[Any, list[Tensor]]:
         state = self._initial.repeat(rows, 1)
-        spectrum = torch.zeros(rows, 1, 481, 2, device=state.device)
+        spectrum = torch.zeros(rows, 2, 1, 481, device=state.device)
         beside = torch.cuda.Stream()
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):

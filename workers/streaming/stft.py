@@ -1,0 +1,43 @@
+"""libdf's STFT of all voices of a batch at once: frames of 960 samples, hops of 480, Vorbis window, scaled on the way in.
+
+With numpy 2 in float32 throughout. 20 dB of agreement with libdf would be lost where it is not.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+HOP = 480
+BINS = HOP + 1
+Floats = npt.NDArray[np.float32]
+_WINDOW = np.sin(np.pi / 2 * np.sin(np.pi * (np.arange(2 * HOP) + 0.5) / (2 * HOP)) ** 2)
+_IN = (_WINDOW / (2 * HOP)).astype(np.float32).reshape(2, HOP)
+_OUT = _WINDOW.astype(np.float32).reshape(2, HOP)
+
+
+def analysis(heard: Floats, sound: Floats) -> Floats:
+    """The hop before [n, 480] and some hops [n, T * 480] of n voices -> their spectra [n, 2, T, 481], real and imaginary parts."""
+    voices, hops = len(sound), sound.shape[1] // HOP
+    frames = np.empty((voices, hops, 2, HOP), np.float32)
+    after = sound.reshape(voices, hops, HOP)
+    np.multiply(heard, _IN[0], out=frames[:, 0, 0])
+    if hops > 1:
+        np.multiply(after[:, :-1], _IN[0], out=frames[:, 1:, 0])
+    np.multiply(after, _IN[1], out=frames[:, :, 1])
+    bins = np.fft.rfft(frames.reshape(voices, hops, 2 * HOP))
+    spectra = np.empty((voices, 2, hops, BINS), np.float32)
+    spectra[:, 0], spectra[:, 1] = bins.real, bins.imag
+    return spectra
+
+
+def synthesis(tail: Floats, spectra: Floats) -> tuple[Floats, Floats]:
+    """The half frame left over [n, 480] and spectra [n, 2, T, 481] -> sound [n, T * 480] and the next half frame left over."""
+    voices, _, hops, _ = spectra.shape
+    bins = np.empty((voices, hops, BINS), np.complex64)
+    bins.real, bins.imag = spectra[:, 0], spectra[:, 1]
+    halves = np.fft.irfft(bins, 2 * HOP, norm="forward").reshape(voices, hops, 2, HOP)
+    sound = np.empty((voices, hops, HOP), np.float32)
+    frames = np.multiply(halves, _OUT, dtype=np.float32, casting="same_kind")
+    np.add(frames[:, 0, 0], tail, out=sound[:, 0])
+    if hops > 1:
+        np.add(frames[:, 1:, 0], frames[:, :-1, 1], out=sound[:, 1:])
+    return sound.reshape(voices, hops * HOP), frames[:, -1, 1]
