@@ -25,8 +25,8 @@ NAMES = ("deepfilternet3", "deepfilternet2", "deepfilternet2_ll")
 
 @pytest.fixture
 def cuda_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packages of the part "cuda" and no others, but for the STFT of libdf: no PyAV, no ONNX Runtime."""
-    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(cuda_environment(tmp_path / "torch", "libdf")))
+    """Packages of the part "cuda" and no others: no libdf, no PyAV, no ONNX Runtime."""
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(cuda_environment(tmp_path / "torch")))
 
 
 def through(denoiser: Denoiser, sounds: Sound) -> Sound:

@@ -16,7 +16,7 @@ from workers.nursery import Nursery
 @pytest.fixture
 def torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The Python of an environment that has torch, and neither PyAV with its libopus nor ONNX Runtime."""
-    folder = cuda_environment(tmp_path / "torch", "libdf")
+    folder = cuda_environment(tmp_path / "torch")
     monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(folder))
     return folder / "bin" / "python"
 
