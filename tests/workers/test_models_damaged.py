@@ -91,7 +91,7 @@ async def test_at_upstream(upstream: tuple[Upstream, str], weights: Path, cache:
     models = await prepared([], url, cache)
     assert models.state(NAME) == (False, "no weights") and len(server.asked) == 1
     assert ["damaged" in record.message for record in caplog.records] == [True]
-    assert [path.name for path in (cache / "weights").iterdir()] == [".DeepFilterNet3.zip.lock"]
+    assert [path.name for path in (cache / "weights").iterdir()] == [".DeepFilterNet3.lock"]
 
 
 async def test_for_a_file(upstream: tuple[Upstream, str], models_folder: Path, cache: Path) -> None:

@@ -102,9 +102,11 @@ def _weights(family: Family, settings: Settings, say: Say) -> Path:
         return found
     if not settings.download:
         raise WorkerFailed(f"{family.denoiser}: no weights in {', '.join(map(str, settings.paths)) or 'no folder'}", "no_weights")
+    if settings.url == "upstream" and not family.by_itself:
+        raise WorkerFailed(f"{family.denoiser}: no weights; python3 run.py models fetch {family.denoiser} gets them", "no_weights")
     say(f"{family.denoiser}: weights are being fetched")
     try:
-        return fetch(family, settings.url, settings.cache, lambda have, total: None)
+        return fetch(family, settings.url, settings.cache, lambda have, total: None, say=lambda line: say(f"{family.denoiser}: {line}"))
     except NotFetched as error:
         raise WorkerFailed(f"{family.denoiser}: no weights: {error}", "no_weights") from error
 
