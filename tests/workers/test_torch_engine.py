@@ -130,6 +130,8 @@ def test_refused(models_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(WorkerFailed, match="these weights cannot be loaded") as caught:
         Apart("deepfilternet3", {"weights": str(tmp_path), "device": "cpu"}, (CUDA,))
     assert caught.value.reason == "bad_options"
+    with pytest.raises(WorkerFailed, match="deepfilternet2: these weights cannot be loaded"):
+        Apart("deepfilternet2", {"weights": str(models_folder / "DeepFilterNet3"), "device": "cpu"}, (CUDA,))
     with pytest.raises(WorkerFailed, match="unknown denoiser"):
         Apart("nobody", {}, (CUDA,))
 
