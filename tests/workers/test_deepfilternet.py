@@ -177,9 +177,8 @@ def test_device(tmp_path: Path) -> None:
     """With a device it may not be forked, and runs where torch is; a device that is none, or no weights, are an OptionError."""
     plain, on_cuda, on_cpu = ({"graph": "file"}, *({"weights": str(tmp_path), "device": device} for device in ("cuda", "cpu")))
     assert DeepFilterNet3.forkable(plain) and not DeepFilterNet3.forkable(on_cuda) and not DeepFilterNet3.forkable(on_cpu)
-    assert (
-        DeepFilterNet3.extra(plain) == () and DeepFilterNet3.extra(on_cuda) == (CUDA,) and set(DeepFilterNet3.extra(on_cpu)) == set(PARTS)
-    )
+    assert DeepFilterNet3.extra(plain) == () and DeepFilterNet3.extra(on_cuda) == (CUDA,)
+    assert set(DeepFilterNet3.extra(on_cpu)) == set(PARTS)
     for options in ({"device": "tpu", "weights": tmp_path}, {"device": "cpu"}):
         with pytest.raises(OptionError):
             DeepFilterNet3(options)
