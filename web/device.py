@@ -6,7 +6,7 @@ import logging
 from sfu.errors import ConfigError
 from web.children import ChildFailed, run
 from workers import cuda
-from workers.extra_python import MissingExtra
+from workers.errors import WorkerFailed
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ async def device_of(wanted: str) -> str:
         return wanted
     try:
         await _ask(wanted)
-    except MissingExtra as missing:
+    except WorkerFailed as missing:  # torch itself
         if wanted == "cuda":
             raise ConfigError(str(missing)) from missing
         logger.warning(cuda.COULD_HAVE)
@@ -34,7 +34,7 @@ async def device_of(wanted: str) -> str:
 
 
 async def _ask(wanted: str) -> None:
-    """Raises NoCuda, or MissingExtra where nobody can be asked."""
+    """Raises NoCuda, or WorkerFailed where there is no torch to ask."""
     command, environment = await asyncio.to_thread(cuda.question, wanted, "denoise.device: cuda")
     try:
         async with asyncio.timeout(cuda.PATIENCE_S):

@@ -11,6 +11,7 @@ from workers.extra_python import CUDA, MissingExtra, runner
 DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # NVIDIA's on Linux, and inside WSL
 NO_DRIVER = "there is no NVIDIA driver on this machine"
 COULD_HAVE = "DeepFilterNets run on the CPU: there is an NVIDIA GPU, but no packages of CUDA; to use it: python3 run.py install cuda"
+NETS = frozenset({"deepfilternet3", "deepfilternet2", "deepfilternet2_ll"})  # that the engine has; others run as graphs, on the CPU
 PATIENCE_S = 60.0  # torch is imported from a cold disk
 
 

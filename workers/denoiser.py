@@ -69,3 +69,9 @@ def forkable(kind: type[Denoiser], options: Mapping[str, object]) -> bool:
     """Whether a process that has loaded this denoiser may be forked: yes, where its class does not say."""
     ask = getattr(kind, "forkable", None)
     return ask is None or bool(ask(options))
+
+
+def extra(kind: type[Denoiser], options: Mapping[str, object]) -> tuple[str, ...]:
+    """Which parts of `.venv-torch` it can run with: any of them; none: it runs where the server runs."""
+    ask = getattr(kind, "extra", None)
+    return () if ask is None else tuple(ask(options))

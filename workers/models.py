@@ -15,6 +15,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from workers import export
+from workers.cuda import NETS
 from workers.room import Room
 from workers.weights import FAMILIES, Family, whole
 
@@ -115,7 +116,7 @@ class Models:
         weights = await asyncio.to_thread(whole, family, self._paths, self._cache, logger.warning) or await self._fetched(family)
         if weights is None:
             return
-        if self._device == "cpu":
+        if self._device == "cpu" or family.denoiser not in NETS:
             graph = self._cache / await asyncio.to_thread(export.graph_name, family.denoiser, weights, self._post_filter)
             there = await asyncio.to_thread(_usable, graph)
             if not there and not (await self._fits(family) and await self._exported(family, weights, graph)):

@@ -14,11 +14,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.running import ROOT
 from tests.workers.package_index import export
-from tests.workers.spoiling import flip, overwrite
+from tests.workers.spoiling import flip, learn, overwrite
 from workers.weights import checkpoint, sha256, write_sums
 
 
@@ -133,9 +132,7 @@ def test_damaged_in_models_path(run_models, models_folder: Path, tmp_path: Path)
 def test_own_training(run_models, models_folder: Path, tmp_path: Path) -> None:
     """Weights that nobody knows are "unknown" and exit 1, until their owner puts sums beside them."""
     weights = _copied(models_folder, tmp_path / "nothing")
-    learnt = torch.load(checkpoint(weights), weights_only=True)
-    next(value for name, value in learnt.items() if name.endswith("weight_hh_l0"))[0, 0] += 0.01
-    torch.save(learnt, checkpoint(weights))
+    learn(weights, 0.01)
     verified = run_models("verify", "deepfilternet3", there=False)
     assert verified.returncode == 1 and verified.stderr.startswith("deepfilternet3: unknown: works, ") and not verified.stdout, verified
     write_sums(weights)

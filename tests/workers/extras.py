@@ -12,8 +12,8 @@ BROUGHT = (
 )
 
 
-def cuda_environment(folder: Path, *more: str) -> Path:
-    """An environment of that kind in `folder`, with `more` packages; links, so it takes no time and no room."""
+def cuda_environment(folder: Path) -> Path:
+    """An environment of that kind in `folder`; links, so it takes no time and no room."""
     python = torch_python()
     whole = python.parents[1]
     settings = dict(line.split(" = ", 1) for line in (whole / "pyvenv.cfg").read_text().splitlines() if " = " in line)
@@ -23,7 +23,7 @@ def cuda_environment(folder: Path, *more: str) -> Path:
     (folder / "bin").mkdir()
     (folder / "bin" / "python").symlink_to(Path(settings["home"]) / python.resolve().name)
     (folder / "pyvenv.cfg").write_text(f"home = {settings['home']}\ninclude-system-site-packages = false\n")
-    for name in (*BROUGHT, *more):
+    for name in BROUGHT:
         if (packages / name).exists():
             (place / name).symlink_to(packages / name)
     (folder / "hushcast.json").write_text('{"cuda": "of the tests"}')

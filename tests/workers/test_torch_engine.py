@@ -25,8 +25,8 @@ NAMES = ("deepfilternet3", "deepfilternet2", "deepfilternet2_ll")
 
 @pytest.fixture
 def cuda_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packages of the part "cuda" and no others, but for the STFT of libdf: no PyAV, no ONNX Runtime."""
-    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(cuda_environment(tmp_path / "torch", "libdf")))
+    """Packages of the part "cuda" and no others: no libdf, no PyAV, no ONNX Runtime."""
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(cuda_environment(tmp_path / "torch")))
 
 
 def through(denoiser: Denoiser, sounds: Sound) -> Sound:
@@ -130,6 +130,8 @@ def test_refused(models_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(WorkerFailed, match="these weights cannot be loaded") as caught:
         Apart("deepfilternet3", {"weights": str(tmp_path), "device": "cpu"}, (CUDA,))
     assert caught.value.reason == "bad_options"
+    with pytest.raises(WorkerFailed, match="deepfilternet2: these weights cannot be loaded"):
+        Apart("deepfilternet2", {"weights": str(models_folder / "DeepFilterNet3"), "device": "cpu"}, (CUDA,))
     with pytest.raises(WorkerFailed, match="unknown denoiser"):
         Apart("nobody", {}, (CUDA,))
 

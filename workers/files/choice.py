@@ -9,6 +9,7 @@ from pathlib import Path
 
 from workers import export, interrupt, registry
 from workers.apart import Apart, made
+from workers.cuda import NETS
 from workers.denoiser import Denoiser
 from workers.errors import UnknownDenoiser, WorkerFailed
 from workers.extra_python import CUDA, REFERENCE, runner
@@ -63,7 +64,8 @@ def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
     inner = name.removeprefix(PREFIX)
     family = FAMILIES.get(inner)
     filtered = {"post_filter": True} if settings.post_filter else {}
-    if family and not name.startswith(PREFIX) and settings.device == "cuda":
+    if _on_cuda(name, settings):
+        assert family is not None
         return {"weights": str(_weights(family, settings, say)), "device": "cuda", **filtered}
     if not name.startswith(PREFIX):
         return {"graph": str(_graph(family, settings, say))} if family else {}
@@ -75,7 +77,12 @@ def parts(name: str, settings: Settings) -> tuple[str, ...]:
     """Of `.venv-torch`, which parts this denoiser needs, any of them; none: it runs here."""
     if name.removeprefix(PREFIX) not in FAMILIES:
         return ()
-    return (REFERENCE,) if name.startswith(PREFIX) else (CUDA,) if settings.device == "cuda" else ()
+    return (REFERENCE,) if name.startswith(PREFIX) else (CUDA,) if _on_cuda(name, settings) else ()
+
+
+def _on_cuda(name: str, settings: Settings) -> bool:
+    """Whether the streaming model runs there."""
+    return settings.device == "cuda" and name in NETS
 
 
 def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:

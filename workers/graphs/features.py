@@ -25,7 +25,9 @@ def features(w: Writer, memory: Memory, spectrum: str, low: str, steps: str) -> 
     """Both features of the new frames behind those of the last two: [B, 1, 2 + T, 32] and [B, 2, 2 + T, 96]. low: the bins up to 4.8 kHz."""
     power = w.add("ReduceSumSquare", spectrum, np.array([1], np.int64), keepdims=1)
     mean = w.add("Add", w.add("MatMul", power, analysis()), single(1e-10))
-    level = w.add("Mul", w.add("Cast", w.add("Mul", w.add("Log", w.add("Cast", mean, to=DOUBLE)), np.array(1 / np.log(10))), to=FLOAT), single(10))
+    level = w.add(
+        "Mul", w.add("Cast", w.add("Mul", w.add("Log", w.add("Cast", mean, to=DOUBLE)), np.array(1 / np.log(10))), to=FLOAT), single(10)
+    )
     size = w.add("ReduceL2", low, np.array([1], np.int64), keepdims=1)
     before = w.join(3, memory.was("levels", -1, 1, 1, BANDS), memory.was("sizes", -1, 1, 1, LOW_BINS))
     means = running(w, w.join(3, level, size), before, steps)

@@ -40,7 +40,7 @@ def _parameters(net: nn.Module, tensors: Tensors) -> Iterator[tuple[str, Tensor]
         if name in tensors:
             yield theirs, _tensor(tensors[name])
     for stack, theirs in GRU.items():
-        for layer in range(net.get_submodule(theirs).num_layers):  # type: ignore[arg-type]
+        for layer in range(net.get_submodule(theirs).num_layers):
             yield from _gru(theirs, layer, tensors, f"{stack}.{layer}")
 
 
