@@ -51,12 +51,6 @@ def blocks_at_once(denoiser: Denoiser) -> int:
     return max(1, int(getattr(denoiser, "blocks", 1)))
 
 
-def extra(kind: type[Denoiser], options: Mapping[str, object]) -> tuple[str, ...]:
-    """Which parts of `.venv-torch` it can run with: any of them; none: it runs where the server runs."""
-    ask = getattr(kind, "extra", None)
-    return () if ask is None else tuple(ask(options))
-
-
 def mapped(denoiser: Denoiser) -> bool:
     """Whether its weights lie in a file that is mapped: no, where it does not say.
 
