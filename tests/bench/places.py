@@ -45,7 +45,7 @@ def _file(folder: Path, kind: str) -> Path:
 
 def sound_told(folder: Path) -> str:
     """For people: which voice it was."""
-    return "a synthetic voice" if folder.is_relative_to(CACHE) else f"{noisy(folder).name} of {folder.name}"
+    return "a synthetic voice" if folder.is_relative_to(CACHE) else f"that of {folder.name}"
 
 
 # weights
