@@ -120,7 +120,7 @@ def _check(made: Configuration) -> None:
         raise ValueError(f"a look-ahead of {made.look_ahead} and {made.filter_look_ahead} frames is not supported")
     if not (1 <= made.pathway_frames <= 9 and 1 <= made.mask_layers <= 4 and 1 <= made.filter_layers <= 4):
         raise ValueError("a model of that depth is not supported")
-    if made.groups not in (8, 16) or made.encoder_groups not in (8, 16, 32):
+    if made.groups != (8 if made.version == 2 else 16) or made.encoder_groups not in ((8,) if made.version == 2 else (16, 32)):
         raise ValueError(f"{made.groups} and {made.encoder_groups} groups are not supported")
     if not 0 <= made.beta < 1:
         raise ValueError(f"pf_beta is {made.beta}, not a number from 0 to 1")
