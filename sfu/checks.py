@@ -59,9 +59,12 @@ def _public_url(value: str) -> None:
 
 
 def _models_url(value: str) -> None:
+    """A folder is an absolute path, or a file address with one."""
     parts = urlsplit(value)
-    if value != "upstream" and (parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0):
-        raise ValueError(f"{value!r} is neither upstream nor like https://mirror.example.org/models")
+    address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    folder = value.startswith("/") or (parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"))
+    if not (value == "upstream" or address or folder):
+        raise ValueError(f"{value!r} is neither upstream nor like https://mirror.example.org/models or /srv/models")
 
 
 def _networks(value: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -14,12 +15,15 @@ class ChildFailed(Exception):
 
 async def run_module(module: str, *arguments: object) -> bytes:
     """`python -m module arguments` from the checkout; what it wrote to stdout. Raises ChildFailed, OSError; kills it when cancelled."""
+    return await run([sys.executable, "-m", module, *map(str, arguments)])
+
+
+async def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> bytes:
+    """As `run_module`, of any command, in another environment where one is given."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        *map(str, arguments),
+        *command,
         cwd=ROOT,
+        env=environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

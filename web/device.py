@@ -4,33 +4,40 @@ import asyncio
 import logging
 
 from sfu.errors import ConfigError
-from web.children import ChildFailed, run_module
-from workers.cuda import DRIVERS, NO_DRIVER
+from web.children import ChildFailed, run
+from workers import cuda
+from workers.errors import WorkerFailed
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_S = 60.0  # torch is imported from a cold disk
-
 
 async def device_of(wanted: str) -> str:
-    """ "cpu" or "cuda", where `wanted` is one of them or "auto". Raises ConfigError for CUDA that is not there."""
+    """ "cpu" or "cuda", where `wanted` is one of them or "auto". Raises ConfigError for CUDA that is not there.
+
+    "auto" installs nothing: where there is a GPU, a line says what would make it of use.
+    """
     if wanted == "cpu":
         return wanted
-    why_not = await _why_no_cuda()
-    if why_not is None:
-        return "cuda"
-    if wanted == "cuda":
-        raise ConfigError(f'denoise.device: "cuda" is not to be had: {why_not}; use "auto" or "cpu"')
-    logger.debug("denoisers run on the CPU: %s", why_not)
-    return "cpu"
-
-
-async def _why_no_cuda() -> str | None:
-    if not await asyncio.to_thread(lambda: any(driver.exists() for driver in DRIVERS)):
-        return NO_DRIVER
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            await run_module("workers.cuda")
+        await _ask(wanted)
+    except WorkerFailed as missing:  # torch itself
+        if wanted == "cuda":
+            raise ConfigError(str(missing)) from missing
+        logger.warning(cuda.COULD_HAVE)
+        return "cpu"
+    except cuda.NoCuda as why_not:
+        if wanted == "cuda":
+            raise ConfigError(f'denoise.device: "cuda" is not to be had: {why_not}; use "auto" or "cpu"') from why_not
+        logger.debug("denoisers run on the CPU: %s", why_not)
+        return "cpu"
+    return "cuda"
+
+
+async def _ask(wanted: str) -> None:
+    """Raises NoCuda, or WorkerFailed where there is no torch to ask."""
+    command, environment = await asyncio.to_thread(cuda.question, wanted, "denoise.device: cuda")
+    try:
+        async with asyncio.timeout(cuda.PATIENCE_S):
+            await run(command, environment)
     except (ChildFailed, OSError, TimeoutError) as error:
-        return str(error) or f"torch did not answer in {PATIENCE_S:.0f} s"
-    return None
+        raise cuda.NoCuda(str(error) or f"torch did not answer in {cuda.PATIENCE_S:.0f} s") from error

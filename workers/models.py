@@ -15,23 +15,25 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from workers import export
+from workers.cuda import NETS
 from workers.room import Room
-from workers.weights import FAMILIES, Family, find, whole
+from workers.weights import FAMILIES, Family, whole
 
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[1]
 NO_WEIGHTS = "no weights"
 NO_ROOM = "no room on the disk"
-LARGEST = 50_000_000  # bytes that fetching or exporting takes at most, drafts included
+LARGEST = 100_000_000  # bytes that fetching and exporting take at most, drafts included: a wheel twice, weights, a graph
 _LONGEST = 65_536  # bytes of a line
+_LONGEST_WORDS = 600  # characters of a child's last line
 RETRY_S = (900.0, 3600.0, 14400.0, 43200.0)  # after a fetch that failed; then every 12 hours
 
 
 class Models:
     """Owns one task, and the one child process that it waits for. Answers from memory; never blocks the loop.
 
-    paths: folders searched for weights, in order.   url: "upstream" or where a mirror's zips are.   download: whether to fetch.
+    paths: folders searched for weights, in order.   url: "upstream" or where a mirror's files are.   download: whether to fetch.
     cache: where graphs and fetched weights are kept.   changed(): called on the loop whenever a denoiser's state has changed.
     device: "cpu" runs exported graphs, "cuda" the weights themselves.   post_filter: whether DeepFilterNets get theirs.
     retry_s: pauses before a failed fetch is tried again.   floor: bytes of the disk that the cache leaves free.
@@ -88,7 +90,8 @@ class Models:
 
     async def _prepare_all(self) -> None:
         try:
-            await asyncio.to_thread(export.tidy, self._cache)
+            with contextlib.suppress(OSError):  # old graphs are in nobody's way
+                await asyncio.to_thread(export.tidy, self._cache)
             await self._try(FAMILIES.values())
         finally:
             self._settled.set()
@@ -105,12 +108,15 @@ class Models:
                 await self._prepare(family)
             except OSError as error:
                 self._failed(family, str(error))
+            except Exception as error:
+                logger.exception("%s cannot be prepared", family.denoiser)
+                self._say(family, f"failed: {' '.join(str(error).split()) or type(error).__name__}")
 
     async def _prepare(self, family: Family) -> None:
         weights = await asyncio.to_thread(whole, family, self._paths, self._cache, logger.warning) or await self._fetched(family)
         if weights is None:
             return
-        if self._device == "cpu":
+        if self._device == "cpu" or family.denoiser not in NETS:
             graph = self._cache / await asyncio.to_thread(export.graph_name, family.denoiser, weights, self._post_filter)
             there = await asyncio.to_thread(_usable, graph)
             if not there and not (await self._fits(family) and await self._exported(family, weights, graph)):
@@ -147,7 +153,7 @@ class Models:
         return family.by_itself and self._download and self._reasons.get(family.denoiser) == NO_WEIGHTS
 
     async def _fetched(self, family: Family) -> Path | None:
-        """The folder of weights just fetched, or None, the reason said."""
+        """The place of weights just fetched, or None, the reason said."""
         if not family.by_itself:
             self._say(family, NO_WEIGHTS)
             return None
@@ -159,15 +165,21 @@ class Models:
             return None
         self._say(family, "weights are being fetched")
 
-        def progress(line: str) -> None:
-            self._say(family, f"weights are being fetched: {line} %")
+        def told(line: str) -> None:
+            if line.isdigit():
+                self._say(family, f"weights are being fetched: {line} %")
+            else:
+                logger.info("%s: %s", family.denoiser, line)
 
-        words = await self._child("workers.fetch", family.denoiser, "--url", self._url, "--cache", str(self._cache), on_line=progress)
-        if words[0]:
-            logger.warning("%s: no weights in %s, and none could be fetched: %s", family.denoiser, self._searched(), words[1])
+        status, words = await self._child("workers.fetch", family.denoiser, "--url", self._url, "--cache", str(self._cache), on_line=told)
+        if status:
+            logger.warning(
+                "%s: no weights in %s, and none could be fetched: %s; it is tried again later, and %s in a folder of models.path will do",
+                family.denoiser, self._searched(), words, family.tar,
+            )  # fmt: skip
             self._say(family, NO_WEIGHTS)
             return None
-        return await asyncio.to_thread(find, family, (), self._cache)  # not what lies damaged in `paths`
+        return await asyncio.to_thread(whole, family, (), self._cache, logger.warning)  # not what lies damaged in `paths`
 
     def _searched(self) -> str:
         return ", ".join(map(str, self._paths)) or "no folder"
@@ -226,4 +238,4 @@ async def _each_line(stream: asyncio.StreamReader, use: Callable[[str], None]) -
 async def _last_line(stream: asyncio.StreamReader) -> str:
     lines: deque[str] = deque(maxlen=1)
     await _each_line(stream, lambda line: lines.append(line) if line else None)
-    return lines[0][:300] if lines else "it said nothing"
+    return lines[0][:_LONGEST_WORDS] if lines else "it said nothing"

@@ -6,6 +6,7 @@ The library is the one inside PyAV's wheel (found beside the package, which is n
 import ctypes
 import ctypes.util
 import importlib.util
+import os
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from workers.denoiser import RATE_HZ, Sound
 from workers.errors import NoOpus
 from workers.ring import MAX_PAYLOAD
 
+PLACE = "HUSHCAST_LIBOPUS"  # names the library for a process that has no PyAV
 MAX_SAMPLES = 5760  # the longest packet, 120 ms
 DURATIONS = (120, 240, 480, 960, 1920, 2880, 3840, 4800, 5760)  # samples of the packets that the encoder makes
 APPLICATIONS = {"voip": 2048, "audio": 2049, "lowdelay": 2051}
@@ -168,6 +170,12 @@ def has_fec(payload: bytes) -> bool:
     return int(known(payload, len(payload))) == 1
 
 
+def told() -> dict[str, str]:
+    """Environment variables that tell a child in another Python, which may be without PyAV, where this one has libopus from."""
+    places = _places()
+    return {PLACE: places[0]} if places else {}
+
+
 @cache
 def library() -> ctypes.CDLL:
     """libopus with its signatures. Raises NoOpus."""
@@ -183,8 +191,9 @@ def _places() -> list[str]:
     package = importlib.util.find_spec("av")
     beside = [Path(place).parent / "av.libs" for place in (package.submodule_search_locations or [])] if package else []
     bundled = [str(found) for folder in beside for found in sorted(folder.glob("libopus-*"))]
-    system = ctypes.util.find_library("opus") if not bundled else None
-    return bundled + ([system] if system else [])
+    known = [os.environ[PLACE]] if os.environ.get(PLACE) else []
+    system = ctypes.util.find_library("opus") if not known + bundled else None
+    return known + bundled + ([system] if system else [])
 
 
 def _with_signatures(lib: ctypes.CDLL) -> ctypes.CDLL:

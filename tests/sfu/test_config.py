@@ -87,9 +87,19 @@ def test_values_of_the_file(tmp_path: Path) -> None:
     assert config.broadcast.grace_s == 3.0 and isinstance(config.broadcast.grace_s, float)
 
 
-@pytest.mark.parametrize("url", ["upstream", "http://127.0.0.1:9", "https://mirror.example.org/models/", "http://[::1]:8000/models"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "upstream",
+        "http://127.0.0.1:9",
+        "https://mirror.example.org/models/",
+        "http://[::1]:8000/models",
+        "/srv/models",
+        "file:///srv/models",
+    ],
+)
 def test_where_models_are_fetched_from(url: str, tmp_path: Path) -> None:
-    """models.url is "upstream" or an http address of any kind."""
+    """models.url is "upstream", an http address of any kind, or a folder."""
     assert load(written(tmp_path, f'[models]\nurl = "{url}"'), {}).models.url == url
 
 
@@ -152,6 +162,8 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         ('[models]\nurl = "ftp://x"', "models.url: 'ftp://x' is neither upstream nor like https://"),
         ('[models]\nurl = "https://"', "models.url: 'https://' is neither upstream nor like"),
         ('[models]\nurl = ""', "models.url: '' is neither upstream nor like"),
+        ('[models]\nurl = "mirror/models"', "models.url: 'mirror/models' is neither upstream nor like https://"),
+        ('[models]\nurl = "file://mirror/models"', "models.url: 'file://mirror/models' is neither upstream nor like https://"),
         ('[models]\nurl = "http://[::1/models"', "models.url: "),
         ('[models]\nurl = "http://a:b/models"', "models.url: "),
         ("[recording]\nwav = 1", "recording.wav: 1 is not true or false"),

@@ -1,6 +1,7 @@
 """Which denoisers there are, and where they run: settings that cannot be met end the start, everything else is said."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -11,57 +12,83 @@ import pytest
 from sfu.errors import ConfigError
 from tests.running import ROOT
 from tests.workers.conftest import graph_of
-from web import device
+from tests.workers.extras import cuda_environment
 from web.denoisers import Denoisers
 from web.device import device_of
-from workers import registry
+from workers import cuda, registry
 from workers.models import Models
 
 
 @pytest.fixture
 def no_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "DRIVERS", (tmp_path / "nothing",))
+    monkeypatch.setattr(cuda, "DRIVERS", (tmp_path / "nothing",))
 
 
 @pytest.fixture
 def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Something that looks like one."""
+    """Something that looks like one; no card."""
     (tmp_path / "nvidiactl").touch()
-    monkeypatch.setattr(device, "DRIVERS", (tmp_path / "nvidiactl",))
+    monkeypatch.setattr(cuda, "DRIVERS", (tmp_path / "nvidiactl",))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
-@pytest.mark.usefixtures("no_driver")
+@pytest.fixture
+def no_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(tmp_path / "no torch"))
+
+
+@pytest.fixture
+def torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The packages of CUDA."""
+    folder = cuda_environment(tmp_path / "torch")
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(folder))
+    return folder
+
+
+async def refusal() -> str:
+    with pytest.raises(ConfigError) as caught:
+        await device_of("cuda")
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("no_driver", "torch")
 async def test_without_a_driver() -> None:
     """Without a driver nobody asks torch: "auto" is the CPU, "cuda" one clear line."""
     assert await device_of("cpu") == await device_of("auto") == "cpu"
-    with pytest.raises(ConfigError, match=r'denoise\.device: "cuda" is not to be had: there is no NVIDIA driver'):
-        await device_of("cuda")
+    assert await refusal() == 'denoise.device: "cuda" is not to be had: there is no NVIDIA driver on this machine; use "auto" or "cpu"'
+
+
+@pytest.mark.usefixtures("driver", "no_torch")
+async def test_without_its_packages(caplog: pytest.LogCaptureFixture) -> None:
+    """With a GPU and no torch "auto" serves on the CPU and says in a line what could be had; "cuda" is that line."""
+    assert await device_of("cpu") == "cpu" and not caplog.messages
+    assert await device_of("auto") == "cpu" and caplog.messages == [cuda.COULD_HAVE]
+    assert await refusal() == "denoise.device: cuda needs the packages of CUDA: python3 run.py install cuda"
+
+
+@pytest.mark.usefixtures("no_driver", "no_torch")
+async def test_neither(caplog: pytest.LogCaptureFixture) -> None:
+    """With neither, "auto" is silent, and "cuda" is told both before anything is downloaded for it."""
+    assert await device_of("auto") == "cpu" and not caplog.messages
+    wanted = "denoise.device: cuda needs the packages of CUDA: python3 run.py install cuda; and there is no NVIDIA driver on this machine"
+    assert await refusal() == wanted
 
 
 @pytest.mark.usefixtures("driver")
-@pytest.mark.parametrize(("code", "found"), [("0", "cuda"), ("'torch 0.0 finds no CUDA'", "cpu")])
-async def test_torchs_word(code: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is a driver torch has the last word, in a child."""
-
-    async def asked(module: str) -> bytes:
-        from web.children import ChildFailed
-
-        assert module == "workers.cuda"
-        if code != "0":
-            raise ChildFailed(code)
-        return b""
-
-    monkeypatch.setattr(device, "run_module", asked)
-    assert await device_of("auto") == found
+async def test_torchs_word(torch: Path) -> None:
+    """With both torch has the last word, in its own Python: here it finds no card."""
+    assert await device_of("auto") == "cpu"
+    assert re.fullmatch(r'denoise.device: "cuda" is not to be had: torch [\w.+]+ finds no CUDA; use "auto" or "cpu"', await refusal())
 
 
-def test_torch_is_asked() -> None:
-    """The child answers in one line and by its status, as torch here finds it."""
-    asked = subprocess.run([sys.executable, "-m", "workers.cuda"], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    import torch
-
-    assert asked.returncode == (0 if torch.cuda.is_available() else 1)
-    assert len(asked.stderr.splitlines()) == asked.returncode
+@pytest.mark.usefixtures("driver")
+async def test_torch_finds_one(torch: Path) -> None:
+    """Where torch finds a card, it is taken."""
+    python = torch / "bin" / "python"
+    python.unlink()
+    python.write_text("#!/bin/sh\nexit 0\n")
+    python.chmod(0o755)
+    assert await device_of("auto") == await device_of("cuda") == "cuda"
 
 
 def started(settings: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -78,12 +105,12 @@ async def test_unknown_default(tmp_path: Path) -> None:
     assert (said.returncode, said.stderr.splitlines()) == (2, [f"hushcast: denoise.default: no denoiser 'chewbacca'; known: auto, {known}"])
 
 
-@pytest.mark.skipif(any(driver.exists() for driver in device.DRIVERS), reason="this machine has a driver")
-async def test_no_cuda(tmp_path: Path) -> None:
-    """CUDA asked for where there is none is one line and exit 2."""
+async def test_no_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA asked for where its packages are not installed is one line and exit 2."""
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(tmp_path))
     said = await asyncio.to_thread(started, 'device = "cuda"', tmp_path)
     assert said.returncode == 2 and len(said.stderr.splitlines()) == 1, said.stderr
-    assert said.stderr.startswith('hushcast: denoise.device: "cuda" is not to be had: ')
+    assert said.stderr.startswith("hushcast: denoise.device: cuda needs the packages of CUDA: python3 run.py install cuda")
 
 
 async def test_listed(tmp_path: Path) -> None:

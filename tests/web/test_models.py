@@ -14,10 +14,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.running import ROOT
-from tests.workers.spoiling import flip, overwrite
+from tests.workers.package_index import export
+from tests.workers.spoiling import flip, learn, overwrite
 from workers.weights import checkpoint, sha256, write_sums
 
 
@@ -83,6 +83,26 @@ def test_unknown(run_models) -> None:
     assert done.returncode == 2 and "deepfilternet3" in done.stderr
 
 
+def test_where_from(run_models, models_folder: Path, tmp_path: Path) -> None:
+    """`list` says where each came from and under which licence; `fetch` takes an export out of a folder, `verify` finds its damage."""
+    folder, there = tmp_path / "mirror", tmp_path / "cache" / "weights" / "DeepFilterNet3_onnx.tar.gz"
+    folder.mkdir()
+    (folder / there.name).write_bytes(export())
+    own = run_models("list", "deepfilternet3").stdout
+    assert own == (
+        f"deepfilternet3: {models_folder / 'DeepFilterNet3'} (from {models_folder}, a folder of models.path; licence MIT OR Apache-2.0)\n"
+    )
+    fetched = run_models("fetch", "deepfilternet3", there=False, url=str(folder))
+    assert fetched.stdout == f"deepfilternet3: fetched into {there}\n" and not fetched.stderr
+    listed = run_models("list", there=False).stdout.splitlines()
+    assert listed[0].startswith(f"deepfilternet3: {there} (from {folder.as_uri()}/{there.name}; licence not known here")
+    assert listed[1] == "deepfilternet3_ll: no weights (run.py models fetch deepfilternet3_ll gets them)"
+    there.write_bytes(there.read_bytes()[:5000])
+    verified = run_models("verify", "deepfilternet3", there=False)
+    assert verified.returncode == 1
+    assert verified.stderr == f"deepfilternet3: damaged: it is not what {there.name}.sha256 says: {there}\n"
+
+
 def test_damaged_in_the_cache(run_models, mirror: tuple[Path, str], tmp_path: Path) -> None:
     """What was fetched and then damaged is found by verify, passed over by list, set aside and fetched again by fetch."""
     there = tmp_path / "cache" / "weights" / "DeepFilterNet3"
@@ -112,9 +132,7 @@ def test_damaged_in_models_path(run_models, models_folder: Path, tmp_path: Path)
 def test_own_training(run_models, models_folder: Path, tmp_path: Path) -> None:
     """Weights that nobody knows are "unknown" and exit 1, until their owner puts sums beside them."""
     weights = _copied(models_folder, tmp_path / "nothing")
-    learnt = torch.load(checkpoint(weights), weights_only=True)
-    next(value for name, value in learnt.items() if name.endswith("weight_hh_l0"))[0, 0] += 0.01
-    torch.save(learnt, checkpoint(weights))
+    learn(weights, 0.01)
     verified = run_models("verify", "deepfilternet3", there=False)
     assert verified.returncode == 1 and verified.stderr.startswith("deepfilternet3: unknown: works, ") and not verified.stdout, verified
     write_sums(weights)
@@ -191,4 +209,4 @@ def test_damaged_archive(spoil: Callable[[bytearray], None], run_models, mirror:
     (folder / "DeepFilterNet3.zip").write_bytes(archive)
     done = run_models("fetch", "deepfilternet3", there=False, url=url)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and done.stderr.startswith("deepfilternet3: http://"), done
-    assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [".DeepFilterNet3.zip.lock"]
+    assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [".DeepFilterNet3.lock"]

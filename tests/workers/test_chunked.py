@@ -7,18 +7,18 @@ import pytest
 
 from tests.sound import read_wav
 from tests.workers.files import snr
-from tests.workers.offline import Offline
+from tests.workers.offline import Offline, reference_python
 from tests.workers.speech import voice
 from workers import registry
-from workers.denoiser import Sound
+from workers.apart import Apart
+from workers.denoiser import Denoiser, Sound
 from workers.errors import OptionError, WorkerFailed
 from workers.files.choice import Settings, chosen, names
 from workers.files.cleaning import Cleaning
 from workers.plugins.chunked import Chunked
-from workers.weights import FAMILIES
 
 
-def through(denoiser: Chunked, sound: Sound) -> Sound:
+def through(denoiser: Denoiser, sound: Sound) -> Sound:
     """The whole sound, aligned."""
     cleaning = Cleaning(denoiser, 1)
     return np.concatenate((cleaning.write(sound[None]), cleaning.rest()), axis=1)[0]
@@ -58,6 +58,7 @@ def test_not_live() -> None:
 
 def test_no_weights(tmp_path: Path) -> None:
     """Without weights there is one sentence, and `auto` takes the denoiser that needs none."""
+    reference_python()
     settings, said = Settings(paths=(tmp_path,), cache=tmp_path), []
     for name in ("deepfilternet3", "chunked:deepfilternet3"):
         with pytest.raises(WorkerFailed, match="no weights"):
@@ -65,12 +66,26 @@ def test_no_weights(tmp_path: Path) -> None:
     assert chosen("auto", settings, said.append)[0] == "rnnoise" and "no weights" in said[0]
 
 
-def test_deepfilternet(models_folder: Path, audio_folder: Path, offline: Offline) -> None:
+def test_no_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without upstream's packages a line has the command, before anything is looked for or fetched; other chunked ones need none."""
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(tmp_path))
+    settings, said = Settings(paths=(tmp_path,), cache=tmp_path, download=True, url=str(tmp_path)), []
+    with pytest.raises(WorkerFailed) as caught:
+        chosen("chunked:deepfilternet3", settings, said.append)
+    assert str(caught.value) == "chunked:deepfilternet3 needs the packages of the reference: python3 run.py install reference"
+    assert chosen("chunked:rnnoise", settings, said.append)[1].latency == 95_520 and not said
+
+
+def test_deepfilternet(models_folder: Path, audio_folder: Path, offline: Offline, tmp_path: Path) -> None:
     """Of DeepFilterNet3, a chunk longer than the sound is upstream's own `enhance()` of it."""
     wav = audio_folder / "noisy_snr0.wav"
-    weights = models_folder / FAMILIES["deepfilternet3"].folder
     wanted = offline.enhanced("deepfilternet3", wav.name)[480:]
     sound = read_wav(wav)
-    heard = through(Chunked({"weights": str(weights), "chunk_s": 12.0, "overlap_s": 1.0}), sound)
+    _, denoiser = chosen("chunked:deepfilternet3", Settings((models_folder,), cache=tmp_path, chunk_s=12.0, overlap_s=1.0), print)
+    assert isinstance(denoiser, Apart)
+    try:
+        heard = through(denoiser, sound)
+    finally:
+        denoiser.close()
     end = len(heard) - 4_800
     assert snr(wanted[:end], heard[:end]) > 90

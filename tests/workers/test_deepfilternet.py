@@ -17,8 +17,8 @@ from tests.workers.offline import Offline, padded
 from workers import registry
 from workers.denoiser import Denoiser, blocks_at_once
 from workers.errors import OptionError
+from workers.extra_python import CUDA, PARTS
 from workers.plugins.deepfilternet import DeepFilterNet2, DeepFilterNet3
-from workers.weights import FAMILIES
 
 LEAST_DB = 100.0
 LATENCY = {"deepfilternet3": 1440, "deepfilternet2": 2400, "deepfilternet2_ll": 480}
@@ -40,12 +40,11 @@ def through(denoiser: Denoiser, sounds: Sound, counts: Sequence[int] = (1,)) -> 
     return np.concatenate(hops, axis=1)
 
 
-@pytest.fixture(scope="module", params=[(name, engine) for name in FAMILIES for engine in ("onnx", "torch")], ids="-".join)
+@pytest.fixture(scope="module", params=list(LATENCY))
 def loaded(request: pytest.FixtureRequest, models_folder: Path) -> tuple[str, Denoiser]:
-    """Each model by each engine; torch on the CPU, where it computes as on CUDA."""
-    name, engine = request.param
-    weights = {"weights": str(models_folder / FAMILIES[name].folder), "device": "cpu"}
-    return name, registry.load(name)(weights if engine == "torch" else {"graph": graph_of(name, models_folder)})
+    """Each model that has a checkpoint. The engine of CUDA has tests of its own (test_torch_engine.py)."""
+    name = request.param
+    return name, registry.load(name)({"graph": graph_of(name, models_folder)})
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +70,13 @@ def test_exact(loaded: tuple[str, Denoiser], offline: Offline, sounds: dict[str,
     assert min(found.values()) >= LEAST_DB, found
 
 
-@pytest.mark.parametrize("engine", ["onnx", "torch"])
-@pytest.mark.parametrize("name", FAMILIES)
-def test_post_filter(name: str, engine: str, models_folder: Path, offline: Offline, sounds: dict[str, Sound]) -> None:
+@pytest.mark.parametrize("name", LATENCY)
+def test_post_filter(name: str, models_folder: Path, offline: Offline, sounds: dict[str, Sound]) -> None:
     """With the post filter it is what offline makes with its own, to 100 dB, and not what it makes without."""
-    weights, wav = models_folder / FAMILIES[name].folder, "noisy_snr0.wav"
-    options: dict[str, object] = {"weights": str(weights), "device": "cpu", "post_filter": True}
-    model = registry.load(name)(options if engine == "torch" else {"graph": graph_of(name, models_folder, post_filter=True)})
+    wav = "noisy_snr0.wav"
+    model = registry.load(name)({"graph": graph_of(name, models_folder, post_filter=True)})
     late, sound = model.latency - OFFLINE_LATENCY, sounds[wav]
-    heard = through(model, sound[None], (1, 2, 2) if engine == "onnx" else (1,))[0][late:]
+    heard = through(model, sound[None], (1, 2, 2))[0][late:]
     assert snr(offline.enhanced(name, wav, post_filter=True)[: len(heard)], heard) >= LEAST_DB
     plain = through(registry.load(name)({"graph": graph_of(name, models_folder)}), sound[None], (2,))[0][late:]
     assert snr(plain, heard) < 60
@@ -176,15 +173,15 @@ def test_bad_graph(content: bytes | None, tmp_path: Path) -> None:
         DeepFilterNet3({})
 
 
-def test_device(models_folder: Path, tmp_path: Path) -> None:
-    """With a device it takes weights and may not be forked; a device or weights that are none are an OptionError."""
-    weights = models_folder / "DeepFilterNet3"
-    assert DeepFilterNet3.forkable({"graph": "file"}) and not DeepFilterNet3.forkable({"weights": str(weights), "device": "cuda"})
-    for options in ({"device": "tpu", "weights": weights}, {"device": "cpu"}, {"device": "cpu", "weights": tmp_path}):
+def test_device(tmp_path: Path) -> None:
+    """With a device it may not be forked, and runs where torch is; a device that is none, or no weights, are an OptionError."""
+    plain, on_cuda, on_cpu = ({"graph": "file"}, *({"weights": str(tmp_path), "device": device} for device in ("cuda", "cpu")))
+    assert DeepFilterNet3.forkable(plain) and not DeepFilterNet3.forkable(on_cuda) and not DeepFilterNet3.forkable(on_cpu)
+    assert DeepFilterNet3.extra(plain) == () and DeepFilterNet3.extra(on_cuda) == (CUDA,)
+    assert set(DeepFilterNet3.extra(on_cpu)) == set(PARTS)
+    for options in ({"device": "tpu", "weights": tmp_path}, {"device": "cpu"}):
         with pytest.raises(OptionError):
             DeepFilterNet3(options)
-    with pytest.raises(OptionError):
-        DeepFilterNet2({"device": "cpu", "weights": weights})
 
 
 def test_graph_of_another(deepfilternet3_graph: Path) -> None:

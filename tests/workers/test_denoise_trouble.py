@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.running import ROOT
+from tests.workers.extras import cuda_environment
 from tests.workers.files import start, tone, write
 from workers import cuda
 from workers.denoise import main
@@ -73,21 +74,25 @@ def test_no_cuda(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     """CUDA that was asked for and is not there is one line, whichever denoiser; "auto" and "cpu" do without."""
     noisy = write(tmp_path / "noisy.wav", tone(48_000, 4_800), 48_000)
     monkeypatch.setattr(cuda, "DRIVERS", (tmp_path / "nothing",))
-    assert "no NVIDIA driver" in refused(capsys, noisy, tmp_path / "clean.wav", "--device=cuda")
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(tmp_path / "nothing"))
+    wanted = "--device cuda needs the packages of CUDA: python3 run.py install cuda; and there is no NVIDIA driver on this machine"
+    assert wanted in refused(capsys, noisy, tmp_path / "clean.wav", "--device=cuda")
     assert list(tmp_path.iterdir()) == [noisy]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # and what "cpu" sets ends with this test
     for device in ("auto", "cpu"):
         assert main([str(noisy), str(tmp_path / f"{device}.wav"), "--denoiser=rnnoise", f"--device={device}"]) == 0
 
 
 def test_torch_finds_no_cuda(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is a driver torch has the last word."""
-    import torch
-
+    """Where there is a driver torch has the last word, in its own Python; without that, a line says what could be had."""
     noisy = write(tmp_path / "noisy.wav", tone(48_000, 4_800), 48_000)
     monkeypatch.setattr(cuda, "DRIVERS", (noisy,))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert f"torch {torch.__version__} finds no CUDA" in refused(capsys, noisy, tmp_path / "clean.wav", "--device=cuda")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(cuda_environment(tmp_path / "torch")))
+    assert "finds no CUDA; use --device auto or cpu" in refused(capsys, noisy, tmp_path / "clean.wav", "--device=cuda")
+    (tmp_path / "torch" / "hushcast.json").unlink()
+    assert "run.py install cuda" in refused(capsys, noisy, tmp_path / "clean.wav", "--device=cuda")
+    assert main([str(noisy), str(tmp_path / "clean.wav"), f"--models={tmp_path}"]) == 0
+    assert f"hushcast: {cuda.COULD_HAVE}" in capsys.readouterr().err.splitlines()
 
 
 def test_a_model_on_cuda_is_its_weights(models_folder: Path, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.running import ROOT
+from tests.workers.spoiling import learn
 from workers import export
 from workers.weights import checkpoint
 
@@ -42,10 +42,7 @@ def test_export(weights: Path, tmp_path: Path) -> None:
 
 
 def spoil_with_nan(weights: Path) -> None:
-    file = checkpoint(weights)
-    learnt = torch.load(file, weights_only=True)
-    next(value for name, value in learnt.items() if name.endswith("weight_hh_l0"))[0, 0] = float("nan")
-    torch.save(learnt, file)
+    learn(weights, float("nan"))
 
 
 def spoil_with_garbage(weights: Path) -> None:

@@ -82,7 +82,7 @@ async def test_fetched(upstream: tuple[Upstream, str], cache: Path) -> None:
     models, reasons = await prepared([], url, cache)
     assert models.state(NAME) == (True, None), reasons
     assert reasons[0] == "weights are being fetched" and "weights are being fetched: 100 %" in reasons
-    assert {file.name for file in (cache / "weights" / "DeepFilterNet3").iterdir()} == {"config.ini", "checkpoints", "sha256sums"}
+    assert {file.name for file in (cache / "weights" / "DeepFilterNet3").iterdir()} == {"config.ini", "checkpoints", "sha256sums", "source"}
     assert not list((cache / "weights").glob(".*zip.part"))
     await prepared([], url, cache)
     assert len(server.asked) == 1
@@ -116,6 +116,25 @@ async def test_tried_again(upstream: tuple[Upstream, str], cache: Path) -> None:
                 await asyncio.sleep(0.05)
     assert models.options(NAME) == {"graph": str(models.graph(NAME))}
     assert heard.reasons.count("weights are being fetched") >= 2
+
+
+@pytest.mark.tolerates("errors")
+async def test_a_fault_of_ours(
+    models_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw is logged with its traceback and said, and keeps no other denoiser from being prepared."""
+
+    def name(denoiser: str, *_: object) -> str:
+        if denoiser == NAME:
+            raise ValueError("nobody foresaw this")
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(export, "graph_name", name)
+    async with Models([models_folder], "upstream", False, tmp_path, lambda: None) as models:
+        await models.settled()
+    assert models.state(NAME) == (False, "failed: nobody foresaw this")
+    assert models.state("deepfilternet2") == (False, "failed: the disk is gone")
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
 
 
 async def test_no_room(one_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,4 +270,4 @@ async def test_a_child_that_ends_no_line(cache: Path) -> None:
     """What a library says at length, and without a line's end, does not keep the other models from being prepared."""
     models, says = Models([], "upstream", False, cache, lambda: None), "import sys; sys.stderr.write('x' * 200_000)"
     status, last = await models._child("timeit", "-n1", "-r1", "-s", says, "pass")
-    assert status == 0 and last == "x" * 300
+    assert status == 0 and last == "x" * 600

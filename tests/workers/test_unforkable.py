@@ -1,16 +1,37 @@
-"""A denoiser that no process may load and then fork: torch, as on CUDA, but on the CPU."""
+"""A denoiser that no process may load and then fork, nor the server's Python has: torch, as on CUDA, but on the CPU."""
 
 import asyncio
 from pathlib import Path
 
 import psutil
+import pytest
 
+from tests.workers.extras import cuda_environment
 from tests.workers.speech import packets, voice
 from tests.workers.test_nursery import Way, dead
+from workers.errors import WorkerFailed
 from workers.nursery import Nursery
 
 
-async def test_one_process_for_all(models_folder: Path, stretch: float) -> None:
+@pytest.fixture
+def torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The Python of an environment that has torch, and neither PyAV with its libopus nor ONNX Runtime."""
+    folder = cuda_environment(tmp_path / "torch")
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(folder))
+    return folder / "bin" / "python"
+
+
+async def test_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models_folder: Path) -> None:
+    """Where there is no such Python who asks is told the command, and the nursery lives on."""
+    monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(tmp_path))
+    async with Nursery() as nursery:
+        with pytest.raises(WorkerFailed, match=r"deepfilternet3 needs the packages of CUDA: python3 run\.py install cuda") as caught:
+            await Way(nursery, "deepfilternet3", {"weights": str(models_folder), "device": "cuda"}).__aenter__()
+        assert caught.value.reason == "missing_extra"
+        await nursery.load("passthrough", {})
+
+
+async def test_one_process_for_all(models_folder: Path, torch: Path, stretch: float) -> None:
     """It is never in the nursery; one process that has it serves all whatever the share, and ends with the last, no sooner."""
     options = {"weights": str(models_folder / "DeepFilterNet3"), "device": "cpu"}
     both = packets(voice(0.6))
@@ -23,6 +44,7 @@ async def test_one_process_for_all(models_folder: Path, stretch: float) -> None:
                 ready = await way.worker.ready(30 * stretch)
                 assert ready.latency == 1440 and ready.pid == way.worker.pid != nursery.pid
             assert first.worker.pid == second.worker.pid
+            assert psutil.Process(first.worker.pid).cmdline()[0] == str(torch)
             for packet in sent:
                 first.put(packet)
                 second.put(packet)

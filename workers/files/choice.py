@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers import export, interrupt, registry
+from workers.apart import Apart, made
+from workers.cuda import NETS
 from workers.denoiser import Denoiser
 from workers.errors import UnknownDenoiser, WorkerFailed
+from workers.extra_python import CUDA, REFERENCE, runner
 from workers.fetch import NotFetched, fetch
-from workers.plugins.chunked import PREFIX, Chunked
+from workers.plugins.chunked import PREFIX
 from workers.weights import FAMILIES, Family, whole
 
 FIRST, FALLBACK = "deepfilternet3", "rnnoise"
@@ -61,7 +64,8 @@ def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
     inner = name.removeprefix(PREFIX)
     family = FAMILIES.get(inner)
     filtered = {"post_filter": True} if settings.post_filter else {}
-    if family and not name.startswith(PREFIX) and settings.device == "cuda":
+    if _on_cuda(name, settings):
+        assert family is not None
         return {"weights": str(_weights(family, settings, say)), "device": "cuda", **filtered}
     if not name.startswith(PREFIX):
         return {"graph": str(_graph(family, settings, say))} if family else {}
@@ -69,10 +73,27 @@ def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
     return {"denoiser": inner, "chunk_s": settings.chunk_s, "overlap_s": settings.overlap_s, **weights}
 
 
+def parts(name: str, settings: Settings) -> tuple[str, ...]:
+    """Of `.venv-torch`, which parts this denoiser needs, any of them; none: it runs here."""
+    if name.removeprefix(PREFIX) not in FAMILIES:
+        return ()
+    return (REFERENCE,) if name.startswith(PREFIX) else (CUDA,) if _on_cuda(name, settings) else ()
+
+
+def _on_cuda(name: str, settings: Settings) -> bool:
+    """Whether the streaming model runs there."""
+    return settings.device == "cuda" and name in NETS
+
+
 def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:
+    needed = parts(name, settings)
+    if needed:
+        runner(name, needed)  # before anything is fetched for it
     with interrupt.raised():  # a fetch or a child may have to be ended
         given = options(name, settings, say)
-    return Chunked(given) if name.startswith(PREFIX) else registry.load(name)(given)
+        if needed:
+            return Apart(name, given, needed, cards=settings.device == "cuda")
+    return made(name, given)
 
 
 def _weights(family: Family, settings: Settings, say: Say) -> Path:
@@ -81,9 +102,11 @@ def _weights(family: Family, settings: Settings, say: Say) -> Path:
         return found
     if not settings.download:
         raise WorkerFailed(f"{family.denoiser}: no weights in {', '.join(map(str, settings.paths)) or 'no folder'}", "no_weights")
+    if settings.url == "upstream" and not family.by_itself:
+        raise WorkerFailed(f"{family.denoiser}: no weights; python3 run.py models fetch {family.denoiser} gets them", "no_weights")
     say(f"{family.denoiser}: weights are being fetched")
     try:
-        return fetch(family, settings.url, settings.cache, lambda have, total: None)
+        return fetch(family, settings.url, settings.cache, lambda have, total: None, say=lambda line: say(f"{family.denoiser}: {line}"))
     except NotFetched as error:
         raise WorkerFailed(f"{family.denoiser}: no weights: {error}", "no_weights") from error
 

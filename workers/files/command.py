@@ -44,11 +44,12 @@ def _denoise(asked: argparse.Namespace) -> int:
     check_places(asked.input, asked.output, asked.plot)
     with ExitStack() as opened:
         source = opened.enter_context(Source(asked.input, keep_channels=asked.stereo))
-        device = device_of(asked.device, has_model(asked.denoiser))
+        device = device_of(asked.device, has_model(asked.denoiser), lambda line: _said(f"hushcast: {line}"))
         places = (tuple(asked.models), asked.url, asked.download, asked.cache)
         settings = Settings(*places, asked.chunk_s, asked.overlap_s, device, asked.post_filter)
         name, denoiser = chosen(asked.denoiser, settings, lambda line: _said(f"hushcast: {line}"))
-        interrupt.raise_it()  # there is a draft from now on
+        interrupt.raise_it()  # there is a draft from now on, or a process
+        opened.callback(getattr(denoiser, "close", lambda: None))
         target = opened.enter_context(Target(asked.output, source.rate_hz, source.layout, source.is_float))
         cleaning, progress = Cleaning(denoiser, source.channels, asked.strength_db), Progress(source.seconds)
         before, after = (Spectrogram(), Spectrogram()) if asked.plot else (None, None)

@@ -1,26 +1,43 @@
-"""Where the model of a file runs: as `denoise.device` says it for the server, decided in this process."""
+"""Where the model of a file runs: as `denoise.device` says it for the server."""
 
-import os
+import subprocess
+from collections.abc import Callable
 
-from workers.cuda import why_not
+from workers import cuda, interrupt
 from workers.errors import WorkerFailed
+from workers.extra_python import MissingExtra
 
 CHOICES = ("auto", "cpu", "cuda")
 
 
-def device_of(wanted: str, has_model: bool) -> str:
-    """ "cpu" or "cuda", where `wanted` is one of CHOICES. Ask before torch is imported. Raises WorkerFailed for CUDA that is not there.
+def device_of(wanted: str, has_model: bool, say: Callable[[str], object]) -> str:
+    """ "cpu" or "cuda", where `wanted` is one of CHOICES. Raises WorkerFailed for CUDA that is not there.
 
-    has_model: whether there is something that CUDA could run; where not, "auto" need not ask torch.
-    "cpu" hides the cards from all of this process and from its children: it sets CUDA_VISIBLE_DEVICES.
+    has_model: whether there is something that CUDA could run; where not, "auto" need not ask torch.   say: gets a line for a person.
     """
-    if wanted == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # upstream's offline model takes a card unasked
-    if wanted == "cpu" or (wanted == "auto" and not has_model):
-        return "cpu"
-    objection = why_not()
-    if objection is None:
-        return "cuda"
-    if wanted == "cuda":
-        raise WorkerFailed(f"CUDA is not to be had: {objection}; use --device auto or cpu", "no_cuda")
+    if wanted != "cpu" and (wanted == "cuda" or has_model):
+        try:
+            _ask(wanted)
+            return "cuda"
+        except MissingExtra:
+            if wanted == "cuda":
+                raise
+            say(cuda.COULD_HAVE)
+        except cuda.NoCuda as why_not:
+            if wanted == "cuda":
+                raise WorkerFailed(f"CUDA is not to be had: {why_not}; use --device auto or cpu", "no_cuda") from why_not
     return "cpu"
+
+
+def _ask(wanted: str) -> None:
+    """Raises NoCuda, or MissingExtra where nobody can be asked."""
+    command, environment = cuda.question(wanted, "--device cuda")
+    try:
+        with interrupt.raised():
+            asked = subprocess.run(
+                command, env=environment, check=False, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=cuda.PATIENCE_S
+            )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise cuda.NoCuda(str(error)) from error
+    if asked.returncode:
+        raise cuda.NoCuda((asked.stderr.strip().splitlines() or [f"status {asked.returncode}"])[-1])

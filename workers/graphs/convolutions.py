@@ -114,4 +114,3 @@ def dense(kernel: Floats, groups: int) -> Floats:
         rows = slice(group * share, (group + 1) * share)
         made[rows, group * width : (group + 1) * width] = kernel[rows]
     return made
-

@@ -38,7 +38,10 @@ def built(of: Configuration, tensors: Tensors, post_filter: bool, described: dic
     ]
     outputs = [info("clean", FLOAT, "voices", 2, "hops", BINS), info("after", FLOAT, "voices", size)]
     model = helper.make_model(
-        graph(writer, "deepfilternet", inputs, outputs), opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="hushcast"
+        graph(writer, "deepfilternet", inputs, outputs),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR,
+        producer_name="hushcast",
     )
     description = {
         **described,

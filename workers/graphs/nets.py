@@ -155,7 +155,9 @@ class Net:
         """Frames, and the noisy ones that they were made of, as DeepFilterNet3's post filter does."""
         w, beta, axis = self._w, self._of.beta, np.array([1], np.int64)
         sizes = [w.add("ReduceL2", frames, axis, keepdims=1) for frames in (clean, noisy)]
-        gains = w.add("Clip", w.add("Div", sizes[0], w.add("Add", sizes[1], single(EPS))), np.array(EPS, np.float32), np.array(1, np.float32))
+        gains = w.add(
+            "Clip", w.add("Div", sizes[0], w.add("Add", sizes[1], single(EPS))), np.array(EPS, np.float32), np.array(1, np.float32)
+        )
         sines = w.add("Mul", gains, w.add("Max", w.add("Sin", w.add("Mul", gains, single(math.pi / 2))), single(EPS)))
         ratio = w.add("Div", gains, sines)
         curve = w.add("Add", w.add("Mul", w.add("Mul", ratio, ratio), single(beta)), single(1))

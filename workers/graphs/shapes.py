@@ -1,10 +1,10 @@
 """The tensors of a model by name, whatever file they come from, and the shapes that a configuration asks for.
 
-    BLOCK.first float32[O, C / groups, frames, bins]   a convolution's kernel
-    BLOCK.second float32[O, O]                         the pointwise kernel behind it, where there is one
-    BLOCK.shift float32[O]                             the bias, batch norm folded in
-    NAME float32[groups, in, out]                      a grouped linear layer
-    NAME.N.w, .r float32[1, 3H, H], .b float32[1, 6H]  layer N of a stack of GRUs, in ONNX's order: gates z, r, n; biases of w, then of r
+BLOCK.first float32[O, C / groups, frames, bins]   a convolution's kernel
+BLOCK.second float32[O, O]                         the pointwise kernel behind it, where there is one
+BLOCK.shift float32[O]                             the bias, batch norm folded in
+NAME float32[groups, in, out]                      a grouped linear layer
+NAME.N.w, .r float32[1, 3H, H], .b float32[1, 6H]  layer N of a stack of GRUs, in ONNX's order: gates z, r, n; biases of w, then of r
 """
 
 from collections.abc import Iterable, Mapping

@@ -13,6 +13,7 @@ import numpy as np
 
 from workers.denoiser import BLOCK, RATE_HZ, Sound
 from workers.errors import OptionError
+from workers.extra_python import CUDA, REFERENCE, MissingExtra
 from workers.streaming.graph import Graph
 from workers.streaming.stft import analysis, synthesis
 from workers.weights import FAMILIES
@@ -84,6 +85,11 @@ class DeepFilterNet3:
     def forkable(cls, options: Mapping[str, object]) -> bool:
         """Whether a process that has loaded it with these options may be forked: CUDA and torch's threads may not."""
         return "device" not in options
+
+    @classmethod
+    def extra(cls, options: Mapping[str, object]) -> tuple[str, ...]:
+        """With a device it needs torch: CUDA's for a card, any for the CPU."""
+        return {None: (), "cpu": (CUDA, REFERENCE)}.get(options.get("device"), (CUDA,))  # type: ignore[call-overload,no-any-return]
 
     def open(self) -> Voice:
         silence = np.zeros((1, BLOCK), np.float32)
@@ -161,6 +167,8 @@ def _engine(name: str, options: Mapping[str, object]) -> Engine:
         return Graph(Path(place))
     if device not in ("cpu", "cuda") or not isinstance(place, str | Path):
         raise OptionError(f"device has to be cpu or cuda, with weights a folder: {device}, {place}")
-    from workers.streaming.eager import Eager  # torch, a second of start and 200 MB
-
+    try:
+        from workers.streaming.eager import Eager  # torch, a second of start and 200 MB
+    except ImportError as error:
+        raise MissingExtra(name, CUDA) from error
     return Eager(FAMILIES[name], Path(place), str(device), options.get("post_filter") is True)

@@ -1,19 +1,21 @@
 """The `deepfilternet` package and its quirks. The only file that imports `df`.
 
-Quirks: `df.io` wants torchaudio, which a CPU-only torch has not, for functions that are never called here; `df.config` is
-one for the whole process, so one process loads one model family; without `log_file=None` a log is written beside the weights.
+Quirks: it imports packages that are not needed here (`standins`); `df.config` is one for the whole process, so one process
+loads one model family; without `log_file=None` a log is written beside the weights.
 """
 
-import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+
+from workers.streaming.filled import fill
+from workers.streaming.standins import stand_in
 
 Sound = npt.NDArray[np.float32]
 
@@ -26,16 +28,26 @@ class Upstream:
     analysis: Any  # libdf.DF: the STFT both ways, and the ERB widths
 
     def enhance(self, sound: Sound) -> Sound:
-        """Denoise a whole sound; the output trails the input by 480 samples.  float32[n], 48 kHz -> float32[n // 480 * 480]."""
+        """Denoise a whole sound; the output trails the input by 480 samples.  float32[n], 48 kHz -> float32[n // 480 * 480].
+
+        Raises MissingExtra where libdf is not installed.
+        """
         from df.enhance import enhance
 
         noisy = torch.from_numpy(np.ascontiguousarray(sound, np.float32))[None]
         return np.asarray(enhance(self.net, self.analysis, noisy, pad=False)[0].numpy(), np.float32)
 
 
-def load(folder: Path, post_filter: bool = False) -> Upstream:
-    """The model of a folder with config.ini and checkpoints/. Raises OSError or RuntimeError where the files are no such model."""
-    _stand_in_for_torchaudio()
+def load(place: Path, post_filter: bool = False) -> Upstream:
+    """The model of a folder with config.ini and checkpoints/, or of an ONNX export of it, NAME_onnx.tar.gz.
+
+    Raises OSError or RuntimeError where the files are no such model.
+    """
+    stand_in()
+    return _of_export(place, post_filter) if place.is_file() else _of_folder(place, post_filter)
+
+
+def _of_folder(folder: Path, post_filter: bool) -> Upstream:
     from df.enhance import init_df
 
     if not (folder / "config.ini").is_file():
@@ -47,26 +59,28 @@ def load(folder: Path, post_filter: bool = False) -> Upstream:
     return Upstream(net.eval(), analysis)
 
 
+def _of_export(file: Path, post_filter: bool) -> Upstream:
+    """As upstream builds a net that is still to be trained, with what it has learnt put in."""
+    from df.enhance import init_df
+
+    try:
+        from workers.graphs import errors, place, tar
+    except ImportError as error:
+        raise RuntimeError(f"{file.name} is read with onnx, which is not installed there: python3 run.py install cuda") from error
+    try:
+        _, tensors = place.read(file)
+        config = tar.members(file)[tar.CONFIG]
+    except errors.WeightsError as error:
+        raise RuntimeError(str(error)) from error
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.ini").write_bytes(config)
+        net, analysis, _ = init_df(folder, post_filter, log_level="none", log_file=None, epoch="none")
+    fill(net, tensors)
+    return Upstream(net.eval(), analysis)
+
+
 def norm_alpha() -> float:
     """The decay of both feature norms per hop (0.99), as upstream rounds it."""
     from df.utils import get_norm_alpha
 
     return float(get_norm_alpha(log=False))
-
-
-def _stand_in_for_torchaudio() -> None:
-    """Put an empty torchaudio where `df.io` looks for one; its loading and saving of files is not used here."""
-    if "torchaudio" in sys.modules:
-        return
-
-    def absent(*_: object, **__: object) -> None:
-        raise RuntimeError("torchaudio is not installed")
-
-    torchaudio, functional = ModuleType("torchaudio"), ModuleType("torchaudio.functional")
-    backend, common = ModuleType("torchaudio.backend"), ModuleType("torchaudio.backend.common")
-    functional.resample = absent  # type: ignore[attr-defined]
-    common.AudioMetaData = type("AudioMetaData", (), {})  # type: ignore[attr-defined]
-    torchaudio.load = torchaudio.save = torchaudio.info = absent  # type: ignore[attr-defined]
-    sys.modules.update(
-        {"torchaudio": torchaudio, "torchaudio.functional": functional, "torchaudio.backend": backend, "torchaudio.backend.common": common}
-    )

