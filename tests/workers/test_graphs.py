@@ -96,7 +96,9 @@ def spoilt_tars(tmp_path: Path) -> dict[str, Path]:
     bad["is no ONNX model"] = repacked(good, tmp_path / "junk_onnx.tar.gz", enc=b"\xff" * 999)
     bad["the weights lack"] = repacked(good, tmp_path / "empty_onnx.tar.gz", df_dec=b"")
     config = inside(good, "config.ini")
-    bad["as config.ini would have it"] = repacked(good, tmp_path / "wide_onnx.tar.gz", config=config.replace(b"kernel_size_t = 5", b"kernel_size_t = 3"))
+    bad["as config.ini would have it"] = repacked(
+        good, tmp_path / "wide_onnx.tar.gz", config=config.replace(b"kernel_size_t = 5", b"kernel_size_t = 3")
+    )
     bad["only 5 is supported"] = repacked(good, tmp_path / "order_onnx.tar.gz", config=config.replace(b"df_order = 5", b"df_order = 7"))
     return bad
 

@@ -28,7 +28,13 @@ def enhanced_by_graphs(tar: Path, sound: Sound, look_ahead: int) -> Sound:
     erb, low = (np.pad(each[look_ahead:], ahead) for each in (erb, low))
     encoder, to_mask, to_filter = _sessions(tar)
     given = {"feat_erb": erb[None, None], "feat_spec": np.stack([low.real, low.imag])[None]}
-    said = dict(zip((each.name for each in encoder.get_outputs()), encoder.run(None, {k: v.astype(np.float32) for k, v in given.items()}), strict=True))
+    said = dict(
+        zip(
+            (each.name for each in encoder.get_outputs()),
+            encoder.run(None, {k: v.astype(np.float32) for k, v in given.items()}),
+            strict=True,
+        )
+    )
     mask = to_mask.run(["m"], {each.name: said[each.name] for each in to_mask.get_inputs()})[0][0, 0]
     coefs = to_filter.run(["coefs"], {each.name: said[each.name] for each in to_filter.get_inputs()})[0][0]
     clean = frames * np.repeat(mask, WIDTHS, axis=1)
@@ -39,7 +45,9 @@ def enhanced_by_graphs(tar: Path, sound: Sound, look_ahead: int) -> Sound:
 def _sessions(tar: Path) -> list[Any]:
     with tarfile.open(tar) as packed:
         inside = {Path(each.name).stem: io.BytesIO(packed.extractfile(each).read()) for each in packed.getmembers()}  # type: ignore[union-attr]
-    return [onnxruntime.InferenceSession(inside[part].getvalue(), providers=["CPUExecutionProvider"]) for part in ("enc", "erb_dec", "df_dec")]
+    return [
+        onnxruntime.InferenceSession(inside[part].getvalue(), providers=["CPUExecutionProvider"]) for part in ("enc", "erb_dec", "df_dec")
+    ]
 
 
 def _frames(sound: Sound) -> Spectrum:

@@ -90,9 +90,9 @@ def _configuration(values: _Values) -> Configuration:
     if kernel not in ("1,3", "2,3") or values.text("conv_kernel_inp", "3,3").replace(" ", "") != "3,3":
         raise ValueError("convolutions of that size are not supported")
     skips = {"df_gru_skip": "none" if version == 2 else "groupedlinear", "emb_gru_skip": "none", "emb_gru_skip_enc": "none"}
-    for name, wanted in skips.items():
-        if values.text(name, wanted).lower() != wanted:
-            raise ValueError(f"{name} other than {wanted} is not supported")
+    for name, skip in skips.items():
+        if values.text(name, skip).lower() != skip:
+            raise ValueError(f"{name} other than {skip} is not supported")
     if (values.text("enc_concat", "False").lower() == "true") != (version == 2):
         raise ValueError(f"enc_concat does not fit {model}")
     hidden = values.number("emb_hidden_dim")

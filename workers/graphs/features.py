@@ -22,7 +22,7 @@ PARTS = (
 
 
 def features(w: Writer, memory: Memory, spectrum: str, low: str, steps: str) -> tuple[str, str]:
-    """Both features of the new frames behind those of the last two: [B, 1, 2 + T, 32] and [B, 2, 2 + T, 96]. low: the bins up to 4.8 kHz."""
+    """Both features of the new frames behind those of the last two: [B, 1, 2 + T, 32] and [B, 2, 2 + T, 96]. low: bins up to 4.8 kHz."""
     power = w.add("Add", *w.several("Split", 2, w.add("Mul", spectrum, spectrum), axis=1, num_outputs=2))  # a reduction is slower
     mean = w.add("Add", w.add("MatMul", power, analysis()), single(1e-10))
     bels = w.add("Mul", w.add("Log", w.add("Cast", mean, to=DOUBLE)), np.array(1 / np.log(10)))

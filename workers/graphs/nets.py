@@ -41,7 +41,7 @@ def parts(of: Configuration) -> tuple[Part, ...]:
 
 
 class Net:
-    """Writes a whole network. Its inputs: a spectrum [B, 2, T, 481], and `steps` and `picks` for T hops: see `workers.streaming.hopwise`."""
+    """Writes a whole network. Inputs: a spectrum [B, 2, T, 481]; `steps` and `picks` of workers.streaming.hopwise."""
 
     def __init__(self, w: Writer, memory: Memory, tensors: Tensors, of: Configuration, post_filter: bool) -> None:
         self._w, self._memory, self._of, self._post_filter = w, memory, of, post_filter
