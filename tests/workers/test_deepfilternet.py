@@ -21,6 +21,7 @@ from workers.extra_python import CUDA, PARTS
 from workers.plugins.deepfilternet import DeepFilterNet2, DeepFilterNet3
 
 LEAST_DB = 100.0
+LEAST_OVER_ALL_DB = {"deepfilternet3": 120.0, "deepfilternet2": 105.0, "deepfilternet2_ll": 105.0}
 LATENCY = {"deepfilternet3": 1440, "deepfilternet2": 2400, "deepfilternet2_ll": 480}
 OFFLINE_LATENCY = 480
 
@@ -58,16 +59,23 @@ def denoiser(deepfilternet3_graph: Path) -> DeepFilterNet3:
 
 
 def test_exact(loaded: tuple[str, Denoiser], offline: Offline, sounds: dict[str, Sound]) -> None:
-    """Hop by hop, or as many as come, is what offline makes of the whole sound, to 100 dB, and exactly the promised samples late."""
+    """Hop by hop, or as many as come, is what offline makes of each sound, to 100 dB, and exactly the promised samples late.
+
+    Of all sounds together to LEAST_OVER_ALL_DB. One begins near silence: what libdf's FFT rounds there in its own way, upstream's
+    model makes loud.
+    """
     name, denoiser = loaded
     assert denoiser.latency == LATENCY[name] == denoiser.latency_ms * 48
     late = denoiser.latency - OFFLINE_LATENCY
-    found = {}
+    found, energies = {}, np.zeros(2)
     ways = [(1,), (2,), (1, 2, 2)] if blocks_at_once(denoiser) == 2 else [(1,)]
     for (wav, sound), counts in product(sounds.items(), ways):
         heard = through(denoiser, sound[None], counts)[0]
-        found[wav, counts] = snr(offline.enhanced(name, wav)[: len(heard) - late], heard[late:])
+        wanted = offline.enhanced(name, wav)[: len(heard) - late].astype(float)
+        found[wav, counts] = snr(wanted, heard[late:])
+        energies += np.sum(wanted**2), np.sum((wanted - heard[late:]) ** 2)
     assert min(found.values()) >= LEAST_DB, found
+    assert 10 * np.log10(energies[0] / energies[1]) >= LEAST_OVER_ALL_DB[name], found
 
 
 @pytest.mark.parametrize("name", LATENCY)

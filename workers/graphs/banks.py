@@ -31,12 +31,12 @@ def widths() -> list[int]:
 
 def _erb(hz: float) -> np.float32:
     single = np.float32
-    return single(9.265) * np.log1p(single(hz) / single(24.7 * 9.265))
+    return single(single(9.265) * np.log1p(single(hz) / single(24.7 * 9.265)))
 
 
 def _hz(erb: np.float32) -> np.float32:
     single = np.float32
-    return single(24.7) * single(9.265) * (np.exp(erb / single(9.265)) - single(1))
+    return single(single(24.7) * single(9.265) * (np.exp(erb / single(9.265)) - single(1)))
 
 
 def analysis() -> npt.NDArray[np.float32]:

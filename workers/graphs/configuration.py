@@ -90,9 +90,9 @@ def _configuration(values: _Values) -> Configuration:
     if kernel not in ("1,3", "2,3") or values.text("conv_kernel_inp", "3,3").replace(" ", "") != "3,3":
         raise ValueError("convolutions of that size are not supported")
     skips = {"df_gru_skip": "none" if version == 2 else "groupedlinear", "emb_gru_skip": "none", "emb_gru_skip_enc": "none"}
-    for name, wanted in skips.items():
-        if values.text(name, wanted).lower() != wanted:
-            raise ValueError(f"{name} other than {wanted} is not supported")
+    for name, skip in skips.items():
+        if values.text(name, skip).lower() != skip:
+            raise ValueError(f"{name} other than {skip} is not supported")
     if (values.text("enc_concat", "False").lower() == "true") != (version == 2):
         raise ValueError(f"enc_concat does not fit {model}")
     hidden = values.number("emb_hidden_dim")
@@ -120,7 +120,7 @@ def _check(made: Configuration) -> None:
         raise ValueError(f"a look-ahead of {made.look_ahead} and {made.filter_look_ahead} frames is not supported")
     if not (1 <= made.pathway_frames <= 9 and 1 <= made.mask_layers <= 4 and 1 <= made.filter_layers <= 4):
         raise ValueError("a model of that depth is not supported")
-    if made.groups not in (8, 16) or made.encoder_groups not in (8, 16, 32):
+    if made.groups != (8 if made.version == 2 else 16) or made.encoder_groups not in ((8,) if made.version == 2 else (16, 32)):
         raise ValueError(f"{made.groups} and {made.encoder_groups} groups are not supported")
     if not 0 <= made.beta < 1:
         raise ValueError(f"pf_beta is {made.beta}, not a number from 0 to 1")

@@ -46,7 +46,7 @@ class _Reader:
         self._constants = {each.name: each for each in graph.initializer}
         for node in graph.node:
             if node.op_type == "Constant":
-                self._constants |= {node.output[0]: each.t for each in node.attribute if each.name == "value"}
+                self._constants.update((node.output[0], each.t) for each in node.attribute if each.name == "value")
         self._found: Tensors = {}
         self._layers = 0
 

@@ -15,7 +15,7 @@ from workers.graphs.convolutions import Convolutions
 from workers.graphs.embedding import Embedding
 from workers.graphs.features import PARTS, features
 from workers.graphs.memory import Memory
-from workers.graphs.shapes import Tensors
+from workers.graphs.shapes import Floats, Tensors
 from workers.graphs.writer import Writer, single
 from workers.streaming.layout import Part
 
@@ -41,7 +41,7 @@ def parts(of: Configuration) -> tuple[Part, ...]:
 
 
 class Net:
-    """Writes a whole network. Its inputs: a spectrum [B, 2, T, 481], and `steps` and `picks` for T hops: see `workers.streaming.hopwise`."""
+    """Writes a whole network. Inputs: a spectrum [B, 2, T, 481]; `steps` and `picks` of workers.streaming.hopwise."""
 
     def __init__(self, w: Writer, memory: Memory, tensors: Tensors, of: Configuration, post_filter: bool) -> None:
         self._w, self._memory, self._of, self._post_filter = w, memory, of, post_filter
@@ -68,7 +68,9 @@ class Net:
     def _embedded3(self, e3: str, c1: str) -> tuple[str, str]:
         """The embedding as the mask's convolutions take it [B, 64, T, 8], and rows for the coefficients."""
         e, w, of = self._embedding, self._w, self._of
-        of_complex = e.relu(e.linear(e.grouped_bins(c1, 16, 48), e.weight("complex_in", 16)))
+        of_complex = e.relu(e.linear(e.grouped_bins(c1, of.encoder_groups, 48), self._tensors["complex_in"]))
+        if of.encoder_groups != 16:
+            of_complex = w.transpose(w.reshape(w.transpose(of_complex, 1, 2, 0, 3), 0, 0, 16, 32), 2, 0, 1, 3)
         both = w.add("Add", e.grouped_bins(e3, 16, 8), of_complex)
         hidden = e.gru("encoder", 1, e.rows(e.relu(e.linear(both, e.weight("encoder_in", 16)))))
         emb = e.relu(e.linear(e.grouped(hidden, 8), e.weight("encoder_out", 8)))
@@ -90,10 +92,10 @@ class Net:
         rows = w.add("Add", e.gru("filter", of.filter_layers, to_filter), to_filter)
         return self._narrow(mask, of.groups), rows
 
-    def _half(self, e3: str, weight: np.ndarray) -> str:
+    def _half(self, e3: str, weight: Floats) -> str:
         return self._embedding.linear(self._embedding.grouped_bins(e3, 4, 8), weight)
 
-    def _complex_half(self, x: str, weight: np.ndarray) -> str:
+    def _complex_half(self, x: str, weight: Floats) -> str:
         """[8, T, B, 64] as four groups of 128."""
         w = self._w
         pairs = w.transpose(w.reshape(w.transpose(x, 1, 2, 0, 3), 0, 0, 4, 128), 2, 0, 1, 3)

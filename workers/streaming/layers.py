@@ -5,7 +5,6 @@ Shapes: B rows, each one hop of a voice (the hops of a voice follow each other),
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
