@@ -12,6 +12,7 @@ from tests.running import ROOT
 from tests.workers.extras import cuda_environment
 from tests.workers.files import snr
 from tests.workers.offline import LATENCY, Offline, reference_python
+from tests.workers.tars import tar_of
 from workers.apart import Apart
 from workers.denoiser import BLOCK, Denoiser, Sound
 from workers.errors import WorkerFailed
@@ -153,3 +154,17 @@ def test_its_end(models_folder: Path) -> None:
     finally:
         denoiser.close()
     denoiser.close()
+
+
+@pytest.mark.usefixtures("cuda_only")
+def test_export(models_folder: Path) -> None:
+    """Of upstream's ONNX export, which a fresh install has, it makes what it makes of the checkpoint, to 120 dB."""
+    noisy = np.random.default_rng(1).normal(0, 0.1, (1, 48_000)).astype(np.float32)
+    heard = []
+    for weights in (models_folder / "DeepFilterNet3", tar_of("deepfilternet3")):
+        denoiser = Apart("deepfilternet3", {"weights": str(weights), "device": "cpu"}, (CUDA,))
+        try:
+            heard.append(through(denoiser, noisy))
+        finally:
+            denoiser.close()
+    assert np.abs(heard[0]).max() > 1e-3 and snr(heard[0], heard[1]) >= 120
