@@ -63,7 +63,7 @@ class Crossfade:
         self._heard += 1
         if faded < 0:
             return clean
-        share: Sound = (np.arange(1, BLOCK + 1, dtype=np.float32) / BLOCK + np.float32(faded)) / np.float32(_FADE_BLOCKS)
+        share: Sound = (np.arange(1, BLOCK + 1, dtype=np.float32) / np.float32(BLOCK) + np.float32(faded)) / np.float32(_FADE_BLOCKS)
         if faded == _FADE_BLOCKS - 1:
             self._stage, self._next, self._after, self._heard = self._next, self._after, None, 0
         return coming * share + clean * (np.float32(1) - share)

@@ -78,7 +78,8 @@ class Stage:
         direction = self._step if self._wanted > self._limit else -self._step
         line = np.clip(self._limit + direction * np.arange(1, samples + 1), low, high)
         self._limit = float(line[-1])
-        return line.astype(np.float32)
+        slope: Sound = line.astype(np.float32)
+        return slope
 
 
 class _Delay:
