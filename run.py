@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
 
 from workers import interrupt
 
 if __name__ == "__main__":
     interrupt.leave_at_once("run.py: interrupted")  # the rest takes its time
 
-from web.install.environment import ROOT, ensure
-from web.install.pip import Failed, say
-from web.install.tools import ensure_tools, test_environment
+from web.install.messages import Failed, say
+from web.install.stamps import ROOT, VENV, VENV_TORCH
 from web.install.usage import wrong_usage
 
 # Command -> the module that does it, and what it is for.
@@ -28,16 +26,22 @@ COMMANDS = {
     "recordings": ("web.trash_command", "deleted recordings: trash [list|restore ID|empty]"),
     "demo": ("web.commands", "make alice and bob, who are friends, and print their passwords"),
     "doctor": ("web.doctor", "look for what keeps browsers from hearing each other"),
+    "install": ("web.install.locking", "get torch into an environment of its own: cuda|reference; --lock renews the locks"),
 }
 # What has to follow a command: told before anything is installed for it.
 WORDS = {
     "bench": ("workers", "fanout", "presence", "ear", "all"),
+    "install": ("cuda", "reference"),
     "models": ("list", "fetch", "verify"),
     "recordings": ("trash",),
     "user": ("add", "passwd", "list", "delete"),
 }
-FOR_DEVELOPERS = ("test", "bench")  # they need a browser and the packages of the tests
-USAGE = ["usage: python3 run.py [--config FILE] [COMMAND ...]", ""] + [f"  {name:10} {what}" for name, (_, what) in COMMANDS.items()]
+FOR_DEVELOPERS = ("test", "bench", "install")  # the packages of the tests; the first two a browser as well
+USAGE = [
+    "usage: python3 run.py [--version] [--config FILE] [COMMAND ...]",
+    "",
+    *(f"  {name:10} {what}" for name, (_, what) in COMMANDS.items()),
+]
 
 
 def main(arguments: list[str]) -> int:
@@ -48,6 +52,9 @@ def main(arguments: list[str]) -> int:
     config, arguments = _without_config(arguments)
     if arguments and arguments[0] in ("-h", "--help", "help"):
         print("\n".join(USAGE))
+        return 0
+    if arguments[:1] == ["--version"]:
+        print(f"hushcast {_version()}")
         return 0
     command, rest = (arguments[0], arguments[1:]) if arguments else ("serve", [])
     if command not in COMMANDS:
@@ -76,16 +83,24 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def _run(command: str, module: str, config: list[str], rest: list[str]) -> NoReturn:
+def _run(command: str, module: str, config: list[str], rest: list[str]) -> int:
+    """What the command needs, then the command in the place of this process; `install` ends here.
+
+    What makes environments is imported only where one has to be made: a start of one that is there costs no more than it must.
+    """
     environment = dict(os.environ)
+    if command == "install" and rest != ["--lock"]:
+        return _install_beside(rest)
+    _ensure(command, config)
     if command in FOR_DEVELOPERS:
-        ensure_tools()
+        from web.install.tools import test_environment
+
         environment.update(test_environment())
     if command == "test":
         os.chdir(str(ROOT))
     else:
         rest = config + ([command] if module == "web.commands" else []) + rest
-    python = str(ensure(("base", "test") if command in FOR_DEVELOPERS else ("base",)))
+    python = str(VENV.python)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
     sys.stdout.flush()
     if command == "denoise":  # it takes it up again, from its first statement on
@@ -93,14 +108,65 @@ def _run(command: str, module: str, config: list[str], rest: list[str]) -> NoRet
     os.execve(python, [python, "-P", "-m", module, *rest], environment)
 
 
+def _ensure(command: str, config: list[str]) -> None:
+    """The environment that the command runs in; for the tests the one beside it too."""
+    parts = ["base", "test"] if command in FOR_DEVELOPERS else ["base"]
+    if command in ("test", "bench"):
+        from web.install.tools import ensure_tools
+
+        ensure_tools()
+    if not VENV.has(parts):
+        from web.install.environment import ensure
+
+        # the weights of a first start, which need no packages to be fetched
+        ahead = ["-m", "web.fetch_ahead", *config] if command == "serve" and _exists("web.fetch_ahead") else []
+        ensure(VENV, parts, ahead)
+    if command == "test":
+        _ensure_reference()
+
+
+def _ensure_reference() -> None:
+    """What the tests compare with. Without it they skip, which CI may not."""
+    from web.install.environment import ensure
+
+    try:
+        ensure(VENV_TORCH, ["reference"])
+    except Failed as failure:
+        if os.environ.get("CI"):
+            raise
+        say(f"no reference to compare with: {failure}")
+
+
+def _install_beside(rest: list[str]) -> int:
+    from web.install.environment import ensure
+
+    if {"-h", "--help"} & set(rest):
+        print("usage: python3 run.py install cuda|reference\n       python3 run.py install --lock")
+        return 0
+    parts = sorted({*rest})
+    ensure(VENV_TORCH, parts)
+    say(f"{' and '.join(parts)}: installed")
+    return 0
+
+
+def _version() -> str:
+    for line in (ROOT / "setup.cfg").read_text(encoding="utf-8").splitlines():
+        if line.startswith("version ="):
+            return line.split("=")[1].strip()
+    return "unknown"
+
+
 def _wrong_word(command: str, rest: list[str]) -> str:
     """Why the first word after the command is not one of its words; "" where nothing is wrong."""
     words = WORDS.get(command, ())
     given = [word for word in rest if not word.startswith("-")]
-    if not words or (not given and {"-h", "--help"} & set(rest)):
+    if not words or (not given and {"-h", "--help"} & set(rest)) or (command == "install" and rest == ["--lock"]):
         return ""
     if not given:
         return "say which: " + ", ".join(words)
+    if command == "install":  # every word counts: nothing is fetched for half a command
+        wrong = [word for word in rest if word not in (*words, "-h", "--help")]
+        return f"there is no {wrong[0]!r}; there are {', '.join(words)}" if wrong else ""
     # an option's value may stand before the word
     if set(given) & set(words):
         return ""

@@ -24,6 +24,7 @@ class Server:
         self.folder = folder
         self.storage = folder / "var"
         self.media_port = free_port()
+        self.python = sys.executable
         self.url = ""  # "http://127.0.0.1:PORT", without a slash at the end
         self.killed = False
         self._settings = {
@@ -58,7 +59,7 @@ class Server:
         environment |= {"PYTHONPATH": str(ROOT), **self._environment}
         with self._log.open("ab") as log:
             said = log.tell()
-            command = [sys.executable, "-m", "web.serve", "--config", str(config)]
+            command = [self.python, "-m", "web.serve", "--config", str(config)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT, env=environment)
         self.killed = False
         async with asyncio.timeout(START_S * self._stretch):

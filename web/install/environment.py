@@ -1,64 +1,51 @@
-"""Make .venv: Python 3.11 and the pinned packages of setup.cfg. A stamp tells a finished one from a half-made one."""
+"""Make .venv and .venv-torch from the locks: the same packages for everybody, each with its hash. A stamp tells a finished one."""
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import Iterator, Sequence
 
-from web.install.pip import Failed, pip, say
-from web.install.pythons import VERSION, make_environment
+from web.install import torch_build
+from web.install.messages import Failed, say
+from web.install.pip import Pip
+from web.install.platforms import unusable
+from web.install.pythons import VERSIONS, make_environment, version_of
+from web.install.stamps import RECIPE, ROOT, Environment, fingerprint, sections
 
-ROOT = Path(__file__).resolve().parents[2]
-VENV = ROOT / ".venv"
-STAMP = VENV / "hushcast.json"  # written last: {"base": hash of setup.cfg, "test": the same once the tests' packages are in}
-UNFINISHED = VENV / "unfinished"  # there from the first step to the last: whoever finds it begins again
-
-# What this folder does with setup.cfg; a new number makes every environment be looked over again.
-RECIPE = "1"
-
-
-def ensure(parts: Sequence[str]) -> Path:
-    """Return the environment's Python once "base", and "test" where asked for, are installed. Raises Failed."""
-    python = VENV / "bin" / "python"
-    if _ready(parts):
-        return python
-    with _alone():
-        if not _ready(parts):  # somebody else may have made it while we waited
-            _make(python, parts)
-    return python
+GRACE_S = 5.0  # for what runs beside an installation and is nearly there
+NAMES = {"base": "packages", "test": "packages of the tests", "cuda": "packages around torch", "reference": "packages around torch"}
+# Parts for which not every Python will do. deepfilterlib has no wheels after 3.11.
+PYTHONS = {"reference": ("3.11",)}
 
 
-def setup_list(section: str, option: str) -> list[str]:
-    """A list of setup.cfg: one requirement a line."""
-    setup = configparser.ConfigParser()
-    setup.read(str(ROOT / "setup.cfg"), encoding="utf-8")
-    return [line.strip() for line in setup[section][option].splitlines() if line.strip()]
+def ensure(environment: Environment, parts: Sequence[str], meanwhile: Sequence[str] = ()) -> None:
+    """Return once these parts, and "base" before all, are installed. Raises Failed, whose text is one line.
+
+    meanwhile: arguments of the environment's Python for a program that needs no package but pip, and may be ended at any time.
+    """
+    wanted = ["base", *(part for part in parts if part != "base")]
+    if environment.has(wanted):
+        return
+    refused = unusable()
+    if refused:
+        raise Failed(refused)
+    with _one_line_for_a_disk(environment), _alone():
+        if not environment.has(wanted):  # somebody else may have made it while we waited
+            _make(environment, wanted, meanwhile)
 
 
-def _wanted() -> str:
-    return hashlib.sha256((ROOT / "setup.cfg").read_bytes() + RECIPE.encode()).hexdigest()
-
-
-def _stamps() -> dict[str, str]:
+@contextlib.contextmanager
+def _one_line_for_a_disk(environment: Environment) -> Iterator[None]:
     try:
-        return {} if UNFINISHED.exists() else dict(json.loads(STAMP.read_text()))
-    except (OSError, ValueError):
-        return {}
-
-
-def _ready(parts: Sequence[str]) -> bool:
-    stamps, wanted = _stamps(), _wanted()
-    return all(stamps.get(part) == wanted for part in parts) and os.access(str(VENV / "bin" / "python"), os.X_OK)
+        yield
+    except OSError as error:
+        raise Failed(f"cannot make {environment.folder}: {error.strerror or error}; when that is mended, start again") from error
 
 
 @contextlib.contextmanager
@@ -68,7 +55,7 @@ def _alone() -> Iterator[None]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             say("another start is installing; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -76,99 +63,93 @@ def _alone() -> Iterator[None]:
         os.close(handle)
 
 
-def _make(python: Path, parts: Sequence[str]) -> None:
-    stamps, wanted = _stamps(), _wanted()
-    if UNFINISHED.exists() or not _is_right(python):
-        if VENV.exists():
-            say("removing an environment that cannot be used")
-            shutil.rmtree(str(VENV))
-        stamps = {}
-    VENV.mkdir(exist_ok=True)
-    UNFINISHED.write_text("the next start of run.py removes this folder and begins again\n")
+def _make(environment: Environment, wanted: Sequence[str], meanwhile: Sequence[str]) -> None:
+    """Add what is missing; begin anew where what is there is half-made, of another build, or of a Python that will not do."""
+    stamps = environment.stamps()
+    wanted = [*wanted, *(part for part in NAMES if part in stamps and part not in wanted)]  # what was asked for once is kept up to date
+    version, versions = stamps.get("python", ""), _pythons(wanted)
+    if not sections(version) or version not in versions or version_of(str(environment.python)) != version:
+        _remove(environment)
+        stamps, version = {}, ""
+    environment.folder.mkdir(exist_ok=True)
+    environment.unfinished.write_text("the next start of run.py removes this folder and begins again\n")
     try:
-        if not python.exists():
-            make_environment(VENV)
-        done = _install_missing(python, parts, [part for part in stamps if stamps[part] == wanted])
-        STAMP.write_text(json.dumps(dict.fromkeys(done, wanted)))
-    except Failed:  # pip has said so itself and left nothing by halves: what is there may be built upon, but is not ready
-        STAMP.unlink(missing_ok=True)
-        UNFINISHED.unlink()
+        version = version or make_environment(environment.folder, versions)
+        done = {part: stamps[part] for part in wanted if stamps.get(part) == fingerprint(version, part) != ""}
+        _install(environment, {"recipe": RECIPE, "python": version, **done}, [part for part in wanted if part not in done], meanwhile)
+    except Failed as failure:
+        if not failure.touched:  # it is as it was before
+            environment.unfinished.unlink()
         raise
-    UNFINISHED.unlink()
-    say("the environment is ready")
+    environment.unfinished.unlink()
+    say(f"{environment.folder.name} is ready")
 
 
-def _install_missing(python: Path, parts: Sequence[str], done: list[str]) -> list[str]:
-    """Install what is not done yet. Returns all that is done then."""
-    if "base" not in done:
-        _install_pip(python)
-        _install_torch(python)
-        _install(python, "packages", setup_list("options", "install_requires"))
-        done.append("base")
-    if "test" in parts and "test" not in done:
-        _install(python, "packages of the tests", setup_list("options.extras_require", "test"))
-        done.append("test")
-    return done
+def _pythons(parts: Sequence[str]) -> Sequence[str]:
+    return [version for version in VERSIONS if all(version in PYTHONS.get(part, VERSIONS) for part in parts)]
 
 
-def _is_right(python: Path) -> bool:
-    """Whether there is a working Python of the right version."""
-    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    try:
-        return subprocess.check_output([str(python), "-c", ask], stderr=subprocess.DEVNULL).decode().strip() == VERSION
-    except (OSError, subprocess.CalledProcessError):
-        return False
+def _remove(environment: Environment) -> None:
+    if environment.folder.is_symlink():  # somebody put it there; what it leads to is theirs
+        environment.folder.unlink()
+    elif environment.folder.exists():
+        say(f"removing {environment.folder.name}, which cannot be used")
+        shutil.rmtree(str(environment.folder))
 
 
-def _install(python: Path, what: str, requirements: Sequence[str]) -> None:
-    """Install these, and hold everything else at the version of setup.cfg."""
-    pinned = setup_list("constraints", "versions") + setup_list("options", "install_requires")
-    held = [each for each in pinned if each not in requirements]
-    say(f"installing {len(requirements)} {what}")
-    with tempfile.TemporaryDirectory() as folder:
-        constraints = Path(folder) / "constraints.txt"
-        constraints.write_text("\n".join(held) + "\n")
-        pip(python, ["install", "-c", str(constraints), *requirements])
+def _install(environment: Environment, stamps: dict[str, str], parts: Sequence[str], meanwhile: Sequence[str]) -> None:
+    """One part after the other, each with its line in the stamp."""
+    version = stamps["python"]
+    locked = sections(version)
+    for part in parts:
+        if not fingerprint(version, part):
+            raise Failed(f"there is no {part} for Python {version}")
+        if part == "base":
+            _install_pip(environment, locked["base"])
+        with _running(environment, meanwhile if part == "base" else ()), Pip(environment.python) as pip:
+            if part in torch_build.PARTS:
+                torch_build.install(pip, environment.python, locked["torch"], with_cuda=part == "cuda")
+            say(f"installing {len(locked[part])} {NAMES[part]}")
+            pip.install(locked[part])
+        _compile(environment)
+        stamps[part] = fingerprint(version, part)
+        _write_stamp(environment, stamps)
 
 
-def _install_pip(python: Path) -> None:
-    """The pip that is pinned, in the place of the one that came with Python: that one is years old, and what it does not know is unsafe."""
-    for pinned in setup_list("constraints", "versions"):
-        if pinned.startswith("pip==") and not _has(python, pinned):
-            say(f"installing {pinned.replace('==', ' ')}")
-            if not pip(python, ["install", pinned], optional=True):
-                say("it is not to be had here; going on with the one that came with Python")
+def _install_pip(environment: Environment, locked: Sequence[str]) -> None:
+    """The pip that is locked, first: the one that came with Python is years old, and takes twice as long for the rest."""
+    lines = [line for line in locked if line.startswith("pip==")]
+    if lines:
+        with Pip(environment.python) as pip:
+            pip.install(lines)
 
 
-def _install_torch(python: Path) -> None:
-    """The build without CUDA, where there is no NVIDIA GPU: first as pip's indexes have it, then as uv knows to find it.
-
-    Without its dependencies, which come with the other packages. If neither has it, the next step takes what the index offers.
-    """
-    [pinned] = [line for line in setup_list("options", "install_requires") if line.startswith("torch==")]
-    if sys.platform != "linux" or _has_nvidia() or _has(python, pinned):
+@contextlib.contextmanager
+def _running(environment: Environment, arguments: Sequence[str]) -> Iterator[None]:
+    """A program beside the installation; the server does what it has not come to."""
+    if not arguments:
+        yield
         return
-    say(f"installing {pinned.replace('==', ' ')}, the build for CPUs")
-    if pip(python, ["install", "--no-deps", pinned + "+cpu"], optional=True):
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        say("pip finds none; asking uv")
-        if pip(python, ["install", "--target", folder, "uv"], optional=True):
-            uv = [str(Path(folder) / "bin" / "uv"), "pip", "install", "--quiet", "--no-deps", "--python", str(python)]
-            if subprocess.call([*uv, "--torch-backend=cpu", pinned], stderr=subprocess.DEVNULL) == 0:
-                return
-    say("only the build with CUDA is offered here; it works without a GPU, but takes some gigabytes more")
-
-
-def _has_nvidia() -> bool:
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    nothing = subprocess.DEVNULL
+    process = subprocess.Popen([str(environment.python), "-P", *arguments], env=variables, stdin=nothing, stdout=nothing, stderr=nothing)
     try:
-        return subprocess.call(["nvidia-smi", "-L"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
-    except OSError:
-        return False
+        yield
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+    finally:
+        process.terminate()
+        process.wait()
 
 
-def _has(python: Path, pinned: str) -> bool:
-    name, version = pinned.split("==")
-    ask = f"from importlib.metadata import version; print(version({name!r}).split('+')[0])"
-    asked = subprocess.run([str(python), "-c", ask], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    return asked.stdout.decode().strip() == version
+def _compile(environment: Environment) -> None:
+    """Byte code, on all cores and not one package after the other as pip does; nobody imports the packages' own tests."""
+    folder = str(environment.folder / "lib")
+    command = [str(environment.python), "-m", "compileall", "-q", "-j", "0", "-x", re.escape(folder) + r".*/tests?/", folder]
+    subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # templates in other Pythons' syntax do not compile
+
+
+def _write_stamp(environment: Environment, stamps: dict[str, str]) -> None:
+    draft = environment.stamp.with_suffix(".new")
+    draft.write_text(json.dumps(stamps))
+    os.replace(str(draft), str(environment.stamp))

@@ -1,4 +1,4 @@
-"""pip, with a line for what takes long instead of three for each package."""
+"""pip, with a line for what takes long instead of three for each package, and a line for each way in which it fails."""
 
 from __future__ import annotations
 
@@ -6,61 +6,176 @@ import collections
 import re
 import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Sequence
 
+from web.install.messages import Failed
+
 LARGE_MB = 5
+STEP_MB = 250  # a file of gigabytes shows every so often that it is still coming
+
+# Where ensurepip has its pip: in a folder of its own, or where Debian puts it.
+WHEELS = """
+import ensurepip, pathlib, sysconfig
+places = [pathlib.Path(ensurepip.__file__).parent / "_bundled", pathlib.Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or "/nowhere")]
+print(*[wheel for place in places for wheel in sorted(place.glob("pip-*.whl"))], sep="\\n")
+"""
+# What pip says -> what it means and what to do. The first that is found counts.
+CAUSES = (
+    (
+        r"DO NOT MATCH THE HASHES|Hashes are required|HashMismatch",
+        "a package came damaged or is not the one that was locked, so nothing of it was installed; start again, and if that does"
+        " not help, do not trust the package index",
+    ),
+    (r"No space left on device|Errno 28\b|Disk quota exceeded", "the disk is full; make room and start again"),
+    (
+        r"Max retries exceeded|NewConnectionError|ConnectTimeout|ReadTimeout|Read timed out|Connection (?:aborted|reset|broken|refused)"
+        r"|IncompleteRead|Temporary failure in name resolution|Network is unreachable|ProtocolError|incomplete-download",
+        "the package index does not answer, or broke off; start again when it does, and what has come so far is used",
+    ),
+    (
+        r"No matching distribution found",
+        "the package index has no such package for this machine; the next start asks again",
+    ),
+    (r"Permission denied|Errno 13\b", "a folder is not writable for this user"),
+)
 
 
-class Failed(Exception):
-    """Something could not be installed; the text is one line for the user."""
+class Pip:
+    """The pip that installs into one environment: its own where it has one, else the one that came with its Python."""
+
+    def __init__(self, python: Path) -> None:
+        self._python = python
+        self._owing = False  # something was taken out and nothing put in its place yet
+        self._unpacked: tempfile.TemporaryDirectory[str] | None = None
+        own = subprocess.call([str(python), "-c", "import pip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+        self._command = [str(python), "-m", "pip"] if own else [str(python), str(self._unpack())]
+        # it is the locked one, which knows how to say how far it is
+        self._progress = ["--progress-bar=raw"] if own else []
+
+    def close(self) -> None:
+        """Remove what was unpacked."""
+        if self._unpacked is not None:
+            self._unpacked.cleanup()
+
+    def __enter__(self) -> Pip:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def install(self, requirements: Sequence[str], optional: bool = False) -> bool:
+        """Install these lines of a requirements file, without what they ask for in turn.
+
+        Returns whether it worked; raises Failed where it has to.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            wanted = Path(folder) / "requirements.txt"
+            wanted.write_text("\n".join(requirements) + "\n")
+            hashed = ["--require-hashes"] if all("--hash=" in line for line in requirements) else []
+            worked = self._run(["install", "--no-deps", "--no-compile", *hashed, *self._progress, "-r", str(wanted)], optional=optional)
+            self._owing = self._owing and not worked
+            return worked
+
+    def uninstall(self, name: str) -> None:
+        """Remove a package, so that another build of it can take its place."""
+        self._owing = True
+        self._run(["uninstall", "--yes", name], optional=False)
+
+    def _unpack(self) -> Path:
+        """Unpacked, for as such pip runs as it does anywhere."""
+        asked = subprocess.run([str(self._python), "-c", WHEELS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        wheels = asked.stdout.decode(errors="replace").split("\n")
+        if asked.returncode or not wheels[0]:
+            raise Failed("this Python has no pip to install with: on Debian `apt install python3-venv`, then start again")
+        self._unpacked = tempfile.TemporaryDirectory()
+        with zipfile.ZipFile(wheels[0]) as wheel:
+            wheel.extractall(self._unpacked.name)
+        return Path(self._unpacked.name) / "pip"
+
+    def _run(self, arguments: Sequence[str], optional: bool) -> bool:
+        command = [*self._command, "--disable-pip-version-check", "--no-input", "--no-color", *arguments]
+        last: collections.deque[str] = collections.deque(maxlen=15)
+        whole: list[str] = []
+        touched = self._owing
+        shown = _Shown()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                touched = touched or line.startswith(
+                    ("Installing collected packages", "Attempting uninstall", "Found existing installation")
+                )
+                if not line.startswith("Progress "):
+                    last.append(line.rstrip())
+                    whole.append(line)
+                shown.line(line)
+        finally:
+            process.stdout.close()
+            status = process.wait()
+            shown.end()
+        if status and not optional:
+            print("\n".join("  | " + line for line in last), file=sys.stderr)
+            failure = Failed(cause("".join(whole)) + " (pip's last words are above)")
+            failure.touched = touched
+            raise failure
+        return status == 0
 
 
-def say(text: str) -> None:
-    """One line about what is going on."""
-    print("run.py: " + text, flush=True)
+def cause(said: str) -> str:
+    """What pip's words come down to, and what to do."""
+    for pattern, meaning in CAUSES:
+        if re.search(pattern, said):
+            return meaning
+    return "pip could not install everything; the next start tries again"
 
 
-def pip(python: Path, arguments: Sequence[str], optional: bool = False) -> bool:
-    """Run pip and show its progress. Returns whether it worked; where it has to, it raises Failed after showing pip's last words."""
-    command = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-color", *arguments]
-    last: collections.deque[str] = collections.deque(maxlen=15)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            last.append(line.rstrip())
-            _show(line)
-    finally:
-        process.stdout.close()
-        status = process.wait()
-        _clear()
-    if status and not optional:
-        print("\n".join("  | " + line for line in last), file=sys.stderr)
-        raise Failed("pip could not install everything (its last words are above); the next start tries again")
-    return status == 0
+class _Shown:
+    """pip's lines as they are shown: in one line of a terminal, else only what is large."""
 
+    def __init__(self) -> None:
+        self._terminal = sys.stdout.isatty()
+        self._name = ""
+        self._next_mb = STEP_MB
 
-def _show(line: str) -> None:
-    step = re.match(r"(Collecting|Downloading|Using cached|Building wheel for|Installing collected packages)\b:? *(.*)", line.strip())
-    if step is None:
-        return
-    if sys.stdout.isatty():
-        sys.stdout.write(f"\r  {step.group(1)} {step.group(2)}"[:100].ljust(100))
+    def line(self, line: str) -> None:
+        """Show a line, or not."""
+        progress = re.match(r"Progress (\d+) of (\d+)", line)
+        if progress:
+            self._progress(int(progress.group(1)) // 1_000_000, int(progress.group(2)) // 1_000_000)
+            return
+        step = re.match(r"(Collecting|Downloading|Using cached|Building wheel for|Installing collected packages)\b:? *(.*)", line.strip())
+        if step is None:
+            return
+        self._name, self._next_mb = step.group(2).split(" (")[0], STEP_MB
+        if self._terminal:
+            self._rewrite(f"{step.group(1)} {step.group(2)}")
+            return
+        size = re.search(r"\(([\d.]+) MB\)", line)
+        if step.group(1).startswith(("Building", "Installing")):
+            print(f"  {step.group(1).lower()} {_short(step.group(2))}", flush=True)
+        elif size and float(size.group(1)) >= LARGE_MB:
+            print(f"  {step.group(2)}", flush=True)
+
+    def end(self) -> None:
+        """Leave an empty line of the terminal."""
+        if self._terminal:
+            sys.stdout.write("\r" + " " * 100 + "\r")
+
+    def _progress(self, done_mb: int, of_mb: int) -> None:
+        if self._terminal:
+            self._rewrite(f"Downloading {self._name}: {done_mb} of {of_mb} MB")
+        elif done_mb >= self._next_mb:
+            self._next_mb = done_mb + STEP_MB
+            print(f"  {self._name}: {done_mb} of {of_mb} MB", flush=True)
+
+    def _rewrite(self, text: str) -> None:
+        sys.stdout.write(f"\r  {text}"[:100].ljust(100))
         sys.stdout.flush()
-        return
-    size = re.search(r"\(([\d.]+) MB\)", line)
-    if step.group(1).startswith(("Building", "Installing")):
-        print(f"  {step.group(1).lower()} {_short(step.group(2))}", flush=True)
-    elif size and float(size.group(1)) >= LARGE_MB:
-        print(f"  {step.group(2)}", flush=True)
 
 
 def _short(names: str) -> str:
     listed = names.split(", ")
     return names if len(listed) < 4 else f"{', '.join(listed[:3])} and {len(listed) - 3} more"
-
-
-def _clear() -> None:
-    if sys.stdout.isatty():
-        sys.stdout.write("\r" + " " * 100 + "\r")

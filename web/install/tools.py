@@ -10,8 +10,8 @@ import sysconfig
 from pathlib import Path
 from typing import Sequence
 
-from web.install.environment import ROOT
-from web.install.pip import say
+from web.install.messages import say
+from web.install.stamps import ROOT
 
 TYPESCRIPT = "7.0.2"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")

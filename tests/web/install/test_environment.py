@@ -1,0 +1,199 @@
+"""Installing, in a small checkout: the real script, real pip, real environments, a few tiny packages and their locks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.disks import fill, small_disk
+from tests.running import ROOT
+from tests.web.install.checkout import VERSION, Checkout, package_index
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """One checkout for all; the tests below leave it with a finished environment."""
+    return Checkout(tmp_path_factory.mktemp("run"))
+
+
+def test_the_first_start_makes_the_environment(checkout: Checkout) -> None:
+    """It says what it does, a line a step, and then serves; nothing of torch is fetched."""
+    status, said, _ = checkout.run()
+    assert status == 0
+    assert "run.py: installing 1 packages\n" in said and "run.py: .venv is ready\n" in said
+    assert said.endswith("serving 1.0\n") and "torch" not in said
+    assert json.loads((checkout.venv / "hushcast.json").read_text()).keys() == {"recipe", "python", "base"}
+    assert not (checkout.folder / ".venv-torch").exists()
+
+
+def test_the_second_start_only_serves(checkout: Checkout) -> None:
+    """Nothing is looked up or installed again, whatever folder it is started from, and no process is started for it."""
+    assert checkout.run("serve", cwd=checkout.folder.parent)[1] == "serving 1.0\n"
+    ask = "import sys, run; print(*{'subprocess', 'configparser', 'tempfile', 'web.install.environment'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", ask], cwd=ROOT, text=True).strip() == ""
+
+
+def test_a_changed_lock_is_followed(checkout: Checkout) -> None:
+    """A pull that moves a version is followed at the next start."""
+    checkout.lock(base=["tiny==2.0"])
+    assert checkout.run()[1].splitlines()[-1] == "serving 2.0"
+
+
+def test_an_interrupted_installation_begins_again(checkout: Checkout) -> None:
+    """What a kill left half-made never passes as ready."""
+    (checkout.venv / "unfinished").touch()
+    (checkout.venv / "rubbish").touch()
+    status, said, _ = checkout.run()
+    assert status == 0
+    assert "removing .venv, which cannot be used" in said
+    assert not (checkout.venv / "rubbish").exists()
+
+
+def test_an_environment_of_an_older_build_is_made_anew(checkout: Checkout) -> None:
+    """One with another stamp is of another recipe: it holds what is not wanted any more."""
+    (checkout.venv / "hushcast.json").write_text('{"base": "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c"}')
+    (checkout.venv / "rubbish").touch()
+    assert checkout.run()[0] == 0
+    assert not (checkout.venv / "rubbish").exists()
+
+
+def test_what_was_not_locked_is_not_installed(checkout: Checkout) -> None:
+    """A wheel with another hash: one line that says so, exit 1, what was there stays, and the next start with the right one goes on."""
+    right = (checkout.shelf / "tiny-1.0-py3-none-any.whl").read_bytes()
+    checkout.lock(base=["tiny==1.0"])
+    checkout.shelve("tiny", "1.0", main="print('not what was locked')")
+    for _ in range(2):
+        status, _, error = checkout.run()
+        assert status == 1
+        assert error.splitlines()[-1].startswith(
+            "run.py: a package came damaged or is not the one that was locked, so nothing of it was installed"
+        )
+    assert checkout.version(".venv", "tiny") == "2.0"
+    (checkout.shelf / "tiny-1.0-py3-none-any.whl").write_bytes(right)
+    assert checkout.run()[1].splitlines()[-1] == "serving 1.0"
+
+
+def test_a_package_that_is_not_to_be_had(checkout: Checkout) -> None:
+    """Its installer's words, one line of ours, exit 1; and the next start tries again."""
+    checkout.lock(base=["tiny==3.0"])
+    status, _, error = checkout.run()
+    assert status == 1 and "No matching distribution found for tiny==3.0" in error
+    assert error.splitlines()[-1].startswith("run.py: the package index has no such package for this machine")
+    checkout.lock(base=["tiny==1.0"])
+    assert checkout.run()[0] == 0
+
+
+def test_a_registry_that_is_away(checkout: Checkout) -> None:
+    """Nobody answers at the index: one line says so."""
+    checkout.lock(base=["tiny==3.0"])
+    away = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
+    status, _, error = checkout.run(**away)
+    assert status == 1
+    assert error.splitlines()[-1].startswith("run.py: the package index does not answer, or broke off; start again when it does")
+    checkout.lock(base=["tiny==1.0"])
+
+
+def test_a_registry_that_breaks_off(tmp_path: Path) -> None:
+    """It goes away in the middle of a file: one line says so, and the next start goes on from there."""
+    fresh = Checkout(tmp_path)
+    fresh.shelve("tiny", "1.0", size=1 << 20)
+    fresh.lock()
+    with package_index(fresh.shelf / "tiny-1.0-py3-none-any.whl", breaks=1) as address:
+        there = {"PIP_NO_INDEX": "0", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": address, "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1"}
+        status, _, error = fresh.run(**there)
+        assert status == 1 and "start again" in error.splitlines()[-1]  # pips differ in what they see first: the end, or the hash
+        status, said, _ = fresh.run(**there)
+        assert status == 0 and said.endswith("serving 1.0\n")
+
+
+def test_a_broken_environment_is_made_anew(checkout: Checkout) -> None:
+    """The Python that it was made with may be gone."""
+    python = checkout.venv / "bin" / "python"
+    python.unlink()
+    python.symlink_to("/nowhere/python3.11")
+    status, said, _ = checkout.run()
+    assert status == 0 and "removing .venv" in said
+    assert said.endswith("serving 1.0\n")
+
+
+def test_weights_come_meanwhile(tmp_path: Path) -> None:
+    """A first start fetches weights while it installs; what that says is not heard, and where it fails the server starts all the same."""
+    fresh = Checkout(tmp_path)
+    (fresh.folder / "web" / "fetch_ahead.py").write_text("import sys; open('ahead', 'w').write(' '.join(sys.argv[1:])); sys.exit('no')")
+    status, said, error = fresh.run("--config", "x.toml")
+    assert status == 0 and said.endswith("serving --config x.toml 1.0\n") and not error
+    assert (fresh.folder / "ahead").read_text() == "--config x.toml"
+
+
+def test_two_first_starts_at_once(tmp_path: Path) -> None:
+    """One installs, the other says that it waits; both serve."""
+    fresh = Checkout(tmp_path)
+    both = [fresh.start() for _ in range(2)]
+    said = [process.communicate(timeout=100)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum(".venv is ready" in each for each in said) == 1
+    assert all(each.endswith("serving 1.0\n") for each in said)
+
+
+def test_a_killed_first_start(tmp_path: Path) -> None:
+    """Killed with its pip as soon as the environment is begun, it is begun again and comes to its end."""
+    fresh = Checkout(tmp_path)
+    process = fresh.start()
+    deadline = time.monotonic() + 60
+    while not (fresh.venv / "unfinished").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    status, said, _ = fresh.run()
+    assert status == 0 and "removing .venv, which cannot be used" in said and said.endswith("serving 1.0\n")
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """Installing where there is no room is one line and exit 1; with room again the next start makes everything anew."""
+    with small_disk(tmp_path / "disk", 40 << 20) as disk:
+        fresh = Checkout(disk / "here")
+        fresh.shelve("tiny", "1.0", size=8 << 20)
+        fresh.lock()
+        filling = fill(disk, leave=6 << 20)
+        status, _, error = fresh.run(TMPDIR=str(tmp_path))
+        assert status == 1 and error.splitlines()[-1].startswith("run.py: the disk is full; make room and start again")
+        filling.unlink()
+        status, said, _ = fresh.run(TMPDIR=str(tmp_path))
+        assert status == 0 and said.endswith("serving 1.0\n")
+
+
+def test_torch_has_an_environment_of_its_own(checkout: Checkout) -> None:
+    """`install reference` takes the build for CPUs, `install cuda` afterwards the other for both; .venv has neither."""
+    checkout.lock("3.11")
+    status, said, error = checkout.run("install", "reference")
+    if VERSION != "3.11" and "Python 3.11 is needed" in error:
+        pytest.skip("no Python 3.11 here")
+    assert status == 0 and "run.py: installing torch 1.0, the build for CPUs\n" in said and said.endswith("run.py: reference: installed\n")
+    stamp = checkout.folder / ".venv-torch" / "hushcast.json"
+    assert json.loads(stamp.read_text()).keys() == {"recipe", "python", "base", "reference"}
+    assert checkout.version(".venv-torch", "torch") == "1.0+cpu" and checkout.version(".venv-torch", "tiny") == "1.0"
+    assert not list(checkout.folder.glob(".venv-torch/lib/*/site-packages/cudalib")) and not list(checkout.venv.glob("lib/*/*/torch"))
+
+    status, said, _ = checkout.run("install", "cuda")
+    assert status == 0 and "run.py: installing torch 1.0 and 1 packages that it needs\n" in said
+    assert json.loads(stamp.read_text()).keys() == {"recipe", "python", "base", "cuda", "reference"}
+    assert checkout.version(".venv-torch", "torch") == "1.0" and checkout.version(".venv-torch", "cudalib") == "1.0"
+    assert checkout.run("install", "cuda", "reference")[1] == "run.py: cuda and reference: installed\n"
+
+
+def test_where_no_index_has_torch_for_cpus(tmp_path: Path) -> None:
+    """That is said, and the other build, whose hash is locked, used."""
+    fresh = Checkout(tmp_path)
+    fresh.lock("3.11")
+    (fresh.shelf / "torch-1.0+cpu-py3-none-any.whl").unlink()
+    status, said, error = fresh.run("install", "reference")
+    if VERSION != "3.11" and "Python 3.11 is needed" in error:
+        pytest.skip("no Python 3.11 here")
+    assert status == 0 and "only the build with CUDA is offered here" in said
+    assert fresh.version(".venv-torch", "torch") == "1.0"
