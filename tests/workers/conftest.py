@@ -15,8 +15,8 @@ from tests.sound import RATE_HZ, read_wav
 from tests.workers.files import write
 from tests.workers.mirror import Upstream
 from tests.workers.offline import Offline
+from tests.workers.tars import tar_of
 from workers import export
-from workers.fetch import fetch
 from workers.weights import FAMILIES, whole
 
 CUT = slice(12_345, 400_000)  # ends amid a word, and a hop
@@ -24,9 +24,8 @@ CUT = slice(12_345, 400_000)  # ends amid a word, and a hop
 
 def place_of(denoiser: str, models: Path) -> Path:
     """The denoiser's weights: those in `models`, else what the package registry has, fetched once into the checkout's own cache."""
-    family, cache = FAMILIES[denoiser], ROOT / "var" / "cache"
-    found = whole(family, [models], cache, print)
-    return found or fetch(family, "upstream", cache, lambda have, total: None)
+    found = whole(FAMILIES[denoiser], [models], ROOT / "var" / "cache", print)
+    return found or tar_of(denoiser)
 
 
 def graph_of(denoiser: str, models: Path, post_filter: bool = False) -> Path:

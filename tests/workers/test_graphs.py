@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.sound import read_wav
-from tests.workers.tars import TARS, tar_of
+from tests.workers.tars import tar_of
 from tests.workers.whole_graphs import WIDTHS, enhanced_by_graphs
 from workers import export, registry
 from workers.graphs import banks, checkpoint, place
@@ -54,7 +54,7 @@ def test_a_tar_and_a_checkpoint_are_the_same(name: str, models_folder: Path) -> 
     assert all(np.array_equal(value, others[key]) for key, value in tensors.items())
 
 
-@pytest.mark.parametrize("name", TARS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_latency_is_known_from_the_configuration(name: str) -> None:
     """A tar's config.ini says which denoiser it is, and how late."""
     configuration, _ = place.read(tar_of(name))
