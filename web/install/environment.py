@@ -65,16 +65,20 @@ def _alone() -> Iterator[None]:
 
 def _make(environment: Environment, wanted: Sequence[str], meanwhile: Sequence[str]) -> None:
     """Add what is missing; begin anew where what is there is half-made, of another build, or of a Python that will not do."""
+    _bring_back(environment)
     stamps = environment.stamps()
     wanted = [*wanted, *(part for part in NAMES if part in stamps and part not in wanted)]  # what was asked for once is kept up to date
     version, versions = stamps.get("python", ""), _pythons(wanted)
-    if not sections(version) or version not in versions or version_of(str(environment.python)) != version:
+    if not sections(version) or version_of(str(environment.python)) != version:
         _remove(environment)
+        stamps, version = {}, ""
+    elif version not in versions:  # it works, so it stays until there is another Python
+        environment.folder.rename(_before(environment).folder)
         stamps, version = {}, ""
     environment.folder.mkdir(exist_ok=True)
     environment.unfinished.write_text("the next start of run.py removes this folder and begins again\n")
     try:
-        version = version or make_environment(environment.folder, versions)
+        version = version or _begun(environment, versions)
         done = {part: stamps[part] for part in wanted if stamps.get(part) == fingerprint(version, part) != ""}
         _install(environment, {"recipe": RECIPE, "python": version, **done}, [part for part in wanted if part not in done], meanwhile)
     except Failed as failure:
@@ -85,15 +89,43 @@ def _make(environment: Environment, wanted: Sequence[str], meanwhile: Sequence[s
     say(f"{environment.folder.name} is ready")
 
 
+def _begun(environment: Environment, versions: Sequence[str]) -> str:
+    """The Python with which the environment is made anew; where there is none, what was there before is there again. Raises Failed."""
+    try:
+        version = make_environment(environment.folder, versions)
+    except Failed:
+        _bring_back(environment)
+        raise
+    _remove(_before(environment), "was made with another Python")
+    return version
+
+
+def _before(environment: Environment) -> Environment:
+    """Where a whole environment waits until there is a Python for the one that takes its place."""
+    return Environment(environment.folder.with_name(environment.folder.name + ".before"))
+
+
+def _bring_back(environment: Environment) -> None:
+    """Put it in its place again, after a failure or a kill."""
+    before = _before(environment)
+    if before.stamps():
+        _remove(environment)
+        before.folder.rename(environment.folder)
+    else:
+        _remove(before)
+
+
 def _pythons(parts: Sequence[str]) -> Sequence[str]:
     return [version for version in VERSIONS if all(version in PYTHONS.get(part, VERSIONS) for part in parts)]
 
 
-def _remove(environment: Environment) -> None:
+def _remove(environment: Environment, why: str = "cannot be used") -> None:
     if environment.folder.is_symlink():  # somebody put it there; what it leads to is theirs
         environment.folder.unlink()
     elif environment.folder.exists():
-        say(f"removing {environment.folder.name}, which cannot be used")
+        say(f"removing {environment.folder.name}, which {why}")
+        with contextlib.suppress(FileNotFoundError):
+            environment.stamp.unlink()  # first: what is removed by halves is not whole
         shutil.rmtree(str(environment.folder))
 
 

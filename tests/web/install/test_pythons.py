@@ -1,6 +1,7 @@
 """Other Pythons than the one that runs the tests, where they are installed: told what is missing, or serving a voice."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from tests.sound import encode, read_wav
 from tests.web.install.checkout import Checkout
 from tests.workers.files import read
 from web.install.pythons import version_of
-from web.install.stamps import Environment
+from web.install.stamps import RECIPE, Environment
 
 OTHERS = [version for version in ("3.11", "3.12", "3.13") if version != f"{sys.version_info[0]}.{sys.version_info[1]}"]
 ENSURE = """
@@ -90,6 +91,24 @@ def test_a_file_on_another_python(other: Path, tmp_path: Path, models_folder: Pa
     (noisy, _, _), (quiet, rate_hz, _) = read(source), read(clean)
     assert rate_hz == 48_000 and quiet.shape == noisy.shape
     assert np.sum(np.square(quiet)) < 0.9 * np.sum(np.square(noisy))
+
+
+def test_what_works_stays_until_there_is_another_python(tmp_path: Path) -> None:
+    """An environment of 3.12 or later to which the reference is to be added, without a Python 3.11: it is as it was, after a kill too."""
+    python, version = next((installed(each), each) for each in reversed(OTHERS) if each != "3.11")
+    fresh = Checkout(tmp_path)
+    fresh.lock(version)
+    fresh.lock("3.11")
+    there = fresh.folder / ".venv-torch"
+    subprocess.run([python, "-m", "venv", "--without-pip", there], check=True)
+    (there / "hushcast.json").write_text(json.dumps({"recipe": RECIPE, "python": version, "cuda": "as it was"}))
+    for _ in range(2):
+        status, said, error = fresh.run("install", "reference", python=python, PATH="/nowhere")
+        assert status == 1 and "Python 3.11 is needed" in error and "removing" not in said.partition("fetching 3.11")[0]
+        assert json.loads((there / "hushcast.json").read_text())["cuda"] == "as it was"
+        there.rename(there.with_name(".venv-torch.before"))  # as a kill leaves it
+    there.with_name(".venv-torch.before").rename(there)
+    assert sorted(each.name for each in fresh.folder.glob(".venv*")) == [".venv-torch"]
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.10"])
