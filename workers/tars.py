@@ -1,4 +1,4 @@
-"""Upstream's ONNX exports as they are handed on: NAME_onnx.tar.gz, with three graphs and config.ini. What is wrong with one.
+"""Upstream's ONNX exports as they are handed on: NAME_onnx.tar.gz, with three graphs and config.ini. What they hold, or what is wrong.
 
 Nothing is unpacked to the disk.
 """
@@ -6,38 +6,53 @@ Nothing is unpacked to the disk.
 import configparser
 import gzip
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 CONFIG = "config.ini"
-MEMBERS = ("enc.onnx", "erb_dec.onnx", "df_dec.onnx", CONFIG)
+GRAPHS = ("enc.onnx", "erb_dec.onnx", "df_dec.onnx")
+MEMBERS = (*GRAPHS, CONFIG)
 MOST = 128 * 2**20  # bytes unpacked; the largest real one has 39 million
-_MOST_CONFIG = 2**20
 _CHUNK = 64 * 2**10
+
+
+class Damaged(ValueError):
+    """It is no export, or not a whole one; the text is a phrase."""
+
+
+def read(tar: Path, contents_of: Collection[str] = MEMBERS) -> dict[str, bytes]:
+    """The MEMBERS by their last names, each with what it holds where that is asked for, else empty.
+
+    Reads the archive to its end, where the checksum is. Raises Damaged; OSError where it cannot be read.
+    """
+    try:
+        with gzip.open(tar) as file:
+            unpacked = _Bounded(file)
+            found = _members(unpacked, contents_of)
+            while unpacked.read(_CHUNK):
+                pass
+    except EOFError as error:
+        raise Damaged("it is cut short") from error
+    except Exception as error:  # whatever the unpackers raise
+        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
+            raise
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise Damaged(f"it is no archive of weights, or a spoilt one ({words})") from error
+    if missing := [name for name in MEMBERS if name not in found]:
+        raise Damaged(f"there is no {missing[0]} in it")
+    return found
 
 
 def fault(tar: Path, wanted: Mapping[str, str]) -> str | None:
     """What is wrong with the archive, in a phrase: cut short, spoilt, something else, or with another model's config.ini.
 
-    wanted: what config.ini has to say, as `unlike` takes it. Reads all of it. Raises OSError where it cannot be read.
+    wanted: what config.ini has to say, as `unlike` takes it. Raises OSError where it cannot be read.
     """
     try:
-        with gzip.open(tar) as unpacked:
-            found = _members(unpacked)
-            left = MOST
-            while piece := unpacked.read(_CHUNK):  # to the end, where the checksum is
-                left -= len(piece)
-                if left < 0:
-                    raise ValueError("far larger than weights are")
-    except EOFError:
-        return "it is cut short"
-    except Exception as error:  # whatever the unpackers raise
-        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
-            raise
-        return f"it is no archive of weights, or a spoilt one ({' '.join(str(error).split()) or type(error).__name__})"
-    if missing := [name for name in MEMBERS if name not in found]:
-        return f"there is no {missing[0]} in it"
-    return unlike(found[CONFIG].decode("utf-8", "replace"), wanted)
+        return unlike(read(tar, (CONFIG,))[CONFIG].decode("utf-8", "replace"), wanted)
+    except Damaged as damage:
+        return str(damage)
 
 
 def unlike(text: str, wanted: Mapping[str, str]) -> str | None:
@@ -55,19 +70,31 @@ def unlike(text: str, wanted: Mapping[str, str]) -> str | None:
     return None
 
 
-def _members(unpacked: gzip.GzipFile) -> dict[str, bytes]:
-    """Which of the MEMBERS are there, and what config.ini holds."""
-    found = {}
-    with tarfile.open(fileobj=unpacked, mode="r|") as packed:
-        left = MOST
+class _Bounded:
+    """What is unpacked, until it is too much for weights: headers count, too, for tarfile keeps them whole."""
+
+    def __init__(self, unpacked: gzip.GzipFile) -> None:
+        self._unpacked, self._left = unpacked, MOST
+
+    def read(self, size: int) -> bytes:
+        piece = self._unpacked.read(size)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise ValueError("far larger than weights are")
+        return piece
+
+
+def _members(unpacked: _Bounded, contents_of: Collection[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    with tarfile.open(fileobj=cast(IO[bytes], unpacked), mode="r|") as packed:
         for member in packed:
-            left -= member.size
-            if left < 0:
+            if member.size > MOST:
                 raise ValueError("far larger than weights are")
             name = PurePosixPath(member.name).name
-            if name not in MEMBERS or not member.isfile():
+            if name not in MEMBERS:
                 continue
-            content = packed.extractfile(member)
-            assert content is not None
-            found[name] = content.read(_MOST_CONFIG) if name == CONFIG else b""
+            content = packed.extractfile(member) if member.isreg() and name not in found else None
+            if content is None:
+                raise ValueError(f"{name} is there twice, or as a link")
+            found[name] = content.read() if name in contents_of else b""
     return found

@@ -18,7 +18,7 @@ from tests.workers.whole_graphs import WIDTHS, enhanced_by_graphs
 from workers import export, registry
 from workers.graphs import banks, checkpoint, place
 from workers.graphs.errors import WeightsError
-from workers.graphs.tar import MOST_BYTES
+from workers.tars import MOST
 from workers.weights import FAMILIES
 
 SECONDS = 4
@@ -90,9 +90,9 @@ def spoilt_tars(tmp_path: Path) -> dict[str, Path]:
     good, bad = tar_of("deepfilternet3"), {}
     bad["cut short"] = tmp_path / "cut_onnx.tar.gz"
     bad["cut short"].write_bytes(good.read_bytes()[:4_000_000])
-    bad["no tar"] = tmp_path / "text_onnx.tar.gz"
-    bad["no tar"].write_bytes(b"<html>not found</html>" * 99)
-    bad["lacks enc.onnx"] = repacked(good, tmp_path / "lack_onnx.tar.gz", enc=None)
+    bad["it is no archive of weights"] = tmp_path / "text_onnx.tar.gz"
+    bad["it is no archive of weights"].write_bytes(b"<html>not found</html>" * 99)
+    bad["there is no enc.onnx"] = repacked(good, tmp_path / "lack_onnx.tar.gz", enc=None)
     bad["is no ONNX model"] = repacked(good, tmp_path / "junk_onnx.tar.gz", enc=b"\xff" * 999)
     bad["the weights lack"] = repacked(good, tmp_path / "empty_onnx.tar.gz", df_dec=b"")
     config = inside(good, "config.ini")
@@ -132,10 +132,18 @@ def test_a_tar_writes_nowhere(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="as a link"):
         place.read(tar)
     bomb = tarfile.TarInfo("enc.onnx")
-    bomb.size = MOST_BYTES + 1
+    bomb.size = MOST + 1
     with gzip.open(tar, "wb", compresslevel=1) as packed_bytes:
         packed_bytes.write(bomb.tobuf())
-    with pytest.raises(WeightsError, match="more than a model"):
+    with pytest.raises(WeightsError, match="far larger than weights are"):
+        place.read(tar)
+    with gzip.open(tar, "wb", compresslevel=1) as packed_bytes:
+        header = tarfile.TarInfo("header")
+        header.type, header.size = tarfile.XHDTYPE, 2 * MOST
+        packed_bytes.write(header.tobuf())
+        for _ in range(2 * MOST >> 20):
+            packed_bytes.write(bytes(2**20))
+    with pytest.raises(WeightsError, match="far larger than weights are"):
         place.read(tar)
     assert [file.name for file in tmp_path.iterdir()] == ["evil_onnx.tar.gz"]
 

@@ -1,13 +1,13 @@
 """Weights -> streaming graphs, with numpy and onnx alone. Imported by the export child, and by tests; never by who runs a graph.
 
-    place ─► tar ─► exported ──────┐                     ┌─ features ─ convolutions ─┐
+    place ─► exported ─────────────┐                     ┌─ features ─ convolutions ─┐
           └► checkpoint ─► folding ┴─► shapes.checked ─► ┤  embedding ─ coefficients ├─► nets ─► model ─► ONNX
              configuration                               └─ bands (banks), writer ───┘
 
 - errors: what is wrong with weights, in one line
 - configuration: config.ini
 - shapes: the tensors of a model by name
-- tar, exported: upstream's ONNX export
+- exported: upstream's ONNX export (workers/tars.py unpacks it)
 - checkpoint, folding: upstream's checkpoint, read without torch
 - place: from a place of weights, of either layout, to its tensors
 - banks: the ERB bands

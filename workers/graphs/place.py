@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from workers.graphs import checkpoint, exported, folding, tar
+from workers import tars
+from workers.graphs import checkpoint, exported, folding
 from workers.graphs.configuration import Configuration, parsed
 from workers.graphs.errors import WeightsError
 from workers.graphs.shapes import Tensors, checked
@@ -31,9 +32,12 @@ def _of_folder(folder: Path) -> tuple[Configuration, Tensors]:
 
 
 def _of_tar(file: Path) -> tuple[Configuration, Tensors]:
-    inside = tar.members(file)
-    made, found = _config(inside[tar.CONFIG]), Tensors()
-    for part in tar.PARTS:
+    try:
+        inside = tars.read(file)
+    except tars.Damaged as damage:
+        raise WeightsError(f"{file.name}: {damage}") from damage
+    made, found = _config(inside[tars.CONFIG]), Tensors()
+    for part in tars.GRAPHS:
         found |= exported.tensors(part, inside[part])
     return made, checked(found, made)
 

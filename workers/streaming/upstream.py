@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from workers import tars
 from workers.streaming.filled import fill
 from workers.streaming.standins import stand_in
 
@@ -64,12 +65,12 @@ def _of_export(file: Path, post_filter: bool) -> Upstream:
     from df.enhance import init_df
 
     try:
-        from workers.graphs import errors, place, tar
+        from workers.graphs import errors, place
     except ImportError as error:
         raise RuntimeError(f"{file.name} is read with onnx, which is not installed there: python3 run.py install cuda") from error
     try:
         _, tensors = place.read(file)
-        config = tar.members(file)[tar.CONFIG]
+        config = tars.read(file, (tars.CONFIG,))[tars.CONFIG]
     except errors.WeightsError as error:
         raise RuntimeError(str(error)) from error
     with tempfile.TemporaryDirectory() as folder:
