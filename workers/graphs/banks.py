@@ -5,38 +5,42 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from workers.graphs.configuration import BANDS, BINS
+from workers.graphs.configuration import BANDS
 
 RATE_HZ, FRAME, LEAST_BINS = 48_000, 960, 2
+EAR_Q, LEAST_HZ = 9.265, 24.7  # of the equivalent rectangular bandwidth: LEAST_HZ + frequency / EAR_Q
 
 
-def widths() -> list[int]:
-    """Bins of each band, low ones first; each has at least two. In float32, as libdf computes them: they are rounded."""
+def widths(rate_hz: int = RATE_HZ, frame: int = FRAME, bands: int = BANDS, least: int = LEAST_BINS) -> list[int]:
+    """Bins of each band, low ones first, evenly spaced on the ERB scale, `least` at least; together frame / 2 + 1.
+
+    In float32, as libdf computes them: they are rounded. A band that had to be widened takes its bins from the next ones.
+    Source: Glasberg and Moore, Derivation of auditory filter shapes from notched-noise data, 1990.
+    """
     single = np.float32
-    low, high = _erb(0.0), _erb(RATE_HZ / 2)
-    step = single((high - low) / single(BANDS))
-    bin_hz = single(RATE_HZ / FRAME)
+    low, high = _erb(0.0), _erb(rate_hz / 2)
+    step = single((high - low) / single(bands))
+    bin_hz = single(rate_hz / frame)
     found: list[int] = []
     before, over = 0, 0
-    for band in range(1, BANDS + 1):
+    for band in range(1, bands + 1):
         at = math.floor(float(_hz(single(low + single(band) * step)) / bin_hz) + 0.5)
         width = at - before - over
-        over = max(LEAST_BINS - width, 0)
-        found.append(max(width, LEAST_BINS))
+        over = max(least - width, 0)
+        found.append(max(width, least))
         before = at
-    found[-1] += 1  # the bin at half the rate
-    found[-1] -= sum(found) - BINS
+    found[-1] += frame // 2 + 1 - sum(found)  # the bin at half the rate comes on top, and what is owed is taken off
     return found
 
 
 def _erb(hz: float) -> np.float32:
     single = np.float32
-    return single(single(9.265) * np.log1p(single(hz) / single(24.7 * 9.265)))
+    return single(single(EAR_Q) * np.log1p(single(hz) / single(LEAST_HZ * EAR_Q)))
 
 
 def _hz(erb: np.float32) -> np.float32:
     single = np.float32
-    return single(single(24.7) * single(9.265) * (np.exp(erb / single(9.265)) - single(1)))
+    return single(single(LEAST_HZ) * single(EAR_Q) * (np.exp(erb / single(EAR_Q)) - single(1)))
 
 
 def analysis() -> npt.NDArray[np.float32]:

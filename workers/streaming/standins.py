@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.extra_python import REFERENCE, MissingExtra
-
-EAR_Q, LEAST_HZ = 9.265, 24.7  # of Glasberg and Moore's equivalent rectangular bandwidth: LEAST_HZ + frequency / EAR_Q
+from workers.graphs.banks import widths
 
 
 def stand_in() -> None:
@@ -23,24 +22,6 @@ def stand_in() -> None:
         _stand_in_for_torchaudio()
     if "libdf" not in sys.modules and find_spec("libdf") is None:
         _stand_in_for_libdf()
-
-
-def erb_widths(rate_hz: int, fft_size: int, bands: int, least: int) -> npt.NDArray[np.uint64]:
-    """Bins of each band, evenly spaced on the ERB scale, `least` at least; together fft_size / 2 + 1.  uint64[bands], as libdf has it.
-
-    In float32, for a bin is rounded by it. A band that had to be widened takes its bins from the next ones.
-    Source: Glasberg and Moore, Derivation of auditory filter shapes from notched-noise data, 1990.
-    """
-    scale = np.float32(EAR_Q * LEAST_HZ)
-    highest = np.float32(EAR_Q) * np.log1p(np.float32(rate_hz // 2) / scale)
-    steps = np.arange(bands + 1, dtype=np.float32) * (highest / np.float32(bands))
-    edges = np.round(scale * np.expm1(steps / np.float32(EAR_Q)) / np.float32(rate_hz / fft_size)).astype(int)
-    widths, owed = [], 0
-    for width in np.diff(edges):
-        widths.append(max(int(width) - owed, least))
-        owed = widths[-1] - (int(width) - owed)
-    widths[-1] += fft_size // 2 + 1 - sum(widths)  # the bin at half the rate comes on top, and what is owed is taken off
-    return np.array(widths, np.uint64)
 
 
 def _no_libdf(*_: object, **__: object) -> NoReturn:
@@ -53,7 +34,7 @@ class DF:
     analysis = synthesis = staticmethod(_no_libdf)
 
     def __init__(self, sr: int, fft_size: int, hop_size: int, nb_bands: int, min_nb_erb_freqs: int = 1) -> None:
-        self._widths = erb_widths(sr, fft_size, nb_bands, min_nb_erb_freqs)
+        self._widths = np.array(widths(sr, fft_size, nb_bands, min_nb_erb_freqs), np.uint64)
 
     def erb_widths(self) -> npt.NDArray[np.uint64]:
         return self._widths
