@@ -50,8 +50,12 @@ def _one_line_for_a_disk(environment: Environment) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One at a time: two starts at once would install into each other's folder."""
+    """One at a time: two starts at once would install into each other's folder.
+
+    Who installs inherits the lock: a start that is killed may leave its pip at work, and the next one waits for that.
+    """
     handle = os.open(str(ROOT), os.O_RDONLY)
+    os.set_inheritable(handle, True)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -178,7 +182,9 @@ def _compile(environment: Environment) -> None:
     """Byte code, on all cores and not one package after the other as pip does; nobody imports the packages' own tests."""
     folder = str(environment.folder / "lib")
     command = [str(environment.python), "-m", "compileall", "-q", "-j", "0", "-x", re.escape(folder) + r".*/tests?/", folder]
-    subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # templates in other Pythons' syntax do not compile
+    subprocess.call(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False
+    )  # templates in other Pythons' syntax do not compile
 
 
 def _write_stamp(environment: Environment, stamps: dict[str, str]) -> None:

@@ -109,7 +109,13 @@ class Pip:
         shown = _Shown()
         environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, env=environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+            close_fds=False,  # it holds the lock, too, in case this process is killed
         )
         assert process.stdout is not None
         try:

@@ -54,7 +54,8 @@ def _with_uv(python: Path, version: str) -> bool:
             "torch==" + version,
         ]
         try:
-            return subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL) == 0
+            nothing = subprocess.DEVNULL
+            return subprocess.call(command, stdout=nothing, stderr=nothing, stdin=nothing, close_fds=False) == 0  # as pip: the lock
         except OSError:
             return False
 

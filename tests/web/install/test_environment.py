@@ -1,5 +1,6 @@
 """Installing, in a small checkout: the real script, real pip, real environments, a few tiny packages and their locks."""
 
+import fcntl
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.disks import fill, small_disk
@@ -165,6 +167,33 @@ def test_a_killed_first_start(tmp_path: Path) -> None:
     process.communicate()
     status, said, _ = fresh.run()
     assert status == 0 and "removing .venv, which cannot be used" in said and said.endswith("serving 1.0\n")
+
+
+def test_a_start_that_is_killed_alone(tmp_path: Path) -> None:
+    """Its pip goes on without it; as long as that lives nobody else installs."""
+    fresh = Checkout(tmp_path)
+    process = fresh.start()
+    deadline = time.monotonic() + 60
+    while not (pips := [child for child in psutil.Process(process.pid).children() if {"pip", "install"} <= {*words_of(child)}]):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    pips[0].suspend()
+    process.kill()
+    process.communicate()
+    folder = os.open(fresh.folder, os.O_RDONLY)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    pips[0].kill()
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    os.close(folder)
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """The last parts of what its command line consists of."""
+    try:
+        return [Path(word).name for word in process.cmdline()]
+    except psutil.Error:
+        return []
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
