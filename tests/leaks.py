@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from tests import side_by_side
-
 RUN = "HUSHCAST_TEST_RUN"  # set in our environment, so that even an orphan's orphan is recognised
 FOREIGN = ("/playwright/", "/pytest_asyncio/")  # their tasks live as long as the run
 CHROMIUM = (".org.chromium.", ".com.google.Chrome.")  # its shared memory comes and goes while the browser lives
@@ -93,19 +91,21 @@ def _fds() -> dict[Any, str]:
     return {mark: words for mark, words in found.items() if "/proc/" not in mark[1]}  # the listing itself
 
 
-def _in_use(name: str) -> bool:
-    """Whether a living process has it: then it is that one's, perhaps of a test beside this one."""
-    path = f" /dev/shm/{name}\n".encode()
+def _anothers(name: str) -> bool:
+    """Whether a living process that is not of this run has it: a test's beside this one, or whoever else's on this machine.
+
+    `compileall` of an installation, say, holds five semaphores for as long as it works.
+    """
+    path, mark = f" /dev/shm/{name}\n".encode(), f"{RUN}={os.environ[RUN]}".encode()
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):
-            if path in Path(f"/proc/{pid}/maps").read_bytes():
-                return True
+            if path in Path(f"/proc/{pid}/maps").read_bytes() and int(pid) != os.getpid():
+                if mark not in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                    return True
     return False
 
 
 def _memory() -> dict[Any, str]:
-    named = [name for name in os.listdir("/dev/shm") if not name.startswith(CHROMIUM)]
-    if side_by_side.WORKER in os.environ and named:
-        named = [name for name in named if not _in_use(name)]
+    named = [name for name in os.listdir("/dev/shm") if not name.startswith(CHROMIUM) and not _anothers(name)]
     mapped = (line.split()[0] for line in Path("/proc/self/maps").read_text().splitlines() if "/memfd:" in line or " /dev/shm/" in line)
     return {name: name for name in (*named, *mapped)}

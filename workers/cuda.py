@@ -33,7 +33,7 @@ def question(wanted: str, what: str) -> tuple[list[str], dict[str, str]]:
         raise missing if has_driver else MissingExtra(what, CUDA, f"; and {NO_DRIVER}") from missing
     if not has_driver:
         raise NoCuda(NO_DRIVER)
-    return [str(python), "-m", "workers.cuda"], environment
+    return [str(python), "-P", "-m", "workers.cuda"], environment
 
 
 def main() -> int:

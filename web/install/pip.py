@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from web.install.messages import Failed
 
 LARGE_MB = 5
 STEP_MB = 250  # a file of gigabytes shows every so often that it is still coming
+
+# Settings of pip that say where or whether to install: here that is the environment, always. The others (index, proxy, cache) count.
+ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_PYTHON", "PIP_DRY_RUN")
 
 # Where ensurepip has its pip: in a folder of its own, or where Debian puts it.
 WHEELS = """
@@ -50,8 +54,10 @@ class Pip:
         self._python = python
         self._owing = False  # something was taken out and nothing put in its place yet
         self._unpacked: tempfile.TemporaryDirectory[str] | None = None
-        own = subprocess.call([str(python), "-c", "import pip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
-        self._command = [str(python), "-m", "pip"] if own else [str(python), str(self._unpack())]
+        # -I: what lies in the current folder or on PYTHONPATH is not installed here, and pip would take it for that
+        alone = [str(python), "-I"]
+        own = subprocess.call([*alone, "-c", "import pip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+        self._command = [*alone, "-m", "pip"] if own else [*alone, str(self._unpack())]
         # it is the locked one, which knows how to say how far it is
         self._progress = ["--progress-bar=raw"] if own else []
 
@@ -86,7 +92,7 @@ class Pip:
 
     def _unpack(self) -> Path:
         """Unpacked, for as such pip runs as it does anywhere."""
-        asked = subprocess.run([str(self._python), "-c", WHEELS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        asked = subprocess.run([str(self._python), "-I", "-c", WHEELS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
         wheels = asked.stdout.decode(errors="replace").split("\n")
         if asked.returncode or not wheels[0]:
             raise Failed("this Python has no pip to install with: on Debian `apt install python3-venv`, then start again")
@@ -101,7 +107,10 @@ class Pip:
         whole: list[str] = []
         touched = self._owing
         shown = _Shown()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
+        environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, env=environment
+        )
         assert process.stdout is not None
         try:
             for line in process.stdout:

@@ -6,6 +6,7 @@ A pickle can call anything. This one can call three things, which make records o
 import io
 import pickle
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from math import prod
@@ -47,8 +48,10 @@ def learnt(file: Path) -> dict[str, Floats]:
             if root + "byteorder" in names and archive.read(root + "byteorder") != b"little":
                 raise WeightsError(f"{file.name} was written on a machine of the other byte order")
             records = _records(file.name, archive.read(root + "data.pkl"))
+            if 4 * sum(prod(record.shape) for record in records.values()) > MOST_BYTES:  # many may name the same numbers
+                raise WeightsError(f"{file.name} is too large for a checkpoint")
             return {name: _numbers(archive, root, names, record) for name, record in records.items()}
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, KeyError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, LookupError, RuntimeError) as error:
         raise WeightsError(f"{file.name} is damaged or no checkpoint: {' '.join(str(error).split())}") from error
 
 
@@ -64,7 +67,9 @@ def _records(name: str, content: bytes) -> Mapping[str, _Tensor]:
     return {key: value for key, value in found.items() if isinstance(value, _Tensor)}
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """The one in Python: that in C makes as much room for a reference as the reference says."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
@@ -95,6 +100,6 @@ def _numbers(archive: zipfile.ZipFile, root: str, names: Mapping[str, int], reco
     last = record.offset + sum((size - 1) * stride for size, stride in zip(record.shape, record.strides, strict=True))
     if prod(record.shape) > held or last >= held or 0 in record.shape:
         raise WeightsError(f"the checkpoint lacks the numbers {record.storage.key[:40]}")
-    numbers = np.frombuffer(archive.read(name), width)[record.offset :]
+    numbers = np.frombuffer(archive.read(name), width, held)[record.offset :]
     strides = [stride * width.itemsize for stride in record.strides]
     return np.array(np.lib.stride_tricks.as_strided(numbers, record.shape, strides), np.float32)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,18 @@ def test_a_broken_environment_is_made_anew(checkout: Checkout) -> None:
     status, said, _ = checkout.run()
     assert status == 0 and "removing .venv" in said
     assert said.endswith("serving 1.0\n")
+
+
+def test_settings_that_would_install_elsewhere(tmp_path: Path) -> None:
+    """A package on PYTHONPATH, in the current folder, or pip's own "target" does not keep one from being installed here."""
+    fresh = Checkout(tmp_path)
+    for folder in ("path", "here"):
+        with zipfile.ZipFile(fresh.shelf / "tiny-1.0-py3-none-any.whl") as wheel:
+            wheel.extractall(tmp_path / folder)
+    elsewhere = {"PYTHONPATH": str(tmp_path / "path"), "PIP_TARGET": str(tmp_path / "target")}
+    status, said, _ = fresh.run(cwd=tmp_path / "here", **elsewhere)
+    assert status == 0 and said.endswith("serving 1.0\n") and not (tmp_path / "target").exists()
+    assert list(fresh.venv.glob("lib/*/site-packages/tiny-1.0.dist-info"))
 
 
 def test_weights_come_meanwhile(tmp_path: Path) -> None:
