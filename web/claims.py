@@ -74,10 +74,12 @@ class Claims:
 def is_by_its_host(request: web.Request) -> bool:
     """Whether whoever sits at the server's own machine asks: then the first account is the owner's without a claim.
 
-    A public name says that a proxy stands before the server, and one that leaves no trace looks like this machine.
+    A public name says that a proxy stands before the server, and one that leaves no trace looks like this machine. And a page of
+    another site, open in a browser here, passes the general guard with any Authorization header: here it needs the origin too.
     """
     public = urlsplit(request.app[CONFIG].http.public_url).hostname
-    return is_from_this_machine(request) and (public is None or is_loopback(public))
+    here = is_from_this_machine(request) and request.app[ADDRESSES].is_own_origin(request)
+    return here and (public is None or is_loopback(public))
 
 
 async def nonce_claimed(request: web.Request, claim: str) -> str:
