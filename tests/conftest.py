@@ -47,6 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A test has the same name in every process of a run: long bytes, which may be made anew in each, are not in it."""
+    return "bytes" if isinstance(val, bytes) and len(val) > 64 else None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.is_registered(retried):
         config.pluginmanager.register(retried, "tests.retried")

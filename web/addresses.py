@@ -1,9 +1,12 @@
 """The addresses by which this machine may be called, how they are written, and what browsers may do there."""
 
 import ipaddress
+import socket
 from collections.abc import Iterator
 
 import ifaddr
+
+ELSEWHERE = ("192.0.2.1", 9)  # an address that is nobody's (RFC 5737): nothing is sent there
 
 
 def is_loopback(host: str) -> bool:
@@ -36,6 +39,26 @@ def served_at(host: str) -> list[str]:
     versions = (4, 6) if ":" in host else (4,)
     found = {address for address in _of_interfaces() if address.version in versions}
     return [str(address) for address in sorted(found, key=lambda address: (not address.is_loopback, address.version, int(address)))]
+
+
+def reached_at(host: str) -> str:
+    """The best of `served_at` for another machine: the one on this machine's way out, rather than that of a bridge to its containers,
+
+    say; else any that is not loopback. Asks the system for its interfaces: not for the loop.
+    """
+    served = served_at(host)
+    outward = _outward()
+    return outward if outward in served else next((each for each in served if not is_loopback(each)), served[0])
+
+
+def _outward() -> str | None:
+    """This machine's address on the way out; None without a way out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(ELSEWHERE)
+        except OSError:
+            return None
+        return str(asking.getsockname()[0])
 
 
 def _of_interfaces() -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import logging
-import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from db import ownership
 from db.connection import Database
 from sfu.config import Config, Http
 from sfu.errors import Refused
-from web.addresses import in_url, is_loopback, served_at
+from web.addresses import in_url, is_loopback, reached_at
 from web.answers import nothing
 from web.bodies import fields_of
 from web.keys import ADDRESSES, ATTEMPTS, CLAIMS, CONFIG, DB
@@ -30,7 +29,6 @@ from web.session import bearer_of, current_user, write_signed_in
 logger = logging.getLogger(__name__)
 
 KEY = "keys/claim"  # from storage.path
-ELSEWHERE = ("192.0.2.1", 9)  # an address that is nobody's (RFC 5737): nothing is sent there
 
 
 class BadClaim(Refused):
@@ -74,10 +72,12 @@ class Claims:
 def is_by_its_host(request: web.Request) -> bool:
     """Whether whoever sits at the server's own machine asks: then the first account is the owner's without a claim.
 
-    A public name says that a proxy stands before the server, and one that leaves no trace looks like this machine.
+    A public name says that a proxy stands before the server, and one that leaves no trace looks like this machine. And a page of
+    another site, open in a browser here, passes the general guard with any Authorization header: here it needs the origin too.
     """
     public = urlsplit(request.app[CONFIG].http.public_url).hostname
-    return is_from_this_machine(request) and (public is None or is_loopback(public))
+    here = is_from_this_machine(request) and request.app[ADDRESSES].is_own_origin(request)
+    return here and (public is None or is_loopback(public))
 
 
 async def nonce_claimed(request: web.Request, claim: str) -> str:
@@ -119,20 +119,7 @@ def _site(http: Http, port: int, *, secure: bool) -> str:
     """Where the claim link leads: to a place that other machines reach too, for on this one the first account needs no link."""
     if http.public_url:
         return http.public_url.rstrip("/")
-    served = served_at(http.host)
-    outward = _outward_address()
-    reached = outward if outward in served else next((each for each in served if not is_loopback(each)), served[0])
-    return f"{'https' if secure else 'http'}://{in_url(reached)}:{port}"
-
-
-def _outward_address() -> str | None:
-    """This machine's address on the way out, rather than that of a bridge to its containers, say; None without a way out."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        try:
-            asking.connect(ELSEWHERE)
-        except OSError:
-            return None
-        return str(asking.getsockname()[0])
+    return f"{'https' if secure else 'http'}://{in_url(reached_at(http.host))}:{port}"
 
 
 def _secret(key: bytes, nonce: str) -> str:

@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from sfu.config import Http
 from sfu.errors import ConfigError
-from web.addresses import in_url, is_loopback, is_wildcard, parsed_address, served_at
+from web.addresses import in_url, is_loopback, is_wildcard, parsed_address, reached_at
 from web.certificate import tls_in_force
 from web.forwarded import Parsed, is_marked, told
 from web.sites import DEFAULT_PORTS, origin_of
@@ -83,13 +83,12 @@ class Addresses:
         return self._public or (calls_loopback(request) and self._outside(request)) or self.site(request)
 
     def _outside(self, request: web.BaseRequest) -> str | None:
-        """This machine by the first of its addresses that is not loopback; None where it serves nobody else."""
+        """This machine by the address that others reach best; None where it serves nobody else."""
         bound = request.transport.get_extra_info("sockname") if request.transport is not None else None
-        found = [each for each in served_at(self._http.host) if is_wildcard(self._http.host) and not is_loopback(each)]
-        if bound is None or not found:
+        if bound is None or not is_wildcard(self._http.host) or is_loopback(address := reached_at(self._http.host)):
             return None
         scheme = "http" if tls_in_force(self._http) == "off" else "https"
-        return _without_default_port(f"{scheme}://{in_url(found[0])}:{bound[1]}")
+        return _without_default_port(f"{scheme}://{in_url(address)}:{bound[1]}")
 
     def is_own_origin(self, request: web.BaseRequest) -> bool:
         """Whether the request has one Origin and that is this site, in whatever spelling."""

@@ -41,8 +41,11 @@ test("a recording that is clean in part says so", () => {
 test("the latency is a sum of its rounded parts", () => {
   const parts = sendingParts(status, 9);
   assert.equal(latencyText(parts), "73 ms: capture 20 · network 9 · clean 43 · server 1");
+  const bypassed = { ...status, denoise: { ...status.denoise, state: "bypassed" } };
+  assert.equal(latencyText(sendingParts(bypassed, 9)), "70 ms: capture 20 · network 9 · held 40 · server 1", "nothing cleans");
   assert.deepEqual(sendingParts(undefined, 9), []);
   assert.deepEqual(hearingParts(undefined, { network_ms: 9, play_ms: 30 }), [], "a part is not the sum");
+  assert.deepEqual(hearingParts(status, { network_ms: 9, play_ms: 30, variant: "original" }), [], "it may wait for no denoiser");
 });
 
 test("the sentence on air says the worst first", () => {
@@ -68,6 +71,7 @@ test("missing weights are named together with what serves meanwhile", () => {
   assert.equal(modelText(rows), "DeepFilterNet 3: weights are being fetched: 42 %. RNNoise cleans meanwhile.");
   assert.equal(modelText(rows, false), "DeepFilterNet 3: weights are being fetched: 42 %.");
   assert.equal(modelText([{ ...rows[0], available: true, reason: null }]), null);
+  assert.equal(modelText([{ ...rows[0], reason: "no weights" }]), "DeepFilterNet 3: no weights; the host gets them by run.py models fetch deepfilternet3.");
 });
 
 test("the quickest denoiser is named so, with what it costs, and when it will be quick", () => {

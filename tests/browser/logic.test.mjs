@@ -9,6 +9,7 @@ import { backoff, isFinal } from "../../web/client/js/line.js";
 import { bufferDelay } from "../../web/client/js/listener.js";
 import { dbfs, FLOOR_DBFS, noiseFloor } from "../../web/client/js/meter.js";
 import { constraints } from "../../web/client/js/microphone.js";
+import { noteText } from "../../web/client/js/links.js";
 import { Moment } from "../../web/client/js/moment.js";
 import { isOpen, nextOf, routeOf } from "../../web/client/js/route.js";
 import { glide } from "../../web/client/js/streams.js";
@@ -21,6 +22,12 @@ import { keyPlace, keySide } from "../../web/client/js/views/row.js";
 import { halves } from "../../web/client/js/views/waveform.js";
 
 const at = (path) => routeOf(new URL(path, "http://here"));
+
+test("a link for others says what they will meet", () => {
+  assert.deepEqual(["localhost", "voice.localhost", "127.0.0.1", "[::1]"].map((host) => noteText(host, "self-signed")), Array(4).fill("This address leads here on this computer only."));
+  assert.match(noteText("192.0.2.7", "self-signed"), /warn about the certificate/);
+  assert.deepEqual(["voice.example", "localhost.example", "10.127.0.1"].map((host) => noteText(host, null)), ["", "", ""]);
+});
 
 test("every address has its page, with or without a slash at its end", () => {
   assert.deepEqual(["/", "/#friends", "/login", "/register/", "/library", "/search?q=a", "/settings", "/user/Ada", "/join/7", "/l/abc", "/else"].map((path) => at(path).page),

@@ -38,9 +38,20 @@ async def secret_of(house: House) -> str:
     return str(secret)
 
 
-@pytest.mark.parametrize("headers", [ELSEWHERE, {"Via": "1.1 proxy"}, {"Forwarded": "for=127.0.0.1"}, {"Host": "rebound.example"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ELSEWHERE,
+        {"Via": "1.1 proxy"},
+        {"Forwarded": "for=127.0.0.1"},
+        {"Host": "rebound.example"},
+        {"Origin": "https://evil.example", "Authorization": "Bearer of nothing"},
+    ],
+)
 async def test_who_comes_from_elsewhere_owns_nothing(house: House, headers: dict[str, str]) -> None:
-    """The first account is an ordinary one where a proxy or another name stands between, and so is the next one from here."""
+    """The first account is an ordinary one where a proxy, another name or another site's page stands between, and so is the next one
+    from here.
+    """
     first, second = house.guest(), house.guest()
     if "Host" in headers:
         headers = headers | {"Origin": f"http://{headers['Host']}"}

@@ -139,6 +139,17 @@ async def test_headers(house: House) -> None:
         assert (await guest.raw("GET", path)).status == 404
 
 
+async def test_the_page_knows_how_others_reach_it(open_house: OpenHouse) -> None:
+    """Where this machine has called it by a name of its own; nobody elsewhere is told, and nothing is kept that may be otherwise soon."""
+    guest = (await open_house(public_url="https://voice.example/")).guest()
+    here = await guest.raw("GET", "/login")
+    assert '<meta name="site" content="https://voice.example">' in await here.text()
+    assert here.headers["Cache-Control"] == "no-cache" and "ETag" not in here.headers
+    assert "script-src 'self'" in here.headers["Content-Security-Policy"]
+    for headers in ({"Host": "voice.lan"}, {"X-Forwarded-For": "203.0.113.9"}):
+        assert 'name="site"' not in await (await guest.raw("GET", "/login", headers=headers)).text()
+
+
 async def test_the_page_and_its_parts_are_sent_whole(house: House) -> None:
     """Whatever a request says of ranges; they are checked by their tag."""
     guest = house.guest()

@@ -160,7 +160,7 @@ def test_https_is_the_connections(asked: web.BaseRequest, https: bool) -> None:
 )
 def test_the_site_as_another_device_calls_it(monkeypatch: pytest.MonkeyPatch, http: Http, host: str, site: str) -> None:
     """`localhost` leads nobody else here: a phone is shown an address of this machine, where it is served there."""
-    monkeypatch.setattr(origin, "served_at", lambda host: ["127.0.0.1", "192.0.2.7"] if host == "0.0.0.0" else [host])
+    monkeypatch.setattr(origin, "reached_at", lambda host: "192.0.2.7" if host == "0.0.0.0" else host)
     asked = request("127.0.0.1", Host=host)
     asked.transport = SimpleNamespace(get_extra_info={"sockname": ("127.0.0.1", 8080)}.get)  # type: ignore[misc, assignment]
     assert Addresses(http).public_site(asked) == site

@@ -6,20 +6,28 @@
 /** One Opus packet has to be full before it can leave. */
 const CAPTURE_MS = 20;
 
-/** From the mouth until it leaves the server. @param {Status | undefined} status @param {number | null} network_ms @returns {Part[]} */
+/**
+ * From the mouth until it leaves the server. The whole delay of the denoiser is held while nothing is cleaned too, so that nobody's
+ * sound jumps; then it is not called cleaning. @param {Status | undefined} status @param {number | null} network_ms @returns {Part[]}
+ */
 export function sendingParts(status, network_ms) {
   if (!status) return [];
   const { algorithmic, worker, ingest, fanout } = status.latency_ms;
+  const cleans = status.denoise.state === "active";
   return [
     { name: "capture", ms: CAPTURE_MS },
     { name: "network", ms: network_ms ?? 0 },
-    { name: "clean", ms: algorithmic + (worker.p50 ?? 0) },
+    { name: cleans ? "clean" : "held", ms: algorithmic + ((cleans && worker.p50) || 0) },
     { name: "server", ms: (ingest.p50 ?? 0) + (fanout.p50 ?? 0) },
   ].filter((part) => part.ms > 0);
 }
 
-/** From the server's ear to one's own: the same, with the listener's network and buffer; nothing where not all of it is known. @param {Status | undefined} status @param {import("./types.js").Ear} ear @returns {Part[]} */
+/**
+ * From the server's ear to one's own: the same, with the listener's network and buffer; nothing where not all of it is known: who hears
+ * the original waits for no denoiser, or has done since before. @param {Status | undefined} status @param {import("./types.js").Ear} ear @returns {Part[]}
+ */
 export function hearingParts(status, ear) {
+  if (ear.variant === "original") return [];
   const sent = sendingParts(status, ear.network_ms);
   if (!sent.length) return [];
   return [...sent, { name: "play", ms: ear.play_ms ?? 0 }].filter((part) => part.ms > 0);

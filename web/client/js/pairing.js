@@ -1,6 +1,7 @@
 /** A phone beside this computer, as the owner's page sees it. Events: `remote` (detail: action), `devices` (detail: how many others). */
 
 import { api } from "./api.js";
+import { forOthers } from "./links.js";
 import { Socket } from "./socket.js";
 
 export class Pairing extends EventTarget {
@@ -23,7 +24,7 @@ export class Pairing extends EventTarget {
     socket.addEventListener("remote", (event) => this.dispatchEvent(new CustomEvent("remote", { detail: /** @type {CustomEvent} */ (event).detail.action })));
     socket.addEventListener("connection_update", (event) => this.dispatchEvent(new CustomEvent("devices", { detail: /** @type {CustomEvent} */ (event).detail.devices - 1 })));
     socket.connect();
-    return { id, url: new URL(join_url, location.href).href };
+    return { id, url: forOthers(join_url) };
   }
 
   async close() {

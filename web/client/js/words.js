@@ -96,11 +96,16 @@ export function denoiserText(name, held_ms = null) {
   return `You are heard 20 ms sooner, and a little less clean than with DeepFilterNet 3, for about three times its work on the server.${late}`;
 }
 
+/** Why a denoiser cannot be had, and what the host does about it. @param {import("./types.js").DenoiserRow} row */
+export function missingText(row) {
+  return row.reason === "no weights" ? `no weights; the host gets them by run.py models fetch ${row.name}` : row.reason ?? "not there";
+}
+
 /** Which denoiser is missing, and what serves meanwhile, where anything does. @param {readonly import("./types.js").DenoiserRow[]} rows @param {boolean} [cleaned] @returns {string | null} */
 export function modelText(rows, cleaned = true) {
   const wanted = rows.find((row) => row.name === "deepfilternet3");
   if (!wanted || wanted.available || !wanted.reason) return null;
   const serving = rows.find((row) => row.default && row.available) ?? rows.find((row) => row.available);
   const meanwhile = serving && cleaned ? ` ${denoiserName(serving.name)} cleans meanwhile.` : "";
-  return `${denoiserName(wanted.name)}: ${wanted.reason}.${meanwhile}`;
+  return `${denoiserName(wanted.name)}: ${missingText(wanted)}.${meanwhile}`;
 }

@@ -1,6 +1,7 @@
 /** The few controls that the views share. Each returns its root and an update. */
 
 import { attribute, h, say } from "../dom.js";
+import { forOthers, linkNote } from "../links.js";
 
 let serial = 0;
 
@@ -142,13 +143,19 @@ export function confirm(title, text, yes, run) {
     }, { class: "danger" })));
 }
 
-/** A text to take along, with a button that copies it. @param {string} title @param {string} sentence @param {string} value */
-export function share(title, sentence, value) {
+/** A text to take along, with a button that copies it. @param {string} title @param {string} sentence @param {string} value @param {string} [note] */
+export function share(title, sentence, value, note = "") {
   const input = h("input", { readonly: true, value, "aria-label": title, on: { focus: () => input.select() } });
   const copy = button("Copy", () => {
     input.select();
     navigator.clipboard?.writeText(value).catch(() => undefined); // it is selected: the keyboard can do it
     say(copy, "Copied");
   }, { class: "strong" });
-  const shown = dialog(title, h("p", null, sentence), h("div", { class: "row" }, input, copy), h("div", { class: "row end" }, button("Close", () => shown.close())));
+  const shown = dialog(title, h("p", null, sentence), h("div", { class: "row" }, input, copy), ...(note ? [h("p", { class: "quiet" }, note)] : []), h("div", { class: "row end" }, button("Close", () => shown.close())));
+}
+
+/** A link for others to take along. @param {string} title @param {string} sentence @param {string} path */
+export function shareLink(title, sentence, path) {
+  const url = forOthers(path);
+  share(title, sentence, url, linkNote(url));
 }

@@ -3,7 +3,7 @@
 import { attribute, h, say, show } from "../dom.js";
 import { denoiserName } from "../format.js";
 import { latencyText, sendingParts } from "../latency.js";
-import { denoiserText } from "../words.js";
+import { denoiserText, missingText } from "../words.js";
 import { slider, uid } from "./controls.js";
 import { phoneButtons } from "./phone.js";
 
@@ -63,7 +63,7 @@ function fillDenoisers(select, state, now) {
   if (select.dataset["known"] !== wanted) {
     select.dataset["known"] = wanted;
     select.replaceChildren(...state.denoisers.map((row) => h("option", { value: row.name, disabled: !row.available },
-      `${denoiserName(row.name)}, ${Math.round(row.latency_ms)} ms${row.available ? "" : ` (${row.reason ?? "not there"})`}`)));
+      `${denoiserName(row.name)}, ${Math.round(row.latency_ms)} ms${row.available ? "" : ` (${missingText(row)})`}`)));
   }
   const chosen = now || (state.denoisers.find((row) => row.default)?.name ?? "");
   if (select.value !== chosen) select.value = chosen;

@@ -3,7 +3,7 @@
 import { attribute, h, link, Rows, say, show } from "../dom.js";
 import { userPath } from "../route.js";
 import { api } from "../api.js";
-import { badge, button, share } from "./controls.js";
+import { badge, button, shareLink } from "./controls.js";
 
 /** @typedef {import("../types.js").Friend} Friend */
 /** @typedef {import("../types.js").State} State */
@@ -99,7 +99,7 @@ function foot(app) {
   } }, input, h("button", { type: "submit" }, "Search"));
   const invite = button("Invite a friend", () => void app.attempt(async () => {
     const { url } = await api.invite();
-    share("Invite a friend", "Whoever opens this link makes an account and is your friend at once.", new URL(url, location.href).href);
+    shareLink("Invite a friend", "Whoever opens this link makes an account and is your friend at once.", url);
   }));
   return h("div", { class: "foot" }, form, invite);
 }

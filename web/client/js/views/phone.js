@@ -1,6 +1,7 @@
 /** Bringing a phone to this page: a square to scan, and how many have come. */
 
 import { h, say } from "../dom.js";
+import { linkNote } from "../links.js";
 import { button, dialog } from "./controls.js";
 
 /** @typedef {{id: string, url: string}} Place */
@@ -26,7 +27,8 @@ function invite(app, kind, { id, url }) {
   };
   app.pairing.addEventListener("devices", heard);
   const square = h("img", { class: "square", src: `/api/companions/${encodeURIComponent(id)}/qr.svg`, alt: "A square to scan with the phone", width: "220", height: "220" });
-  const shown = dialog(title, h("p", null, sentence), square, h("p", { class: "quiet" }, h("a", { href: url, target: "_blank", rel: "noopener" }, "Or open this link on the other device")), come,
+  const note = linkNote(url);
+  const shown = dialog(title, h("p", null, sentence), square, h("p", { class: "quiet" }, h("a", { href: url, target: "_blank", rel: "noopener" }, "Or open this link on the other device")), ...(note ? [h("p", { class: "quiet" }, note)] : []), come,
     h("div", { class: "row end" }, button("Close", () => shown.close())));
   shown.addEventListener("close", () => app.pairing.removeEventListener("devices", heard));
 }

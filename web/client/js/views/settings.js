@@ -3,7 +3,7 @@
 import { api } from "../api.js";
 import { h, link, Rows, say, show } from "../dom.js";
 import { day, minute } from "../format.js";
-import { button, dialog, field, share, toggle } from "./controls.js";
+import { button, dialog, field, share, shareLink, toggle } from "./controls.js";
 
 /** @typedef {{id: number, current?: boolean, created_at: string, seen_at?: string, address?: string, agent?: string}} Login */
 /** @typedef {{id: number, name?: string, scopes?: string[], created_at: string, last_used_at?: string | null, expires_at?: string | null}} Key */
@@ -118,7 +118,7 @@ function links(app) {
   const list = removable(app, /** @type {() => Promise<Key[]>} */ (api.listenLinks), (link) => `Made ${when(link.created_at)}${link.expires_at ? `, good until ${when(link.expires_at)}` : ""}`, "Revoke", (link) => api.dropListenLink(link.id), "No links.");
   const make = button("Make a listen link", () => void app.attempt(async () => {
     const { url } = await api.makeListenLink();
-    share("Your listen link", "Whoever opens it hears you whenever you are live, until you revoke it.", new URL(url, location.href).href);
+    shareLink("Your listen link", "Whoever opens it hears you whenever you are live, until you revoke it.", url);
     await list.refresh();
   }), { class: "strong" });
   return h("div", null, list.root, make);
