@@ -1,15 +1,17 @@
 """Exported graphs, made once and kept in the checkout's own cache; what upstream makes of the sounds; a mirror of its weights."""
 
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from tests import side_by_side
 from tests.running import ROOT
 from tests.sound import RATE_HZ, read_wav
 from tests.workers.files import write
@@ -46,13 +48,13 @@ def deepfilternet3_graph(models_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def offline(models_folder: Path, audio_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Offline]:
-    """Upstream on every sound and a CUT of one, at work from the first test that asks for it."""
-    folder = tmp_path_factory.mktemp("offline")
-    cut = write(folder / "noisy_cut.wav", read_wav(audio_folder / "noisy_snr0.wav")[None, CUT], RATE_HZ)
-    made = Offline(models_folder, [*sorted(audio_folder.glob("*.wav")), cut], folder)
-    yield made
-    made.close()
+def offline(models_folder: Path, audio_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Offline:
+    """Upstream on every sound and a CUT of one."""
+    cut = write(tmp_path_factory.mktemp("cut") / "noisy_cut.wav", read_wav(audio_folder / "noisy_snr0.wav")[None, CUT], RATE_HZ)
+    of_the_run = tmp_path_factory.getbasetemp().parent if side_by_side.WORKER in os.environ else tmp_path_factory.getbasetemp()
+    folder = of_the_run / "offline"
+    folder.mkdir(exist_ok=True)
+    return Offline(models_folder, [*sorted(audio_folder.glob("*.wav")), cut], folder)
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """Upstream's own offline `enhance()`, which streaming is measured by: in processes of `.venv-torch`, each sound once a run.
 
-`enhanced` is for one sound; `Offline` has all families at work at once on the files of a folder.
+`enhanced` is for one sound; `Offline` is for the files of a folder.
 """
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -51,26 +52,23 @@ def enhanced(folder: Path, sound: Sound, post_filter: bool = False) -> Sound:
     key = (folder.resolve(), hashlib.sha256(np.ascontiguousarray(sound, np.float32)).hexdigest(), post_filter)
     if key not in _made:
         with tempfile.TemporaryDirectory() as place, _Child(folder, {_key("it", post_filter): sound}, Path(place)) as child:
-            _made[key] = child.said(_key("it", post_filter))
+            with np.load(child.made()) as made:
+                _made[key] = np.asarray(made[_key("it", post_filter)], np.float32)
     return _made[key].copy()
 
 
 class Offline:
-    """All families that have a checkpoint at once, each in a child, for a process can load one only. Owns the children.
+    """What the families that have a checkpoint make of some files, of each family all at once when the first is asked for.
 
-    With the post filter they make only what is noisy. `folder` is for what they say.
+    With the post filter they make only what is noisy. `folder` is for what they say: one for all processes of the run, and the first
+    of them that asks has it made.
     """
 
     def __init__(self, models: Path, wavs: Sequence[Path], folder: Path) -> None:
+        self._models, self._folder = models, folder
         self._sounds = {wav.name: padded(read_wav(wav)) for wav in wavs}
-        asked = {_key(name, False): sound for name, sound in self._sounds.items()}
-        asked |= {_key(name, True): sound for name, sound in self._sounds.items() if name.startswith("noisy")}
-        places = {name: models / family.folder for name, family in FAMILIES.items() if (models / family.folder).is_dir()}
-        self._children = {name: _Child(place, asked, folder / name) for name, place in places.items()}
-
-    def close(self) -> None:
-        for child in self._children.values():
-            child.close()
+        self._asked = {_key(name, False): sound for name, sound in self._sounds.items()}
+        self._asked |= {_key(name, True): sound for name, sound in self._sounds.items() if name.startswith("noisy")}
 
     def sound(self, wav: str) -> Sound:
         """That file as it is given to them, padded."""
@@ -78,7 +76,15 @@ class Offline:
 
     def enhanced(self, name: str, wav: str, post_filter: bool = False) -> Sound:
         """What offline `enhance()` makes of that file, padded; it trails the input by LATENCY."""
-        return self._children[name].said(_key(wav, post_filter))
+        file = self._folder / f"{name}.npz"
+        with (self._folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not file.exists():
+                weights = self._models / FAMILIES[name].folder
+                with tempfile.TemporaryDirectory(dir=self._folder) as room, _Child(weights, self._asked, Path(room)) as child:
+                    child.made().rename(file)
+        with np.load(file) as made:
+            return np.asarray(made[_key(wav, post_filter)], np.float32)
 
 
 class _Child:
@@ -101,10 +107,10 @@ class _Child:
         self._process.kill()
         self._process.wait()
 
-    def said(self, key: str) -> Sound:
+    def made(self) -> Path:
+        """The file with all that it makes, by key. Waits for its end."""
         assert self._process.wait(END_S) == 0
-        with np.load(self._out) as made:
-            return np.asarray(made[key], np.float32)
+        return self._out
 
 
 def _key(name: str, post_filter: bool) -> str:
