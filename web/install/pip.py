@@ -18,7 +18,7 @@ LARGE_MB = 5
 STEP_MB = 250  # a file of gigabytes shows every so often that it is still coming
 
 # Settings of pip that say where or whether to install: here that is the environment, always. The others (index, proxy, cache) count.
-ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_PYTHON", "PIP_DRY_RUN")
+ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_DRY_RUN")
 
 # Where ensurepip has its pip: in a folder of its own, or where Debian puts it.
 WHEELS = """
@@ -107,7 +107,7 @@ class Pip:
         whole: list[str] = []
         touched = self._owing
         shown = _Shown()
-        environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
+        environment = {**{name: value for name, value in os.environ.items() if name not in ELSEWHERE}, "PIP_USER": "0"}
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

@@ -125,12 +125,17 @@ def test_a_broken_environment_is_made_anew(checkout: Checkout) -> None:
 
 
 def test_settings_that_would_install_elsewhere(tmp_path: Path) -> None:
-    """A package on PYTHONPATH, in the current folder, or pip's own "target" does not keep one from being installed here."""
+    """Packages on PYTHONPATH or in the current folder, and pip's own "target" and "user", keep none from being installed here."""
     fresh = Checkout(tmp_path)
     for folder in ("path", "here"):
         with zipfile.ZipFile(fresh.shelf / "tiny-1.0-py3-none-any.whl") as wheel:
             wheel.extractall(tmp_path / folder)
-    elsewhere = {"PYTHONPATH": str(tmp_path / "path"), "PIP_TARGET": str(tmp_path / "target")}
+    (tmp_path / "pip.conf").write_text("[install]\nuser = true\n")
+    elsewhere = {
+        "PYTHONPATH": str(tmp_path / "path"),
+        "PIP_TARGET": str(tmp_path / "target"),
+        "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+    }
     status, said, _ = fresh.run(cwd=tmp_path / "here", **elsewhere)
     assert status == 0 and said.endswith("serving 1.0\n") and not (tmp_path / "target").exists()
     assert list(fresh.venv.glob("lib/*/site-packages/tiny-1.0.dist-info"))
