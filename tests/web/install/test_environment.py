@@ -186,9 +186,11 @@ def test_a_start_that_is_killed_alone(tmp_path: Path) -> None:
     process.kill()
     process.communicate()
     folder = os.open(fresh.folder, os.O_RDONLY)
-    with pytest.raises(BlockingIOError):
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    pips[0].kill()
+    try:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        pips[0].kill()
     fcntl.flock(folder, fcntl.LOCK_EX)
     os.close(folder)
 
