@@ -128,7 +128,8 @@ class MediaSockets:
         if self.listening is None:
             connection.close()
         else:
-            self.listening.take_in(connection, address)
+            host = address[0].removeprefix("::ffff:")  # of a socket of both versions: whoever comes by IPv4 knows itself by that
+            self.listening.take_in(connection, address if ":" in host else (host, address[1]))
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._sweeping is not None:

@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from db import ownership
 from db.connection import Database
@@ -72,11 +72,12 @@ class Claims:
 def is_by_its_host(request: web.Request) -> bool:
     """Whether whoever sits at the server's own machine asks: then the first account is the owner's without a claim.
 
-    A public name says that a proxy stands before the server, and one that leaves no trace looks like this machine. And a page of
+    A public name says that a proxy stands before the server, and one that leaves no trace looks like this machine, but for the HTTP/1.0
+    that nginx speaks unless it is told otherwise. And a page of
     another site, open in a browser here, passes the general guard with any Authorization header: here it needs the origin too.
     """
     public = urlsplit(request.app[CONFIG].http.public_url).hostname
-    here = is_from_this_machine(request) and request.app[ADDRESSES].is_own_origin(request)
+    here = is_from_this_machine(request) and request.version >= HttpVersion11 and request.app[ADDRESSES].is_own_origin(request)
     return here and (public is None or is_loopback(public))
 
 

@@ -73,6 +73,22 @@ async def test_frames_find_their_receiver_however_they_are_cut(sockets: MediaSoc
     assert sockets.listening is not None and sockets.listening.streams == 0
 
 
+async def test_ipv4_by_a_web_servers_socket_of_both_versions(sockets: MediaSockets) -> None:
+    """Its address is told back as IPv4, as the client knows it: another one would be a way that it never offered."""
+    ear = Adopting()
+    sockets.register("ours", ear)
+    with socket.socket(socket.AF_INET6) as both:
+        both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        both.bind(("::ffff:127.0.0.1", 0))
+        both.listen()
+        with socket.create_connection(("127.0.0.1", both.getsockname()[1])) as there:
+            connection, address = both.accept()
+            sockets.take_in(connection, address)
+            there.send(framed(binding("ours:x")))
+            await turn()
+            assert address[0] == "::ffff:127.0.0.1" and [path.address for path in ear.paths] == [there.getsockname()]
+
+
 @pytest.mark.parametrize("first", [b"\x16hello", b"\x80voice", b"", b"GET / HTTP/1.1"])
 async def test_a_stranger_has_to_begin_with_stun(sockets: MediaSockets, first: bytes) -> None:
     """Anything else closes the connection at once."""

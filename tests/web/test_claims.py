@@ -63,6 +63,18 @@ async def test_who_comes_from_elsewhere_owns_nothing(house: House, headers: dict
     assert await house.app[CLAIMS].secret() is not None
 
 
+async def test_a_proxy_that_speaks_as_nginx_does_is_not_this_machine(house: House) -> None:
+    """Without a line of configuration it calls us by our own name, leaves no trace, and speaks HTTP/1.0."""
+    body = f'{{"username": "alice", "password": "{PASSWORD}"}}'
+    head = f"POST /api/register HTTP/1.0\r\nHost: 127.0.0.1:{house.server.port}\r\nOrigin: {house.guest().origin}\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    answer = await reader.read()
+    writer.close()
+    assert b" 201 " in answer.partition(b"\r\n")[0], answer
+    assert await house.app[CLAIMS].secret() is not None
+
+
 async def test_behind_a_public_name_this_machine_is_no_proof(open_house: OpenHouse) -> None:
     """A proxy that leaves no trace looks like this machine: where a public name tells of one, only the claim makes the owner."""
     house = await open_house(public_url="https://voice.example")

@@ -38,8 +38,10 @@ export function details(app) {
       say(about, words);
       show(about, words !== "");
       say(doing, status && live ? denoiseText(status) : "");
+      show(doing, doing.textContent !== "");
       bar.update(live ? sendingParts(status, state.air.network_ms) : []);
       say(loss, status && live ? `${status.loss.lost} of ${status.loss.received + status.loss.lost} packets lost on the way here, ${status.loss.concealed} concealed.` : "");
+      show(loss, loss.textContent !== "");
       say(settings, settingsText(state.air.settings));
     },
   };
