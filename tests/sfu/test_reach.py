@@ -115,7 +115,9 @@ async def test_announced_names_and_several_addresses(server) -> None:
     async with friends(house.url, "ada", "ben") as (ada, ben):
         async with Roamer(ada.http, house.url) as mic, Roamer(ben.http, house.url) as ear:
             await mic.publish("ada", "?denoise=0&record=0")
-            assert offered(mic.answer, "udp") == offered(mic.answer, "tcp") == ["127.0.0.1", "127.0.0.2", "198.51.100.7"]
+            media = ["127.0.0.1", "127.0.0.2", "198.51.100.7"]
+            assert offered(mic.answer, "udp") == media
+            assert offered(mic.answer, "tcp") == [*media, "127.0.0.1", "198.51.100.7"]  # by the web server's port last
             mic._there = ("127.0.0.2", mic._there[1])
             await mic.move()
             mic.send(0, 0, packets[0])

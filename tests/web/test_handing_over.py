@@ -13,6 +13,7 @@ from aiortc import RTCCertificate
 from db import links, logins
 from db.connection import Database
 from sfu.broadcast import Broadcast
+from sfu.candidates import UNUSED
 from sfu.errors import NotSignedIn
 from sfu.grants import Grants
 from sfu.parts import Wish
@@ -181,14 +182,14 @@ async def test_who_asked_has_gone_when_it_is_open(aired: House, monkeypatch: pyt
     """An offer that is given up while the broadcast opens breaks nothing: the next one finds it open."""
     held, board = held_at_the_opening(monkeypatch), aired.app[SWITCHBOARD]
     with board.answering("login:1") as grant:
-        asking = asyncio.create_task(board.publish("ada", "user:ada", an_offer(), Wish(), None, grant))
+        asking = asyncio.create_task(board.publish("ada", "user:ada", an_offer(), Wish(), UNUSED, grant))
         await held.reached.wait()
         asking.cancel()
         await asyncio.wait({asking})
         held.go()
         for _ in range(10):
             await asyncio.sleep(0)
-        await board.publish("ada", "user:ada", an_offer(), Wish(), None, grant)
+        await board.publish("ada", "user:ada", an_offer(), Wish(), UNUSED, grant)
     assert board.resources == 1
 
 

@@ -74,4 +74,5 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
 
     assert run("add", "iloveyou\n") == 1 and "tried first" in capsys.readouterr().err
     assert run("add", "correct horse\n") == 0
+    capsys.readouterr()
     assert run("passwd", "alice2026\n") == 1 and capsys.readouterr().err.count("\n") == 1
