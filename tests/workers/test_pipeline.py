@@ -17,6 +17,7 @@ from workers.errors import WorkerFailed
 from workers.levels import dbfs
 from workers.opus import Encoder, duration, has_fec, joined, library
 from workers.pipeline import Pipeline
+from workers.plugins.deepfilternet import DeepFilterNet3LowLatency
 from workers.plugins.passthrough import Passthrough
 from workers.plugins.rnnoise import RNNoise
 from workers.ring import Flag, Packet
@@ -45,7 +46,13 @@ def test_aligned(kind: type[Passthrough], samples: int) -> None:
     assert dbfs(error) < dbfs(before[start:]) - 8
 
 
-@pytest.mark.parametrize(("kind", "latency", "delay"), [(Passthrough, 0, 960), (RNNoise, 960, 1920), (Slow, 1440, 1920)])
+class Quick(Slow):
+    """As late as DeepFilterNet3 without look-ahead, and nothing else: with what the encoder looks ahead it is within a packet."""
+
+    latency, latency_ms = 480, DeepFilterNet3LowLatency.latency_ms
+
+
+@pytest.mark.parametrize(("kind", "latency", "delay"), [(Passthrough, 0, 960), (Quick, 480, 960), (RNNoise, 960, 1920), (Slow, 1440, 1920)])
 def test_delay(kind: type[Passthrough], latency: int, delay: int) -> None:
     """Packet n comes out with packet n + delay, in whole packets."""
     pipeline = Pipeline(kind({}))

@@ -11,7 +11,7 @@ BINS = HOP + 1
 Floats = npt.NDArray[np.float32]
 _WINDOW = np.sin(np.pi / 2 * np.sin(np.pi * (np.arange(2 * HOP) + 0.5) / (2 * HOP)) ** 2)
 _IN = (_WINDOW / (2 * HOP)).astype(np.float32).reshape(2, HOP)
-_OUT = _WINDOW.astype(np.float32).reshape(2, HOP)
+_OUT = _WINDOW.astype(np.float32)
 
 
 def analysis(heard: Floats, sound: Floats) -> Floats:
@@ -34,10 +34,9 @@ def synthesis(tail: Floats, spectra: Floats) -> tuple[Floats, Floats]:
     voices, _, hops, _ = spectra.shape
     bins = np.empty((voices, hops, BINS), np.complex64)
     bins.real, bins.imag = spectra[:, 0], spectra[:, 1]
-    halves = np.fft.irfft(bins, 2 * HOP, norm="forward").reshape(voices, hops, 2, HOP)
-    sound = np.empty((voices, hops, HOP), np.float32)
-    frames = np.multiply(halves, _OUT, dtype=np.float32, casting="same_kind")
-    np.add(frames[:, 0, 0], tail, out=sound[:, 0])
+    frames = np.multiply(np.fft.irfft(bins, 2 * HOP, norm="forward"), _OUT, dtype=np.float32, casting="same_kind")
+    halves = frames.reshape(voices, 2 * hops, HOP)
+    halves[:, 0] += tail
     if hops > 1:
-        np.add(frames[:, 1:, 0], frames[:, :-1, 1], out=sound[:, 1:])
-    return sound.reshape(voices, hops * HOP), frames[:, -1, 1]
+        halves[:, 2::2] += halves[:, 1:-1:2]
+    return halves[:, ::2].reshape(voices, hops * HOP), halves[:, -1]
