@@ -62,10 +62,15 @@ def put_older(keep_days: int, moment: datetime) -> int:
     limit = moment - timedelta(days=min(keep_days, LONGEST_DAYS))
     young = Recording.started_at.between(limit, moment)
     first = Recording.select(peewee.fn.MIN(Recording.id)).where(young).scalar()
-    old = _ended() & Recording.deleted_at.is_null() & (peewee.fn.COALESCE(Recording.counts_from, Recording.started_at) < limit)
+    old = _ended() & Recording.deleted_at.is_null() & (peewee.fn.COALESCE(Recording.counts_from, Recording.started_at) < _written(limit))
     if first is not None:
         old &= Recording.id < first
     return int(Recording.update(deleted_at=moment, counts_from=moment, recounted=False).where(old).execute())
+
+
+def _written(moment: datetime) -> peewee.Value:
+    """A moment as the columns have it: beside a function peewee writes it in another way, and what is compared are texts."""
+    return peewee.Value(moment, converter=Recording.started_at.db_value)
 
 
 def remove_expired(trash_days: int, moment: datetime) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from db import friendships, invites, links, logins, tokens, users
+from db import friendships, invites, links, logins, recordings, tokens, trash, users
 from db.connection import Database
 from db.errors import Missing
 from db.models import Invite, ListenLink, Login, Recording, User, now
@@ -147,3 +147,19 @@ async def test_ids_are_not_used_again(database: Database, alice: User) -> None:
     """An account that is made anew has another number than the one before it."""
     await database.run(users.remove, alice.id)
     assert (await database.run(users.create, "alice", "x")).id > alice.id
+
+
+async def test_keep_days_counts_to_the_moment(database: Database, alice: User) -> None:
+    """Not to the day: of two recordings of one date, only the one that began before the limit goes into the trash."""
+    moment = now().replace(hour=12, minute=0)
+
+    def made(age: timedelta) -> int:
+        row = recordings.begin("alice", str(age), None, moment - age)
+        Recording.update(state="ready").where(Recording.id == row.id).execute()
+        return int(row.id)
+
+    older = await database.run(made, timedelta(days=30, hours=1))
+    younger = await database.run(made, timedelta(days=30) - timedelta(hours=1))
+    assert await database.run(trash.put_older, 30, moment) == 1
+    kept = await database.read(lambda: {row.id: row.deleted_at is None for row in Recording.select()})
+    assert kept == {older: False, younger: True}
