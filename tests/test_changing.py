@@ -127,7 +127,7 @@ async def test_the_first_change_is_made_in_the_worker(server, name: str, delay_m
             await ada.until("ada", live=True, denoise_state="active", denoise_denoiser="deepfilternet3")
             await ear.listen("ada")
             talking = asyncio.create_task(mic.talk(cycle(noise), first=1, until=enough))
-            await ear.heard(40)
+            await ear.heard(80)
             before = await workers_of(house.pid)
             at = len(ear.received)
             assert (await set_to(ada, denoiser=name))["denoiser"] == name
@@ -139,7 +139,7 @@ async def test_the_first_change_is_made_in_the_worker(server, name: str, delay_m
         assert_whole([packet for _, packet in ear.received])
     if name == "passthrough":  # this one can be told from the others by its loudness; how soon it comes, others test
         levels = [float(np.sqrt(np.mean(block**2))) for block in sound_of(ear)[0].reshape(-1, 960)]
-        assert max(levels[at - 10 : at]) < 0.2 < min(levels[-10:])
+        assert np.median(levels[at - 20 : at]) < 0.2 < np.median(levels[-20:])  # a packet that is late is heard as it was sent
 
 
 async def test_a_change_is_heard_within_five_packets(server) -> None:
