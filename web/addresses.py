@@ -42,9 +42,9 @@ def served_at(host: str) -> list[str]:
 
 
 def reached_at(host: str) -> str:
-    """The best of `served_at` for another machine: the one on this machine's way out, rather than that of a bridge to its containers,
+    """The best of `served_at` for another machine: the one on this machine's way out, not that of a bridge to its containers.
 
-    say; else any that is not loopback. Asks the system for its interfaces: not for the loop.
+    Without a way out, the first that is not loopback. Asks the system for its interfaces: not for the loop.
     """
     served = served_at(host)
     outward = _outward()

@@ -72,9 +72,9 @@ class Claims:
 def is_by_its_host(request: web.Request) -> bool:
     """Whether whoever sits at the server's own machine asks: then the first account is the owner's without a claim.
 
-    A public name says that a proxy stands before the server, and one that leaves no trace looks like this machine, but for the HTTP/1.0
-    that nginx speaks unless it is told otherwise. And a page of
-    another site, open in a browser here, passes the general guard with any Authorization header: here it needs the origin too.
+    A public name says that a proxy stands before the server. A proxy that leaves no trace looks like this machine, but for HTTP/1.0,
+    which nginx speaks unless it is told otherwise. A page of another site, open in a browser here, passes the general guard with any
+    Authorization header: so the origin has to be this site's too.
     """
     public = urlsplit(request.app[CONFIG].http.public_url).hostname
     here = is_from_this_machine(request) and request.version >= HttpVersion11 and request.app[ADDRESSES].is_own_origin(request)
@@ -108,7 +108,8 @@ async def told_at_start(app: web.Application, config: Config, port: int, *, secu
     secret = await app[CLAIMS].secret()
     if secret is None:
         return []
-    lines = [f"claim this server: {_site(config.http, port, secure=secure)}/register?claim={secret}"]
+    site = await asyncio.to_thread(_site, config.http, port, secure=secure)
+    lines = [f"claim this server: {site}/register?claim={secret}"]
     if config.accounts.registration != "open":
         or_here = ", or by `python3 run.py user add NAME`" if await app[DB].read(ownership.is_empty) else ""
         closed = f'accounts.registration = "{config.accounts.registration}"'
