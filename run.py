@@ -20,12 +20,12 @@ COMMANDS = {
     "serve": ("web.serve", "serve; what happens without a command"),
     "test": ("pytest", "run the tests: [arguments of pytest]"),
     "bench": ("tests.bench", "measure: workers|fanout|presence|ear|all [--json] [--plot FILE.html]"),
-    "denoise": ("web.denoise", "denoise a file: IN OUT"),
-    "models": ("web.models", "weights: list|fetch|verify"),
-    "user": ("web.commands", "accounts: add|passwd|list|delete NAME"),
-    "recordings": ("web.trash_command", "deleted recordings: trash [list|restore ID|empty]"),
-    "demo": ("web.commands", "make alice and bob, who are friends, and print their passwords"),
-    "doctor": ("web.doctor", "look for what keeps browsers from hearing each other"),
+    "denoise": ("web.cli.denoise", "denoise a file: IN OUT"),
+    "models": ("web.cli.models", "weights: list|fetch|verify"),
+    "user": ("web.cli.accounts", "accounts: add|passwd|list|delete NAME"),
+    "recordings": ("web.cli.trash", "deleted recordings: trash [list|restore ID|empty]"),
+    "demo": ("web.cli.accounts", "make alice and bob, who are friends, and print their passwords"),
+    "doctor": ("web.cli.doctor", "look for what keeps browsers from hearing each other"),
     "install": ("web.install.locking", "get torch into an environment of its own: cuda|reference; --lock renews the locks"),
 }
 # What has to follow a command: told before anything is installed for it.
@@ -101,7 +101,7 @@ def _run(command: str, module: str, config: list[str], rest: list[str]) -> int:
         os.chdir(str(ROOT))
         rest = rest or TWO_AT_A_TIME
     else:
-        rest = config + ([command] if module == "web.commands" else []) + rest
+        rest = config + ([command] if module == "web.cli.accounts" else []) + rest
     python = str(VENV.python)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
     sys.stdout.flush()
@@ -121,7 +121,7 @@ def _ensure(command: str, config: list[str]) -> None:
         from web.install.environment import ensure
 
         # the weights of a first start, which need no packages to be fetched
-        ahead = ["-m", "web.fetch_ahead", *config] if command == "serve" and _exists("web.fetch_ahead") else []
+        ahead = ["-m", "web.cli.fetch_ahead", *config] if command == "serve" and _exists("web.cli.fetch_ahead") else []
         ensure(VENV, parts, ahead)
     if command == "test":
         _ensure_reference()

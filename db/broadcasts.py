@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from db.models import LiveBroadcast, Recording, User
+from db.tables import LiveBroadcast, Recording, User
 
 
 class Remains(NamedTuple):

@@ -6,7 +6,7 @@ from typing import cast
 
 import peewee
 
-from db.models import Chapter, Recording
+from db.tables import Chapter, Recording
 
 MOST_CHAPTERS = 1000  # of one recording; later ones are not kept
 

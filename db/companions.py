@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from db.errors import Missing
-from db.models import CompanionPass, CompanionSession, User, now
+from db.tables import CompanionPass, CompanionSession, User, now
 
 LIFE = timedelta(hours=12)
 SLACK = timedelta(hours=1)  # a clock that is corrected by less than this ends nothing

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from db.models import now
+from db.tables import now
 
 SLACK = timedelta(days=1)  # clocks that are corrected by hours: a wrong time zone, say
 

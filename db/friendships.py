@@ -7,7 +7,7 @@ import peewee
 
 from db.caps import BLOCKS, FRIENDS, PAGE, REQUESTS, check_room, newest
 from db.errors import Clash, Denied, Missing
-from db.models import Block, FriendRequest, Friendship, User, now
+from db.tables import Block, FriendRequest, Friendship, User, now
 
 
 class Asked(NamedTuple):

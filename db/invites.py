@@ -5,7 +5,7 @@ from datetime import datetime
 from db.caps import INVITES, PAGE, check_room, newest
 from db.errors import Missing
 from db.expiry import is_good
-from db.models import Invite, User
+from db.tables import Invite, User
 
 
 def add(user_id: int, digest: str, uses: int | None, expires_at: datetime | None) -> Invite:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import peewee
 
 from db import trash
-from db.models import Login, Recording, TrustedTime, User
+from db.tables import Login, Recording, TrustedTime, User
 
 FAR = timedelta(days=1)  # more than this between two trusted moments may be a clock that was set wrong
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from db.caps import LINKS, PAGE, check_room, newest
 from db.errors import Missing
 from db.expiry import is_good
-from db.models import ListenLink, User
+from db.tables import ListenLink, User
 
 
 def add(user_id: int, digest: str, expires_at: datetime | None) -> ListenLink:

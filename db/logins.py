@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from db.caps import LOGINS, PAGE, newest
 from db.errors import Missing
-from db.models import Login, User, now
+from db.tables import Login, User, now
 
 IDLE = timedelta(days=30)
 LIFE = timedelta(days=180)  # from signing in, however much it is used; then the password is asked for again

@@ -9,7 +9,7 @@ import secrets
 import peewee
 
 from db.errors import Denied
-from db.models import Ownership, User
+from db.tables import Ownership, User
 
 
 def owner_id() -> int | None:

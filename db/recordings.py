@@ -8,7 +8,7 @@ import peewee
 
 from db import chapters
 from db.errors import Denied, Missing
-from db.models import Recording, User
+from db.tables import Recording, User
 
 
 class Ended(NamedTuple):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from db import companions, logins
 from db.errors import Clash
-from db.models import Invite, ListenLink, Token, User
+from db.tables import Invite, ListenLink, Token, User
 
 
 class Revoked(NamedTuple):

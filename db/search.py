@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import peewee
 
-from db.models import Block, FriendRequest, Friendship, NamePart, User
+from db.tables import Block, FriendRequest, Friendship, NamePart, User
 
 LIMIT = 20
 LONGEST_NAME = 32

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from db.caps import PAGE, TOKENS, check_room, newest
 from db.errors import Missing
-from db.models import Token, User, now
+from db.tables import Token, User, now
 
 TOUCH_AFTER = timedelta(minutes=1)
 

@@ -12,7 +12,7 @@ import peewee
 
 from db import recordings
 from db.errors import Clash, Missing
-from db.models import DiscardedFolder, Recording, User, now
+from db.tables import DiscardedFolder, Recording, User, now
 
 LONGEST_DAYS = 36_500  # of `recording.keep_days`, which knows no limit, as dates do
 

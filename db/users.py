@@ -10,7 +10,7 @@ from db import ownership, trash
 from db.errors import Clash
 from db.friendships import befriend
 from db.invites import take
-from db.models import User
+from db.tables import User
 
 
 def find(username: str) -> User | None:

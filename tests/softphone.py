@@ -19,7 +19,7 @@ from aioice import stun
 from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
 from pylibsrtp import Error as SrtpError
 
-from sfu import rtcp, rtp
+from sfu.wire import rtcp, rtp
 
 OPUS, RED, LEVEL_ID, MID_ID = 111, 63, 1, 4
 CONSENT_S = 2.5

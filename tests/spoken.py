@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from workers.ring import Packet
+from workers.link.ring import Packet
 
 RATE_HZ = 48_000
 

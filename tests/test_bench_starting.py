@@ -38,7 +38,7 @@ def house(folder: Path, ready: str, first: float = 0.5) -> Path:
 
 async def test_a_first_start_and_later_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both builds begin in an empty folder; what is ready has its seconds, what will not be has none and is not waited for."""
-    here = house(tmp_path / "here", "INFO workers.models: deepfilternet3 is ready: weights in x")
+    here = house(tmp_path / "here", "INFO workers.models.store: deepfilternet3 is ready: weights in x")
     there = house(tmp_path / "there", "deepfilternet3: no weights in no folder, and none could be fetched: away", first=0.0)
     monkeypatch.setattr(starting, "ROOT", here)
     rows = {row["what"]: row for row in (await starting.report(starting.Options(there, None, 2))).rows}

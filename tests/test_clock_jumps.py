@@ -11,7 +11,7 @@ import pytest
 
 from db import recordings, trash
 from db.connection import Database
-from db.models import DiscardedFolder, Recording, TrustedTime, now
+from db.tables import DiscardedFolder, Recording, TrustedTime, now
 from tests.conftest import StartServer
 from tests.people import Person, signed_up
 from tests.running import Server

@@ -14,7 +14,7 @@ from tests.running import ROOT
 from tests.sound import encode, read_wav
 from tests.test_changing import set_to
 from tests.test_mic_to_ear import denoised_by
-from workers.weights import FAMILIES
+from workers.weights.weights import FAMILIES
 
 # Packages of the reference, of the exporter that came with torch, and those that pyrnnoise's top level drags in.
 HEAVY = ("torch", "df", "libdf", "onnxscript", "sympy", "matplotlib", "audiolab", "soundfile", "scipy")
@@ -73,13 +73,13 @@ async def test_a_voice(server, told: dict[str, str], audio_folder: Path) -> None
 def test_a_graph(name: str, told: dict[str, str], models_folder: Path, tmp_path: Path) -> None:
     """Nor the child that makes a graph of a checkpoint."""
     weights = models_folder / FAMILIES[name].folder
-    command = [sys.executable, "-m", "workers.export", name, "--weights", weights, "--out", tmp_path / "graph.onnx"]
+    command = [sys.executable, "-m", "workers.models.export", name, "--weights", weights, "--out", tmp_path / "graph.onnx"]
     subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **told}, timeout=120)
     assert imported(told) == []
 
 
 def test_a_file(told: dict[str, str], audio_folder: Path, tmp_path: Path) -> None:
     """Nor the command, for a file through RNNoise, of whose package only the C library is used."""
-    command = [sys.executable, "-m", "web.denoise", audio_folder / "noisy_snr0.wav", tmp_path / "clean.wav", "--denoiser=rnnoise"]
+    command = [sys.executable, "-m", "web.cli.denoise", audio_folder / "noisy_snr0.wav", tmp_path / "clean.wav", "--denoiser=rnnoise"]
     subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **told}, timeout=120)
     assert (tmp_path / "clean.wav").stat().st_size > 100_000 and imported(told) == []

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
-from sfu import red, rtcp, rtp
+from sfu.wire import red, rtcp, rtp
 from tests.lossy import Lossy, Way, at_random, in_bursts
 from tests.people import Person, friends
 from tests.running import Server
 from tests.softphone import OPUS, RED, Softphone
 from tests.sound import encode, read_wav
 from tests.spoken import packets_of
-from workers.opus import has_fec
+from workers.voice.opus import has_fec
 
 pytestmark = pytest.mark.real_time
 

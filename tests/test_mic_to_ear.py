@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfu.rtp import RtpPacket
+from sfu.wire.rtp import RtpPacket
 from tests.people import Person, friends
 from tests.running import Server
 from tests.softphone import Softphone

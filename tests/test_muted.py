@@ -9,8 +9,8 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
-from sfu import red
-from sfu.mute import silent_packet
+from sfu.ingest.mute import silent_packet
+from sfu.wire import red
 from tests.people import Person, friends
 from tests.running import Server
 from tests.softphone import RED, Softphone

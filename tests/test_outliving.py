@@ -11,7 +11,7 @@ import aiohttp
 import numpy as np
 import pytest
 
-from sfu.mute import silent_packet
+from sfu.ingest.mute import silent_packet
 from tests.people import Person, friends
 from tests.running import Server
 from tests.spoken import decoded, packets_of

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from sfu.rtp import RtpPacket, opus_samples
+from sfu.wire.rtp import RtpPacket, opus_samples
 from tests.people import friends
 from tests.softphone import Softphone
 from tests.sound import Sound, decode, delay_of, read_wav, si_sdr
 from tests.test_mic_to_ear import denoised_by
-from workers.opus import Encoder
+from workers.voice.opus import Encoder
 
 pytestmark = pytest.mark.real_time
 

@@ -5,7 +5,7 @@ from itertools import cycle
 
 import pytest
 
-from sfu import rtcp
+from sfu.wire import rtcp
 from tests.lossy import Lossy
 from tests.people import friends
 from tests.softphone import Softphone

@@ -49,7 +49,7 @@ def test_what_is_no_command(checkout: Checkout) -> None:
 def test_wrong_words_are_told_before_anything_is_installed(tmp_path: Path, arguments: list[str], line: str) -> None:
     """In one line, exit 2, and no environment is made for it."""
     fresh = Checkout(tmp_path)
-    for module in ("web/commands.py", "web/models.py", "tests/bench/__main__.py"):
+    for module in ("web/cli/accounts.py", "web/cli/models.py", "tests/bench/__main__.py"):
         (fresh.folder / module).parent.mkdir(parents=True, exist_ok=True)
         (fresh.folder / module).touch()
     assert fresh.run(*arguments) == (2, "", line + "\n")
@@ -67,11 +67,11 @@ def test_the_words_are_those_of_the_commands() -> None:
     """What run.py lets through is what the commands know, and all of it."""
     from run import WORDS
     from tests.bench.__main__ import BENCHES
-    from web import models
+    from web.cli import models
     from web.install.torch_build import PARTS
 
     assert set(WORDS["bench"]) == {*BENCHES, "all"} and set(WORDS["models"]) == set(models.ACTIONS) and WORDS["install"] == PARTS
-    help_of = subprocess.run([sys.executable, "-m", "web.commands", "user", "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+    help_of = subprocess.run([sys.executable, "-m", "web.cli.accounts", "user", "--help"], cwd=ROOT, capture_output=True, text=True).stdout
     assert "{" + ",".join(sorted(WORDS["user"], key=help_of.index)) + "}" in help_of
 
 

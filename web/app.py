@@ -11,14 +11,18 @@ from aiohttp_session import session_middleware
 
 from db import known_time
 from db.connection import Database
-from sfu.awake import Awake
-from sfu.config import Config
-from web.archive import Archive
-from web.attempts import Attempts
-from web.claims import Claims
-from web.downloads import DOWNLOADS, Downloads
-from web.failures import failures
-from web.gates import BODY_LIMIT, dress, guard
+from sfu.config.schema import Config
+from sfu.standstill import Awake
+from web.accounts.claims import Claims
+from web.auth.downloads import DOWNLOADS, Downloads
+from web.auth.identity import LoginStorage
+from web.auth.passwords import Passwords
+from web.auth.rate_limit import Attempts
+from web.auth.revocation import rounds
+from web.http.malformed import malformed
+from web.http.middleware import BODY_LIMIT, dress, guard
+from web.http.origin import Addresses
+from web.http.problems import failures
 from web.keys import (
     ADDRESSES,
     ARCHIVE,
@@ -36,20 +40,16 @@ from web.keys import (
     SWITCHBOARD,
     TRANSCODING,
 )
-from web.logbook import Logbook
-from web.malformed import malformed
+from web.live.companion_session import Pairings
+from web.live.logbook import Logbook
 from web.media import media
 from web.operations import Phase, Readiness, drain, own_samples
-from web.origin import Addresses
-from web.pairing import Pairings
-from web.passwords import Passwords
-from web.rounds import rounds
+from web.recordings.archive import Archive
+from web.recordings.tidying import TIDYING, Tidying
+from web.recordings.transcoding import MADE, Transcoding
+from web.recordings.trusted_time import TrustedTime
 from web.routes import add_routes
-from web.session import LoginStorage
-from web.tidying import TIDYING, Tidying
-from web.transcoding import MADE, Transcoding
-from web.trusted_time import TrustedTime
-from workers.room import MB, Room
+from workers.disk_room import MB, Room
 
 DATABASE = "hushcast.db"
 CLIENT_FOLDER = Path(__file__).parent / "client"

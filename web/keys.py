@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiohttp import web
 
 from db.connection import Database
-from sfu.awake import Awake
-from sfu.config import Config
+from sfu.config.schema import Config
+from sfu.standstill import Awake
 
 if TYPE_CHECKING:
-    from sfu.switchboard import Switchboard
-    from sfu.udp import MediaSockets
-    from web.announced import Announced
-    from web.archive import Archive
-    from web.attempts import Attempts
-    from web.checkup import Checkups
-    from web.claims import Claims
-    from web.denoisers import Denoisers
-    from web.logbook import Logbook
+    from sfu.broadcast.switchboard import Switchboard
+    from sfu.net.media_port import MediaSockets
+    from web.accounts.claims import Claims
+    from web.auth.passwords import Passwords
+    from web.auth.rate_limit import Attempts
+    from web.denoisers.catalogue import Denoisers
+    from web.events.presence import Presence
+    from web.http.announced import Announced
+    from web.http.origin import Addresses
+    from web.live.companion_session import Pairings
+    from web.live.logbook import Logbook
+    from web.live.self_test import Checkups
     from web.operations import Readiness, Samples
-    from web.origin import Addresses
-    from web.pairing import Pairings
-    from web.passwords import Passwords
-    from web.presence import Presence
-    from web.transcoding import Transcoding
+    from web.recordings.archive import Archive
+    from web.recordings.transcoding import Transcoding
 
 
 class Air(Protocol):

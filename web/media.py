@@ -7,30 +7,32 @@ from functools import partial
 
 from aiohttp import web
 
-from sfu import ingest, sdp, transport
-from sfu.address_follower import AddressFollower
-from sfu.answer import BRIEF_MS
-from sfu.candidates import Used
-from sfu.capacity import Capacity
-from sfu.config import Config
-from sfu.dtls import new_certificate
-from sfu.ledger import Ledger
-from sfu.nursing import Nursing
-from sfu.parts import Parts
-from sfu.peer import Peer, make_peer
-from sfu.switchboard import Switchboard
-from sfu.udp import MediaSockets
-from web.announced import Announced
-from web.checkup import Checkups
-from web.denoisers import HEAVINESS, Denoisers
-from web.device import device_of
+from sfu.broadcast.services import Parts
+from sfu.broadcast.switchboard import Switchboard
+from sfu.config.schema import Config
+from sfu.denoise.capacity import Capacity
+from sfu.denoise.forkserver_keeper import Nursing
+from sfu.drop_counters import Ledger
+from sfu.ingest import ingest
+from sfu.net.address_follower import AddressFollower
+from sfu.net.media_port import MediaSockets
+from sfu.peer import transport
+from sfu.peer.dtls import new_certificate
+from sfu.peer.peer import Peer, make_peer
+from sfu.wire import sdp
+from sfu.wire.answer import BRIEF_MS
+from sfu.wire.candidates import Used
+from web.denoisers.catalogue import HEAVINESS, Denoisers
+from web.denoisers.device import device_of
+from web.denoisers.preloader import Warming
+from web.events.presence import Presence
+from web.http.announced import Announced
+from web.http.known_names import KnownNames
 from web.keys import ANNOUNCED, ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, LOGBOOK, MEDIA_SOCKETS, METRICS, PRESENCE, SWITCHBOARD
-from web.known_names import KnownNames
+from web.live.self_test import Checkups
 from web.operations import Sample
-from web.presence import Presence
-from web.warming import Warming
-from workers.models import Models
-from workers.room import MB
+from workers.disk_room import MB
+from workers.models.store import Models
 
 KNOWN_NAMES = "names.json"  # in storage.path
 

@@ -12,11 +12,11 @@ from aiohttp import hdrs, web
 from db.connection import Database
 from db.errors import Unavailable
 from sfu.errors import Draining, NotSignedIn
-from web.failures import unavailable
+from web.auth.identity import current_user
+from web.http.openapi import document
+from web.http.origin import is_from_this_machine
+from web.http.problems import unavailable
 from web.keys import DB, METRICS, PRESENCE, READINESS, TRANSCODING
-from web.openapi import document
-from web.origin import is_from_this_machine
-from web.session import current_user
 
 CHECK_S = 1.0
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
-from web.certificate import Tls
-from web.forwarded import is_marked
+from web.http.forwarded import is_marked
+from web.http.origin import is_from_this_machine
+from web.http.ranges import SentFile
+from web.http.tls import Tls
 from web.keys import ADDRESSES, CLIENT, CONFIG
-from web.origin import is_from_this_machine
-from web.ranges import SentFile
 
 # Always ask, and be told "not changed": so a new version is there with the next load.
 FRESH: dict[str, str] = {hdrs.CACHE_CONTROL: "no-cache"}

@@ -1,6 +1,6 @@
 """The table: method, path, handler, who may. Nothing else.
 
-`who` is for readers and for /api/openapi.json; the handlers themselves ask `web.session`.
+`who` is for readers and for /api/openapi.json; the handlers themselves ask `web.auth.identity`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -8,26 +8,10 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from web import (
-    accounts,
-    checkup,
-    claims,
-    companions,
-    friends,
-    invites,
-    links,
-    negotiation,
-    operations,
-    pages,
-    playing,
-    recordings,
-    sockets,
-    stream,
-    tokens,
-    trash,
-    whep,
-    whip,
-)
+from web import operations, pages
+from web.accounts import accounts, claims, friends, invites, listen_links, tokens
+from web.live import broadcast_control, companions, negotiation, self_test, sockets, whep, whip
+from web.recordings import audio, recordings, trash
 
 ANYONE, LOGIN = "anyone", "login"
 NUMBER = "{id:[0-9]{1,18}}"
@@ -80,20 +64,20 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/whep/{username}/{identity}/variant", whep.choose, "who made it"),
     *(Route("GET", path, negotiation.nothing, ANYONE) for path in NEGOTIATED),
     *(Route("OPTIONS", path, negotiation.options, ANYONE) for path in (*NEGOTIATED, "/whep/{username}/{identity}/variant")),
-    Route("POST", "/api/stream/denoise", stream.denoise, LOGIN),
-    Route("POST", "/api/stream/mute", stream.mute, "the broadcaster, or token:publish"),
-    Route("POST", "/api/stream/stop", stream.stop, LOGIN),
-    Route("POST", "/api/stream/park", stream.park, LOGIN),
-    Route("GET", "/api/stream/status/{username}", stream.status, "friends and the user, token:listen"),
-    Route("GET", "/api/denoisers", stream.denoisers, LOGIN),
-    Route("GET", "/api/listen-links", links.listed, LOGIN),
-    Route("POST", "/api/listen-links", links.make, LOGIN),
-    Route("DELETE", f"/api/listen-links/{NUMBER}", links.revoke, LOGIN),
-    Route("GET", "/api/listen-link", links.whose, "a listen link's token"),
+    Route("POST", "/api/stream/denoise", broadcast_control.denoise, LOGIN),
+    Route("POST", "/api/stream/mute", broadcast_control.mute, "the broadcaster, or token:publish"),
+    Route("POST", "/api/stream/stop", broadcast_control.stop, LOGIN),
+    Route("POST", "/api/stream/park", broadcast_control.park, LOGIN),
+    Route("GET", "/api/stream/status/{username}", broadcast_control.status, "friends and the user, token:listen"),
+    Route("GET", "/api/denoisers", broadcast_control.denoisers, LOGIN),
+    Route("GET", "/api/listen-links", listen_links.listed, LOGIN),
+    Route("POST", "/api/listen-links", listen_links.make, LOGIN),
+    Route("DELETE", f"/api/listen-links/{NUMBER}", listen_links.revoke, LOGIN),
+    Route("GET", "/api/listen-link", listen_links.whose, "a listen link's token"),
     # recordings
     Route("GET", "/api/recordings", recordings.own, LOGIN),
     Route("GET", "/api/recordings/{username}", recordings.of_friend, LOGIN),
-    Route("GET", f"/api/recording/{NUMBER}/audio", playing.audio, LOGIN),
+    Route("GET", f"/api/recording/{NUMBER}/audio", audio.audio, LOGIN),
     Route("GET", f"/api/recording/{NUMBER}/peaks", recordings.peaks, LOGIN),
     Route("PATCH", f"/api/recording/{NUMBER}", recordings.rename, LOGIN),
     Route("DELETE", f"/api/recording/{NUMBER}", recordings.delete, LOGIN),
@@ -113,8 +97,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", operations.healthz, ANYONE),
     Route("GET", "/readyz", operations.readyz, ANYONE),
     Route("GET", "/metrics", operations.metrics, "token:metrics"),
-    Route("GET", "/api/self-test", checkup.ports, LOGIN),
-    Route("POST", "/api/self-test", checkup.begin, LOGIN),
+    Route("GET", "/api/self-test", self_test.ports, LOGIN),
+    Route("POST", "/api/self-test", self_test.begin, LOGIN),
     Route("GET", "/api/openapi.json", operations.openapi, ANYONE),
     # pages
     *(Route("GET", path, pages.page, ANYONE) for path in ("/", "/login", "/register", "/search", "/library", "/settings", "/doctor")),

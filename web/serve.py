@@ -24,19 +24,19 @@ from aiohttp import web
 from uvloop import new_event_loop  # asyncio's loop in C: less to be found again at each wake-up, and those cost more than packets
 
 from db.errors import Unavailable, Unusable
-from sfu.config import Config, Http
+from sfu.config.load import load
+from sfu.config.schema import Config, Http
 from sfu.errors import ConfigError
-from sfu.settings import load
-from web.addresses import in_url, is_loopback, is_wildcard, served_at
+from web.accounts.claims import told_at_start
 from web.app import make_app
-from web.certificate import tls_context
-from web.claims import told_at_start
-from web.doors import Doors
+from web.connections import Doors
+from web.http.addresses import in_url, is_loopback, is_wildcard, served_at
+from web.http.tls import tls_context
+from web.http.tls_renewal import Renewal
 from web.keys import ADDRESSES, MEDIA_SOCKETS, METRICS, READINESS, SWITCHBOARD
 from web.operations import drain
-from web.private import private
-from web.renewal import Renewal
-from workers.pages import collapse, grow_large
+from web.private_folder import private
+from workers.hugepages import collapse, grow_large
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from sfu.settings import load
+from sfu.config.load import load
 from tests.bench.arguments import Parser
 
 

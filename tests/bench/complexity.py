@@ -18,7 +18,7 @@ from tests.bench import places
 from tests.bench.arguments import given
 from tests.bench.engines import made
 from tests.sound import Sound, read_wav, si_sdr
-from workers.opus import Decoder, Encoder
+from workers.voice.opus import Decoder, Encoder
 
 COMPLEXITIES = range(11)
 PACKET = 960

@@ -10,10 +10,10 @@ import numpy as np
 
 from tests.bench import meters
 from tests.bench.children import Child
-from workers.bell import Bell
-from workers.control import Adjust
-from workers.nursery import Nursery, Worker
-from workers.ring import Ring
+from workers.link.bell import Bell
+from workers.link.control import Adjust
+from workers.link.forkserver import Nursery, Worker
+from workers.link.ring import Ring
 
 READY_S = 30.0
 PACKET = 960

@@ -21,8 +21,8 @@ import numpy as np
 from tests.bench import peers
 from workers import registry
 from workers.denoiser import BLOCK, RATE_HZ, Denoiser, Sound, blocks_at_once
-from workers.files.cleaning import Cleaning
-from workers.pages import collapse
+from workers.files.cleaner import Cleaning
+from workers.hugepages import collapse
 
 EAGER, SHORT, LONG, FADED = "torch eager ", "offline 20 ms ", "offline 1 s ", "offline 2 s + 0.5 s "
 KINDS = (EAGER, SHORT, LONG, FADED)  # of what needs torch, and weights as a checkpoint
@@ -68,7 +68,7 @@ class Offline:
     """Upstream's `enhance()` on one chunk after the other, each by itself."""
 
     def __init__(self, weights: Path, chunk: int) -> None:
-        from workers.streaming.upstream import load
+        from workers.deepfilternet.upstream import load
 
         self._model, self._chunk = load(weights), chunk
         self.hops, self.latency = chunk // BLOCK, chunk - BLOCK
@@ -95,7 +95,7 @@ def made(contender: str, models: Path) -> Engine:
     if kind:
         return _by_torch(kind, name, models)
     from tests.bench import places
-    from workers.files.choice import options
+    from workers.files.selection import options
 
     denoiser = registry.load(name)(options(name, places.settings(models), _say))
     collapse()  # as the nursery does

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from workers.bell import Bell
-from workers.ring import Packet, Ring
+from workers.link.bell import Bell
+from workers.link.ring import Packet, Ring
 
 PACKET_NS, SAMPLES = 20_000_000, 960
 WARM_PACKETS = 50

@@ -15,7 +15,7 @@ from aioice import stun
 from aiortc import RTCCertificate
 from pylibsrtp import Error as SrtpError
 
-from sfu import rtcp, rtp
+from sfu.wire import rtcp, rtp
 from tests.bench.stamps import Datagrams, Drain, StampedSocket
 from tests.lossy import Way
 from tests.softphone import Softphone

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from sfu import red, rtcp, rtp
+from sfu.wire import red, rtcp, rtp
 from tests.bench.lean import Lean
 from tests.bench.voice import SAMPLES, Voice
 from tests.lossy import MEDIA, Way, at_random, in_bursts

@@ -21,7 +21,11 @@ import numpy as np
 from tests.bench import crowd, meters
 from workers import registry
 from workers.denoiser import BLOCK, blocks_at_once
-from workers.files.choice import Settings, options
+
+try:
+    from workers.files.selection import Settings, options
+except ImportError:  # builds of before the rooms
+    from workers.files.choice import Settings, options
 
 NAME = "deepfilternet3"
 WARM = 20
@@ -61,7 +65,7 @@ def _settings(models: Path | None) -> Settings:
     cache = Path.cwd() / "var" / "cache"
     if models is not None:
         return Settings(paths=(models,), cache=cache)
-    from sfu.settings import load
+    from sfu.config.load import load
 
     config = load(Path.cwd() / "config.toml", {})
     return Settings(paths=config.models.path, url=config.models.url, download=config.models.download, cache=cache)

@@ -3,14 +3,14 @@
 import sys
 from pathlib import Path
 
-from sfu.config import Config
-from sfu.settings import load
+from sfu.config.load import load
+from sfu.config.schema import Config
 from tests.bench import synthetic
 from tests.bench.asked import Refused
 from tests.running import ROOT
 from workers.errors import WorkerFailed
-from workers.files.choice import Say, Settings, options
-from workers.weights import FAMILIES, whole
+from workers.files.selection import Say, Settings, options
+from workers.weights.weights import FAMILIES, whole
 
 CACHE = ROOT / "var" / "cache"
 FIRST = "deepfilternet3"

@@ -19,7 +19,7 @@ from tests.bench.engines import quality
 from tests.bench.progress import Progress
 from tests.bench.search import FULL_PCT, Search, told
 from tests.sound import read_wav
-from workers.weights import FAMILIES
+from workers.weights.weights import FAMILIES
 
 BATCH = 16
 LOST_MS = 1000.0  # what a packet that never came counts as

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sfu.sending import IOVEC, MESSAGE
+from sfu.net.sendmmsg import IOVEC, MESSAGE
 
 BATCH = 64  # datagrams a call
 LARGEST = 2048

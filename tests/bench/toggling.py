@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sfu.rtp import RtpPacket
+from sfu.wire.rtp import RtpPacket
 from tests.bench import places
 from tests.bench.servers import started, until_available
 from tests.people import friends

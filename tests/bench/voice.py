@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sfu import rtp
+from sfu.wire import rtp
 from tests.bench.lean import Lean
 from tests.softphone import Softphone
 from tests.sound import Sound, encode

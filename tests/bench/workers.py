@@ -30,7 +30,7 @@ from tests.bench.workers_report import report
 from tests.sound import encode, read_wav
 from workers import extra_python, registry
 from workers.errors import WorkerFailed
-from workers.weights import FAMILIES, whole
+from workers.weights.weights import FAMILIES, whole
 
 
 async def measure(asked: Options, progress: Progress) -> list[Found]:

@@ -1,10 +1,10 @@
 /** Numbers, times and sentences. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cleaned, clock, day, denoiserName, listening, size, span } from "../../web/client/js/format.js";
-import { hearingParts, latencyText, sendingParts } from "../../web/client/js/latency.js";
-import { quietText } from "../../web/client/js/titles.js";
-import { airText, bypassText, denoiserText, modelText, troubleText, uncleanedText } from "../../web/client/js/words.js";
+import { cleaned, clock, day, denoiserName, listening, size, span } from "../../web/client/js/page/format.js";
+import { hearingParts, latencyText, sendingParts } from "../../web/client/js/rtc/latency.js";
+import { quietText } from "../../web/client/js/page/titles.js";
+import { airText, bypassText, denoiserText, modelText, troubleText, uncleanedText } from "../../web/client/js/page/messages.js";
 
 const air = { phase: "preview", trouble: null, muted: false, silent: false, steady: false, profile: "voice", echo: false, devices: [], device: "", settings: null, network_ms: null };
 const status = { live: true, listeners: 1, listener_names: ["Ada"], denoise: { enabled: true, denoiser: "deepfilternet3", state: "active", reason: null, strength_db: null },

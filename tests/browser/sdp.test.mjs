@@ -1,7 +1,7 @@
 /** What is changed in, and read from, session descriptions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { iceServers, mediaPort, restartFragment, withCredentials, withFormat, withPacketTime, withRepair } from "../../web/client/js/sdp.js";
+import { iceServers, mediaPort, restartFragment, withCredentials, withFormat, withPacketTime, withRepair } from "../../web/client/js/rtc/sdp.js";
 
 const OFFER = ["v=0", "m=audio 9 UDP/TLS/RTP/SAVPF 111 63", "a=ice-ufrag:abcd", "a=ice-pwd:secretsecretsecretsecret", "a=mid:0", "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
   "a=rtpmap:111 opus/48000/2", "a=rtcp-fb:111 transport-cc", "a=fmtp:111 minptime=10;useinbandfec=1", "a=rtpmap:63 red/48000/2", ""].join("\r\n");

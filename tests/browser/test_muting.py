@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.browser.people import register
 
 START = """async () => {
-  const { Broadcaster } = await import("/js/broadcaster.js");
+  const { Broadcaster } = await import("/js/rtc/broadcaster.js");
   window.air = new Broadcaster();
   await air.start("Ada", "");
 }"""

@@ -12,11 +12,12 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page
 
-from sfu import brevity, red
-from sfu.broadcast import Broadcast
-from sfu.capacity import Capacity
-from sfu.config import Config, Denoise, Http, Models, Rtc, Storage
-from sfu.rtp import RtpPacket, opus_samples
+from sfu.broadcast import packet_time
+from sfu.broadcast.broadcast import Broadcast
+from sfu.config.schema import Config, Denoise, Http, Models, Rtc, Storage
+from sfu.denoise.capacity import Capacity
+from sfu.wire import red
+from sfu.wire.rtp import RtpPacket, opus_samples
 from tests.browser.people import register, watched
 from tests.people import signed_up
 from tests.softphone import Softphone
@@ -125,7 +126,7 @@ async def test_longer_packets_when_it_fills_and_brief_ones_when_it_is_empty(
 
     Going back may cost the browser the half of a packet that it had begun: a hole of 10 ms, told by the time stamps.
     """
-    monkeypatch.setattr(brevity, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(packet_time, "PATIENCE_S", 0.5)
     monkeypatch.setattr(Capacity, "watch_server", lambda *_: None)  # what the test itself takes is not the server's
     async with serving(tmp_path) as served:
         await goes_over(served, await watched(await visit()), read_wav(audio_folder / "noisy_snr0.wav"), stretch)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sfu.rtp import opus_samples
+from sfu.wire.rtp import opus_samples
 from tests.clients.firefox import Firefox, firefox
 from tests.clients.stage import (
     CLOSE_DB,
@@ -26,7 +26,7 @@ from tests.lossy import Lossy
 
 PHONE = (PROGRAMS / "browser.js").read_text()
 PUBLISH = """async (url, authorization) => {
-  const { Peer } = await import("/js/peer.js");
+  const { Peer } = await import("/js/rtc/peer.js");
   const [track] = (await navigator.mediaDevices.getUserMedia({ audio: true })).getAudioTracks();
   window.peer = new Peer({ url, track, authorization });
   await window.peer.open();

@@ -8,7 +8,7 @@ import pytest
 
 from db import broadcasts, recordings, users
 from db.connection import Database
-from db.models import Recording, now
+from db.tables import Recording, now
 
 
 @pytest.fixture

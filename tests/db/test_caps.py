@@ -9,7 +9,7 @@ import pytest
 from db import caps, friendships, invites, links, logins, search, tokens, users
 from db.connection import TABLES, Database
 from db.errors import Clash
-from db.models import Block, FriendRequest, Friendship, User
+from db.tables import Block, FriendRequest, Friendship, User
 
 MAKING: dict[str, tuple[int, Callable[[int, str], object], Callable[..., list[Any]]]] = {
     "links": (100, lambda user, digest: links.add(user, digest, None), links.of_user),

@@ -10,7 +10,7 @@ import pytest
 from db import migrations, users
 from db.connection import TABLES, Database
 from db.errors import Clash, Unusable
-from db.models import ALL, Ownership, User
+from db.tables import ALL, Ownership, User
 
 
 async def test_every_question_is_asked_in_one_thread(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from db import migrations, opening, recordings, users
 from db.connection import Database
 from db.errors import Unusable
-from db.models import User
+from db.tables import User
 
 
 def many() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from db import chapters, companions, friendships, invites, links, logins, migrations, ownership, recordings, search, tokens, trash, users
 from db.connection import TABLES, Database
-from db.models import Chapter, now
+from db.tables import Chapter, now
 
 QUESTIONS: tuple[tuple[Callable[..., Any], *tuple[Any, ...]], ...] = (
     (users.find, "alice"),

@@ -9,7 +9,7 @@ import pytest
 from db import friendships, invites, links, logins, recordings, tokens, trash, users
 from db.connection import Database
 from db.errors import Missing
-from db.models import Invite, ListenLink, Login, Recording, User, now
+from db.tables import Invite, ListenLink, Login, Recording, User, now
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from db import connection, logins, tokens, users
 from db.connection import TABLES, WAIT_S, Database
 from db.errors import Unavailable
-from db.models import Recording, User
+from db.tables import Recording, User
 from tests.disks import fill, small_disk
 
 MB = 1 << 20

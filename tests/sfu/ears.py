@@ -7,9 +7,9 @@ from types import TracebackType
 
 from pylibsrtp import Policy, Session
 
-from sfu import rtcp, rtp
-from sfu.dtls import Srtp
-from sfu.sdp import Audio
+from sfu.peer.dtls import Srtp
+from sfu.wire import rtcp, rtp
+from sfu.wire.sdp import Audio
 
 SSRC = 0x1234_5678
 _KEY_BYTES = 44  # AES-256-GCM: key and salt

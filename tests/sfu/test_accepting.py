@@ -1,4 +1,4 @@
-"""Accepting connections (sfu/accepting.py): what goes wrong with one of them, and with this process."""
+"""Accepting connections (sfu/net/acceptor.py): what goes wrong with one of them, and with this process."""
 
 import asyncio
 import errno
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sfu import accepting
-from sfu.accepting import Accepting
+from sfu.net import acceptor
+from sfu.net.acceptor import Accepting
 
 
 class Ill(socket.socket):
@@ -26,7 +26,7 @@ class Ill(socket.socket):
 @pytest.mark.parametrize(("wrong", "rests"), [(errno.EPROTO, 0), (errno.ECONNABORTED, 0), (errno.EMFILE, 1), (errno.ENOBUFS, 1)])
 async def test_a_connection_that_went_wrong_closes_no_door(wrong: int, rests: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one is taken at once; only where this process has nothing left for one does it rest, and goes on by itself."""
-    monkeypatch.setattr(accepting, "REST_S", 0.05)
+    monkeypatch.setattr(acceptor, "REST_S", 0.05)
     one, came, told = Ill(), asyncio.Queue[socket.socket](), []
     one.bind(("127.0.0.1", 0))
     one.listen()

@@ -8,8 +8,8 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as some
 
-from sfu.alarm import Alarm
-from sfu.quantiles import Quantiles
+from sfu.deadline_timer import Alarm
+from sfu.rolling_quantiles import Quantiles
 
 uvloop.new_event_loop().close()  # the first one opens a pipe that stays as long as the process
 

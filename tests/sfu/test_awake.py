@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sfu.awake import BEAT_S, STILL_NS, Awake
+from sfu.standstill import BEAT_S, STILL_NS, Awake
 
 HELD_S = STILL_NS / 1e9 + BEAT_S + 0.1
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from sfu import rtp, sending
-from sfu.batch import Batch, Crew, Slot
-from sfu.deck import FIRST_ROWS
-from sfu.sdp import Audio
-from sfu.sending import sockaddr
+from sfu.fanout.recipients import Batch, Crew, Slot
+from sfu.fanout.send_buffers import FIRST_ROWS
+from sfu.net import sendmmsg as sending
+from sfu.net.sendmmsg import sockaddr
+from sfu.wire import rtp
+from sfu.wire.sdp import Audio
 from tests.sfu.ears import SSRC, Ear
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sfu.brevity import AGAIN_S, MOST_TIMES, PATIENCE_S, Brevity
-from sfu.capacity import Capacity
+from sfu.broadcast.packet_time import AGAIN_S, MOST_TIMES, PATIENCE_S, Brevity
+from sfu.denoise.capacity import Capacity
 
 BRIEF, USUAL = 480, 960  # samples
 

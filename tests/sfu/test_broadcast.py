@@ -10,25 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from sfu import config as config_of
-from sfu.broadcast import Broadcast
-from sfu.config import Config, Recording
-from sfu.dtls import new_certificate
+from sfu.broadcast.broadcast import Broadcast
+from sfu.broadcast.services import Parts, Wish
+from sfu.broadcast.source import CANDIDATES
+from sfu.broadcast.states import State
+from sfu.broadcast.survival import Forgetful, Left, Survivor
+from sfu.broadcast.switchboard import Switchboard
+from sfu.config import schema as config_of
+from sfu.config.schema import Config, Recording
 from sfu.elapsed import Moment
-from sfu.listener import Listener
-from sfu.offer import parse_offer
-from sfu.parts import Parts, Wish
-from sfu.peer import Peer, make_peer
-from sfu.recorder import Totals
-from sfu.rtp import RtpPacket
-from sfu.source import CANDIDATES
-from sfu.states import State
-from sfu.survival import Forgetful, Left, Survivor
-from sfu.switchboard import Switchboard
-from sfu.udp import MediaSockets
+from sfu.fanout.listener import Listener
+from sfu.net.media_port import MediaSockets
+from sfu.peer.dtls import new_certificate
+from sfu.peer.peer import Peer, make_peer
+from sfu.recording.recorder import Totals
+from sfu.wire.offer import parse_offer
+from sfu.wire.rtp import RtpPacket
 from tests.softphone import OPUS, offer
 from workers.errors import WorkerFailed
-from workers.nursery import Nursery
+from workers.link.forkserver import Nursery
 
 VOICE = RtpPacket(OPUS, False, 0, 0, 7, bytes([0xFC, 1, 2]))
 
@@ -161,7 +161,7 @@ async def test_who_speaks_on_is_heard_while_parked(sockets: MediaSockets, monkey
         broadcast.park()
         speak(2, 4)
         assert broadcast.state is State.PARKED and broadcast.ingest.samples and broadcast.ingest.received == 5
-        monkeypatch.setattr("sfu.broadcast.STAYS_S", 0.0)
+        monkeypatch.setattr("sfu.broadcast.broadcast.STAYS_S", 0.0)
         speak(5)
         assert broadcast.state is State.LIVE and broadcast.ingest.lost == broadcast.ingest.late == broadcast.ingest.dropped == 0
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sfu.capacity import FULL, UNKNOWN_COST, Capacity, allowed_cores
+from sfu.denoise.capacity import FULL, UNKNOWN_COST, Capacity, allowed_cores
 
 
 @pytest.mark.parametrize(("told", "cores"), [("50000 100000\n", 0.5), ("max 100000\n", None), ("", None), ("1 0\n", None)])

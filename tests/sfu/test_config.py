@@ -8,10 +8,10 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from sfu.checks import CHECKS
-from sfu.config import Config
+from sfu.config.checks import CHECKS
+from sfu.config.load import load
+from sfu.config.schema import Config
 from sfu.errors import ConfigError
-from sfu.settings import load
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from sfu import denoise as rules
-from sfu.denoise import Denoise
+from sfu.denoise import worker_run as rules
+from sfu.denoise.forkserver_keeper import Nursing
+from sfu.denoise.worker_run import Denoise
 from sfu.errors import DidNotStart
-from sfu.nursing import Nursing
 from tests.sound import encode
 from tests.spoken import sound_of
 from tests.strangers import install
-from workers.nursery import Nursery, Worker
-from workers.ring import Flag, Packet
+from workers.link.forkserver import Nursery, Worker
+from workers.link.ring import Flag, Packet
 
 
 class Cradle:

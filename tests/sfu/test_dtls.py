@@ -8,8 +8,9 @@ import pytest
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi
 
-from sfu import dtls, rtp
 from sfu.errors import ConfigError
+from sfu.peer import dtls
+from sfu.wire import rtp
 
 
 def session(key: bytes, kind: int) -> Session:

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from sfu import red, rtcp, rtp
-from sfu.alarm import Cancellable
-from sfu.fanout import Fanout
-from sfu.listener import RESENDS_A_SECOND, Listener
-from sfu.peer import Peer
-from sfu.sdp import Audio
+from sfu.deadline_timer import Cancellable
+from sfu.fanout.fanout import Fanout
+from sfu.fanout.listener import RESENDS_A_SECOND, Listener
+from sfu.peer.peer import Peer
+from sfu.wire import red, rtcp, rtp
+from sfu.wire.sdp import Audio
 from tests.sfu.ears import SSRC, Ear
-from workers.ring import Flag, Packet
+from workers.link.ring import Flag, Packet
 
 MS = 1_000_000
 BASE = 2**32 - 2000  # the time stamps wrap soon

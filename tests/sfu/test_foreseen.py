@@ -1,6 +1,6 @@
 """What an encoder is told of the listeners' loss. Time is a number."""
 
-from sfu.foreseen import Foreseen
+from sfu.broadcast.expected_loss import Foreseen
 
 SECOND_NS = 1_000_000_000
 

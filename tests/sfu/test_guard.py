@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sfu.guard import PATIENCE, QUIET_S, Guard, Step
+from sfu.denoise.overload_guard import PATIENCE, QUIET_S, Guard, Step
 
 TICK_S = 0.1
 Seen = Callable[[float], tuple[float, float]]  # seconds -> (delay_ms, hop_ms)

@@ -5,11 +5,11 @@ from typing import cast
 
 import pytest
 
-from sfu.heard import Heard
-from sfu.kept import KeptWorker
-from sfu.states import DenoiseState
+from sfu.broadcast.heard import Heard
+from sfu.broadcast.states import DenoiseState
+from sfu.denoise.supervisor import KeptWorker
 from tests.spoken import packet
-from workers.spans import BYPASS, CLEAN, DENOISE_OFF, Why
+from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Why
 
 STARTING, ACTIVE, BYPASSED = DenoiseState.STARTING, DenoiseState.ACTIVE, DenoiseState.BYPASSED
 FAILED, SLOW = Why(BYPASS, "worker_failed"), Why(BYPASS, "too_slow")

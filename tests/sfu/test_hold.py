@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from sfu.hold import ALONE_LATE_NS, FLUSH_LATE_NS, LATE_NS, MOST_HELD, Hold, Release
-from workers.ring import Packet
+from sfu.fanout.hold import ALONE_LATE_NS, FLUSH_LATE_NS, LATE_NS, MOST_HELD, Hold, Release
+from workers.link.ring import Packet
 
 MS = 1_000_000
 HOLD = 1920

@@ -5,7 +5,7 @@ from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu import ice
+from sfu.wire import ice
 
 THERE = ("192.0.2.7", 40000)
 

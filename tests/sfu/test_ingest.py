@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from sfu import red, rtcp
-from sfu.awake import SETTLES_NS, Awake
-from sfu.ingest import Ingest
-from sfu.order import BRIEF_NS, SPAN, Order
-from sfu.rtp import RtpPacket
-from sfu.sdp import Audio
-from workers.ring import Flag, Packet
+from sfu.ingest.ingest import Ingest
+from sfu.ingest.reorder_buffer import BRIEF_NS, SPAN, Order
+from sfu.standstill import SETTLES_NS, Awake
+from sfu.wire import red, rtcp
+from sfu.wire.rtp import RtpPacket
+from sfu.wire.sdp import Audio
+from workers.link.ring import Flag, Packet
 
 MS = 1_000_000
 OPUS, OTHER, RED = 111, 109, 63

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from sfu import retries
-from sfu.capacity import Capacity
-from sfu.kept import KeptWorker
-from sfu.nursing import Nursing
-from sfu.states import DenoiseState
-from sfu.watch import Watch
+from sfu.broadcast.states import DenoiseState
+from sfu.denoise import restart_policy
+from sfu.denoise.capacity import Capacity
+from sfu.denoise.forkserver_keeper import Nursing
+from sfu.denoise.load_monitor import Watch
+from sfu.denoise.supervisor import KeptWorker
 from tests.strangers import install
 from tests.workers.speech import packets, voice
-from workers.ring import Packet
+from workers.link.ring import Packet
 
 
 class Shelf:
@@ -127,8 +127,8 @@ async def test_a_switch_forgives(nursing: Nursing, tmp_path: Path, stretch: floa
 @pytest.mark.real_time
 async def test_deaths_now_and_then(nursing: Nursing, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """A worker whose deaths lie far apart is not given up, but the third and each further one is made good only after a while."""
-    monkeypatch.setattr(retries, "WINDOW_S", 0.0)  # none of these is within it
-    monkeypatch.setattr(retries, "BACK_OFF_S", 0.3)
+    monkeypatch.setattr(restart_policy, "WINDOW_S", 0.0)  # none of these is within it
+    monkeypatch.setattr(restart_policy, "BACK_OFF_S", 0.3)
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
         ada.worker.wish(True)
         for times in range(5):

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from sfu import red
-from sfu.mute import REACH, Mute, silent_packet
-from sfu.rtp import opus_samples
+from sfu.ingest.mute import REACH, Mute, silent_packet
+from sfu.wire import red
+from sfu.wire.rtp import opus_samples
 from tests.sfu.test_ingest import OPUS, RED, Rig
 from tests.spoken import packets_of
-from workers.opus import Decoder
+from workers.voice.opus import Decoder
 
 
 @pytest.mark.parametrize("channels", [1, 2])

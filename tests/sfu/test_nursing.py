@@ -9,8 +9,8 @@ import time
 import psutil
 import pytest
 
-from sfu import nursing as rules
-from sfu.nursing import Nursing
+from sfu.denoise import forkserver_keeper as rules
+from sfu.denoise.forkserver_keeper import Nursing
 from tests.workers.test_nursery import Way, dead
 
 

@@ -21,16 +21,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sfu import dtls, rtcp, rtp, sdp, udp
-from sfu.dtls import MOST_SOURCES
+from sfu.drop_counters import Ledger
 from sfu.errors import BadOffer
-from sfu.ledger import Ledger
-from sfu.offer import parse_offer
-from sfu.paths import Path
-from sfu.peer import SILENT_S, Peer, make_peer
-from sfu.reach import SUCCEEDED_NS
-from sfu.transport import REASONS
-from sfu.udp import MediaSockets
+from sfu.net import media_port
+from sfu.net.media_port import MediaSockets
+from sfu.net.paths import Path
+from sfu.peer import dtls
+from sfu.peer.dtls import MOST_SOURCES
+from sfu.peer.ice_transport import SUCCEEDED_NS
+from sfu.peer.peer import SILENT_S, Peer, make_peer
+from sfu.peer.transport import REASONS
+from sfu.wire import rtcp, rtp, sdp
+from sfu.wire.offer import parse_offer
 from tests import softphone
 from tests.softphone import Softphone
 
@@ -267,7 +269,7 @@ async def test_media_that_overtakes_the_keys_is_heard(sockets: MediaSockets) -> 
         await phone.connect(phone.certificate)
         for sequence in range(40):
             phone.send(sequence, sequence, b"early")
-        sockets.ports[0].lonely = udp.LONELY  # however slowly this came about, it is a crowd
+        sockets.ports[0].lonely = media_port.LONELY  # however slowly this came about, it is a crowd
         sockets._read(sockets.ports[0])  # the handshake's last flight and the media behind it, in one go
         assert not peer.up
         await until(lambda: peer.up)

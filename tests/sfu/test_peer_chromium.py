@@ -6,11 +6,12 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page
 
-from sfu import dtls, rtp, sdp
-from sfu.candidates import Used
-from sfu.offer import parse_offer
-from sfu.peer import Peer, make_peer
-from sfu.udp import MediaSockets
+from sfu.net.media_port import MediaSockets
+from sfu.peer import dtls
+from sfu.peer.peer import Peer, make_peer
+from sfu.wire import rtp, sdp
+from sfu.wire.candidates import Used
+from sfu.wire.offer import parse_offer
 
 SSRC = 77
 CALL = """

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 from aioice import stun
 
-from sfu import ice
-from sfu.paths import Path
-from sfu.reach import SILENT_NS, SUCCEEDED_NS, Reach
-from sfu.udp import MediaSockets
+from sfu.net.media_port import MediaSockets
+from sfu.net.paths import Path
+from sfu.peer.ice_transport import SILENT_NS, SUCCEEDED_NS, Reach
+from sfu.wire import ice
 from tests.people import friends
 from tests.roaming import Roamer
 from tests.sound import encode

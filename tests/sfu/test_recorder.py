@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sfu.recorder import Recorder
+from sfu.recording.recorder import Recorder
 from tests.disks import fill, small_disk
 from tests.spoken import decoded, packet, packets_of
-from workers import opusfile, spans
-from workers.opusfile import OpusFile
-from workers.room import Room
+from workers.disk_room import Room
+from workers.recordings import opusfile, spans
+from workers.recordings.opusfile import OpusFile
 
 VOICE = packets_of(2)
 ALL = range(len(VOICE))
@@ -144,9 +144,9 @@ async def test_a_folder_that_cannot_be_made_is_a_failed_recording(tmp_path: Path
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from sfu.recorder import Recorder
+from sfu.recording.recorder import Recorder
 from tests.spoken import packet, packets_of
-from workers.spans import DENOISE_OFF, Why
+from workers.recordings.spans import DENOISE_OFF, Why
 
 async def main():
     voice = packets_of(2)

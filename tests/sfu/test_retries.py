@@ -2,7 +2,7 @@
 
 import pytest
 
-from sfu.retries import BACK_OFF_S, WINDOW_S, Retries
+from sfu.denoise.restart_policy import BACK_OFF_S, WINDOW_S, Retries
 
 
 def test_two_restarts_at_once_then_none() -> None:

@@ -8,7 +8,7 @@ from aiortc import rtp as other
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu import red, rtcp, rtp
+from sfu.wire import red, rtcp, rtp
 
 words = st.integers(0, 0xFFFFFFFF)
 shorts = st.integers(0, 0xFFFF)

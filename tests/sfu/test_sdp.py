@@ -5,13 +5,13 @@ from aiortc.sdp import SessionDescription
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sfu import sdp
-from sfu.answer import BRIEF_MS, build_answer
-from sfu.candidates import candidate_lines, candidates, web_candidates
 from sfu.errors import BadOffer, NoOpus
-from sfu.ice import Credentials
-from sfu.offer import parse_offer
-from sfu.trickle import Fragment, build_fragment, parse_fragment
+from sfu.wire import sdp
+from sfu.wire.answer import BRIEF_MS, build_answer
+from sfu.wire.candidates import candidate_lines, candidates, web_candidates
+from sfu.wire.ice import Credentials
+from sfu.wire.offer import parse_offer
+from sfu.wire.sdp_fragment import Fragment, build_fragment, parse_fragment
 
 DIGEST = ":".join(["AB"] * 32)
 OURS = Credentials("ours", "p" * 24)

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sfu.ingest import Ingest
-from sfu.parts import Wish
-from sfu.peer import Peer
-from sfu.rtp import RtpPacket
-from sfu.source import NO_MEDIA_S, SUPERSEDED, UNHEARD_S, Source
+from sfu.broadcast.services import Wish
+from sfu.broadcast.source import NO_MEDIA_S, SUPERSEDED, UNHEARD_S, Source
+from sfu.ingest.ingest import Ingest
+from sfu.net.media_port import MediaSockets
+from sfu.peer.peer import Peer
 from sfu.tasks import Background
-from sfu.udp import MediaSockets
+from sfu.wire.rtp import RtpPacket
 from tests.sfu.test_broadcast import VOICE, peer_on
-from workers.ring import Packet
+from workers.link.ring import Packet
 
 
 class Air:

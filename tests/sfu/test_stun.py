@@ -7,7 +7,7 @@ from aioice import stun as reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu import ice, stun
+from sfu.wire import ice, stun
 
 KEY = b"a password of ours"
 OURS = stun.Key(KEY)

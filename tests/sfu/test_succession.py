@@ -7,11 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sfu.denoise import Denoise
-from sfu.nursing import Nursing
-from sfu.succession import Succession
+from sfu.denoise.forkserver_keeper import Nursing
+from sfu.denoise.handover import Succession
+from sfu.denoise.worker_run import Denoise
 from tests.strangers import install
-from workers.ring import Packet
+from workers.link.ring import Packet
 
 STARTING = "starting ponderous"
 
@@ -35,7 +35,7 @@ async def test_given_up_by_who_is_cancelled(nursing: Nursing, tmp_path: Path, tu
     runs, nursery = Succession(make, lambda _: None, lambda: None), psutil.Process((await nursing.nursery()).pid)
     runs.begin("ponderous")
     async with asyncio.timeout(30 * stretch):
-        while not (workers := nursery.children()) or "workers.fresh" not in workers[0].cmdline():
+        while not (workers := nursery.children()) or "workers.forkserver.standalone" not in workers[0].cmdline():
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)  # it has been told which process it is, and waits for it to be ready
     giving_up = asyncio.create_task(runs.give_up_coming())

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from sfu import survival
+from sfu.broadcast import survival
+from sfu.broadcast.survival import Left, Survival
 from sfu.elapsed import Moment
-from sfu.survival import Left, Survival
 
 LEFT = Left("x", "ada", "One", False, Moment.now(), False, True, True, None, None, "", "login:1")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sfu import taping
-from sfu.recorder import Totals
-from sfu.taping import Taping
+from sfu.recording import broadcast_recording
+from sfu.recording.broadcast_recording import Taping
+from sfu.recording.recorder import Totals
 from tests.spoken import decoded, packet, packets_of
 
 VOICE = packets_of(2)
@@ -37,8 +37,8 @@ class Archive:
 
 async def test_a_busy_database_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """While a backup holds the database nothing is recorded, and the status says so; then it is, each sound at its place in time."""
-    monkeypatch.setattr(taping, "AGAIN_S", 0.1)
-    monkeypatch.setattr(taping, "BEFORE_THE_ROW", 10)
+    monkeypatch.setattr(broadcast_recording, "AGAIN_S", 0.1)
+    monkeypatch.setattr(broadcast_recording, "BEFORE_THE_ROW", 10)
     seen: list[tuple[int | None, str | None]] = []
     archive = Archive(tmp_path / "7", *(OSError(errno.EBUSY, "a backup") for _ in range(3)))
     ours = Taping("a test", archive, changed=lambda: seen.append((ours.recording, ours.failed)))
@@ -78,7 +78,7 @@ async def test_stop_does_not_wait_for_the_database(tmp_path: Path, stretch: floa
     ours = Taping("a test", Archive(tmp_path, *(OSError(errno.EBUSY, "a backup") for _ in range(1000))))
     ours.start("alice", lambda: "", STARTED)
     await asyncio.sleep(0.05)
-    async with asyncio.timeout(taping.AGAIN_S * stretch):
+    async with asyncio.timeout(broadcast_recording.AGAIN_S * stretch):
         assert await ours.close() is None
 
 

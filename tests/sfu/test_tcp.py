@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sfu import tcp
-from sfu.udp import MediaSockets
+from sfu.net import tcp
+from sfu.net.media_port import MediaSockets
 from tests.people import Person, friends
 from tests.roaming import Roamer
 from tests.sfu.test_udp import Ear, binding, turn

@@ -1,7 +1,7 @@
 """Settings of a voice's workers: told when they change, and all of them at once."""
 
-from sfu.tuning import NO_LIMIT_DB, Tuning
-from workers.control import Adjust
+from sfu.denoise.tuning import NO_LIMIT_DB, Tuning
+from workers.link.control import Adjust
 
 
 def test_each_change_is_told_once_and_whole() -> None:

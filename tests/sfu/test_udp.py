@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 from aioice import stun
 
-from sfu import ice, udp
 from sfu.errors import ConfigError
-from sfu.ice import Address
-from sfu.paths import Path, Way
-from sfu.udp import MediaSockets
+from sfu.net import media_port
+from sfu.net.media_port import MediaSockets
+from sfu.net.paths import Path, Way
+from sfu.wire import ice
+from sfu.wire.ice import Address
 
 
 class Ear:
@@ -94,15 +95,15 @@ async def test_datagrams_find_their_receiver(sockets: MediaSockets) -> None:
 async def test_a_burst_leaves_room_for_others(sockets: MediaSockets) -> None:
     """One datagram is read before the loop turns, and at most BURST where they follow each other closely."""
     with client(sockets) as there:
-        for _ in range(udp.BURST * 2):
+        for _ in range(media_port.BURST * 2):
             there.send(b"\xff")
         sockets._read(sockets.ports[0])
         assert sockets.dropped.strange == 1
         sockets.ports[0].read_ns = sockets.clock_ns()
         sockets._read(sockets.ports[0])
-        assert sockets.dropped.strange == 1 + udp.BURST
+        assert sockets.dropped.strange == 1 + media_port.BURST
         await turn()
-        assert sockets.dropped.strange == udp.BURST * 2
+        assert sockets.dropped.strange == media_port.BURST * 2
 
 
 async def test_a_crowd_is_noticed_however_slowly_the_loop_turns() -> None:
@@ -111,26 +112,26 @@ async def test_a_crowd_is_noticed_however_slowly_the_loop_turns() -> None:
 
     def clock_ns() -> int:
         nonlocal now_ns
-        now_ns += 10 * udp.CROWD_NS
+        now_ns += 10 * media_port.CROWD_NS
         return now_ns
 
     async with MediaSockets(["127.0.0.1"], 0, clock_ns=clock_ns) as sockets:
         port = sockets.ports[0]
         asyncio.get_running_loop().remove_reader(port.fd)
         with client(sockets) as there:
-            for _ in range(udp.LONELY + 2 * udp.BURST):
+            for _ in range(media_port.LONELY + 2 * media_port.BURST):
                 there.send(b"\xff")
-            for turn_ in range(udp.LONELY):
+            for turn_ in range(media_port.LONELY):
                 sockets._read(port)
                 assert sockets.dropped.strange == turn_ + 1
             for turn_ in (1, 2):
                 sockets._read(port)
-                assert sockets.dropped.strange == udp.LONELY + turn_ * udp.BURST
+                assert sockets.dropped.strange == media_port.LONELY + turn_ * media_port.BURST
             sockets._read(port)
             for _ in range(2):
                 there.send(b"\xff")
             sockets._read(port)
-            assert sockets.dropped.strange == udp.LONELY + 2 * udp.BURST + 1
+            assert sockets.dropped.strange == media_port.LONELY + 2 * media_port.BURST + 1
 
 
 async def test_what_the_kernel_refuses_is_counted(sockets: MediaSockets) -> None:
@@ -156,7 +157,7 @@ async def test_a_foreign_address_is_one_clear_line(host: str) -> None:
 
 async def test_a_wildcard_is_every_interface(monkeypatch: pytest.MonkeyPatch) -> None:
     """One socket an address, all on one port, and answers leave from the address that was asked."""
-    monkeypatch.setattr("sfu.bind._interface_addresses", lambda *, with_ipv6: ["127.0.0.1", "127.0.0.2"])  # tests stay on loopback
+    monkeypatch.setattr("sfu.net.bind._interface_addresses", lambda *, with_ipv6: ["127.0.0.1", "127.0.0.2"])  # tests stay on loopback
     async with MediaSockets(["0.0.0.0", "127.0.0.1"], 0) as sockets:
         assert "127.0.0.1" in sockets.addresses and len(set(sockets.addresses)) == len(sockets.addresses)
         assert {port.socket.getsockname()[1] for port in sockets.ports} == {sockets.port}

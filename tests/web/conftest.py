@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 
-from sfu.config import Accounts, Config, Http, Models, Recording, Rtc, Storage
+from sfu.config.schema import Accounts, Config, Http, Models, Recording, Rtc, Storage
 from tests.web.quiet import quiet
 from web.app import make_app
 

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 from sfu.errors import NotLive
-from web.announced import Announced
+from web.events.presence import Presence
+from web.http.announced import Announced
 from web.keys import ANNOUNCED, PRESENCE, SWITCHBOARD
-from web.presence import Presence
 
 NO_TIME = {"p50": None, "p99": None}
 

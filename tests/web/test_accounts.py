@@ -95,7 +95,7 @@ async def test_a_new_port_is_no_new_guesser(open_house: OpenHouse, caplog: pytes
         guess = {"username": "alice", "password": "not the right one"}
         statuses.append((await thief.ask("POST", "/api/login", guess, headers={"X-Forwarded-For": f"192.0.2.9, {each}, 10.0.0.1:8080"}))[0])
     assert statuses == [401] * 10 + [429] * 2
-    lines = [record.getMessage() for record in caplog.records if record.name == "web.attempts"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "web.auth.rate_limit"]
     assert lines == [f"login failed from 2001:db8:2::{number + 1:x}" for number in range(10)]
     assert "not the right one" not in caplog.text and "alice" not in caplog.text
     for written_as, address in (

@@ -120,7 +120,7 @@ async def test_the_end_of_a_login_ends_its_broadcast(server: StartServer, way: s
                     command = [
                         sys.executable,
                         "-m",
-                        "web.commands",
+                        "web.cli.accounts",
                         "--config",
                         str(running.folder / "config.toml"),
                         "user",
@@ -189,7 +189,7 @@ async def test_an_account_that_is_deleted_from_the_command_line(server: StartSer
             command = [
                 sys.executable,
                 "-m",
-                "web.commands",
+                "web.cli.accounts",
                 "--config",
                 str(running.folder / "config.toml"),
                 "user",

@@ -11,9 +11,9 @@ import pytest
 
 from sfu.errors import ConfigError
 from tests.people import signed_up
-from web import announced
-from web.announced import Announced
-from web.known_names import MOST_KEPT, KnownNames
+from web.http import announced
+from web.http.announced import Announced
+from web.http.known_names import MOST_KEPT, KnownNames
 
 
 @pytest.mark.parametrize("name", ["no such name", "x" * 300, "x" * 64 + ".example", "", "a..b", "1.2.3", "300.1.1.1", "voice.example:8081"])
@@ -42,7 +42,7 @@ async def test_a_name_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, caplog
 
     monkeypatch.setattr(socket, "getaddrinfo", answer)
     monkeypatch.setattr(announced, "AGAIN_S", 0.01)
-    caplog.set_level(logging.INFO, "web.announced")
+    caplog.set_level(logging.INFO, "web.http.announced")
     async with Announced(["voice.example", "198.51.100.7"]) as found:
         assert found.addresses == ["198.51.100.7"] and found.unknown == ["voice.example"]
         async with asyncio.timeout(20):

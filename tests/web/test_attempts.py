@@ -3,7 +3,7 @@
 import pytest
 
 from sfu.errors import TooMany
-from web.attempts import ADDRESS_BURST, JOIN_BURST, JOIN_REFILL_S, MOST, NAME_BURST, NAME_REFILL_S, Attempts, Bucket
+from web.auth.rate_limit import ADDRESS_BURST, JOIN_BURST, JOIN_REFILL_S, MOST, NAME_BURST, NAME_REFILL_S, Attempts, Bucket
 
 
 class Clock:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from db import recordings
-from db.models import now
+from db.tables import now
 from tests.web.conftest import PASSWORD, Guest, House
-from web.bodies import MOST_TOLD
+from web.http.json_body import MOST_TOLD
+from web.http.texts import is_blank, is_showable, showable
 from web.keys import DB
 from web.routes import ROUTES
-from web.texts import is_blank, is_showable, showable
 
 SESSION = "{session}"
 # Whatever takes a JSON body: method and path as the table has them, the path to ask, a body that is taken.

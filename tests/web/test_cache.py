@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from web import transcoding
-from web.transcoding import _made_room, _settled
-from workers.room import Room
+from web.recordings import transcoding
+from web.recordings.transcoding import _made_room, _settled
+from workers.disk_room import Room
 
 
 def test_files_that_go_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from sfu.config import Http
+from sfu.config.schema import Http
 from sfu.errors import ConfigError
-from web.certificate import certificate_file, kept_certificate, state_of, tls_context, tls_in_force
+from web.http.tls import certificate_file, kept_certificate, state_of, tls_context, tls_in_force
 
 
 def names_of(file: Path) -> set[str]:

@@ -7,7 +7,7 @@ from playwright.async_api import Page, Route, expect
 
 from tests.people import PASSWORD, signed_up
 from tests.web.test_whip_whep import Caller, an_offer
-from web import checkup
+from web.live import self_test
 
 
 async def test_the_interface(server) -> None:
@@ -21,7 +21,7 @@ async def test_the_interface(server) -> None:
         assert (await me.ask("POST", "/api/self-test", "hello")).code == "bad_sdp"
         assert (await me.ask("POST", "/api/self-test", an_offer("recvonly"), "text/plain")).status == 415
         web_port = int(house.url.rsplit(":", 1)[1])
-        for over in ("udp", "tcp", "web") * (checkup.MOST_EACH // 3):
+        for over in ("udp", "tcp", "web") * (self_test.MOST_EACH // 3):
             said = await me.ask("POST", f"/api/self-test?over={over}", an_offer("recvonly"))
             expected = ("tcp", web_port) if over == "web" else (over, house.media_port)
             offered = re.findall(r"a=candidate:\S+ 1 (\S+) \d+ \S+ (\d+)", said.text)

@@ -1,4 +1,4 @@
-"""One-off child processes (web/children.py): their words, their failures, and their end when nobody waits any more."""
+"""One-off child processes (workers/child.py): their words, their failures, and their end when nobody waits any more."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ import psutil
 import pytest
 import uvloop
 
-from web import children
+from workers import child
 
 uvloop.new_event_loop().close()  # libuv's own pipe for signals, made once for the process and kept
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -24,7 +24,7 @@ def loop(request: pytest.FixtureRequest) -> asyncio.Runner:
 
 @pytest.fixture(autouse=True)
 def own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(children, "ROOT", tmp_path)
+    monkeypatch.setattr(child, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -44,13 +44,13 @@ async def until(path: Path) -> str:
 def test_what_it_says_comes_back(loop: asyncio.Runner, own_modules: Path) -> None:
     name = module(own_modules, "import sys\nprint('heard', *sys.argv[1:])")
     with loop:
-        assert loop.run(children.run_module(name, "a", 7)) == b"heard a 7\n"
+        assert loop.run(child.run_module(name, "a", 7)) == b"heard a 7\n"
 
 
 def test_a_failure_is_its_last_line(loop: asyncio.Runner, own_modules: Path) -> None:
     name = module(own_modules, "import sys\nprint('first\\nlast', file=sys.stderr)\nsys.exit(3)")
-    with loop, pytest.raises(children.ChildFailed, match=r"^last$"):
-        loop.run(children.run_module(name))
+    with loop, pytest.raises(child.ChildFailed, match=r"^last$"):
+        loop.run(child.run_module(name))
 
 
 def test_nobody_waits_any_more_and_it_is_killed(loop: asyncio.Runner, own_modules: Path) -> None:
@@ -58,7 +58,7 @@ def test_nobody_waits_any_more_and_it_is_killed(loop: asyncio.Runner, own_module
     name = module(own_modules, f"import os, time\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)")
 
     async def cancel() -> int:
-        running = asyncio.create_task(children.run_module(name))
+        running = asyncio.create_task(child.run_module(name))
         pid = int(await until(pid_file))
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -89,7 +89,7 @@ def test_cancelled_when_it_has_just_ended_is_cancelled_all_the_same(loop: asynci
     )
 
     async def cancel() -> None:
-        running = asyncio.create_task(children.run_module(name))
+        running = asyncio.create_task(child.run_module(name))
         try:
             pid = int(await until(pid_file))
             async with asyncio.timeout(20):

@@ -11,13 +11,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sfu.config import Accounts, Config, Http
+from sfu.config.schema import Accounts, Config, Http
 from tests.conftest import StartServer
 from tests.people import signed_up
 from tests.web.conftest import PASSWORD, Guest, House, OpenHouse
+from web.accounts.claims import KEY, told_at_start
 from web.app import DATABASE
-from web.attempts import JOIN_BURST
-from web.claims import KEY, told_at_start
+from web.auth.rate_limit import JOIN_BURST
 from web.keys import ATTEMPTS, CLAIMS, CONFIG
 
 ELSEWHERE = {"X-Forwarded-For": "203.0.113.9"}  # somebody stands between: it is not this machine that asks

@@ -20,8 +20,8 @@ from db.connection import Database
 from tests.disks import fill, small_disk
 from tests.running import ROOT
 from web.app import DATABASE
-from web.commands import main
-from web.passwords import HASHER
+from web.auth.passwords import HASHER
+from web.cli.accounts import main
 
 Run = Callable[..., int]
 
@@ -111,7 +111,7 @@ def test_deletion_is_asked_for(run: Run, capsys: pytest.CaptureFixture[str]) -> 
 def test_the_name_is_typed_at_a_terminal(run: Run, tmp_path: Path) -> None:
     """Another answer deletes nothing."""
     assert run("user", "add", "ada", typed="correct horse") == 0
-    command = [sys.executable, "-m", "web.commands", "--config", str(tmp_path / "config.toml"), "user", "delete", "ada"]
+    command = [sys.executable, "-m", "web.cli.accounts", "--config", str(tmp_path / "config.toml"), "user", "delete", "ada"]
     for typed, status in ((b"no\n", 1), (b"Ada\n", 0)):
         controller, terminal = os.openpty()
         try:
@@ -128,7 +128,7 @@ def test_the_name_is_typed_at_a_terminal(run: Run, tmp_path: Path) -> None:
 def test_a_question_is_left(run: Run, tmp_path: Path, action: str, key: bytes) -> None:
     """Ctrl-C and Ctrl-D at a question end the command at once, with one line, and nothing is done."""
     assert run("user", "add", "ada", typed="correct horse") == 0
-    command = [sys.executable, "-m", "web.commands", "--config", str(tmp_path / "config.toml"), "user", action, "ada"]
+    command = [sys.executable, "-m", "web.cli.accounts", "--config", str(tmp_path / "config.toml"), "user", action, "ada"]
     child, terminal = pty.fork()
     if not child:
         os.chdir(ROOT)

@@ -9,7 +9,7 @@ from aiohttp import ClientSession, CookieJar, web
 from multidict import CIMultiDict
 
 from tests.web.conftest import PASSWORD, Guest, House, OpenHouse
-from web.cookies import MOST, NEIGHBOURS, cookies_of, secrets_in, with_neighbours
+from web.auth.cookies import MOST, NEIGHBOURS, cookies_of, secrets_in, with_neighbours
 
 STALE = "x" * 43
 

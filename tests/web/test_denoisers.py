@@ -12,10 +12,11 @@ from sfu.errors import ConfigError
 from tests.running import ROOT
 from tests.workers.conftest import graph_of
 from tests.workers.extras import cuda_environment
-from web.denoisers import Denoisers
-from web.device import device_of
-from workers import cuda, registry
-from workers.models import Models
+from web.denoisers.catalogue import Denoisers
+from web.denoisers.device import device_of
+from workers import registry
+from workers.models import cuda
+from workers.models.store import Models
 
 QUICKEST = "deepfilternet3_ll"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import free_port
-from web import doctor
+from web.cli import doctor
 
 
 def settings(folder: Path, **values: object) -> Path:

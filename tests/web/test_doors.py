@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, CookieJar, WSMsgType
 
-from sfu.config import Http
+from sfu.config.schema import Http
 from tests.conftest import StartServer
 from tests.web.conftest import PASSWORD, settings
 from tests.web.quiet import quiet
-from web import doors
+from web import connections
 from web.app import make_app
-from web.certificate import tls_context
-from web.doors import LONGEST_HEADER, MOST_HEADERS, Doors
+from web.connections import LONGEST_HEADER, MOST_HEADERS, Doors
+from web.http.fair_shares import MOST_CONNECTIONS
+from web.http.tls import tls_context
 from web.serve import bind, doors_of, runner_of
-from web.shares import MOST_CONNECTIONS
 
 ASK = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -67,9 +67,9 @@ class House:
 @asynccontextmanager
 async def house(path: Path, monkeypatch: pytest.MonkeyPatch, most: int, context: ssl.SSLContext | None = None) -> AsyncIterator[House]:
     """`most` connections, half of them strangers'; one gives way at a time."""
-    monkeypatch.setattr(doors, "connections", lambda: most)
-    monkeypatch.setattr(doors, "STRANGERS", 1 / 2)
-    monkeypatch.setattr(doors, "AT_ONCE", 1)
+    monkeypatch.setattr(connections, "connections", lambda: most)
+    monkeypatch.setattr(connections, "STRANGERS", 1 / 2)
+    monkeypatch.setattr(connections, "AT_ONCE", 1)
     runner = runner_of(make_app(settings(path), media=quiet))
     await runner.setup()
     try:
@@ -102,7 +102,7 @@ async def test_the_oldest_stranger_gives_way(tmp_path: Path, monkeypatch: pytest
 
 async def test_who_brings_most_gives_way_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """By address; one who comes alone is not crowded out, nor are those who come through this machine or a proxy, for they are many."""
-    monkeypatch.setattr(doors, "is_loopback", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(connections, "is_loopback", lambda address: address == "127.0.0.1")
     async with house(tmp_path, monkeypatch, most=8) as here:
         monkeypatch.setattr(here.doors, "is_proxy", lambda address: address == "127.0.0.9")
         near = [await here.stranger("127.0.0.1"), await here.stranger("127.0.0.9"), await here.stranger("127.0.0.9")]
@@ -116,7 +116,7 @@ async def test_who_brings_most_gives_way_first(tmp_path: Path, monkeypatch: pyte
 
 async def test_who_brings_many_gives_way_before_who_is_idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy they keep: nobody who comes alone and has not asked yet goes for a crowd from one address."""
-    monkeypatch.setattr(doors, "is_loopback", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(connections, "is_loopback", lambda address: address == "127.0.0.1")
     async with house(tmp_path, monkeypatch, most=16) as here:
         site = f"127.0.0.1:{here.port}"
         head = f"POST /api/login HTTP/1.1\r\nHost: {site}\r\nOrigin: http://{site}\r\nContent-Length: 9\r\n\r\n"
@@ -153,7 +153,7 @@ async def test_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         for each in sockets:
             await each.send_json({"type": "ping", "data": {"timestamp": 1}})
             assert (await each.receive_json(timeout=20))["type"] == "pong"
-        monkeypatch.setattr(doors, "A_CROWD", 3)
+        monkeypatch.setattr(connections, "A_CROWD", 3)
         assert await is_answered(*await here.stranger()) and here.dropped() == {"newcomer": 1, "crowd": 1}
         assert (await sockets[0].receive(timeout=20)).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
         for each in sockets:
@@ -248,7 +248,7 @@ async def test_thousands_who_say_nothing(server: StartServer) -> None:
     running = await server()
     port = int(running.url.rsplit(":", 1)[1])
     soft, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = int(doors.STRANGERS * (MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, files // 2)))
+    most = int(connections.STRANGERS * (MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, files // 2)))
 
     async def figure(client: ClientSession, name: str) -> int:
         async with client.get(f"{running.url}/metrics") as answer:

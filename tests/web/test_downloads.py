@@ -10,9 +10,9 @@ from aiohttp import ClientError, ClientResponse
 from db import friendships, logins
 from tests.web.conftest import PASSWORD, Guest, House
 from tests.web.test_recordings import folder_of, tape, until
-from web.downloads import DOWNLOADS
+from web.auth.downloads import DOWNLOADS
+from web.auth.revocation import look_round
 from web.keys import DB
-from web.rounds import look_round
 
 LARGE = 40_000_000  # more than lies between the two ends of a connection
 End = Callable[[House, Guest, Guest, int], Awaitable[object]]

@@ -20,7 +20,7 @@ def test_fetched(download: bool, there: bool, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     settings = f'path = ["{models}"]\nurl = "{mirror}"\ndownload = {str(download).lower()}'
     config.write_text(f'[storage]\npath = "{tmp_path / "var"}"\n[models]\n{settings}\n')
-    command = [sys.executable, "-S", "-m", "web.fetch_ahead", "--config", config]
+    command = [sys.executable, "-S", "-m", "web.cli.fetch_ahead", "--config", config]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "var" / "cache" / "weights" / "DeepFilterNet3_onnx.tar.gz").exists() == (download and not there)
@@ -31,6 +31,6 @@ def test_failed(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     for settings in (f'[storage]\npath = "{tmp_path}"\n[models]\npath = []\nurl = "{tmp_path / "nothing"}"\n', "[nothing]\n"):
         config.write_text(settings)
-        command = [sys.executable, "-S", "-m", "web.fetch_ahead", "--config", config]
+        command = [sys.executable, "-S", "-m", "web.cli.fetch_ahead", "--config", config]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stdout, done.stderr) == (1, "", "")

@@ -18,15 +18,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sfu.config import Http
-from sfu.ice import Address
+from sfu.config.schema import Http
+from sfu.wire.ice import Address
 from tests.web.conftest import PASSWORD, settings
 from tests.web.quiet import quiet
-from web import doors
+from web import connections
 from web.app import make_app
-from web.certificate import Tls, tls_context
-from web.doors import Doors
-from web.first_byte import Speech, first_byte, speech_of
+from web.connections import Doors
+from web.http.first_byte import Speech, first_byte, speech_of
+from web.http.tls import Tls, tls_context
 from web.serve import bind, runner_of
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -160,8 +160,8 @@ def test_one_port_for_all(tmp_path: Path, loop: str) -> None:
 
 async def test_who_takes_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence ends at the deadline and is counted, as is half a handshake; who leaves without a word is not; a late byte is served."""
-    monkeypatch.setattr(doors, "FIRST_S", 1.0)
-    monkeypatch.setattr(doors, "HANDSHAKE_S", 1.0)
+    monkeypatch.setattr(connections, "FIRST_S", 1.0)
+    monkeypatch.setattr(connections, "HANDSHAKE_S", 1.0)
     async with porch(tmp_path) as here:
         here.doors.serve_with(here.doors._handshake["ssl"])  # with the handshake's new time
         silent, cut = await asyncio.gather(here.said(b""), here.said(b"\x16\x03\x01\x02\x00\x01\x00"))
@@ -266,9 +266,9 @@ async def test_a_login_is_one_of_its_scheme(tmp_path: Path) -> None:
 
 async def test_strangers_are_bounded_before_they_say_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has not sent its first byte is a stranger as all; the oldest goes, and gives back what it held."""
-    monkeypatch.setattr(doors, "connections", lambda: 8)
-    monkeypatch.setattr(doors, "STRANGERS", 1 / 2)
-    monkeypatch.setattr(doors, "AT_ONCE", 1)
+    monkeypatch.setattr(connections, "connections", lambda: 8)
+    monkeypatch.setattr(connections, "STRANGERS", 1 / 2)
+    monkeypatch.setattr(connections, "AT_ONCE", 1)
     async with porch(tmp_path) as here:
         mute = [await asyncio.open_connection("127.0.0.1", here.port) for _ in range(6)]
         async with asyncio.timeout(20):

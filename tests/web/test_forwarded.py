@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from multidict import CIMultiDict
 
-from web.forwarded import MOST_HOPS, Parsed, is_marked, told
+from web.http.forwarded import MOST_HOPS, Parsed, is_marked, told
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 

@@ -12,17 +12,17 @@ from aiortc import RTCCertificate
 
 from db import links, logins
 from db.connection import Database
-from sfu.broadcast import Broadcast
-from sfu.candidates import UNUSED
+from sfu.broadcast.broadcast import Broadcast
+from sfu.broadcast.grants import Grants
+from sfu.broadcast.services import Wish
 from sfu.errors import NotSignedIn
-from sfu.grants import Grants
-from sfu.parts import Wish
+from sfu.wire.candidates import UNUSED
 from tests.softphone import Softphone, offer
 from tests.web.conftest import PASSWORD, Guest, House, settings
 from web.app import make_app
+from web.auth.identity import first_of
+from web.auth.revocation import look_round
 from web.keys import DB, SWITCHBOARD
-from web.rounds import look_round
-from web.session import first_of
 
 pytestmark = pytest.mark.tolerates("loop")  # server and client are one process here
 

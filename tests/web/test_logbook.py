@@ -9,11 +9,11 @@ import pytest
 
 from db import broadcasts, connection, recordings, users
 from db.connection import Database
-from db.models import LiveBroadcast
-from sfu.config import Recording
+from db.tables import LiveBroadcast
+from sfu.broadcast.survival import Left
+from sfu.config.schema import Recording
 from sfu.elapsed import Moment
-from sfu.survival import Left
-from web.logbook import Logbook
+from web.live.logbook import Logbook
 
 LEFT = Left("one", "ada", "", False, Moment(datetime(2026, 3, 1, tzinfo=UTC), "", 0.0), True, True, True, None, None, "r", "login:1")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from web.lookup import AT_ONCE, Lookup
-from web.negotiation import host_name
+from web.http.resolver import AT_ONCE, Lookup
+from web.live.negotiation import host_name
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import pytest
 from tests.running import ROOT
 from tests.workers.package_index import export
 from tests.workers.spoiling import flip, learn, overwrite
-from workers.weights import checkpoint, sha256, write_sums
+from workers.weights.weights import checkpoint, sha256, write_sums
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def run_models(tmp_path: Path, models_folder: Path):
         settings = {"MODELS_PATH": models_folder if there else tmp_path / "nothing", "MODELS_URL": url, "STORAGE_PATH": tmp_path}
         environment = {**os.environ, **{f"HUSHCAST_{key}": str(value) for key, value in settings.items()}}
         return subprocess.run(
-            [sys.executable, "-m", "web.models", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+            [sys.executable, "-m", "web.cli.models", *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
         )
 
     return run
@@ -164,7 +164,7 @@ def test_interrupted(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         settings = {"HUSHCAST_MODELS_PATH": str(tmp_path / "none"), "HUSHCAST_MODELS_URL": url, "HUSHCAST_STORAGE_PATH": str(tmp_path)}
-        command = [sys.executable, "-m", "web.models", "fetch", "deepfilternet3"]
+        command = [sys.executable, "-m", "web.cli.models", "fetch", "deepfilternet3"]
         before = signal.signal(signal.SIGINT, lambda *_: None)  # a child inherits what is ignored, and a job in the background ignores it
         fetching = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True)
         signal.signal(signal.SIGINT, before)

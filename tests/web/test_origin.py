@@ -7,10 +7,10 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
-from sfu.config import Http
+from sfu.config.schema import Http
 from sfu.errors import ConfigError
-from web import origin
-from web.origin import Addresses, is_from_this_machine
+from web.http import origin
+from web.http.origin import Addresses, is_from_this_machine
 
 
 def request(remote: str = "203.0.113.5", secure: bool = False, **headers: str) -> web.BaseRequest:

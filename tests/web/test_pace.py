@@ -6,8 +6,8 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 from tests.web.conftest import House
 from tests.web.test_companions import pairing
 from tests.web.test_sockets import heard
-from web import presence
-from web.pace import Pace
+from web.events import presence
+from web.events.message_rate import Pace
 
 
 def test_whoever_sends_most_goes() -> None:

@@ -11,16 +11,16 @@ import pytest
 
 from db import companions, users
 from db.companions import LIFE
-from db.models import CompanionPass, CompanionSession, User, now
+from db.tables import CompanionPass, CompanionSession, User, now
 from tests.conftest import StartServer
 from tests.people import Person, signed_up
 from tests.running import Server
 from tests.web.conftest import House, OpenHouse
 from tests.web.test_companions import pairing
 from tests.web.test_sockets import close_code, heard
-from web import pairing as pairings
 from web.keys import COMPANIONS, CONFIG, DB
-from web.tidying import TIDYING
+from web.live import companion_session as pairings
+from web.recordings.tidying import TIDYING
 
 
 @asynccontextmanager

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from sfu.config import Http
+from sfu.config.schema import Http
 from tests.web.conftest import House
-from web import patience
+from web.http import timeouts
+from web.http.malformed import malformed
+from web.http.origin import Addresses
 from web.keys import ADDRESSES, METRICS
-from web.malformed import malformed
 from web.operations import healthz
-from web.origin import Addresses
-from web.playing import written
+from web.recordings.audio import written
 from web.serve import bind, doors_of, runner_of
 
 TRICKLE_S = 0.02
@@ -69,7 +69,7 @@ async def trickled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, t
 @pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"], ids=["at once", "after a request"])
 async def test_a_head_that_never_ends_ends_the_connection(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
     """However busily the head of a request trickles in."""
-    monkeypatch.setattr(patience, "HEAD_S", 0.5)
+    monkeypatch.setattr(timeouts, "HEAD_S", 0.5)
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     async with served(app) as port, connected("127.0.0.1", port) as (reader, writer):
@@ -79,7 +79,7 @@ async def test_a_head_that_never_ends_ends_the_connection(monkeypatch: pytest.Mo
 
 async def test_a_body_that_never_ends_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """JSON and offers alike: 408 too_slow, and the connection is not kept for more."""
-    monkeypatch.setattr(patience, "BODY_S", 0.3)
+    monkeypatch.setattr(timeouts, "BODY_S", 0.3)
     alice = await house.user("alice")
     cookie = "; ".join(f"{each.key}={each.value}" for each in alice.session.cookie_jar)
     port = alice.server.port
@@ -94,7 +94,7 @@ async def test_a_body_that_never_ends_is_refused(house: House, monkeypatch: pyte
 
 async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces go out as long as they are read; then the place is another's."""
-    monkeypatch.setattr(patience, "STALLED_S", 1.0)
+    monkeypatch.setattr(timeouts, "STALLED_S", 1.0)
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def endless(request: web.Request) -> web.StreamResponse:
@@ -123,7 +123,7 @@ async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.Monke
 
 async def test_any_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also a file, or a page, of which aiohttp knows no end: the system breaks it off."""
-    monkeypatch.setattr(patience, "STALLED_S", 0.3)
+    monkeypatch.setattr(timeouts, "STALLED_S", 0.3)
     ended = asyncio.Event()
 
     async def large(request: web.Request) -> web.StreamResponse:
@@ -145,11 +145,11 @@ async def test_any_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.Monk
 
 async def test_who_has_hung_up_is_not_worked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes long is cancelled; for who waits it is not."""
-    monkeypatch.setattr(patience, "LOOK_S", 0.02)
+    monkeypatch.setattr(timeouts, "LOOK_S", 0.02)
     begun, ended, waited = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def long(request: web.Request) -> web.StreamResponse:
-        async with patience.while_there(request):
+        async with timeouts.while_there(request):
             begun.set()
             try:
                 await waited.wait()
@@ -168,7 +168,7 @@ async def test_who_has_hung_up_is_not_worked_for(monkeypatch: pytest.MonkeyPatch
         async with connected("127.0.0.1", port) as (reader, writer):
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             for _ in range(5):
-                await asyncio.sleep(patience.LOOK_S)
+                await asyncio.sleep(timeouts.LOOK_S)
             waited.set()
             assert (await reader.readuntil(b"here")).startswith(b"HTTP/1.1 200")
         [count] = [sample.value for source in app[METRICS] for sample in source() if "malformed" in sample.name]

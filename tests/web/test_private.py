@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.running import ROOT
-from web.private import private
+from web.private_folder import private
 
 NOBODY = 65534
 
@@ -77,7 +77,7 @@ def test_files_of_others_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 def test_whoever_makes_the_database_first(tmp_path: Path, command: list[str]) -> None:
     """A command with the widest umask makes a folder and a database that nobody else can read."""
     (tmp_path / "config.toml").write_text("")
-    words = [sys.executable, "-m", "web.commands", "--config", str(tmp_path / "config.toml"), *command]
+    words = [sys.executable, "-m", "web.cli.accounts", "--config", str(tmp_path / "config.toml"), *command]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(words, check=True, env=environment, umask=0, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     assert (tmp_path / "var" / "hushcast.db").exists()

@@ -19,16 +19,17 @@ import pytest
 from aiohttp import AddrInfoType, ClientError, ClientSession, TCPConnector
 
 from db import chapters
-from sfu.config import Recording
+from sfu.config.schema import Recording
 from sfu.errors import TooMany
-from sfu.recorder import Recorder
+from sfu.recording.recorder import Recorder
 from tests.spoken import packet, packets_of
 from tests.web.conftest import Guest, House, OpenHouse
-from web import patience, transcoding
-from web.children import ChildFailed
+from web.http import timeouts
 from web.keys import ARCHIVE, CONFIG, TRANSCODING
-from web.transcoding import MOST_OF_ONE, SMALLEST
-from workers import wav
+from web.recordings import transcoding
+from web.recordings.transcoding import MOST_OF_ONE, SMALLEST
+from workers.child import ChildFailed
+from workers.recordings import wav
 
 STARTED = datetime(2026, 3, 1, 20, 15, 30, tzinfo=UTC)
 SECONDS = 4
@@ -359,7 +360,7 @@ def make_crash(folder: Path) -> int:
 
 
 def set_live(recording: int) -> None:
-    from db.models import Recording as Row
+    from db.tables import Recording as Row
 
     Row.update(state="live").where(Row.id == recording).execute()
 
@@ -472,7 +473,7 @@ class Held:
 
 async def test_a_file_is_made_once_for_all_who_ask_and_only_while_somebody_waits(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """One hangs up: the other gets it. All hang up: the child goes, nothing is kept, and who asks later gets it all the same."""
-    monkeypatch.setattr(patience, "LOOK_S", 0.02)
+    monkeypatch.setattr(timeouts, "LOOK_S", 0.02)
     alice, bob = await house.friends("alice", "bob")
     recording = await tape(house, "alice", seconds=1)
     await until(alice, recording)
@@ -581,7 +582,7 @@ async def test_chapters(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_disk_that_is_full_shows(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written before can be played, and the reason is told."""
-    from workers.opusfile import OpusFile
+    from workers.recordings.opusfile import OpusFile
 
     writing: Callable[..., None] = OpusFile._write
 

@@ -18,15 +18,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sfu.config import Http
+from sfu.config.schema import Http
 from tests.conftest import StartServer
 from tests.running import ROOT, Server
 from tests.web.conftest import settings
 from tests.web.quiet import quiet
-from web import renewal
 from web.app import make_app
-from web.certificate import RENEW, certificate_file, state_of, tls_context
-from web.renewal import Renewal
+from web.http import tls_renewal
+from web.http.tls import RENEW, certificate_file, state_of, tls_context
+from web.http.tls_renewal import Renewal
 from web.serve import bind, doors_of, runner_of
 
 ANYBODY = ssl.create_default_context()
@@ -138,13 +138,13 @@ async def test_sighup_ends_no_server(server: StartServer, stretch: float) -> Non
 
 def test_sighup_ends_no_child() -> None:
     """A hang-up that goes to the whole group leaves the server's children at their work too."""
-    program = "from workers.parent import *; leave_with_parent(); os.kill(os.getpid(), signal.SIGHUP); print('there')"
+    program = "from workers.pdeathsig import *; leave_with_parent(); os.kill(os.getpid(), signal.SIGHUP); print('there')"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout == "there\n"
 
 
 async def test_the_own_certificate_is_renewed_in_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """Thirty days before its end, while the server runs, on asyncio's loop as on the other."""
-    monkeypatch.setattr(renewal, "EVERY_S", 0.1)
+    monkeypatch.setattr(tls_renewal, "EVERY_S", 0.1)
     http = Http(host="127.0.0.1", port=0, tls="self-signed")
     file = certificate_file(http, tmp_path)
     file.parent.mkdir()

@@ -20,7 +20,7 @@ from tests.web.conftest import PASSWORD, House
 from tests.web.test_companions import pairing
 from tests.web.test_sockets import close_code, heard
 from web.app import DATABASE
-from web.commands import main
+from web.cli.accounts import main
 from web.keys import DB
 
 NEW = "another horse"

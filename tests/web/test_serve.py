@@ -16,10 +16,10 @@ import pytest
 
 from db import users
 from db.connection import Database
-from sfu.config import Http
+from sfu.config.schema import Http
 from tests.conftest import StartServer
 from tests.running import ROOT
-from web.addresses import served_at
+from web.http.addresses import served_at
 from web.serve import bind, say_where
 
 
@@ -182,7 +182,7 @@ def test_a_database_that_cannot_be_used(tmp_path: Path, harm: Callable[[Path], o
     config = '[http]\nhost = "127.0.0.1"\nport = 0\n[rtc]\nhost = "127.0.0.1"\nport = 0\n[models]\ndownload = false'
     said = [refused(tmp_path, config)]
     for command in (["user", "list"], ["user", "add", "ada"], ["demo"])[: 3 if harm is cut_off else 1]:
-        words = [sys.executable, "-m", "web.commands", "--config", str(tmp_path / "config.toml"), *command]
+        words = [sys.executable, "-m", "web.cli.accounts", "--config", str(tmp_path / "config.toml"), *command]
         ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
         assert (ended.returncode, ended.stdout) == (2, "")
         said.append(ended.stderr)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from sfu.errors import TooMany
-from web.shares import Shares, Turns, Words
+from web.http.fair_shares import Shares, Turns, Words
 
 WORDS = Words("seats", "seats", "You have enough.", "All are taken.")
 

@@ -10,7 +10,7 @@ import psutil
 
 from tests.conftest import StartServer
 from tests.running import ROOT
-from web.passwords import HASHER, nobodys_hash
+from web.auth.passwords import HASHER, nobodys_hash
 
 SOUND = ("libavcodec", "libavformat", "libswresample", "/av/")  # FFmpeg, of PyAV
 NEVER = (*SOUND, "/PIL/", "/onnx/", "/torch/", "/scipy/")
@@ -44,18 +44,18 @@ def test_of_aiortc_the_server_has_dtls_alone() -> None:
     ask = "print(*sorted(each.partition('.')[0] for each in sys.modules if each.partition('.')[0] in"
     ask += " ('aiortc', 'aioice', 'dns', 'av', 'google_crc32c', 'cffi', 'pycparser', 'segno', 'PIL', 'zxcvbn', 'redis')))"
     assert said(f"import sys, web.serve; {ask}") == ""
-    assert said("import sfu.dtls, aiortc, av; print(len({aiortc.RTCPeerConnection, av.AudioFrame.from_ndarray}))") == "2"
+    assert said("import sfu.peer.dtls, aiortc, av; print(len({aiortc.RTCPeerConnection, av.AudioFrame.from_ndarray}))") == "2"
 
 
 def test_another_aiortc_is_one_clear_line() -> None:
     """One whose DTLS needs more of what is stood in for is refused at the start."""
     program = """
-from sfu import lean_imports
+from sfu.peer import lean_imports
 stand_in = lean_imports._with_classes
 lean_imports._with_classes = lambda name, classes: stand_in(name, ())
 import sfu.errors
 try:
-    import sfu.dtls
+    import sfu.peer.dtls
 except sfu.errors.ConfigError as error:
     print(error)
 """

@@ -11,7 +11,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 from aiohttp.web import BaseRequest, WebSocketResponse
 
 from tests.web.conftest import PASSWORD, Guest, House, OpenHouse
-from web import channel, presence
+from web.events import channel, presence
 from web.keys import PRESENCE, SWITCHBOARD
 
 SINCE = datetime(2025, 1, 31, 20, 14, tzinfo=UTC)

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from db import known_time, trash
-from db.models import DiscardedFolder
-from db.models import Recording as Row
-from sfu.config import Recording
+from db.tables import DiscardedFolder
+from db.tables import Recording as Row
+from sfu.config.schema import Recording
 from tests.web.conftest import Guest, House, OpenHouse
 from tests.web.test_recordings import folder_of, sound, tape, until
 from tests.web.test_trusted_time import DAY_S, Clocks
 from web import app as wiring
-from web import archive as archives
 from web.keys import ARCHIVE, DB
-from web.tidying import TIDYING
-from web.trusted_time import STEADY_FAR_S, STEADY_S, TrustedTime
+from web.recordings import archive as archives
+from web.recordings.tidying import TIDYING
+from web.recordings.trusted_time import STEADY_FAR_S, STEADY_S, TrustedTime
 
 
 @pytest.fixture

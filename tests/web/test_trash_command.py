@@ -14,7 +14,7 @@ from db import recordings, trash, users
 from db.connection import Database
 from tests.running import ROOT
 from web.app import DATABASE
-from web.trash_command import main
+from web.cli.trash import main
 
 Run = Callable[..., int]
 

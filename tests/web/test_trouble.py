@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from db.models import Login, Token, now
+from db.tables import Login, Token, now
 from tests.web.conftest import House
 from web.app import DATABASE
 from web.keys import ARCHIVE, CONFIG, DB
@@ -59,7 +59,7 @@ async def test_a_database_that_is_gone(house: House) -> None:
 
 async def test_a_chapter_waits_for_the_database(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mark made while the database is held is kept, and written when it is let go."""
-    monkeypatch.setattr("web.archive.RETRY_S", 0.1)
+    monkeypatch.setattr("web.recordings.archive.RETRY_S", 0.1)
     alice = await house.user("alice")
     archive = house.app[ARCHIVE]
     live, _ = await archive.begin("alice", "live", None, now())

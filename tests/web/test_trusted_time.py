@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web import trusted_time
-from web.trusted_time import STEADY_FAR_S, STEADY_S, Reading, TrustedTime, read_clocks
+from web.recordings import trusted_time
+from web.recordings.trusted_time import STEADY_FAR_S, STEADY_S, Reading, TrustedTime, read_clocks
 
 DAY_S = 86_400.0
 TODAY = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from aioice import stun, turn
 
-from sfu.config import Rtc
+from sfu.config.schema import Rtc
 from tests.conftest import missing_program
 from tests.people import friends
 from tests.running import Server, free_port
 from tests.web.test_whip_whep import Caller, an_offer
-from web.turn import LIFETIME_S, ice_server_links, turn_credential
+from web.live.turn import LIFETIME_S, ice_server_links, turn_credential
 
 SECRET = "between us"
 

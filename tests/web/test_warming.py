@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sfu.nursing import Nursing
+from sfu.denoise.forkserver_keeper import Nursing
 from tests.workers.test_nursery import Way
-from web import warming as rules
-from web.denoisers import Denoisers
-from web.warming import Warming
+from web.denoisers import preloader as rules
+from web.denoisers.catalogue import Denoisers
+from web.denoisers.preloader import Warming
 from workers.errors import WorkerFailed
-from workers.models import Models
-from workers.nursery import Nursery
+from workers.link.forkserver import Nursery
+from workers.models.store import Models
 
 
 async def takes(nursing: Nursing, stretch: float) -> set[str]:

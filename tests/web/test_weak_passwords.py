@@ -9,8 +9,8 @@ import pytest
 
 from tests.running import ROOT
 from tests.web.conftest import PASSWORD, House
-from web.commands import main
-from web.weak_passwords import WeakPassword, WeakPasswords, common_passwords
+from web.auth.weak_passwords import WeakPassword, WeakPasswords, common_passwords
+from web.cli.accounts import main
 
 WEAK = ("password", "PassWord", "12345678", "qwertyuiop", "alice1990", "1990-alice", "aliceALICE", "Alice   ")
 
@@ -43,9 +43,7 @@ def test_a_name_of_digits(weak: WeakPasswords) -> None:
 def test_the_list_is_there() -> None:
     """It comes with its package, and reading it loads no more of it."""
     assert len(common_passwords()) == 30_000 and common_passwords()[1] == "password"
-    ask = (
-        "import sys; from web.weak_passwords import WeakPasswords; WeakPasswords(); print([each for each in sys.modules if 'zxc' in each])"
-    )
+    ask = "import sys; from web.auth.weak_passwords import WeakPasswords as Weak; Weak(); print([x for x in sys.modules if 'zxc' in x])"
     said = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
 

@@ -18,8 +18,8 @@ from tests.workers.files import write
 from tests.workers.mirror import Upstream
 from tests.workers.offline import Offline
 from tests.workers.tars import tar_of
-from workers import export
-from workers.weights import FAMILIES, whole
+from workers.models import export
+from workers.weights.weights import FAMILIES, whole
 
 CUT = slice(12_345, 400_000)  # ends amid a word, and a hop
 
@@ -35,7 +35,7 @@ def graph_of(denoiser: str, models: Path, post_filter: bool = False) -> Path:
     weights = place_of(denoiser, models)
     graph = ROOT / "var" / "cache" / export.graph_name(denoiser, weights, post_filter)
     if not export.is_whole(graph):
-        command = [sys.executable, "-m", "workers.export", denoiser, "--weights", weights, "--out", graph]
+        command = [sys.executable, "-m", "workers.models.export", denoiser, "--weights", weights, "--out", graph]
         command += ["--post-filter"] * post_filter
         subprocess.run(command, check=True, cwd=ROOT, timeout=120)
     return graph

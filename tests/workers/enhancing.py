@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.streaming.upstream import load
+from workers.deepfilternet.upstream import load
 
 
 def main() -> None:

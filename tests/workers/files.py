@@ -61,7 +61,7 @@ def snr(wanted: Rows, heard: Rows) -> float:
     return 10 * float(np.log10(np.sum(wanted**2) / max(float(np.sum((wanted - heard) ** 2)), 1e-30)))
 
 
-def start(*arguments: object, module: str = "workers.denoise") -> "subprocess.Popen[str]":
+def start(*arguments: object, module: str = "workers.files.main") -> "subprocess.Popen[str]":
     """The command in a process of its own."""
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from workers.denoiser import BLOCK, Denoiser
-from workers.loaded import Loaded, native_threads
+from workers.forkserver.loaded import Loaded, native_threads
 
 AT_ONCE = 10
 HOPS = 8  # the first ones of a voice are silence

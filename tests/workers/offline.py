@@ -17,7 +17,7 @@ import pytest
 from tests.running import ROOT
 from tests.sound import Sound, read_wav
 from workers.extra_python import CUDA, REFERENCE, python_of
-from workers.weights import FAMILIES
+from workers.weights.weights import FAMILIES
 
 SILENCE = 9600  # samples after each sound, so that its end is heard whatever the delay
 LATENCY = 480  # samples by which what `enhance()` makes trails its input

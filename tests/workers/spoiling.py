@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.workers.offline import torch_python
-from workers.weights import checkpoint
+from workers.weights.weights import checkpoint
 
 LEARN = """
 import sys, torch

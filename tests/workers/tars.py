@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.running import ROOT
-from workers.fetch import fetch
-from workers.weights import FAMILIES, whole
+from workers.weights.fetch import fetch
+from workers.weights.weights import FAMILIES, whole
 
 CACHE = ROOT / "var" / "cache" / "test-tars"
 

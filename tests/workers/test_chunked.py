@@ -10,11 +10,11 @@ from tests.workers.files import snr
 from tests.workers.offline import Offline, reference_python
 from tests.workers.speech import voice
 from workers import registry
-from workers.apart import Apart
 from workers.denoiser import Denoiser, Sound
 from workers.errors import OptionError, WorkerFailed
-from workers.files.choice import Settings, chosen, names
-from workers.files.cleaning import Cleaning
+from workers.files.apart import Apart
+from workers.files.cleaner import Cleaning
+from workers.files.selection import Settings, chosen, names
 from workers.plugins.chunked import Chunked
 
 

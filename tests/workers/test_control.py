@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from workers.control import MAX_LINE, Adjust, ControlError, Failed, Lines, Message, Quantiles, Ready, Stats, dump, parse
+from workers.link.control import MAX_LINE, Adjust, ControlError, Failed, Lines, Message, Quantiles, Ready, Stats, dump, parse
 
 _MESSAGES = (
     some.builds(Ready, some.integers(), some.text(), some.integers(), some.integers())

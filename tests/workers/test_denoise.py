@@ -16,8 +16,8 @@ from tests.workers.offline import Offline
 from tests.workers.tars import tar_of
 from tests.workers.whole_graphs import enhanced_by_graphs
 from workers import registry
-from workers.denoise import main
-from workers.weights import FAMILIES
+from workers.files.main import main
+from workers.weights.weights import FAMILIES
 
 Denoise = Callable[..., Path]
 LEAST_DB = 90.0

@@ -10,7 +10,7 @@ import soundfile
 
 from tests.workers.files import Rows, read, snr, write
 from tests.workers.stamped import gaps, voice, write_stamped
-from workers.denoise import main
+from workers.files.main import main
 
 SECOND = 48_000
 SOUND = voice(2 * SECOND)

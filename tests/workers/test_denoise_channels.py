@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.workers.files import Rows, read, snr, tone, write
-from workers.denoise import main
 from workers.files.kinds import KINDS
+from workers.files.main import main
 
 
 def plain(path: Path, sound: Rows, rate_hz: int = 48_000) -> Path:

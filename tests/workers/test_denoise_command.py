@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sfu import checks
+from sfu.config import checks
 from tests.running import ROOT
 from tests.workers.files import read, tone, write
 from workers.chunks import CHUNK_S, OVERLAP_S
-from workers.denoise import main
+from workers.files.main import main
 
 PLAIN = "--denoiser=passthrough"
 INTERRUPTED = ("hushcast: interrupted; nothing was written\n", "run.py: interrupted\n")
@@ -54,7 +54,7 @@ def check_interrupted(process: "subprocess.Popen[str]", stretch: float) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("module", ["workers.denoise", "web.denoise", "run.py"])
+@pytest.mark.parametrize("module", ["workers.files.main", "web.cli.denoise", "run.py"])
 def test_interrupted_at_once(module: str, tmp_path: Path, stretch: float) -> None:
     """Ctrl-C before the first statement is one line as soon as there is one, in every program on the way."""
     noisy = write(tmp_path / "noisy.wav", np.zeros((1, 600 * 8_000)), 8_000)
@@ -69,7 +69,7 @@ def test_interrupted_at_once(module: str, tmp_path: Path, stretch: float) -> Non
 def test_interrupted_while_it_loads(later_s: float, models_folder: Path, tmp_path: Path, stretch: float) -> None:
     """Ctrl-C amid the imports and the model is one line, wherever it hits."""
     noisy = write(tmp_path / "noisy.wav", np.zeros((1, 600 * 8_000)), 8_000)
-    command = ["-m", "web.denoise", noisy, tmp_path / "clean.wav", "--denoiser=chunked:deepfilternet3", f"--models={models_folder}"]
+    command = ["-m", "web.cli.denoise", noisy, tmp_path / "clean.wav", "--denoiser=chunked:deepfilternet3", f"--models={models_folder}"]
     process = begun([sys.executable, "-P", *command])
     wait_until(lambda: hears_it(process), process, stretch)
     time.sleep(later_s)
@@ -81,12 +81,12 @@ def test_interrupted_while_it_loads(later_s: float, models_folder: Path, tmp_pat
 def test_interrupted_while_a_child_prepares(models_folder: Path, tmp_path: Path, stretch: float) -> None:
     """Ctrl-C while the graph is made leaves neither the child that makes it nor a draft."""
     noisy, cache = write(tmp_path / "noisy.wav", np.zeros((1, 8_000)), 8_000), tmp_path / "cache"
-    command = ["-m", "workers.denoise", noisy, tmp_path / "clean.wav", "--denoiser=deepfilternet3", "--device=cpu"]
+    command = ["-m", "workers.files.main", noisy, tmp_path / "clean.wav", "--denoiser=deepfilternet3", "--device=cpu"]
     process = begun([sys.executable, "-P", *command, f"--models={models_folder}", f"--cache={cache}"])
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     wait_until(lambda: children.exists() and children.read_text().split(), process, stretch)
     child = int(children.read_text().split()[0])
-    wait_until(lambda: "workers.export" in Path(f"/proc/{child}/cmdline").read_text(), process, stretch)
+    wait_until(lambda: "workers.models.export" in Path(f"/proc/{child}/cmdline").read_text(), process, stretch)
     process.send_signal(signal.SIGINT)
     check_interrupted(process, stretch)
     assert not Path(f"/proc/{child}").exists()

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from tests.workers.files import KINDS, read, start, tone, write
-from workers import ogg
-from workers.denoise import main
 from workers.files.errors import FileError
-from workers.files.target import Target
+from workers.files.main import main
+from workers.files.writer import Target
+from workers.recordings import ogg
 
 PLAIN = "--denoiser=passthrough"
 SOUND = tone(48_000, 48_000)

@@ -9,10 +9,10 @@ import pytest
 
 from tests.workers.files import Rows, read, snr, write
 from tests.workers.stamped import gaps, lag, voice, write_stamped
-from workers import ogg
-from workers.denoise import main
-from workers.files.gaps import Timed, placed
-from workers.files.source import Source
+from workers.files.main import main
+from workers.files.reader import Source
+from workers.files.time_stamp_gaps import Timed, placed
+from workers.recordings import ogg
 
 SECOND = 48_000
 SOUND = voice(4 * SECOND)

@@ -17,10 +17,10 @@ from PIL import Image
 from tests.running import ROOT
 from tests.workers.extras import cuda_environment
 from tests.workers.files import start, tone, write
-from workers import cuda
-from workers.denoise import main
-from workers.files.choice import Settings, options
+from workers.files.main import main
+from workers.files.selection import Settings, options
 from workers.files.spectrogram import Spectrogram
+from workers.models import cuda
 
 LOSSLESS = [".wav", ".flac", ".aiff"]
 
@@ -157,7 +157,7 @@ def test_interrupted(number: signal.Signals, tmp_path: Path, stretch: float) -> 
 def test_constant_memory(denoiser: str, tmp_path: Path, stretch: float) -> None:
     """Five minutes take the memory of one, the plot included."""
     peaks_kb = []
-    script = "import sys; from workers.denoise import main; assert main(sys.argv[1:]) == 0; print(open('/proc/self/status').read())"
+    script = "import sys; from workers.files.main import main; assert main(sys.argv[1:]) == 0; print(open('/proc/self/status').read())"
     for minutes in (1, 5):
         noisy = write(tmp_path / f"{minutes}.flac", np.tile(tone(8_000, 8_000), 60 * minutes), 8_000)
         command = [sys.executable, "-c", script, noisy, tmp_path / "clean.flac", f"--denoiser={denoiser}", "--plot", tmp_path / "plot.png"]
@@ -170,7 +170,7 @@ def test_bar(tmp_path: Path, stretch: float) -> None:
     """At a terminal a bar moves, and goes before the line at the end; the sound's length is known to it."""
     noisy = write(tmp_path / "noisy.wav", np.zeros((1, 120 * 8_000)), 8_000)
     near, far = pty.openpty()
-    command = [sys.executable, "-m", "workers.denoise", noisy, tmp_path / "clean.wav", "--denoiser=rnnoise"]
+    command = [sys.executable, "-m", "workers.files.main", noisy, tmp_path / "clean.wav", "--denoiser=rnnoise"]
     denoise = subprocess.Popen(command, cwd=ROOT, stderr=far)
     os.close(far)
     said = b""
@@ -225,15 +225,15 @@ def test_settings(tmp_path: Path, stretch: float) -> None:
     for more, wanted in ([], "passthrough"), (["--denoiser=chunked:rnnoise", "--overlap-s", "0.25"], "chunked:rnnoise"), (
         ["--denoiser=auto"], "taking rnnoise"
     ):  # fmt: skip
-        denoise = start("--config", config, wav, tmp_path / "clean.wav", *more, module="web.denoise")
+        denoise = start("--config", config, wav, tmp_path / "clean.wav", *more, module="web.cli.denoise")
         said = denoise.communicate(timeout=60 * stretch)[1]
         assert denoise.returncode == 0 and wanted in said, said
     if not any(driver.exists() for driver in cuda.DRIVERS):
         config.write_text('[denoise]\ndefault = "passthrough"\ndevice = "cuda"\n')
         for more, status in ([], 1), (["--device=cpu"], 0):
-            denoise = start("--config", config, wav, tmp_path / "clean.wav", *more, module="web.denoise")
+            denoise = start("--config", config, wav, tmp_path / "clean.wav", *more, module="web.cli.denoise")
             said = denoise.communicate(timeout=60 * stretch)[1]
             assert (denoise.returncode, said.count("\n"), "CUDA" in said) == (status, 1, bool(status)), said
     config.write_text("[denoise]\nchunk_s = 100\n")
-    denoise = start("--config", config, wav, tmp_path / "clean.wav", module="web.denoise")
+    denoise = start("--config", config, wav, tmp_path / "clean.wav", module="web.cli.denoise")
     assert "chunk_s" in denoise.communicate(timeout=60 * stretch)[1] and denoise.returncode == 2

@@ -14,7 +14,7 @@ from tests.workers.speech import lag
 from workers import registry
 from workers.denoiser import BLOCK, RATE_HZ, Denoiser, Sound, blocks_at_once
 from workers.plugins.chunked import PREFIX, Chunked
-from workers.weights import FAMILIES
+from workers.weights.weights import FAMILIES
 
 
 @pytest.fixture(scope="module", params=[*registry.names(), "chunked:passthrough", "chunked:rnnoise", "slow"])

@@ -10,8 +10,8 @@ import pytest
 
 from tests.running import ROOT
 from tests.workers.spoiling import learn
-from workers import export
-from workers.weights import checkpoint
+from workers.models import export
+from workers.weights.weights import checkpoint
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def weights(models_folder: Path, tmp_path: Path) -> Path:
 
 
 def run_export(weights: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workers.export", "deepfilternet3", "--weights", weights, "--out", out]
+    command = [sys.executable, "-m", "workers.models.export", "deepfilternet3", "--weights", weights, "--out", out]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests import disks
 from tests.spoken import decoded, packets_of, sound_of
-from workers import finalise, opusfile, spans, transcode, wav
-from workers.opusfile import OpusFile
+from workers.recordings import finalise, opusfile, spans, transcode, wav
+from workers.recordings.opusfile import OpusFile
 
 SECONDS = 25
 LENGTH = SECONDS * 48_000
@@ -45,7 +45,7 @@ def run(module: str, *arguments: object) -> bytes:
 
 def test_finalise_ends_files_and_makes_peaks_and_wav(taped: Path) -> None:
     """The child tells the true length; both variants have it, and the WAV is what the Opus file decodes to."""
-    said = json.loads(run("workers.finalise", taped, "--wav"))
+    said = json.loads(run("workers.recordings.finalise", taped, "--wav"))
     assert said["duration_s"] == SECONDS and said["variants"] == ["original", "denoised"] and said["failed"] is None
     assert said["size_bytes"] == sum(file.stat().st_size for file in taped.iterdir())
     for variant in said["variants"]:
@@ -56,7 +56,7 @@ def test_finalise_ends_files_and_makes_peaks_and_wav(taped: Path) -> None:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate(), file.getnframes()) == (1, 2, 48_000, LENGTH)
         heard = np.frombuffer(file.readframes(LENGTH), "<i2") / 32768
     assert np.corrcoef(heard[4800:96_000], sound_of(SECONDS)[4800:96_000])[0, 1] > 0.7
-    assert json.loads(run("workers.finalise", taped, "--wav")) == said, "a second run changes nothing"
+    assert json.loads(run("workers.recordings.finalise", taped, "--wav")) == said, "a second run changes nothing"
 
 
 def test_a_recording_of_nothing_is_empty(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_recording_of_nothing_is_empty(tmp_path: Path) -> None:
 def test_a_wav_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
     """Where it would take the disk below the floor there is no WAV; the outline is made, and the recording is whole without it."""
     fill(tmp_path / "original.opus", close=True, seconds=2)
-    said = json.loads(run("workers.finalise", tmp_path, "--wav", f"--floor={2**62}"))
+    said = json.loads(run("workers.recordings.finalise", tmp_path, "--wav", f"--floor={2**62}"))
     assert (said["failed"], said["whole"]) == (None, True)
     assert {file.name for file in tmp_path.iterdir()} == {"original.opus", "original.peaks"}
 
@@ -83,12 +83,12 @@ def test_a_full_disk_is_told_and_harms_nothing(tmp_path: Path) -> None:
         fill(disk / "original.opus", close=False, seconds=25)
         sound = (disk / "original.opus").read_bytes()
         filling = disks.fill(disk)
-        said = json.loads(run("workers.finalise", disk))
+        said = json.loads(run("workers.recordings.finalise", disk))
         assert (said["failed"], said["whole"]) == ("storage_full", False)
         assert {file.name for file in disk.iterdir()} == {"original.opus", "filling"}
         assert (disk / "original.opus").read_bytes()[: len(sound) - 4096] == sound[:-4096]
         filling.unlink()
-        said = json.loads(run("workers.finalise", disk))
+        said = json.loads(run("workers.recordings.finalise", disk))
         assert (said["failed"], said["whole"]) == (None, True) and said["duration_s"] >= 24
 
 
@@ -140,7 +140,7 @@ def test_other_forms_have_the_exact_length(taped: Path, tmp_path: Path, form: st
     import av
 
     path = tmp_path / f"x.{form}"
-    run("workers.transcode", taped, variant, form, "--samples", 96_000, "--output", path)
+    run("workers.recordings.transcode", taped, variant, form, "--samples", 96_000, "--output", path)
     with av.open(str(path)) as file:
         frames = [frame.samples for frame in file.decode(file.streams.audio[0])]
         assert file.streams.audio[0].layout.nb_channels == channels

@@ -15,11 +15,12 @@ import pytest
 from tests.sound import read_wav
 from tests.workers.tars import tar_of
 from tests.workers.whole_graphs import WIDTHS, enhanced_by_graphs
-from workers import export, registry
+from workers import registry
 from workers.graphs import banks, checkpoint, place
 from workers.graphs.errors import WeightsError
-from workers.tars import MOST
-from workers.weights import FAMILIES
+from workers.models import export
+from workers.weights.tars import MOST
+from workers.weights.weights import FAMILIES
 
 SECONDS = 4
 

@@ -14,7 +14,7 @@ from tests.running import ROOT
 from tests.strangers import install
 from tests.workers.speech import packets, voice
 from tests.workers.test_nursery import Way
-from workers.nursery import Nursery
+from workers.link.forkserver import Nursery
 
 FORKS = 200
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -50,7 +50,7 @@ async def test_a_native_thread_is_not_forked(
                 way.put(packet)
             await way.whole(sent, 30 * stretch)
         kinds = [psutil.Process(way.worker.pid).cmdline()[2] for way in (before, *ways)]
-    assert kinds == ["workers.forking", *["workers.fresh"] * 3]
+    assert kinds == ["workers.forkserver.main", *["workers.forkserver.standalone"] * 3]
     [line] = [line for line in capfd.readouterr().err.splitlines() if "not forked" in line]
     assert f"{threaded} has started a native thread" in line
 

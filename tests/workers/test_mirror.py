@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.workers.package_index import export
-from workers import provenance, transfer
-from workers.fetch import NotFetched, fetch
-from workers.weights import FAMILIES, fault, sha256
+from workers.weights import provenance, transfer
+from workers.weights.fetch import NotFetched, fetch
+from workers.weights.weights import FAMILIES, fault, sha256
 
 FAMILY = FAMILIES["deepfilternet3_ll"]
 TAR = export(config="[train]\nmodel = deepfilternet3\n[df]\ndf_lookahead = 0\n")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.workers.mirror import Upstream
-from workers import export
-from workers.models import Models
-from workers.room import Room
+from workers.disk_room import Room
+from workers.models import export
+from workers.models.store import Models
 
 NAME = "deepfilternet3"
 

@@ -12,9 +12,9 @@ import pytest
 from tests.workers.mirror import Upstream
 from tests.workers.spoiling import SPOILERS, empty, flip, learn, overwrite, truncate
 from workers.errors import WorkerFailed
-from workers.files.choice import Settings, options
-from workers.models import Models
-from workers.weights import FAMILIES, SUMS, checkpoint, fault, sha256, whole, write_sums
+from workers.files.selection import Settings, options
+from workers.models.store import Models
+from workers.weights.weights import FAMILIES, SUMS, checkpoint, fault, sha256, whole, write_sums
 
 NAME = "deepfilternet3"
 FAMILY = FAMILIES[NAME]

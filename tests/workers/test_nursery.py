@@ -18,12 +18,12 @@ import uvloop
 from tests.running import ROOT
 from tests.strangers import install
 from tests.workers.speech import decoded, lag, packets, places, voice
-from workers import nursery as nurseries
-from workers.bell import Bell
-from workers.control import Adjust, Failed, Message, Stats
 from workers.errors import WorkerFailed
-from workers.nursery import Nursery, Worker
-from workers.ring import Packet, Ring
+from workers.link import forkserver as nurseries
+from workers.link.bell import Bell
+from workers.link.control import Adjust, Failed, Message, Stats
+from workers.link.forkserver import Nursery, Worker
+from workers.link.ring import Packet, Ring
 
 uvloop.new_event_loop().close()  # libuv's own pipe for signals, made once for the process and kept
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.workers.speech import lag, packets, voice
-from workers import opus
 from workers.errors import NoOpus
-from workers.levels import dbfs
-from workers.opus import APPLICATIONS, DURATIONS, Decoder, Encoder, OpusError, duration, has_fec, joined
+from workers.voice import opus
+from workers.voice.levels import dbfs
+from workers.voice.opus import APPLICATIONS, DURATIONS, Decoder, Encoder, OpusError, duration, has_fec, joined
 
 
 @pytest.mark.parametrize("application", APPLICATIONS)

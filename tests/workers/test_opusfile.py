@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.spoken import decoded, packets_of, sound_of
-from workers import ogg, opusfile
-from workers.opusfile import OpusFile
+from workers.recordings import ogg, opusfile
+from workers.recordings.opusfile import OpusFile
 
 FRAMES = {2.5: 120, 5: 240, 10: 480, 20: 960, 40: 1920, 60: 2880}
 

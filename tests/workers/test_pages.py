@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workers import pages
-from workers.pages import HEAP_ROOM, HUGE, collapse
+from workers import hugepages
+from workers.hugepages import HEAP_ROOM, HUGE, collapse
 
 POLICY = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 GROWN = """
 import ctypes
 from pathlib import Path
-from workers.pages import grow_large
+from workers.hugepages import grow_large
 grow_large()
 grow_large()
 libc = ctypes.CDLL(None)
@@ -42,7 +42,7 @@ def kernel_can() -> bool:
         memory.write(b"x" * len(memory))
         try:
             address = np.frombuffer(memory, np.uint8).ctypes.data
-            memory.madvise(pages._COLLAPSE, -address % HUGE, HUGE)
+            memory.madvise(hugepages._COLLAPSE, -address % HUGE, HUGE)
         except OSError:
             return False
         return True
@@ -63,7 +63,7 @@ def test_collapse() -> None:
 def test_growth_is_large() -> None:
     """The heap has room that is marked for huge pages, and keeps it when what was in it is given back."""
     smaps = subprocess.run(
-        [sys.executable, "-c", GROWN], cwd=Path(pages.__file__).parents[1], capture_output=True, text=True, check=True
+        [sys.executable, "-c", GROWN], cwd=Path(hugepages.__file__).parents[1], capture_output=True, text=True, check=True
     ).stdout
     areas = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", smaps, flags=re.M)
     heap = [area for area in areas if area.partition("\n")[0].endswith("[heap]") and re.search(r"^VmFlags:.* hg\b", area, re.M)]
@@ -72,7 +72,7 @@ def test_growth_is_large() -> None:
 
 def test_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the memory cannot be looked at, nothing happens."""
-    monkeypatch.setattr(pages, "MAPS", tmp_path / "nothing")
+    monkeypatch.setattr(hugepages, "MAPS", tmp_path / "nothing")
     collapse()
 
 
@@ -85,4 +85,4 @@ def test_what_is_mostly_holes_is_left_alone() -> None:
         first = -address % HUGE
         memory[first + HUGE : first + 2 * HUGE] = b"x" * HUGE  # the second one whole, of the first a byte
         memory[first] = 1
-        assert list(pages._mostly_used([(address, address + len(memory))])) == [address + first + HUGE]
+        assert list(hugepages._mostly_used([(address, address + len(memory))])) == [address + first + HUGE]

@@ -14,14 +14,14 @@ from tests.workers.speech import Broken, Paired, Silencer, Slow, decoded, lag, p
 from workers import registry
 from workers.denoiser import RATE_HZ, Sound
 from workers.errors import WorkerFailed
-from workers.levels import dbfs
-from workers.opus import Encoder, duration, has_fec, joined, library
-from workers.pipeline import Pipeline
+from workers.link.ring import Flag, Packet
 from workers.plugins.deepfilternet import DeepFilterNet3LowLatency
 from workers.plugins.passthrough import Passthrough
 from workers.plugins.rnnoise import RNNoise
-from workers.ring import Flag, Packet
-from workers.weights import FAMILIES
+from workers.voice.levels import dbfs
+from workers.voice.opus import Encoder, duration, has_fec, joined, library
+from workers.voice.pipeline import Pipeline
+from workers.weights.weights import FAMILIES
 
 
 def through(pipeline: Pipeline, sent: Iterable[Packet]) -> list[Packet]:

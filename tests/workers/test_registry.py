@@ -39,5 +39,7 @@ assert not heavy, heavy
 
 def test_nursery_is_light() -> None:
     """The server's side of the nursery, rings and lines import no numpy."""
-    code = "import sys, workers.nursery, workers.ring, workers.control, workers.registry; assert 'numpy' not in sys.modules"
+    code = (
+        "import sys, workers.link.forkserver, workers.link.ring, workers.link.control, workers.registry; assert 'numpy' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)

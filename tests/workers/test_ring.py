@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from workers.bell import Bell
-from workers.ring import MAX_PAYLOAD, Flag, Packet, Ring
+from workers.link.bell import Bell
+from workers.link.ring import MAX_PAYLOAD, Flag, Packet, Ring
 
 SLOTS = 5
 _LEVELS = some.floats(width=32, allow_nan=False, allow_subnormal=False)  # ONNX Runtime flushes them in the tests beside

@@ -20,19 +20,19 @@ from tests.sound import read_wav
 from tests.strangers import install
 from tests.workers.speech import Paired, packets, voice
 from tests.workers.test_nursery import Way, dead
-from workers.batch import Ask, Cleaned, Work, alone, cleaned
-from workers.bell import Bell
-from workers.carrier import Order
-from workers.control import Failed, parse
 from workers.denoiser import BLOCK, Denoiser, Sound, Voice
-from workers.nursery import Nursery
-from workers.pipeline import Pipeline
+from workers.link.bell import Bell
+from workers.link.control import Failed, parse
+from workers.link.forkserver import Nursery
+from workers.link.ring import Packet, Ring
 from workers.plugins.deepfilternet import DeepFilterNet3, Engine
 from workers.plugins.passthrough import Passthrough
 from workers.plugins.rnnoise import RNNoise
-from workers.ring import Packet, Ring
-from workers.stage import Hops, Stage
-from workers.worker import LEFT, WARM_CALLS, Process, warm
+from workers.voice.hop_batch import Ask, Cleaned, Work, alone, cleaned
+from workers.voice.pipeline import Pipeline
+from workers.voice.process import LEFT, WARM_CALLS, Process, warm
+from workers.voice.stage import Hops, Stage
+from workers.voice.voice import Order
 
 SLEEP_S = 0.05
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.spoken import packet
-from workers import spans
-from workers.ring import Flag
-from workers.spans import BYPASS, CLEAN, DENOISE_OFF, GAP, SHORTEST, Journal, Span, Why
+from workers.link.ring import Flag
+from workers.recordings import spans
+from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, GAP, SHORTEST, Journal, Span, Why
 
 SAMPLES = 960
 Heard = tuple[int, str, str | None]  # packets, kind, reason

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tests.workers.speech import Broken, Paired, Silencer, Slow, lag, voice
-from workers.batch import alone
 from workers.errors import WorkerFailed
-from workers.fifo import Fifo
 from workers.plugins.passthrough import Passthrough
-from workers.stage import Hops, Stage
+from workers.voice.fifo import Fifo
+from workers.voice.hop_batch import alone
+from workers.voice.stage import Hops, Stage
 
 
 @pytest.mark.parametrize("latency", [1440, 1920, 2400])

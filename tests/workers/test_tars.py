@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.workers.package_index import export
-from workers import tars
-from workers.weights import FAMILIES, SUMS, fault, find, is_known, sha256, voucher, whole
+from workers.weights import tars
+from workers.weights.weights import FAMILIES, SUMS, fault, find, is_known, sha256, voucher, whole
 
 FAMILY = FAMILIES["deepfilternet3"]
 TAR = export()

@@ -13,11 +13,11 @@ from tests.workers.extras import cuda_environment
 from tests.workers.files import snr
 from tests.workers.offline import LATENCY, Offline, reference_python
 from tests.workers.tars import tar_of
-from workers.apart import Apart
 from workers.denoiser import BLOCK, Denoiser, Sound
 from workers.errors import WorkerFailed
 from workers.extra_python import CUDA, REFERENCE, MissingExtra
-from workers.weights import FAMILIES
+from workers.files.apart import Apart
+from workers.weights.weights import FAMILIES
 
 LEAST_DB = 100.0
 LENGTH = 3 * 48_000  # of what is compared
@@ -61,7 +61,7 @@ LOAD = """
 import sys
 from pathlib import Path
 import numpy
-from workers.streaming.upstream import load
+from workers.deepfilternet.upstream import load
 model = load(Path(sys.argv[1]))
 numpy.save(sys.argv[2], model.net.erb_fb.numpy())
 try:
@@ -88,8 +88,8 @@ from pathlib import Path
 import numpy
 from df.enhance import init_df
 from workers.graphs import checkpoint, configuration, folding
-from workers.streaming.filled import fill
-from workers.streaming.upstream import Upstream, load
+from workers.deepfilternet.filled import fill
+from workers.deepfilternet.upstream import Upstream, load
 folder, sound = Path(sys.argv[1]), numpy.random.default_rng(1).normal(0, 0.1, 48000).astype('f4')
 wanted = load(folder).enhance(sound)
 of = configuration.parsed((folder / 'config.ini').read_text())
@@ -111,7 +111,7 @@ def test_filled(name: str, models_folder: Path, tmp_path: Path) -> None:
     """Upstream's net with the tensors of an export, norms folded and gates in ONNX's order, is the one of the checkpoint, to 120 dB."""
     weights = models_folder / FAMILIES[name].folder
     (tmp_path / "config.ini").write_bytes((weights / "config.ini").read_bytes())
-    command = [reference_python(), "-c", "import workers.streaming.upstream as u; u.stand_in()\n" + FILLED, weights, tmp_path]
+    command = [reference_python(), "-c", "import workers.deepfilternet.upstream as u; u.stand_in()\n" + FILLED, weights, tmp_path]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=60, env=environment)
     decibels, fault = done.stdout.splitlines()

@@ -10,7 +10,7 @@ from tests.workers.extras import cuda_environment
 from tests.workers.speech import packets, voice
 from tests.workers.test_nursery import Way, dead
 from workers.errors import WorkerFailed
-from workers.nursery import Nursery
+from workers.link.forkserver import Nursery
 
 
 @pytest.fixture

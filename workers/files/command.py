@@ -12,17 +12,17 @@ from workers import interrupt
 from workers.chunks import CHUNK_S, OVERLAP_S
 from workers.denoiser import RATE_HZ
 from workers.errors import WorkerFailed
-from workers.files.choice import Settings, chosen, has_model
-from workers.files.cleaning import Cleaning
+from workers.files.checks import check_places, through
+from workers.files.cleaner import Cleaning
 from workers.files.device import CHOICES, device_of
 from workers.files.errors import FileError, reason
 from workers.files.kinds import KINDS
-from workers.files.places import check_places, through
 from workers.files.progress import Progress
-from workers.files.source import Source
+from workers.files.reader import Source
+from workers.files.selection import Settings, chosen, has_model
 from workers.files.spectrogram import Spectrogram
-from workers.files.target import Target
-from workers.stage import NO_LIMIT_DB
+from workers.files.writer import Target
+from workers.voice.stage import NO_LIMIT_DB
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +81,7 @@ def _denoise(asked: argparse.Namespace) -> int:
 
 def _plot(path: Path, noisy: Path, before: Spectrogram, title: str, after: Spectrogram) -> None:
     """Put the picture in its place, whole or not at all."""
-    from workers.files.picture import draw
+    from workers.files.plot import draw
 
     panels = [(f"Before: {noisy.name}", before.decibels()), (f"After: {title}", after.decibels())]
     try:

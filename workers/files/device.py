@@ -3,9 +3,10 @@
 import subprocess
 from collections.abc import Callable
 
-from workers import cuda, interrupt
+from workers import interrupt
 from workers.errors import WorkerFailed
 from workers.extra_python import MissingExtra
+from workers.models import cuda
 
 CHOICES = ("auto", "cpu", "cuda")
 

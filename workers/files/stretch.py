@@ -6,7 +6,7 @@ import av
 import numpy as np
 
 from workers.denoiser import RATE_HZ, Sound
-from workers.files.resampling import Resampler, kind_of
+from workers.files.resampler import Resampler, kind_of
 
 _INTERNAL = "flt"
 _LOUDEST = 1e10  # somewhat above a full scale of 2^31; of what is louder models make overflow, and nobody can have recorded it

@@ -7,11 +7,11 @@ from typing import BinaryIO
 import av
 from av.error import FFmpegError
 
+from workers.files.containers.ends import SLACK_S, Extent
+from workers.files.containers.sounds import Section
+from workers.files.containers.window import opened
 from workers.files.errors import FileError, NoSound, reason
-from workers.files.extent import SLACK_S, Extent
-from workers.files.gaps import Placed, Timed, by_page, placed
-from workers.files.parts import Section
-from workers.files.window import opened
+from workers.files.time_stamp_gaps import Placed, Timed, by_page, placed
 
 _PLANES = 7  # PyAV takes a frame of more planes for one of still more, and reads beyond them
 

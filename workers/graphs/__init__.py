@@ -7,7 +7,7 @@
 - errors: what is wrong with weights, in one line
 - configuration: config.ini
 - shapes: the tensors of a model by name
-- exported: upstream's ONNX export (workers/tars.py unpacks it)
+- exported: upstream's ONNX export (workers/weights/tars.py unpacks it)
 - checkpoint, folding: upstream's checkpoint, read without torch
 - place: from a place of weights, of either layout, to its tensors
 - banks: the ERB bands

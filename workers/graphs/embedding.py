@@ -9,8 +9,8 @@ import numpy as np
 from workers.graphs.configuration import CHANNELS, Configuration
 from workers.graphs.memory import Memory
 from workers.graphs.shapes import Floats, Tensors
+from workers.graphs.state_layout import Part
 from workers.graphs.writer import Writer
-from workers.streaming.layout import Part
 
 
 def parts(of: Configuration) -> tuple[Part, ...]:

@@ -8,8 +8,8 @@ import numpy as np
 from workers.graphs.banks import analysis
 from workers.graphs.configuration import BANDS, LOW_BINS
 from workers.graphs.memory import Memory
+from workers.graphs.state_layout import Part
 from workers.graphs.writer import DOUBLE, FLOAT, Writer, single
-from workers.streaming.layout import Part
 
 ALPHA = 0.99  # upstream's decay a hop: exp(-0.01), rounded
 LEAST = 1e-12  # the mean size falls to zero in 140 s of digital silence where denormals are flushed, and 0/0 is NaN for ever

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from workers.graphs.state_layout import Part
 from workers.graphs.writer import Writer
-from workers.streaming.layout import Part
 
 
 class Memory:

@@ -10,8 +10,8 @@ from workers.graphs import nets
 from workers.graphs.configuration import BINS, Configuration
 from workers.graphs.memory import Memory
 from workers.graphs.shapes import Tensors
+from workers.graphs.state_layout import HOPS
 from workers.graphs.writer import FLOAT, INT64, Writer, graph, info
-from workers.streaming.layout import HOPS
 
 OPSET = 18
 IR = 9

@@ -1,6 +1,6 @@
 """DeepFilterNet3 and 2, for any number of voices and of hops a call.
 
-The order of operations is upstream's: `workers.streaming.deepfilternet3` and `deepfilternet2` say the same in torch.
+The order of operations is upstream's: `workers.deepfilternet.deepfilternet3` and `deepfilternet2` say the same in torch.
 """
 
 import math
@@ -16,8 +16,8 @@ from workers.graphs.embedding import Embedding
 from workers.graphs.features import PARTS, features
 from workers.graphs.memory import Memory
 from workers.graphs.shapes import Floats, Tensors
+from workers.graphs.state_layout import Part
 from workers.graphs.writer import Writer, single
-from workers.streaming.layout import Part
 
 EPS = 1e-12
 HIGH_BINS = BINS - LOW_BINS
@@ -41,7 +41,7 @@ def parts(of: Configuration) -> tuple[Part, ...]:
 
 
 class Net:
-    """Writes a whole network. Inputs: a spectrum [B, 2, T, 481]; `steps` and `picks` of workers.streaming.hopwise."""
+    """Writes a whole network. Inputs: a spectrum [B, 2, T, 481]; `steps` and `picks` of workers.deepfilternet.hopwise."""
 
     def __init__(self, w: Writer, memory: Memory, tensors: Tensors, of: Configuration, post_filter: bool) -> None:
         self._w, self._memory, self._of, self._post_filter = w, memory, of, post_filter

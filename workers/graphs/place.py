@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from workers import tars
 from workers.graphs import checkpoint, exported, folding
 from workers.graphs.configuration import Configuration, parsed
 from workers.graphs.errors import WeightsError
 from workers.graphs.shapes import Tensors, checked
+from workers.weights import tars
 
 TAR = "_onnx.tar.gz"
 

@@ -73,7 +73,7 @@ def _blocks(options: Mapping[str, object], key: str, default: float) -> int:
 
 def _upstream(options: Mapping[str, object]) -> Offline:
     """Upstream's `enhance`. Needs torch, and is the one model family of its process."""
-    from workers.streaming.upstream import load
+    from workers.deepfilternet.upstream import load
 
     try:
         model = load(Path(str(options["weights"])), options.get("post_filter") is True)

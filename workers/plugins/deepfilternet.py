@@ -11,12 +11,12 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from workers.deepfilternet.onnx_engine import Graph
+from workers.deepfilternet.stft import analysis, synthesis
 from workers.denoiser import BLOCK, RATE_HZ, Sound
 from workers.errors import OptionError
 from workers.extra_python import CUDA, REFERENCE, MissingExtra
-from workers.streaming.graph import Graph
-from workers.streaming.stft import analysis, synthesis
-from workers.weights import FAMILIES
+from workers.weights.weights import FAMILIES
 
 States = Any  # the engine's own: a row for each voice
 
@@ -72,7 +72,7 @@ class DeepFilterNet3:
     blocks: int  # two where the engine is a graph: it then reads most weights once for both
 
     def __init__(self, options: Mapping[str, object]) -> None:
-        """options: graph, a file made by `workers.export`; or weights, a folder, device, "cuda" or "cpu", and post_filter, if wanted true.
+        """options: graph, a file made by `models.export`; or weights, a folder, device, "cuda" or "cpu", and post_filter, if wanted true.
 
         Raises OptionError.
         """
@@ -168,7 +168,7 @@ def _engine(name: str, options: Mapping[str, object]) -> Engine:
     if device not in ("cpu", "cuda") or not isinstance(place, str | Path):
         raise OptionError(f"device has to be cpu or cuda, with weights a folder: {device}, {place}")
     try:
-        from workers.streaming.eager import Eager  # torch, a second of start and 200 MB
+        from workers.deepfilternet.torch_engine import Eager  # torch, a second of start and 200 MB
     except ImportError as error:
         raise MissingExtra(name, CUDA) from error
     return Eager(FAMILIES[name], Path(place), str(device), options.get("post_filter") is True)

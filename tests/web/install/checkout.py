@@ -24,7 +24,7 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.shelf = folder / "checkout", folder / "shelf"
-        for place in (self.folder / "web", self.folder / "workers", self.shelf):
+        for place in (self.folder / "web" / "cli", self.folder / "workers", self.shelf):
             place.mkdir(parents=True)
         shutil.copy(ROOT / "run.py", self.folder)
         shutil.copy(ROOT / "setup.cfg", self.folder)

@@ -144,7 +144,9 @@ def test_settings_that_would_install_elsewhere(tmp_path: Path) -> None:
 def test_weights_come_meanwhile(tmp_path: Path) -> None:
     """A first start fetches weights while it installs; what that says is not heard, and where it fails the server starts all the same."""
     fresh = Checkout(tmp_path)
-    (fresh.folder / "web" / "fetch_ahead.py").write_text("import sys; open('ahead', 'w').write(' '.join(sys.argv[1:])); sys.exit('no')")
+    (fresh.folder / "web" / "cli" / "fetch_ahead.py").write_text(
+        "import sys; open('ahead', 'w').write(' '.join(sys.argv[1:])); sys.exit('no')"
+    )
     status, said, error = fresh.run("--config", "x.toml")
     assert status == 0 and said.endswith("serving --config x.toml 1.0\n") and not error
     assert (fresh.folder / "ahead").read_text() == "--config x.toml"

@@ -85,7 +85,7 @@ def test_a_file_on_another_python(other: Path, tmp_path: Path, models_folder: Pa
     """`denoise` takes the noise out of a file, and keeps its length."""
     clean = tmp_path / "clean.wav"
     source = audio_folder / "noisy_snr0.wav"
-    command = [other, "-m", "workers.denoise", source, clean, "--models", models_folder, "--cache", tmp_path / "cache"]
+    command = [other, "-m", "workers.files.main", source, clean, "--models", models_folder, "--cache", tmp_path / "cache"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert said.returncode == 0, said.stderr
     (noisy, _, _), (quiet, rate_hz, _) = read(source), read(clean)

@@ -1,27 +1,27 @@
 /** Start here: the address decides the view, one state is rendered, and everything else hangs on it. */
 
-import { App } from "./app.js";
-import { takeClaim } from "./claim.js";
-import { h, link, say } from "./dom.js";
-import { isTaken, meaning } from "./keys.js";
-import { routeOf } from "./route.js";
-import { firstState, Store } from "./store.js";
+import { App } from "./state/app.js";
+import { takeClaim } from "./state/claim.js";
+import { h, link, say } from "./page/dom.js";
+import { isTaken, meaning } from "./page/shortcuts.js";
+import { routeOf } from "./state/route.js";
+import { firstState, Store } from "./state/store.js";
 import { claimPage } from "./views/claim.js";
 import { doctor } from "./views/doctor.js";
-import { entry } from "./views/entry.js";
-import { frame } from "./views/frame.js";
-import { friendsPage } from "./views/friendspage.js";
+import { entry } from "./views/sign_in.js";
+import { frame } from "./views/shell.js";
+import { friendsPage } from "./views/friends_page.js";
 import { help } from "./views/help.js";
-import { join } from "./views/join.js";
+import { join } from "./views/companion_join.js";
 import { library } from "./views/library.js";
-import { linkPage } from "./views/link.js";
+import { linkPage } from "./views/listen_link.js";
 import { listen } from "./views/listen.js";
 import { search } from "./views/search.js";
 import { settings } from "./views/settings.js";
 import { studio } from "./views/studio.js";
 
-/** @typedef {import("./types.js").State} State */
-/** @typedef {import("./types.js").Route} Route */
+/** @typedef {import("./state/types.js").State} State */
+/** @typedef {import("./state/types.js").Route} Route */
 /** @typedef {{root: HTMLElement, title: string, update: (state: State) => void, close: () => void}} View */
 
 const live = /** @type {HTMLElement} */ (document.getElementById("live"));

@@ -1,10 +1,10 @@
 /** For who is signed in and has opened the claim link: shall this account own the server? */
 
-import { api, asProblem } from "../api.js";
-import { h, link, say, show } from "../dom.js";
-import { troubleText } from "../words.js";
+import { api, asProblem } from "../server/api.js";
+import { h, link, say, show } from "../page/dom.js";
+import { troubleText } from "../page/messages.js";
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 export function claimPage(app) {
   const { claim, me } = app.state;
   const lead = h("p", { class: "quiet" });

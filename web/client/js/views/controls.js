@@ -1,7 +1,7 @@
 /** The few controls that the views share. Each returns its root and an update. */
 
-import { attribute, h, say } from "../dom.js";
-import { forOthers, linkNote } from "../links.js";
+import { attribute, h, say } from "../page/dom.js";
+import { forOthers, linkNote } from "../page/links.js";
 
 let serial = 0;
 

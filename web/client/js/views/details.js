@@ -1,18 +1,18 @@
 /** "Sound details", closed by default: strength, denoiser, where the time goes, what the microphone really does. */
 
-import { attribute, h, say, show } from "../dom.js";
-import { denoiserName } from "../format.js";
-import { latencyText, sendingParts } from "../latency.js";
-import { denoiserText, missingText } from "../words.js";
+import { attribute, h, say, show } from "../page/dom.js";
+import { denoiserName } from "../page/format.js";
+import { latencyText, sendingParts } from "../rtc/latency.js";
+import { denoiserText, missingText } from "../page/messages.js";
 import { slider, uid } from "./controls.js";
-import { phoneButtons } from "./phone.js";
+import { phoneButtons } from "./companion_invite.js";
 
-/** @typedef {import("../types.js").State} State */
+/** @typedef {import("../state/types.js").State} State */
 
 /** On the slider this stands for "no limit". */
 const NO_LIMIT_DB = 100;
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 export function details(app) {
   const strength = slider("Take noise down by at most", "dB", { min: 0, max: NO_LIMIT_DB, step: 1 }, (value) => void app.denoise({ strength_db: value >= NO_LIMIT_DB ? null : value }));
   const denoiserId = uid("denoiser");
@@ -47,13 +47,13 @@ export function details(app) {
   };
 }
 
-/** @param {import("../types.js").Status} status */
+/** @param {import("../state/types.js").Status} status */
 function denoiseText(status) {
   const words = { off: "Denoise is off.", starting: "Denoise is starting.", active: "Denoise is active.", bypassed: "Denoise is bypassed." };
   return `${words[status.denoise.state]}${status.denoise.reason ? ` Reason: ${status.denoise.reason.replaceAll("_", " ")}.` : ""}`;
 }
 
-/** At once while on air, else from the next start on. @param {import("../app.js").App} app @param {string} denoiser */
+/** At once while on air, else from the next start on. @param {import("../state/app.js").App} app @param {string} denoiser */
 function chosen(app, denoiser) {
   app.broadcaster.prefer(denoiser);
   if (app.state.statuses[app.state.me?.username ?? ""]?.live) void app.denoise({ denoiser });
@@ -87,7 +87,7 @@ export function latencyBar() {
   const root = h("div", null, bar, text);
   return {
     root,
-    /** @param {import("../latency.js").Part[]} parts */
+    /** @param {import("../rtc/latency.js").Part[]} parts */
     update(parts) {
       show(root, parts.length > 0);
       if (!parts.length) return;

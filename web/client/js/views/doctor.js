@@ -1,9 +1,9 @@
 /** Does sound get through from here, and may the microphone be used: tested, and told in plain words. */
 
-import { asProblem } from "../api.js";
-import { h, say, show } from "../dom.js";
-import { ask, HEARING, hearing, reach, reachText } from "../selftest.js";
-import { troubleText } from "../words.js";
+import { asProblem } from "../server/api.js";
+import { h, say, show } from "../page/dom.js";
+import { ask, HEARING, hearing, reach, reachText } from "../rtc/self_test.js";
+import { troubleText } from "../page/messages.js";
 import { button } from "./controls.js";
 
 export function doctor() {
@@ -11,7 +11,7 @@ export function doctor() {
   const microphone = h("p", { role: "status" });
   const again = button("Test again", () => void run());
   const allow = button("Try the microphone", () => void ask().then((found) => hear(found)));
-  /** @param {import("../selftest.js").Hearing} found */
+  /** @param {import("../rtc/self_test.js").Hearing} found */
   const hear = (found) => {
     say(microphone, HEARING[found]);
     show(allow, found === "asks" || found === "busy");

@@ -1,6 +1,6 @@
 /** The keys, shown by "?". */
 
-import { h } from "../dom.js";
+import { h } from "../page/dom.js";
 import { button, dialog } from "./controls.js";
 
 const KEYS = [["Space", "Listen or leave on a friend's page; play or pause a recording"], ["M", "Mute: your microphone on air, else what you hear"],

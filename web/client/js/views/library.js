@@ -1,11 +1,11 @@
 /** One's own recordings, all of them. */
 
-import { api } from "../api.js";
-import { h, say } from "../dom.js";
-import { size } from "../format.js";
+import { api } from "../server/api.js";
+import { h, say } from "../page/dom.js";
+import { size } from "../page/format.js";
 import { recordings } from "./recordings.js";
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 export function library(app) {
   const me = () => app.state.me?.username ?? "";
   const room = h("p", { class: "quiet" });

@@ -1,22 +1,22 @@
 /** A friend's page: live, quiet, or not a friend yet. */
 
-import { api, asProblem } from "../api.js";
-import { attribute, h, say, show } from "../dom.js";
-import { minute, sentence } from "../format.js";
-import { hearingParts } from "../latency.js";
-import { quietText } from "../titles.js";
-import { troubleText, uncleanedText } from "../words.js";
+import { api, asProblem } from "../server/api.js";
+import { attribute, h, say, show } from "../page/dom.js";
+import { minute, sentence } from "../page/format.js";
+import { hearingParts } from "../rtc/latency.js";
+import { quietText } from "../page/titles.js";
+import { troubleText, uncleanedText } from "../page/messages.js";
 import { badge, button, confirm, segmented, slider } from "./controls.js";
 import { latencyBar } from "./details.js";
 import { recordings } from "./recordings.js";
 import { ribbon } from "./ribbon.js";
 
-/** @typedef {import("../types.js").State} State */
-/** @typedef {import("../types.js").Status} Status */
-/** @typedef {import("../types.js").Relation} Relation */
+/** @typedef {import("../state/types.js").State} State */
+/** @typedef {import("../state/types.js").Status} Status */
+/** @typedef {import("../state/types.js").Relation} Relation */
 
 /**
- * @param {import("../app.js").App} app @param {string} name
+ * @param {import("../state/app.js").App} app @param {string} name
  * @param {string} [token] of a listen link: no account, no recordings
  * @param {{live: boolean}} [known] what the link's page was told last; it is told no status
  */
@@ -89,13 +89,13 @@ function isHeard(state, name) {
   return state.ear.name === name && state.ear.phase !== "off";
 }
 
-/** @param {import("../app.js").App} app @param {string} name @returns {Promise<Relation | "nobody" | "unknown">} */
+/** @param {import("../state/app.js").App} app @param {string} name @returns {Promise<Relation | "nobody" | "unknown">} */
 async function relationTo(app, name) {
   const { me, friends } = app.state;
   if (me?.username.toLowerCase() === name.toLowerCase()) return "self";
   if (friends?.some((friend) => friend.username === name)) return "friend";
   try {
-    /** @type {import("../types.js").Found[]} */
+    /** @type {import("../state/types.js").Found[]} */
     const found = await api.search(name);
     return found.find((each) => each.username.toLowerCase() === name.toLowerCase())?.relation ?? "nobody";
   } catch (error) {
@@ -103,7 +103,7 @@ async function relationTo(app, name) {
   }
 }
 
-/** Both levels come from the server; what is heard comes from the ear itself, as it is finer. @param {import("../app.js").App} app @param {string} name */
+/** Both levels come from the server; what is heard comes from the ear itself, as it is finer. @param {import("../state/app.js").App} app @param {string} name */
 function moment(app, name) {
   const { ear, statuses } = app.state;
   const denoise = statuses[name]?.denoise;
@@ -117,7 +117,7 @@ function moment(app, name) {
 
 /**
  * What is heard is clean, and teal, only while a denoiser is at work: while it starts or is bypassed, `auto` is the raw voice.
- * @param {import("../types.js").Levels} levels @param {number | null} heard dBFS @param {State["ear"]["variant"]} variant
+ * @param {import("../state/types.js").Levels} levels @param {number | null} heard dBFS @param {State["ear"]["variant"]} variant
  * @param {Status["denoise"]["state"]} [state] not known to who hears by a link: taken for active
  */
 export function withHeard(levels, heard, variant, state = "active") {
@@ -160,7 +160,7 @@ function header(name) {
   };
 }
 
-/** @param {import("../app.js").App} app @param {string} name @param {string} [token] */
+/** @param {import("../state/app.js").App} app @param {string} name @param {string} [token] */
 function listenDesk(app, name, token) {
   const main = button("Listen", () => {
     if (isHeard(app.state, name)) app.stopListening();
@@ -193,7 +193,7 @@ function listenDesk(app, name, token) {
   };
 }
 
-/** @param {import("../app.js").App} app @param {string} name @param {() => void} again */
+/** @param {import("../state/app.js").App} app @param {string} name @param {() => void} again */
 function strangerPart(app, name, again) {
   const text = h("p", null);
   const ask = button("Ask to be friends", () => void app.attempt(async () => {
@@ -233,7 +233,7 @@ function strangerPart(app, name, again) {
   };
 }
 
-/** @param {import("../app.js").App} app @param {string} name */
+/** @param {import("../state/app.js").App} app @param {string} name */
 function friendEnds(app, name) {
   const remove = button("Remove from friends", () => confirm(`Remove ${name}?`, "You will not hear each other any more. Either of you can ask again.", "Remove", () => void app.attempt(async () => {
     app.stopListening();

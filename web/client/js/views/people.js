@@ -1,19 +1,19 @@
 /** You, your friends (live ones first), who asks, and the ways to find more: the left column, and on a phone a page of its own. */
 
-import { attribute, h, link, Rows, say, show } from "../dom.js";
-import { userPath } from "../route.js";
-import { api } from "../api.js";
+import { attribute, h, link, Rows, say, show } from "../page/dom.js";
+import { userPath } from "../state/route.js";
+import { api } from "../server/api.js";
 import { badge, button, shareLink } from "./controls.js";
 
-/** @typedef {import("../types.js").Friend} Friend */
-/** @typedef {import("../types.js").State} State */
+/** @typedef {import("../state/types.js").Friend} Friend */
+/** @typedef {import("../state/types.js").State} State */
 
 /** Live ones first, then by name. @param {readonly Friend[]} friends */
 export function inOrder(friends) {
   return [...friends].sort((a, b) => Number(b.live) - Number(a.live) || a.username.localeCompare(b.username));
 }
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 export function people(app) {
   const you = you_(app);
   const list = h("ul", { class: "friends", "aria-label": "Friends" });
@@ -21,7 +21,7 @@ export function people(app) {
   const empty = h("p", { class: "quiet" }, "No friends here yet. Find one by name below, or send an invite.");
   const lost = h("p", { class: "quiet" }, "Connection lost. Trying again.");
   const asks = h("ul", { class: "requests", "aria-label": "Friend requests" });
-  const askRows = new Rows(asks, (/** @type {import("../types.js").FriendRequest} */ request) => String(request.id), (request) => askRow(app, request));
+  const askRows = new Rows(asks, (/** @type {import("../state/types.js").FriendRequest} */ request) => String(request.id), (request) => askRow(app, request));
   const root = h("div", { class: "people" }, you.root, h("h2", { class: "small-head" }, "Friends"), lost, list, empty, asks, foot(app));
   return {
     root,
@@ -43,7 +43,7 @@ export function people(app) {
   };
 }
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 function you_(app) {
   const name = h("span", { class: "who" });
   const mark = badge();
@@ -62,7 +62,7 @@ function you_(app) {
   };
 }
 
-/** @param {import("../app.js").App} _app @param {Friend} friend */
+/** @param {import("../state/app.js").App} _app @param {Friend} friend */
 function friendRow(_app, friend) {
   const mark = badge();
   return {
@@ -72,7 +72,7 @@ function friendRow(_app, friend) {
   };
 }
 
-/** @param {import("../app.js").App} app @param {import("../types.js").FriendRequest} request */
+/** @param {import("../state/app.js").App} app @param {import("../state/types.js").FriendRequest} request */
 function askRow(app, request) {
   /** @param {"accept" | "reject"} action */
   const answer = (action) => void app.attempt(async () => {
@@ -88,7 +88,7 @@ function askRow(app, request) {
   };
 }
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 function foot(app) {
   const input = h("input", { type: "search", name: "q", placeholder: "Name", "aria-label": "Find somebody", autocapitalize: "none", autocomplete: "off" });
   const form = h("form", { role: "search", class: "row find", on: {

@@ -1,14 +1,14 @@
 /** A list of recordings: rows that open in place, delete with a way back. */
 
-import { h, Rows, say, show } from "../dom.js";
-import { troubleText } from "../words.js";
+import { h, Rows, say, show } from "../page/dom.js";
+import { troubleText } from "../page/messages.js";
 import { button } from "./controls.js";
-import { recordingRow } from "./row.js";
+import { recordingRow } from "./recording_row.js";
 
-/** @typedef {import("../types.js").State} State */
-/** @typedef {import("../types.js").Recording} Recording */
+/** @typedef {import("../state/types.js").State} State */
+/** @typedef {import("../state/types.js").Recording} Recording */
 
-/** @param {import("../app.js").App} app @param {() => string} name whose */
+/** @param {import("../state/app.js").App} app @param {() => string} name whose */
 export function recordings(app, name) {
   const list = h("ul", { class: "recordings", "aria-label": "Recordings" });
   const rows = new Rows(list, (/** @type {Recording} */ item) => String(item.id), (item) => recordingRow(app, item));
@@ -33,7 +33,7 @@ export function recordings(app, name) {
   };
 }
 
-/** @param {boolean} own @param {number} count -1 = not known yet @param {import("../types.js").Status | undefined} status */
+/** @param {boolean} own @param {number} count -1 = not known yet @param {import("../state/types.js").Status | undefined} status */
 function emptyText(own, count, status) {
   if (count !== 0) return "";
   if (own && status?.live && status.recording?.id && !status.recording.failed) return "What you say now is being recorded.";

@@ -1,9 +1,9 @@
 /** The hush line: ochre fuzz (what was there) behind a clean teal line (what is left), scrolling. One canvas, 30 frames a second, still when hidden. */
 
-import { h } from "../dom.js";
+import { h } from "../page/dom.js";
 import { colours, fit } from "./colours.js";
 
-/** @typedef {import("../types.js").Levels} Levels */
+/** @typedef {import("../state/types.js").Levels} Levels */
 /** @typedef {{levels: Levels, clean: boolean, broken: boolean}} Moment    `clean`: the denoised voice is what is heard; `broken`: no connection now */
 /** @typedef {{raw: number | null, left: number | null, broken: boolean, seed: number}} Column  heights 0 to 1 */
 

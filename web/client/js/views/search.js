@@ -1,18 +1,18 @@
 /** Finding people by name. */
 
-import { api, asProblem } from "../api.js";
-import { h, link, Rows, say } from "../dom.js";
-import { userPath } from "../route.js";
-import { troubleText } from "../words.js";
+import { api, asProblem } from "../server/api.js";
+import { h, link, Rows, say } from "../page/dom.js";
+import { userPath } from "../state/route.js";
+import { troubleText } from "../page/messages.js";
 import { button, field } from "./controls.js";
 
-/** @typedef {import("../types.js").Found} Found */
+/** @typedef {import("../state/types.js").Found} Found */
 
 const PAUSE_MS = 200;
 /** @type {Record<string, string>} */
 const RELATIONS = { friend: "Your friend", outgoing: "You have asked", incoming: "Asks you", blocked: "Blocked", self: "You" };
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 export function search(app) {
   const text = field("Name", { type: "search", autocapitalize: "none", autocomplete: "off", value: new URLSearchParams(location.search).get("q") ?? "" });
   const note = h("p", { class: "message", role: "status" });
@@ -52,7 +52,7 @@ export function search(app) {
   };
 }
 
-/** @param {import("../app.js").App} app @param {Found} found @param {() => void} again */
+/** @param {import("../state/app.js").App} app @param {Found} found @param {() => void} again */
 function foundRow(app, found, again) {
   const ask = button("Ask to be friends", () => void app.attempt(async () => {
     await api.ask(found.username);

@@ -1,14 +1,14 @@
 /** The account: password, where one is signed in, tokens, links, keys, the end. */
 
-import { api } from "../api.js";
-import { h, link, Rows, say, show } from "../dom.js";
-import { day, minute } from "../format.js";
+import { api } from "../server/api.js";
+import { h, link, Rows, say, show } from "../page/dom.js";
+import { day, minute } from "../page/format.js";
 import { button, dialog, field, share, shareLink, toggle } from "./controls.js";
 
 /** @typedef {{id: number, current?: boolean, created_at: string, seen_at?: string, address?: string, agent?: string}} Login */
 /** @typedef {{id: number, name?: string, scopes?: string[], created_at: string, last_used_at?: string | null, expires_at?: string | null}} Key */
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 export function settings(app) {
   const keys = toggle("Single keys", (on) => app.setKeys(on));
   return {
@@ -20,7 +20,7 @@ export function settings(app) {
       part("Tokens", h("p", { class: "quiet" }, "For other programs: OBS or FFmpeg publish with one."), tokens(app)),
       part("End", endAccount(app))),
     title: "Settings",
-    /** @param {import("../types.js").State} state */
+    /** @param {import("../state/types.js").State} state */
     update: (state) => keys.update(state.keys),
     close: () => undefined,
   };
@@ -31,7 +31,7 @@ function part(title, ...children) {
   return h("section", { class: "topic", "aria-label": title }, h("h2", null, title), ...children);
 }
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 function passwordForm(app) {
   const old = field("Password now", { type: "password", autocomplete: "current-password", required: true });
   const fresh = field("New password", { type: "password", autocomplete: "new-password", required: true, minlength: "8", maxlength: "128" }, "At least 8 characters. All other browsers are signed out, and companion devices.");
@@ -52,7 +52,7 @@ function passwordForm(app) {
 /**
  * A list out of the server, each row with one button that takes it away.
  * @template {{id: number}} T
- * @param {import("../app.js").App} app @param {() => Promise<T[]>} load @param {(item: T) => string} text @param {string} verb @param {(item: T) => Promise<unknown>} away @param {string} none
+ * @param {import("../state/app.js").App} app @param {() => Promise<T[]>} load @param {(item: T) => string} text @param {string} verb @param {(item: T) => Promise<unknown>} away @param {string} none
  */
 function removable(app, load, text, verb, away, none) {
   const list = h("ul", { class: "plain-list" });
@@ -84,7 +84,7 @@ export function browserName(agent) {
   return agent.match(/(Firefox|Edg|OPR|Chrome|Safari)/)?.[1]?.replace("Edg", "Edge").replace("OPR", "Opera") ?? (agent.slice(0, 24) || "Unknown program");
 }
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 function logins(app) {
   return removable(app, /** @type {() => Promise<Login[]>} */ (api.sessions),
     (login) => [login.current ? "This browser" : browserName(login.agent ?? ""), login.address, `since ${when(login.created_at)}`].filter(Boolean).join(", "), "Sign out",
@@ -94,7 +94,7 @@ function logins(app) {
     }, "").root;
 }
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 function tokens(app) {
   const name = field("Name of the program", { required: true, maxlength: "60", autocomplete: "off" });
   const scopes = ["publish", "listen", "metrics"].map((scope) => h("input", { type: "checkbox", name: scope, checked: scope === "publish" }));
@@ -113,7 +113,7 @@ function tokens(app) {
   return h("div", null, list.root, form);
 }
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 function links(app) {
   const list = removable(app, /** @type {() => Promise<Key[]>} */ (api.listenLinks), (link) => `Made ${when(link.created_at)}${link.expires_at ? `, good until ${when(link.expires_at)}` : ""}`, "Revoke", (link) => api.dropListenLink(link.id), "No links.");
   const make = button("Make a listen link", () => void app.attempt(async () => {
@@ -124,7 +124,7 @@ function links(app) {
   return h("div", null, list.root, make);
 }
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 function endAccount(app) {
   const open = () => {
     const password = field("Password", { type: "password", autocomplete: "current-password", required: true });

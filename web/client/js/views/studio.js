@@ -1,22 +1,22 @@
 /** The own page: preview, Start, and what is on air. */
 
-import { attribute, h, say, show } from "../dom.js";
-import { clock, listening, minute } from "../format.js";
-import { airText, modelText } from "../words.js";
+import { attribute, h, say, show } from "../page/dom.js";
+import { clock, listening, minute } from "../page/format.js";
+import { airText, modelText } from "../page/messages.js";
 import { badge, button, field, segmented, toggle, uid } from "./controls.js";
 import { details } from "./details.js";
 import { recordings } from "./recordings.js";
 import { ribbon } from "./ribbon.js";
 
-/** @typedef {import("../types.js").State} State */
-/** @typedef {import("../types.js").Profile} Profile */
+/** @typedef {import("../state/types.js").State} State */
+/** @typedef {import("../state/types.js").Profile} Profile */
 
 /** The clean line is back from the server after about 0.2 s: 6 frames. */
 const WAY_BACK_FRAMES = 6;
 /** A still broadcast that this page has not started: after a reload, or from another device. */
 const STILL = new Set(["live", "parked", "waiting"]);
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 export function studio(app) {
   const me = () => app.state.me?.username ?? "";
   const head = header();
@@ -67,7 +67,7 @@ export function studio(app) {
   };
 }
 
-/** Is the voice cleaned now, or will it be? @param {State} state @param {import("../types.js").Status | undefined} status */
+/** Is the voice cleaned now, or will it be? @param {State} state @param {import("../state/types.js").Status | undefined} status */
 function isCleaned({ air }, status) {
   return status?.live ? status.denoise.state === "active" || status.denoise.state === "starting" : air.profile !== "asis";
 }
@@ -77,7 +77,7 @@ function isOnAir(state) {
   return state.air.phase === "live" || state.air.phase === "reconnecting";
 }
 
-/** What the ribbon shows now: in the preview only what the microphone hears; while live that too, as late as the clean line comes back from the server. @param {import("../app.js").App} app @param {(number | null)[]} late */
+/** What the ribbon shows now: in the preview only what the microphone hears; while live that too, as late as the clean line comes back from the server. @param {import("../state/app.js").App} app @param {(number | null)[]} late */
 function moment(app, late) {
   const { air, me, statuses } = app.state;
   const here = app.broadcaster.microphone.meter;
@@ -117,7 +117,7 @@ function header() {
   };
 }
 
-/** "You are still live": never a start by itself. @param {import("../app.js").App} app */
+/** "You are still live": never a start by itself. @param {import("../state/app.js").App} app */
 function stillLive(app) {
   const text = h("p", { class: "strong" });
   const why = h("p", { class: "quiet" });
@@ -136,7 +136,7 @@ function stillLive(app) {
   };
 }
 
-/** @param {import("../app.js").App} app */
+/** @param {import("../state/app.js").App} app */
 function setupForm(app) {
   const { broadcaster } = app;
   const kind = segmented("What do you send?", /** @type {{value: Profile, label: string}[]} */ ([{ value: "voice", label: "Voice" }, { value: "music", label: "Music" }, { value: "asis", label: "As it is" }]),
@@ -180,7 +180,7 @@ const PROFILES = {
   asis: "Nothing is taken out.",
 };
 
-/** @param {HTMLSelectElement} select @param {import("../types.js").Air} air */
+/** @param {HTMLSelectElement} select @param {import("../state/types.js").Air} air */
 export function fillDevices(select, air) {
   const wanted = air.devices.map((device) => `${device.deviceId}\n${device.label}`).join("\n");
   if (select.dataset["known"] !== wanted) {
@@ -190,7 +190,7 @@ export function fillDevices(select, air) {
   if (select.value !== air.device) select.value = air.device;
 }
 
-/** @param {import("../app.js").App} app @param {HTMLInputElement} title */
+/** @param {import("../state/app.js").App} app @param {HTMLInputElement} title */
 function liveControls(app, title) {
   const name = h("input", { class: "title-edit", "aria-label": "Title", maxlength: "120", placeholder: "Give it a title", autocomplete: "off" });
   const denoise = toggle("Denoise", (enabled) => void app.denoise({ enabled }), "clean");
@@ -219,7 +219,7 @@ function liveControls(app, title) {
   };
 }
 
-/** The title of what is on air is that of its recording. @param {import("../app.js").App} app @param {string} title */
+/** The title of what is on air is that of its recording. @param {import("../state/app.js").App} app @param {string} title */
 async function retitle(app, title) {
   const me = app.state.me?.username ?? "";
   app.broadcaster.title = title; // for a new connection, and for "Go on"

@@ -1,12 +1,12 @@
 /** A recording as a hush line: raw ghost behind the clean line, what is played in full colour. */
 
-import { api, asProblem } from "../api.js";
-import { h } from "../dom.js";
+import { api, asProblem } from "../server/api.js";
+import { h } from "../page/dom.js";
 import { colours, fit } from "./colours.js";
 import { scatter, swell } from "./ribbon.js";
 
-/** @typedef {import("../types.js").Recording} Recording */
-/** @typedef {import("../types.js").Peaks} Peaks */
+/** @typedef {import("../state/types.js").Recording} Recording */
+/** @typedef {import("../state/types.js").Peaks} Peaks */
 
 const POINTS = 320;
 const LOOK_AGAIN_MS = 2000;

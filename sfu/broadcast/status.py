@@ -1,0 +1,84 @@
+"""What is told of a broadcast, in the words and shapes of the interface."""
+
+from datetime import datetime
+
+from sfu.broadcast.broadcast import Broadcast
+from sfu.broadcast.states import State
+from sfu.denoise.catalogue import Catalogue
+from sfu.rolling_quantiles import Quantiles
+
+RATE_HZ = 48_000
+
+
+def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, *, names: bool) -> dict[str, object]:
+    """The status object; `names`: with the listeners' names, for the broadcaster's own eyes."""
+    if broadcast is None or not broadcast.on_air:
+        waiting = broadcast is not None and broadcast.state is State.WAITING
+        return _silent(username, catalogue, (State.WAITING if waiting else State.ENDED).value)
+    worker, run, hearing = broadcast.worker, broadcast.worker.run, broadcast.fanout.listeners  # not those who still connect
+    return {
+        "username": username,
+        "live": True,
+        "state": broadcast.state.value,
+        "broadcast": broadcast.id,
+        "title": broadcast.life.title,
+        "since": rfc3339(broadcast.life.since),
+        "duration_s": round(broadcast.life.duration_s, 3),
+        "listeners": len(hearing),
+        "listener_names": sorted({listener.name for listener in hearing}) if names else None,
+        "denoise": {
+            "enabled": worker.enabled,
+            "denoiser": worker.denoiser,
+            "state": worker.state.value,
+            "reason": worker.reason,
+            "strength_db": worker.tuning.strength_db,
+        },
+        "latency_ms": {
+            "algorithmic": broadcast.fanout.held_samples * 1000 / RATE_HZ,
+            "ingest": _quantiles(broadcast.ingest.stage_ms),
+            "worker": _quantiles(run.stage_ms if run else Quantiles()),
+            "fanout": _quantiles(broadcast.fanout.stage_ms),
+        },
+        "loss": {
+            "received": broadcast.ingest.received,
+            "lost": broadcast.ingest.lost,
+            "concealed": worker.concealed,
+        },
+        "muted": broadcast.life.muted,
+        "recording": {"id": broadcast.taping.recording, "failed": broadcast.taping.failed},
+    }
+
+
+def _silent(username: str, catalogue: Catalogue, state: str) -> dict[str, object]:
+    denoiser, reason = catalogue.chosen(None)
+    nothing = {"p50": 0.0, "p99": 0.0}
+    return {
+        "username": username,
+        "live": False,
+        "state": state,
+        "broadcast": None,
+        "title": None,
+        "since": None,
+        "duration_s": 0,
+        "listeners": 0,
+        "listener_names": None,
+        "denoise": {"enabled": False, "denoiser": denoiser, "state": "off", "reason": reason, "strength_db": None},
+        "latency_ms": {
+            "algorithmic": catalogue.delay_samples(denoiser) * 1000 / RATE_HZ,
+            "ingest": nothing,
+            "worker": nothing,
+            "fanout": nothing,
+        },
+        "loss": {"received": 0, "lost": 0, "concealed": 0},
+        "muted": False,
+        "recording": {"id": None, "failed": None},
+    }
+
+
+def _quantiles(measured: Quantiles) -> dict[str, float]:
+    return {"p50": round(measured.p50, 3), "p99": round(measured.p99, 3)}
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """UTC with milliseconds and Z, or None."""
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

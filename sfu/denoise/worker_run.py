@@ -1,0 +1,159 @@
+"""A worker as the server sees it: two rings, two bells, one process. Runs once; never restarts itself."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+
+from sfu.errors import DidNotStart, Died, TooSlow, WorkerError
+from sfu.rolling_quantiles import Quantiles
+from workers.errors import WorkerFailed
+from workers.link.bell import Bell
+from workers.link.control import Adjust, Failed, Message, Ready, Stats
+from workers.link.forkserver import Nursery, Worker
+from workers.link.ring import Flag, Packet, Ring
+
+logger = logging.getLogger(__name__)
+
+START_S = 5.0  # a worker says READY within this; it is forked, so milliseconds are the rule
+COLD_START_S = 60.0  # unless it could not be forked: then it has to load, torch maybe, and the model first
+HUNG_NS = 1_000_000_000  # input without output for this long: it hangs
+SLOTS = 256  # packets a ring holds: five seconds at 20 ms
+
+Nurse = Callable[[], Awaitable[Nursery]]
+
+
+class Denoise:
+    """One run of one worker. Owns both rings, both bells and the worker; `ended` tells how it went.
+
+    `packet` is called on the loop with each denoised packet. After `__aexit__` no process and no mapping is left.
+    """
+
+    def __init__(
+        self, nurse: Nurse, denoiser: str, options: Mapping[str, object], packet: Callable[[Packet], None], least_samples: int = 0
+    ) -> None:
+        """least_samples: the delay in force, to which a lighter denoiser is padded."""
+        self.denoiser = denoiser  # the one in force
+        self.takes: tuple[str, ...] = ()  # the denoisers that `change` can go over to
+        self.delay_samples = 0  # the whole delay, padded to packets; known after READY
+        self.stats: Stats | None = None
+        self.stage_ms = Quantiles()  # ring to ring; not of what waited for a packet that did not come
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended.add_done_callback(_seen)  # a run that never came up has nobody who looks at its end
+        self._nurse = nurse
+        self._options = options
+        self._packet = packet
+        self._least_samples = least_samples
+        self._owed_since_ns: int | None = None  # the oldest input that nothing came back for
+        self._closing = AsyncExitStack()
+
+    async def __aenter__(self) -> "Denoise":
+        try:
+            async with AsyncExitStack() as opening:
+                self._noisy = opening.enter_context(Ring.create(SLOTS))
+                self._clean = opening.enter_context(Ring.create(SLOTS))
+                self._noisy_bell = opening.enter_context(Bell.create())
+                self._clean_bell = opening.enter_context(Bell.create())
+                self._worker = await self._started(opening)
+                asyncio.get_running_loop().add_reader(self._clean_bell.fileno(), self._drain)
+                opening.callback(asyncio.get_running_loop().remove_reader, self._clean_bell.fileno())
+                self._closing = opening.pop_all()
+        except (WorkerFailed, OSError) as failure:
+            raise DidNotStart(str(failure)) from failure
+        return self
+
+    async def _started(self, opening: AsyncExitStack) -> Worker:
+        nursery = await self._nurse()
+        await nursery.load(self.denoiser, self._options)
+        rings = (self._noisy, self._noisy_bell, self._clean, self._clean_bell)
+        worker = await nursery.spawn(self.denoiser, self._options, *rings, delay=self._least_samples)
+        opening.push_async_callback(worker.close)
+        worker.on_message(self._told)
+        worker.on_end(self._died)
+        ready: Ready = await worker.ready(COLD_START_S if worker.loading else START_S)
+        self.delay_samples, self.takes = ready.delay, ready.takes
+        return worker
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+        await self._closing.aclose()
+
+    @property
+    def pid(self) -> int:
+        return self._worker.pid
+
+    @property
+    def lost(self) -> int:
+        """Packets that found no room in either ring, or were too late to be read."""
+        return self._noisy.dropped + self._noisy.skipped + self._clean.dropped + self._clean.skipped
+
+    def delay_ms(self, now_ns: int) -> float:
+        """How long the oldest packet has waited for the worker."""
+        return self._noisy.delay_ms(now_ns)
+
+    @property
+    def skipped(self) -> int:
+        """Packets that the worker passed over because it was late."""
+        return self._noisy.skipped
+
+    def put(self, packet: Packet) -> None:
+        """Give one packet to the worker. Never waits: a full ring counts and drops it."""
+        if self.ended.done():
+            return
+        self._noisy.put(packet)
+        self._noisy_bell.ring()
+        if self._owed_since_ns is None:
+            self._owed_since_ns = time.monotonic_ns()
+
+    def adjust(self, change: Adjust) -> None:
+        """Send new settings to the worker; they are heard from its next packet on."""
+        if not self.ended.done():
+            self._worker.send(change)
+
+    def change(self, denoiser: str, delay_samples: int) -> None:
+        """Go over to one of `takes`, cross-faded; heard within 100 ms. delay_samples: its own; a later one makes all later for good."""
+        assert denoiser in self.takes
+        self.denoiser = denoiser
+        self.delay_samples = max(self.delay_samples, delay_samples)
+        self.adjust(Adjust(denoiser=denoiser))
+
+    def check(self, now_ns: int, awake_ns: int = 0) -> None:
+        """Declare the worker hung when input has waited for a second. Called by the broadcast's ticker.
+
+        awake_ns: since when this process has run without a standstill; before that, its answer could not be read.
+        """
+        if self._owed_since_ns is not None and now_ns - max(self._owed_since_ns, awake_ns) > HUNG_NS:
+            self._worker.kill()
+            self._fail(TooSlow(f"{self.denoiser} answered nothing for a second"))
+
+    def _drain(self) -> None:
+        self._clean_bell.answer()
+        while (packet := self._clean.take()) is not None:
+            self._owed_since_ns = None
+            if not packet.flags & Flag.FLUSHED:
+                self.stage_ms.add((time.monotonic_ns() - packet.arrival_ns) / 1e6)
+            self._packet(packet)
+
+    def _told(self, message: Message) -> None:
+        if isinstance(message, Stats):
+            self.stats = message
+        elif isinstance(message, Failed):
+            self._fail(Died(f"{self.denoiser}: {message.reason}: {message.text}"))
+
+    def _died(self) -> None:
+        if not self.ended.done():
+            self._drain()  # what it had finished is still good
+        self._fail(Died(f"the worker of {self.denoiser} ended"))
+
+    def _fail(self, error: WorkerError) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(error)
+
+
+def _seen(ended: asyncio.Future[None]) -> None:
+    """So that asyncio does not report it as an error that nobody took."""
+    if not ended.cancelled():
+        ended.exception()

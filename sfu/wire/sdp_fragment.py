@@ -1,0 +1,37 @@
+"""Trickle fragments (RFC 8840): what a client sends after its offer, and our side of an ICE restart. Text only, no I/O."""
+
+from typing import NamedTuple
+
+from sfu.wire.candidates import candidate_lines
+from sfu.wire.ice import Credentials
+from sfu.wire.sdp import Local, Offer
+from sfu.wire.sdp_parser import Section, check_credentials, lines_of
+
+
+class Fragment(NamedTuple):
+    """A trickle fragment: whose generation it is of (None: it does not say). Its candidates are of no use to us."""
+
+    ufrag: str | None
+    password: str | None
+
+
+def parse_fragment(text: str) -> Fragment:
+    """Raises BadOffer where it is no fragment at all. Candidates in it may be anything."""
+    section = Section(lines_of(text))
+    ufrag, password = section.one("ice-ufrag"), section.one("ice-pwd")
+    check_credentials(ufrag, password)
+    return Fragment(ufrag, password)
+
+
+def build_fragment(offer: Offer, local: Local, credentials: Credentials) -> str:
+    """The answer to a restart: new credentials, the same candidates."""
+    mid = offer.audio.mid
+    lines = [
+        "a=ice-lite",
+        f"a=ice-ufrag:{credentials.ufrag}",
+        f"a=ice-pwd:{credentials.password}",
+        f"m=audio 9 {offer.sections[offer.audio_at][1]} 0",
+        *([] if mid is None else [f"a=mid:{mid}"]),
+        *candidate_lines(local.candidates, local.over, local.by_web),
+    ]
+    return "\r\n".join(lines) + "\r\n"

@@ -1,0 +1,204 @@
+"""Accounts and their logins."""
+
+import asyncio
+import logging
+from functools import partial
+
+from aiohttp import web
+
+from db import friendships, invites, logins, ownership, revocation, users
+from db.errors import Clash, Missing
+from db.revocation import Revoked
+from db.tables import User
+from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
+from web.accounts.claims import is_by_its_host, nonce_claimed
+from web.auth.downloads import DOWNLOADS
+from web.auth.identity import current_login, current_user, link_grant, sign_in, sign_out, signed_out, token_grant
+from web.auth.secret import digest
+from web.http.json_body import fields_of
+from web.http.paging import page_of
+from web.http.responses import created, id_of, nothing, ok, stamp
+from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
+
+logger = logging.getLogger(__name__)
+
+
+class RegistrationClosed(Refused):
+    """New accounts are made by invitation here. Ask a friend for a link."""
+
+    status, code = 403, "registration_closed"
+
+
+async def register(request: web.Request) -> web.Response:
+    """Make an account and sign in."""
+    fields = await fields_of(request)
+    username, password = fields.username(), fields.password()
+    invite, claim = fields.optional_text("invite", 1, 2000), fields.optional_text("claim", 1, 2000)
+    fields.check()
+    request.app[PASSWORDS].weak.check(username, password)
+    code = None if invite is None else digest(_invite_code(invite))
+    nonce = None if claim is None else await nonce_claimed(request, claim)
+    await _check_open(request, username, code, claiming=nonce is not None)
+    if nonce is None:
+        request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
+    kept = await request.app[PASSWORDS].hash(password)
+    user = await _create(request, username, kept, code, nonce)
+    await sign_in(request, user)
+    return created({"username": user.username})
+
+
+async def login(request: web.Request) -> web.Response:
+    """Sign in."""
+    fields = await fields_of(request)
+    username, password = fields.text("username", 1, 200), fields.any_password("password")
+    fields.check()
+    user = await _verified(request, username, password)
+    await sign_in(request, user)
+    return ok({"username": user.username})
+
+
+async def logout(request: web.Request) -> web.Response:
+    """Sign out; the cookie is dead, its sockets close, what it sends and hears ends."""
+    ended = await current_login(request)
+    await sign_out(request)
+    await request.app[DB].run(logins.remove_digest, ended.digest)  # before what it does is ended: nothing may begin anew by it
+    await signed_out(request.app, [ended.id])
+    return nothing()
+
+
+async def me(request: web.Request) -> web.Response:
+    """The account that is signed in."""
+    user = await current_user(request)
+    live = request.app[SWITCHBOARD].live_since(user.username) is not None
+    owner = await request.app[DB].read(ownership.owner_id) == user.id
+    return ok({"username": user.username, "live": live, "owner": owner, "created_at": stamp(user.created_at)})
+
+
+async def change_password(request: web.Request) -> web.Response:
+    """A new password; all other logins end, all companion sessions, and with `revoke` what was made to be used without a login."""
+    mine = await current_login(request)
+    fields = await fields_of(request)
+    old, new, revoke = fields.any_password("old"), fields.password("new"), fields.optional_truth("revoke")
+    fields.check()
+    request.app[PASSWORDS].weak.check(mine.user.username, new, "new")
+    user = await _verified(request, mine.user.username, old)
+    kept = await request.app[PASSWORDS].hash(new)
+    ended = await request.app[DB].run(revocation.change_password, user, kept, mine.id, bool(revoke))
+    await request.app[COMPANIONS].end_of(mine.user_id)
+    await signed_out(request.app, ended.logins)
+    await request.app[SWITCHBOARD].revoke(await asyncio.to_thread(_grants, ended))
+    return nothing()
+
+
+async def sessions(request: web.Request) -> web.Response:
+    """The browsers that are signed in."""
+    mine = await current_login(request)
+    rows = await request.app[DB].read(logins.of_user, mine.user_id, *page_of(request))
+    return ok(
+        [
+            {
+                "id": row.id,
+                "current": row.id == mine.id,
+                "created_at": stamp(row.created_at),
+                "seen_at": stamp(row.seen_at),
+                "address": row.address,
+                "agent": row.agent,
+            }
+            for row in rows
+        ]
+    )
+
+
+async def end_session(request: web.Request) -> web.Response:
+    """Sign one browser out."""
+    mine = await current_login(request)
+    await request.app[DB].run(logins.remove, mine.user_id, id_of(request))
+    await signed_out(request.app, [id_of(request)])
+    return nothing()
+
+
+async def delete_account(request: web.Request) -> web.Response:
+    """The account, its rows and its recordings go; its broadcast and what it hears end."""
+    mine = await current_login(request)
+    fields = await fields_of(request)
+    password = fields.any_password("password")
+    fields.check()
+    await _verified(request, mine.user.username, password)
+    await remove_account(request.app, mine.user)
+    await sign_out(request)
+    return nothing()
+
+
+async def remove_account(app: web.Application, user: User) -> None:
+    """End what the user does here, then delete the rows, then what has begun meanwhile, then the files."""
+    await app[SWITCHBOARD].clear(user.username)
+    friends = await _friends(app, user)
+    ended = await app[DB].read(logins.ids_of, user.id)
+    owned = await app[DB].read(ownership.owner_id) == user.id
+    folders = await app[DB].run(users.remove, user.id)
+    if owned:
+        logger.warning("nobody owns this server any more; its next start prints a claim link")
+    await app[SWITCHBOARD].clear(user.username)
+    for place, friend in enumerate(friends):
+        app[PRESENCE].unfriended(user.username, friend)
+        if place % 100 == 99:
+            await asyncio.sleep(0)  # there may be more than anybody may have now
+    app[PRESENCE].signed_out(ended)
+    app[DOWNLOADS].of_account(user.id)
+    await app[COMPANIONS].end_of(user.id)
+    await app[ARCHIVE].forget(folders)
+
+
+async def _friends(app: web.Application, user: User) -> list[str]:
+    """The names of all of a user's friends, page by page."""
+    names: list[str] = []
+    while page := await app[DB].read(friendships.friends_of, user.id, names[-1] if names else None):
+        names += [friend.username for friend in page]
+    return names
+
+
+async def _verified(request: web.Request, username: str, password: str) -> User:
+    """The user of that name with that password. Raises BadCredentials, TooMany. Unknown names take as long as known ones."""
+    address = request.app[ADDRESSES].client(request)
+    request.app[ATTEMPTS].begin(username, address)
+    user = await request.app[DB].read(users.find, username)
+    right = await request.app[PASSWORDS].verify(None if user is None else user.password_hash, password)
+    if user is None or not right:
+        request.app[ATTEMPTS].failed(address)
+        raise BadCredentials
+    request.app[ATTEMPTS].succeeded(username, address)
+    return user
+
+
+async def _check_open(request: web.Request, username: str, code: str | None, *, claiming: bool) -> None:
+    """Refuse before the costly hash is made. claiming: to the owner no door is closed. Raises RegistrationClosed, BadRequest, Clash."""
+    invited = code is not None and await request.app[DB].read(invites.find, code) is not None
+    if not invited and not claiming and request.app[CONFIG].accounts.registration != "open":
+        nobodys = await request.app[DB].read(ownership.owner_id) is None
+        raise RegistrationClosed("Nobody owns this server yet. Whoever hosts it has the link for that." if nobodys else "")
+    if code is not None and not invited:
+        raise BadRequest({"invite": "is used up, expired or unknown"})
+    if await request.app[DB].read(users.find, username) is not None:
+        raise Clash("username_taken")
+
+
+async def _create(request: web.Request, username: str, kept: str, code: str | None, nonce: str | None) -> User:
+    """The account, and what comes with it. The first one is the owner's where the host makes it."""
+    join = partial(users.join, invite=code, claim=nonce, here=is_by_its_host(request))
+    try:
+        user, inviter = await request.app[DB].run(join, username, kept)
+    except Missing:
+        raise NotAllowed("Somebody else has just used that invitation up.") from None
+    if inviter is not None:
+        request.app[PRESENCE].befriended(user.username, inviter.username)
+    return user
+
+
+def _grants(ended: Revoked) -> set[str]:
+    """What was sent and heard by. Not for the loop: from before the caps there may be very many."""
+    return {token_grant(each) for each in ended.tokens} | {link_grant(each) for each in ended.links}
+
+
+def _invite_code(invite: str) -> str:
+    """The code itself, also where the whole link was pasted."""
+    return invite.strip().rpartition("=")[2]

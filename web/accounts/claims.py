@@ -1,0 +1,128 @@
+"""Whose server it is, while nobody has said so: the claim link, which makes who opens it the owner.
+
+The link is made from a nonce in the database with a key in a file beside it. So it is the same after a restart, a copy of the database
+opens nothing, and it is used up with the nonce, in the transaction in which somebody becomes the owner. Only a start prints it.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import logging
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import HttpVersion11, web
+
+from db import ownership
+from db.connection import Database
+from sfu.config.schema import Config, Http
+from sfu.errors import Refused
+from web.auth.identity import bearer_of, current_user, write_signed_in
+from web.auth.secret import kept_key
+from web.http.addresses import in_url, is_loopback, reached_at
+from web.http.json_body import fields_of
+from web.http.origin import is_from_this_machine
+from web.http.responses import nothing
+from web.keys import ADDRESSES, ATTEMPTS, CLAIMS, CONFIG, DB
+
+logger = logging.getLogger(__name__)
+
+KEY = "keys/claim"  # from storage.path
+
+
+class BadClaim(Refused):
+    """That is not this server's claim link. Its newest start prints the right one."""
+
+    status, code = 403, "bad_claim"
+
+
+class Claims:
+    """Knows the claim link's secret. `key`: None where the server had an owner at the start, and so no link was told to anybody."""
+
+    def __init__(self, database: Database, key: bytes | None) -> None:
+        self._database, self._key = database, key
+
+    @classmethod
+    async def opened(cls, database: Database, storage: Path) -> "Claims":
+        """With the key that lies in the storage folder, made where nobody owns the server and there is none."""
+        if await database.read(ownership.open_nonce) is None:
+            return cls(database, None)
+        try:
+            return cls(database, await asyncio.to_thread(kept_key, storage / KEY))
+        except OSError as error:
+            logger.warning("nobody owns this server, and it can make no claim link: %s: %s", storage / KEY, error.strerror)
+            return cls(database, None)
+
+    async def secret(self) -> str | None:
+        """What stands in the claim link, 43 letters; None where somebody owns the server."""
+        nonce = await self._database.read(ownership.open_nonce)
+        return None if nonce is None or self._key is None else _secret(self._key, nonce)
+
+    async def nonce_of(self, secret: str) -> str:
+        """The nonce that this secret was made from, to be used up. Raises BadClaim."""
+        nonce = await self._database.read(ownership.open_nonce)
+        if nonce is None:
+            raise BadClaim("This server has an owner already; the claim link is used up.")
+        if self._key is None or not hmac.compare_digest(_secret(self._key, nonce).encode(), secret.encode("utf-8", "replace")):
+            raise BadClaim
+        return nonce
+
+
+def is_by_its_host(request: web.Request) -> bool:
+    """Whether whoever sits at the server's own machine asks: then the first account is the owner's without a claim.
+
+    A public name says that a proxy stands before the server. A proxy that leaves no trace looks like this machine, but for HTTP/1.0,
+    which nginx speaks unless it is told otherwise. A page of another site, open in a browser here, passes the general guard with any
+    Authorization header: so the origin has to be this site's too.
+    """
+    public = urlsplit(request.app[CONFIG].http.public_url).hostname
+    here = is_from_this_machine(request) and request.version >= HttpVersion11 and request.app[ADDRESSES].is_own_origin(request)
+    return here and (public is None or is_loopback(public))
+
+
+async def nonce_claimed(request: web.Request, claim: str) -> str:
+    """The nonce behind a claim in a request, the whole link or its secret alone. Counts as one who joins. Raises BadClaim, TooMany."""
+    request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
+    return await request.app[CLAIMS].nonce_of(claim.strip().rpartition("=")[2])
+
+
+async def look(request: web.Request) -> web.Response:
+    """Whether the bearer of this claim link can still become the owner."""
+    await nonce_claimed(request, bearer_of(request) or "")
+    return nothing()
+
+
+async def use(request: web.Request) -> web.Response:
+    """The account that is signed in becomes the owner, by the claim link."""
+    user = await current_user(request)
+    fields = await fields_of(request)
+    claim = fields.text("claim", 1, 2000)
+    fields.check()
+    await write_signed_in(request, ownership.claim, user.id, await nonce_claimed(request, claim))
+    return nothing()
+
+
+async def told_at_start(app: web.Application, config: Config, port: int, *, secure: bool) -> list[str]:
+    """What a start says of the owner: nothing where there is one, else the claim link, and what closed doors have to do with it."""
+    secret = await app[CLAIMS].secret()
+    if secret is None:
+        return []
+    site = await asyncio.to_thread(_site, config.http, port, secure=secure)
+    lines = [f"claim this server: {site}/register?claim={secret}"]
+    if config.accounts.registration != "open":
+        or_here = ", or by `python3 run.py user add NAME`" if await app[DB].read(ownership.is_empty) else ""
+        closed = f'accounts.registration = "{config.accounts.registration}"'
+        lines.insert(0, f"{closed}: the owner's account is made by the claim link below all the same{or_here}")
+    return lines
+
+
+def _site(http: Http, port: int, *, secure: bool) -> str:
+    """Where the claim link leads: to a place that other machines reach too, for on this one the first account needs no link."""
+    if http.public_url:
+        return http.public_url.rstrip("/")
+    return f"{'https' if secure else 'http'}://{in_url(reached_at(http.host))}:{port}"
+
+
+def _secret(key: bytes, nonce: str) -> str:
+    return base64.urlsafe_b64encode(hmac.digest(key, nonce.encode(), hashlib.sha256)).decode().rstrip("=")

@@ -1,0 +1,80 @@
+"""Argon2id, off the loop: at most as many hashes at once as there are cores, and nobody waits for ever."""
+
+import asyncio
+import os
+import secrets
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from sfu.errors import TooMany
+from web.auth.weak_passwords import WeakPasswords
+
+HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+WAIT_S = 10.0
+
+
+def hash_password(password: str) -> str:
+    """The encoded argon2id hash of a password; takes some 30 ms of a core."""
+    return HASHER.hash(password)
+
+
+def nobodys_hash() -> str:
+    """What an unknown user's password is compared with, so that it takes as long as a known one's: random, so it is of none.
+
+    Made without hashing anything, which would hold up the start for as long.
+    """
+    salt, tag = (b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (HASHER.salt_len, HASHER.hash_len))
+    return f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${salt}${tag}"
+
+
+class Passwords:
+    """Owns the hashing threads, and the list of weak passwords. Raises TooMany where a free one did not come up within 10 s."""
+
+    def __init__(self) -> None:
+        cores = os.cpu_count() or 1
+        self._threads = ThreadPoolExecutor(cores, thread_name_prefix="argon2")
+        self._free = asyncio.Semaphore(cores)
+        self._nobody = nobodys_hash()
+        self.weak = WeakPasswords()
+
+    async def hash(self, password: str) -> str:
+        """The hash to keep."""
+        async with _Turn(self._free):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, hash_password, password)
+
+    async def verify(self, kept: str | None, password: str) -> bool:
+        """Whether the password is the one whose hash was kept; None takes as long and is False."""
+        async with _Turn(self._free):
+            same = await asyncio.get_running_loop().run_in_executor(self._threads, _verify, kept or self._nobody, password)
+        return same and kept is not None
+
+    async def close(self) -> None:
+        """Let go of the threads, after the hashes under way."""
+        await asyncio.to_thread(self._threads.shutdown)
+
+
+class _Turn:
+    """A place among the hashes at work, waited for within bounds."""
+
+    def __init__(self, free: asyncio.Semaphore) -> None:
+        self._free = free
+
+    async def __aenter__(self) -> None:
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._free.acquire()
+        except TimeoutError:
+            raise TooMany(retry_after_s=WAIT_S) from None
+
+    async def __aexit__(self, *_: object) -> None:
+        self._free.release()
+
+
+def _verify(kept: str, password: str) -> bool:
+    try:
+        return HASHER.verify(kept, password)
+    except (VerificationError, InvalidHashError):
+        return False

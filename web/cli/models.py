@@ -1,0 +1,147 @@
+"""`run.py models list|fetch|verify`: the weights of the denoisers, from the command line."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from sfu.config.load import load
+from sfu.config.schema import Config
+from sfu.errors import ConfigError
+from web.private_folder import private
+from workers.weights import provenance
+from workers.weights.fetch import NotFetched, fetch
+from workers.weights.weights import FAMILIES, Family, find, is_known, search, voucher, whole
+
+ROOT = Path(__file__).parents[2]
+CONFIG_FILE = ROOT / "config.toml"  # not web.serve's: that brings the whole server along
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0, 1 where something is missing or broken, 2 for a bad setting or command, 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="run.py models", description="Weights of the denoisers.", allow_abbrev=False)
+    parser.add_argument("--config", type=Path, default=CONFIG_FILE, help="settings (default: config.toml beside run.py)")
+    parser.add_argument("action", choices=list(ACTIONS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(FAMILIES)}")
+    asked = parser.parse_args(arguments)
+    if unknown := [name for name in asked.names if name not in FAMILIES]:
+        parser.error(f"no weights are known for {', '.join(unknown)}; there are {', '.join(FAMILIES)}")
+    try:
+        config = load(asked.config)
+    except ConfigError as error:
+        print(f"hushcast: {error}", file=sys.stderr)
+        return 2
+    try:
+        families = [FAMILIES[name] for name in asked.names or FAMILIES]
+        done = [ACTIONS[asked.action](family, config, families) for family in families]
+    except KeyboardInterrupt:
+        _complain("hushcast: interrupted")
+        return 130
+    return 0 if all(done) else 1
+
+
+def _list(family: Family, config: Config, _: Sequence[Family]) -> bool:
+    """Where the weights are, or that there are none: nothing is wrong with that. Damaged ones are passed over, as the server does."""
+    for place, wrong in search(family, config.models.path, _cache(config)):
+        print(f"{family.denoiser}: {f'damaged ({wrong}): {place}' if wrong else f'{place} ({_origin(family, place, config)})'}")
+        if not wrong:
+            return True
+    how = "" if family.by_itself else f" (run.py models fetch {family.denoiser} gets them)"
+    print(f"{family.denoiser}: no weights{how}")
+    return True
+
+
+def _origin(family: Family, place: Path, config: Config) -> str:
+    """Where weights came from, and under which licence."""
+    ours = place.parent == _cache(config) / "weights"
+    try:
+        source = (provenance.source(place) or "somewhere, which was not noted") if ours else f"{place.parent}, a folder of models.path"
+        licence = provenance.LICENCE if is_known(family, place) else "not known here: its sha256 is not one that we know"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    texts = provenance.licence_texts(place) if ours else None
+    return f"from {source}; licence {licence}{f', texts in {texts}' if texts else ''}"
+
+
+def _fetch(family: Family, config: Config, families: Sequence[Family]) -> bool:
+    if weights := whole(family, config.models.path, _cache(config), _complain):
+        print(f"{family.denoiser}: is there already: {weights}")
+        return True
+    try:
+        with private(config.storage.path):
+            weights = fetch(
+                family,
+                config.models.url,
+                _cache(config),
+                _Shown(family),
+                say=lambda line: _complain(f"{family.denoiser}: {line}"),
+                along=[other for other in families if not find(other, config.models.path, _cache(config))],
+            )
+    except (NotFetched, OSError) as error:
+        _complain(f"{family.denoiser}: {error}")
+        return False
+    print(f"{family.denoiser}: fetched into {weights}")
+    return True
+
+
+class _Shown:
+    """One line that changes, for somebody who watches."""
+
+    def __init__(self, family: Family) -> None:
+        self._family, self._said = family, (0, 0)
+
+    def __call__(self, have: int, total: int) -> None:
+        if sys.stderr.isatty() and self._said != (have, total):
+            self._said = have, total
+            end = "\n" if have >= total else ""
+            print(f"\r{self._family.denoiser}: {have / 1e6:.1f} of {total / 1e6:.1f} MB", end=end, file=sys.stderr, flush=True)
+
+
+def _verify(family: Family, config: Config, _: Sequence[Family]) -> bool:
+    """Whether all that is before the weights in use, and these, are what they should be; and whether a graph can be made of them.
+
+    Whole weights that nobody vouches for, neither our own sums nor sums beside them, work perhaps, and are not verified.
+    """
+    damaged = False
+    for place, wrong in search(family, config.models.path, _cache(config)):
+        if wrong is None:
+            return _proven(family, place) and not damaged
+        _complain(f"{family.denoiser}: damaged: {wrong}: {place}")
+        damaged = True
+    if not damaged:
+        _complain(f"{family.denoiser}: no weights")
+    return False
+
+
+def _proven(family: Family, weights: Path) -> bool:
+    """Say what the weights are, and make a graph of them, which runs them."""
+    with tempfile.TemporaryDirectory() as room:
+        words = ["workers.models.export", family.denoiser, "--weights", str(weights.absolute()), "--out", f"{room}/graph.onnx"]
+        made = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if made.returncode:
+        _complain((made.stderr.strip().splitlines() or [f"{family.denoiser}: does not work"])[-1])
+        return False
+    if is_known(family, weights):
+        print(f"{family.denoiser}: works; its sha256 is known: {weights}")
+    elif sums := voucher(weights):
+        print(f"{family.denoiser}: works; its sha256 is not one that we know, but what {sums.name} beside it says: {weights}")
+    else:
+        _complain(f"{family.denoiser}: unknown: works, but its sha256 is not one that we know, and no sums are beside it: {weights}")
+        return False
+    return True
+
+
+def _complain(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _cache(config: Config) -> Path:
+    return config.storage.path / "cache"
+
+
+ACTIONS = {"list": _list, "fetch": _fetch, "verify": _verify}
+
+if __name__ == "__main__":
+    sys.exit(main())

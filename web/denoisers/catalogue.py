@@ -1,0 +1,76 @@
+"""Which denoisers this server has now: plugins by the registry, weights and exported graphs by `workers.models.store`."""
+
+import logging
+from collections.abc import Mapping
+
+from sfu.errors import ConfigError
+from workers import registry
+from workers.errors import WorkerFailed
+from workers.models.store import Models
+
+logger = logging.getLogger(__name__)
+
+FALLBACK = "rnnoise"
+FIRST = "deepfilternet3"
+PACKET = 960  # samples of the usual packet, 20 ms; the delay is padded to whole ones
+HEAVINESS = {"deepfilternet3_ll": 3.0}  # what costs many times as much as DeepFilterNet3, until a voice of its has been measured
+ENCODER_LOOKAHEAD = 312  # samples, libopus in `voip`
+
+
+class Denoisers:
+    """The catalogue that `sfu` is handed: names, who serves for whom, options, delays. Holds nothing open."""
+
+    def __init__(self, default: str, models: Models) -> None:
+        """default: a name, or "auto". Raises ConfigError for a name that nobody registered."""
+        self._models = models
+        self._latency: dict[str, float] = {}
+        self._broken: dict[str, str] = {}
+        for name in registry.names():
+            try:
+                self._latency[name] = registry.load(name).latency_ms
+            except (WorkerFailed, AttributeError) as error:  # a stranger's: the server can do without
+                logger.warning("%s", error)
+                self._latency[name], self._broken[name] = 0.0, f"failed: {error}"
+        if default != "auto" and default not in self._latency:
+            raise ConfigError(f"denoise.default: no denoiser {default!r}; known: auto, {', '.join(self._latency)}")
+        self._default = FIRST if default == "auto" and FIRST in self._latency else FALLBACK if default == "auto" else default
+
+    def names(self) -> list[str]:
+        """Every denoiser that may be asked for while live."""
+        return list(self._latency)
+
+    def available(self, name: str) -> tuple[bool, str | None]:
+        """Can it serve now, and if not, why."""
+        broken = self._broken.get(name)
+        return (False, broken) if broken else self._models.state(name)
+
+    def chosen(self, wanted: str | None) -> tuple[str, str | None]:
+        """The one that serves now for `wanted` (None: the default), with the reason where it is another one."""
+        name = wanted or self._default
+        available, reason = self.available(name)
+        return (name, None) if available else (FALLBACK, reason)
+
+    def beforehand(self) -> list[str]:
+        """What may be loaded before anybody asks: the one that serves by default, the fallback, then ours, the quickest first.
+
+        A stranger's may start threads, or take its process along: it is loaded for whoever asks for it.
+        """
+        ours = sorted(filter(self._latency.__contains__, registry.own()), key=self._latency.__getitem__)
+        names = dict.fromkeys((self.chosen(None)[0], FALLBACK, *ours))
+        return [name for name in names if self.available(name)[0]]
+
+    def options(self, name: str) -> Mapping[str, object]:
+        return self._models.options(name)
+
+    def delay_samples(self, name: str) -> int:
+        """Model and encoder lookahead, padded to whole 20 ms packets."""
+        needed = round(self._latency[name] * 48) + ENCODER_LOOKAHEAD
+        return -(-needed // PACKET) * PACKET
+
+    def listed(self) -> list[dict[str, object]]:
+        """What /api/denoisers answers. latency_ms is the model's own delay; default is the one that serves unasked, now."""
+        rows, default = [], self.chosen(None)[0]
+        for name, latency_ms in self._latency.items():
+            available, reason = self.available(name)
+            rows.append({"name": name, "latency_ms": latency_ms, "available": available, "reason": reason, "default": name == default})
+        return rows

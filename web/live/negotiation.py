@@ -1,0 +1,141 @@
+"""What WHIP and WHEP have in common: the offer in, the answer out, and the resource's PATCH and DELETE.
+
+Sources: RFC 9725 (WHIP), draft-ietf-wish-whep, RFC 8840 (trickle-ice-sdpfrag).
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from db import ownership
+from sfu.broadcast.media_session import Resource
+from sfu.errors import NotFound, PreconditionRequired, WrongType
+from sfu.peer.peer import Peer
+from sfu.wire.candidates import Used
+from sfu.wire.sdp import Kind
+from web.auth.identity import LOGIN
+from web.http.addresses import is_loopback, parsed_address
+from web.http.forwarded import is_marked
+from web.http.origin import calls_loopback
+from web.http.sites import DEFAULT_PORTS, origin_of
+from web.http.timeouts import body_of
+from web.keys import ADDRESSES, ANNOUNCED, CONFIG, DB, SWITCHBOARD
+from web.live.turn import ice_server_links
+
+SDP = "application/sdp"
+FRAGMENT = "application/trickle-ice-sdpfrag"
+
+_TAG = re.compile(r'(W/)?"([^"]*)"|([^\s,"]+)')  # one that forgot its quotes is understood too
+
+
+async def offer_of(request: web.Request) -> str:
+    """The SDP offer in the body. Raises WrongType, TooSlow; the app refuses what is over 64 KiB."""
+    if request.content_type != SDP:
+        raise WrongType(f"an offer is {SDP}")
+    return (await body_of(request)).decode("utf-8", "replace")
+
+
+async def used_by(request: web.Request) -> Used:
+    """By what the client has reached us, so that the answer can offer that too. After it is known who is asking.
+
+    Host is anybody's to write, so a name in it is looked up for the signed-in owner only; everybody else gets what is known.
+    """
+    name, announced = host_name(request.host), request.app[ANNOUNCED]
+    if literal := parsed_address(name):
+        return Used(list(dict.fromkeys([str(literal), *_local_address(request)])), _port(request))
+    login = request.get(LOGIN)
+    if login is not None and not announced.of(name) and login.user_id == await request.app[DB].read(ownership.owner_id):
+        await announced.learn(name)
+    return Used([*announced.of(name), *_local_address(request)], _port(request))
+
+
+def _port(request: web.Request) -> int | None:
+    """The port that the client has reached us by; None where a proxy was between.
+
+    One on this machine may leave no trace but this: the client is said to be here, and has not called us by a name of this machine.
+    """
+    addresses, remote = request.app[ADDRESSES], request.remote or ""
+    if is_marked(request.headers) or addresses.is_trusted(remote) or is_loopback(remote) != calls_loopback(request):
+        return None
+    try:
+        site = urlsplit(origin_of(addresses.site(request)) or "")
+        return site.port or DEFAULT_PORTS.get(site.scheme)
+    except ValueError:  # no number of a port
+        return None
+
+
+def host_name(host: str) -> str:
+    """A Host header without its port: a name in lower case without the dot at its end, or an address without brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rsplit(":", 1)[0].lower().removesuffix(".")
+
+
+def _local_address(request: web.Request) -> list[str]:
+    """Our end of the connection; of a proxy's it says nothing about the client."""
+    transport = request.transport
+    if transport is None or is_marked(request.headers):
+        return []
+    name = transport.get_extra_info("sockname")
+    local = parsed_address(str(name[0])) if isinstance(name, tuple) else None
+    return [] if local is None or local.is_link_local else [str(local)]
+
+
+def created(request: web.Request, peer: Peer) -> web.Response:
+    """201 with Location, ETag and the answer."""
+    headers = {"Location": f"{request.path.rstrip('/')}/{peer.id}", "ETag": f'"{peer.etag}"'}
+    response = web.Response(status=201, text=peer.answer, content_type=SDP, headers=headers)
+    for link in ice_server_links(request.app[CONFIG].rtc):
+        response.headers.add("Link", link)
+    return response
+
+
+async def options(request: web.Request) -> web.Response:
+    """Some clients give up trickle without Accept-Post. `Accept-Patch` says that the resource takes fragments."""
+    return web.Response(status=204, headers={"Accept-Post": SDP, "Accept-Patch": FRAGMENT})
+
+
+async def nothing(request: web.Request) -> web.Response:
+    """GET of an endpoint or a resource: there is nothing to see."""
+    return web.Response(status=204)
+
+
+def resource_of(request: web.Request, owner: str, kind: Kind) -> Resource:
+    """What `owner` made at this very endpoint: a token that may only listen ends no broadcast, whatever it knows. Raises NotFound."""
+    resource = request.app[SWITCHBOARD].resource(request.match_info["identity"], owner)
+    if resource.peer.kind != kind or resource.broadcast.username.lower() != request.match_info["username"].lower():
+        raise NotFound("no such resource")
+    return resource
+
+
+async def patch(request: web.Request, owner: str, kind: Kind) -> web.Response:
+    """Trickle (204) or ICE restart (200 and a new ETag). The server is ICE-lite, so a trickled candidate changes nothing."""
+    if request.content_type != FRAGMENT:
+        raise WrongType(f"a fragment is {FRAGMENT}")
+    fragment = (await body_of(request)).decode("utf-8", "replace")
+    resource, tags = resource_of(request, owner, kind), _tags(request)
+    if not resource.is_restart(fragment):
+        resource.trickle(tags, fragment)
+        return web.Response(status=204)
+    if tags is None:
+        raise PreconditionRequired()
+    answer, fresh = resource.restart(tags, fragment)
+    return web.Response(text=answer, content_type=FRAGMENT, headers={"ETag": f'"{fresh}"'})
+
+
+async def delete(request: web.Request, owner: str, kind: Kind) -> web.Response:
+    """End it; a broadcaster's is Stop. 404 the second time."""
+    await request.app[SWITCHBOARD].delete(resource_of(request, owner, kind).peer.id, owner)
+    return web.Response(status=200)
+
+
+def _tags(request: web.Request) -> frozenset[str] | None:
+    """The strong entity tags of If-Match without their quotes, `*` among them as it is (RFC 9110 §13.1.1); None without If-Match.
+
+    A weak one is left out: it may never match.
+    """
+    if "If-Match" not in request.headers:
+        return None
+    found = _TAG.findall(",".join(request.headers.getall("If-Match")))
+    return frozenset(quoted or bare for weak, quoted, bare in found if not weak)

@@ -1,0 +1,87 @@
+"""The self-test: a browser opens a connection that has only UDP, only TCP or only the web server's port to go by: does it come up?
+
+No sound goes over it, nobody hears of it, and it ends by itself.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import get_args
+
+from aiohttp import web
+
+from sfu.errors import BadRequest, NotFound, TooMany
+from sfu.peer.peer import Peer
+from sfu.wire import sdp
+from sfu.wire.candidates import Used
+from sfu.wire.offer import parse_offer
+from sfu.wire.sdp import Over
+from web.auth.identity import current_user
+from web.http.responses import ok
+from web.keys import CHECKUPS
+from web.live.negotiation import SDP, offer_of, used_by
+
+LIFE_S = 15.0  # the page has seen what it wants to see by then
+MOST, MOST_EACH = 48, 6  # at once: of all, and of one user, who may test twice
+
+MakePeer = Callable[[sdp.Offer, Used, Over], Peer]
+
+
+class Checkups:
+    """Owns the peers of the self-tests under way, and the tasks that end them. Async context manager."""
+
+    def __init__(self, make_peer: MakePeer, port: int, ways: Callable[[Used], tuple[Over, ...]]) -> None:
+        """ways: tells by what media may come, for a client that came so; it changes with the machine's addresses."""
+        self.port, self.ways = port, ways
+        self._make_peer = make_peer
+        self._running: dict[asyncio.Task[None], str] = {}
+
+    async def __aenter__(self) -> "Checkups":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def begin(self, username: str, offer: sdp.Offer, used: Used, over: Over) -> str:
+        """The answer. Raises TooMany, and NotFound for what there is not."""
+        if over not in self.ways(used):
+            raise NotFound("The server takes no sound by that way.")
+        if len(self._running) >= MOST or list(self._running.values()).count(username) >= MOST_EACH:
+            raise TooMany("A test is under way; wait a little.", retry_after_s=LIFE_S)
+        peer = self._make_peer(offer, used, over)
+        task = asyncio.create_task(_lived(peer), name=f"self-test {peer.label}")
+        self._running[task] = username
+        task.add_done_callback(self._running.pop)
+        return peer.answer
+
+
+async def _lived(peer: Peer) -> None:
+    """Until it is gone, or has been here long enough."""
+    gone = asyncio.Event()
+    peer.on_gone = lambda _: gone.set()
+    try:
+        async with asyncio.timeout(LIFE_S):
+            await gone.wait()
+    except TimeoutError:
+        pass
+    finally:
+        await peer.close()
+
+
+async def begin(request: web.Request) -> web.Response:
+    """POST, an SDP offer that receives audio: 200 and an answer with candidates of ?over=udp, tcp or web only."""
+    user = await current_user(request)
+    over = request.query.get("over", "udp")
+    way = next((each for each in get_args(Over) if each == over), None)
+    if way is None:
+        raise BadRequest({"over": f"one of {', '.join(get_args(Over))}"})
+    offer, used = parse_offer(await offer_of(request), "subscribe"), await used_by(request)
+    return web.Response(text=request.app[CHECKUPS].begin(user.username, offer, used, way), content_type=SDP)
+
+
+async def ports(request: web.Request) -> web.Response:
+    """GET: what there is to test."""
+    await current_user(request)
+    used = await used_by(request)
+    return ok({"port": request.app[CHECKUPS].port, "protocols": list(request.app[CHECKUPS].ways(used))})

@@ -1,0 +1,135 @@
+"""The sound of a recording: a file where one lies there in that form, else decoded on the way (WAV) or made once and kept."""
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from aiohttp import hdrs, web
+
+from db.tables import Recording
+from sfu.errors import BadRequest, NotFound
+from web.auth.downloads import DOWNLOADS, Right
+from web.auth.identity import LOGIN, current_user
+from web.http import timeouts
+from web.http.problems import problem
+from web.http.ranges import SentFile, part_of, tag_of
+from web.keys import ARCHIVE, TRANSCODING
+from web.recordings.recordings import allowed, variant_of
+from workers.child import ChildFailed
+from workers.recordings import opusfile, wav
+
+logger = logging.getLogger(__name__)
+
+VARIANTS = ("original", "denoised", "both")
+TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
+
+
+async def audio(request: web.Request) -> web.StreamResponse:
+    """What a recording sounds like, in the variant and form that is asked for; whole or a range of it."""
+    recording = await allowed(request)
+    listener = (await current_user(request)).id
+    right = Right(request[LOGIN].id, listener, recording.user_id, recording.id)
+    request.app[DOWNLOADS].begin(request, right)  # where it ends from here on, this answer does; in between the rounds see it
+    variant = variant_of(request, recording, VARIANTS)
+    form = _choice(request, "format", tuple(TYPES))
+    headers: dict[str, str] = {hdrs.CONTENT_TYPE: TYPES[form], hdrs.CACHE_CONTROL: "private, no-cache"}
+    if _choice(request, "download", ("0", "1", "false", "true")) in ("1", "true"):
+        headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{_file_name(recording, form)}"'
+    folder = request.app[ARCHIVE].folder_of(recording)
+    samples, ready = await asyncio.to_thread(_look, folder, recording, variant, form)
+    if not samples:
+        raise NotFound("There is no sound in this recording.")
+    try:
+        async with timeouts.while_there(request):
+            if ready is None and form == "wav":
+                return await _view(request, listener, folder, variant, samples, f"{recording.id}-{variant}-{samples}", headers)
+            if ready is None:
+                name = f"{recording.id}-{variant}-{samples}.{form}"
+                ready = await request.app[TRANSCODING].made(listener, folder, variant, form, samples, name)
+    except ChildFailed:
+        if await asyncio.to_thread(folder.exists):
+            raise
+        raise NotFound("It has just been deleted.") from None
+    return await _sent(request, ready, headers)
+
+
+async def _sent(request: web.Request, file: Path, headers: dict[str, str]) -> web.StreamResponse:
+    """A whole file, or the range of it that is asked for."""
+    try:
+        stat = await asyncio.to_thread(file.stat)
+    except FileNotFoundError:
+        raise NotFound("It has just been deleted.") from None
+    part = part_of(request, stat.st_size, tag_of(stat), stat.st_mtime)
+    if part is not None and part[0] >= part[1]:
+        return _no_such_range(stat.st_size)
+    return SentFile(file, headers, part)
+
+
+def _no_such_range(size: int) -> web.Response:
+    return problem(416, "no_such_range", f"It has {size} bytes.", headers={hdrs.CONTENT_RANGE: f"bytes */{size}"})
+
+
+def _look(folder: Path, recording: Recording, variant: str, form: str) -> tuple[int, Path | None]:
+    """(length in samples, the file that is this form already). Not for the loop: reads the disk."""
+    try:
+        samples = max(opusfile.length(folder / f"{name}.opus") for name in ("original", "denoised") if variant in (name, "both"))
+    except FileNotFoundError:
+        return 0, None
+    heard = variant == recording.variants[-1] and recording.state == "ready"
+    ready = folder / (f"{variant}.opus" if form == "opus" else wav.HEARD if form == "wav" and heard else "none")
+    return samples, ready if ready.exists() else None
+
+
+async def _view(
+    request: web.Request, ear: int, folder: Path, variant: str, samples: int, tag: str, headers: dict[str, str]
+) -> web.StreamResponse:
+    """A WAV that is nowhere: its length is known, its bytes are decoded as they are sent."""
+    size = wav.size(samples, 2 if variant == "both" else 1)
+    headers |= {hdrs.ACCEPT_RANGES: "bytes", hdrs.ETAG: f'"{tag}"'}
+    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    wanted = part_of(request, size, f'"{tag}"')
+    start, stop = wanted or (0, size)
+    if start >= stop:
+        return _no_such_range(size)
+    response = web.StreamResponse(headers=headers)
+    response.content_length = stop - start
+    if wanted:
+        response.set_status(206)
+        response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{size}"
+    pieces = request.app[TRANSCODING].view(ear, lambda: timeouts.hang_up(request), folder, variant, samples, start, stop)
+    async with contextlib.aclosing(pieces):
+        if request.method == hdrs.METH_HEAD:
+            await response.prepare(request)
+            return response
+        first = await anext(pieces)  # what can be refused is refused before the headers have gone
+        await response.prepare(request)
+        try:
+            await written(response, first)
+            async for piece in pieces:
+                await written(response, piece)
+        except (ChildFailed, TimeoutError) as failure:  # deleted meanwhile, say: an answer that has begun can only be broken off
+            logger.warning("a recording is broken off: %s", failure or "nobody takes it")
+            timeouts.hang_up(request)
+            return response
+    await response.write_eof()
+    return response
+
+
+async def written(response: web.StreamResponse, piece: bytes) -> None:
+    """Raises TimeoutError where the client takes nothing."""
+    async with asyncio.timeout(timeouts.STALLED_S):
+        await response.write(piece)
+
+
+def _choice(request: web.Request, name: str, known: tuple[str, ...]) -> str:
+    """One of the known words of the query, the first where nothing is said. Raises BadRequest."""
+    word = request.query.get(name) or known[0]
+    if word not in known:
+        raise BadRequest({name: f"must be one of {', '.join(known)}"})
+    return word
+
+
+def _file_name(recording: Recording, form: str) -> str:
+    return f"{recording.user.username}_{recording.started_at:%Y%m%d-%H%M%S}.{form}"

@@ -1,0 +1,98 @@
+"""DeepFilterNet2 and its variant without look-ahead, one hop at a time, or two.
+
+Source: Schröter et al., DeepFilterNet2: Towards Real-Time Speech Enhancement on Embedded Devices, 2022, fig. 1; learnt
+parameters and the order of operations from upstream's `df.deepfilternet2.DfNet`, which runs whole sounds.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workers.deepfilternet import layers
+from workers.deepfilternet.blocks import (
+    BANDS,
+    BINS,
+    LOW_BINS,
+    ORDER,
+    Coefficients,
+    FeatureConvolutions,
+    MaskConvolutions,
+    filtered,
+    quartet,
+)
+from workers.deepfilternet.features import Features
+from workers.deepfilternet.state_tensors import State
+from workers.deepfilternet.upstream import Upstream, norm_alpha
+from workers.graphs.state_layout import Part
+
+
+class DeepFilterNet2(nn.Module):
+    """One frame of each voice in, one frame out, `look_ahead` + `wait` frames later, or two; all memory is in the state.
+
+    As DeepFilterNet3, but the deep filter works on the masked spectrum, `wait` frames of it ahead: so coefficients and the
+    masked bins above the filter's wait for that many frames. Without look-ahead the parts that wait are not there.
+    """
+
+    def __init__(self, upstream: Upstream) -> None:
+        super().__init__()
+        net: Any = upstream.net
+        enc, to_mask, to_filter = net.enc.emb_gru, net.erb_dec.emb_gru, net.df_dec.df_gru
+        assert (*net.erb_fb.shape, net.df_bins, net.df_order, net.df_iter) == (BINS, BANDS, LOW_BINS, ORDER, 1)
+        self.look_ahead, self.wait = int(net.lookahead), int(net.df_lookahead)
+        self.latency = 480 * (1 + self.look_ahead + self.wait)
+        self.features = Features(net.erb_fb, LOW_BINS, norm_alpha())
+        self.post_filter = bool(net.mask.post_filter)
+        self.convolved = FeatureConvolutions(net.enc)
+        self.encoder_in, self.encoder = layers.GroupedLinear(enc.linear_in[0].weight), layers.GruStep(enc.gru)
+        self.fan = layers.SideBySide(to_mask.linear_in[0].weight, to_filter.linear_in[0].weight)
+        self.mask, self.mask_out = layers.GruStep(to_mask.gru), layers.GroupedLinear(to_mask.linear_out[0].weight)
+        self.gains = MaskConvolutions(net.erb_dec, net.mask.erb_inv_fb, 0, self.post_filter)
+        self.filter, self.coefficients = layers.GruStep(to_filter.gru), Coefficients(net.df_dec)
+        ahead, wait = self.look_ahead, self.wait
+        parts = (
+            Part("levels", (BANDS,), -60, -90, warm=True),
+            Part("sizes", (LOW_BINS,), 1e-3, 1e-4, warm=True),
+            Part("noisy", (ahead, 2, BINS), warm=True),  # frames that wait for their mask
+            Part("low", (ORDER - 1, 2, 2, LOW_BINS)),  # the last 4 masked frames up to 4.8 kHz, as quartets
+            Part("high", (wait, 2, BINS - LOW_BINS)),  # masked frames above that wait for those below
+            Part("coefficients", (wait, 2 * ORDER, LOW_BINS)),
+            Part("erb", (2, 1, BANDS)),
+            Part("complex", (2, 2, LOW_BINS)),
+            *(Part(name, (256,)) for name in ("encoder", "mask0", "mask1", "filter0", "filter1")),
+            Part("waiting", (self.coefficients.waiting, LOW_BINS)),
+        )
+        self.state = State([part for part in parts if part.size])
+
+    def forward(self, spectrum: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        was = dict(zip((part.name for part in self.state.parts), self.state.split(state), strict=True))
+        now: dict[str, Tensor] = {}
+        hops = spectrum.shape[1]
+        erb, complex_, now["levels"], now["sizes"] = self.features(spectrum, was["levels"], was["sizes"])
+        erb, complex_ = torch.cat([was["erb"], erb], 1), torch.cat([was["complex"], complex_], 1)
+        now["erb"], now["complex"] = erb[:, -2:], complex_[:, -2:]
+
+        emb, complex_emb, skips, c0 = self.convolved(erb, complex_)
+        hidden, (now["encoder"],) = self.encoder(self.encoder_in(torch.cat([emb, complex_emb], 1)).relu(), [was["encoder"]], hops)
+        to_mask, to_filter = (part.relu() for part in self.fan(hidden))
+        hidden, (now["mask0"], now["mask1"]) = self.mask(to_mask, [was["mask0"], was["mask1"]], hops)
+        gains = self.gains(self.mask_out(hidden + to_mask).relu(), skips)
+        hidden, (now["filter0"], now["filter1"]) = self.filter(to_filter, [was["filter0"], was["filter1"]], hops)
+        coefficients, now["waiting"] = self.coefficients(hidden + to_filter, c0, was["waiting"], hops)
+
+        masked = delayed("noisy", spectrum, was, now) * gains.reshape(-1, hops, 1, BINS)
+        low = torch.cat([was["low"], quartet(masked[..., :LOW_BINS], hops)], 1)
+        now["low"] = low[:, 1 - ORDER :]
+        high = delayed("high", masked[..., LOW_BINS:], was, now).reshape(-1, 2, BINS - LOW_BINS)
+        coefficients = delayed("coefficients", coefficients.reshape(-1, hops, 2 * ORDER, LOW_BINS), was, now)
+        clean = torch.cat([filtered(low, coefficients.reshape(-1, 2 * ORDER, LOW_BINS)), high], 2)
+        return clean.reshape(-1, hops, 2, BINS), self.state.join([now[part.name] for part in self.state.parts])
+
+
+def delayed(name: str, values: Tensor, was: dict[str, Tensor], now: dict[str, Tensor]) -> Tensor:
+    """float32[B, T, ...]: what was put into this queue as many hops ago as it is long; no queue, no delay."""
+    if name not in was:
+        return values
+    queue, length = torch.cat([was[name], values], 1), was[name].shape[1]
+    now[name] = queue[:, -length:]
+    return queue[:, :-length]

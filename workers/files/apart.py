@@ -1,0 +1,163 @@
+"""A denoiser in a process of its own, in the Python that has its library: for files and comparison, not for voices that are live.
+
+`Apart` is a denoiser like any other; this module run as `-m workers.files.apart '{"denoiser": NAME, "options": {...}, "parent": PID}'`
+is its process. Both may be of different Python versions, so only bytes go between them: first a line of JSON, {"latency", "blocks"} or
+{"error", "reason"}; then for each call a head of three numbers (voices, samples of each, voices closed), the voices' numbers (one that is
+new opens it), those closed, and float32; as an answer a length and float32, or -length and why not.
+"""
+
+import contextlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, ClassVar
+
+import numpy as np
+
+from workers import interrupt, registry
+from workers.denoiser import BLOCK, RATE_HZ, Denoiser, Sound, blocks_at_once
+from workers.errors import WorkerFailed
+from workers.extra_python import ROOT, runner
+from workers.pdeathsig import leave_with_parent
+from workers.plugins.chunked import PREFIX, Chunked
+
+_HEAD, _LENGTH = struct.Struct("<III"), struct.Struct("<q")
+
+
+class Voice:
+    """One voice over there, closed when the last reference goes."""
+
+    def __init__(self, number: int, closed: list[int]) -> None:
+        self.number = number
+        weakref.finalize(self, closed.append, number)
+
+
+class Apart:
+    """Owns the process, until close() or its own end. Not for several threads."""
+
+    rate_hz: ClassVar[int] = RATE_HZ
+    block: ClassVar[int] = BLOCK
+    latency_ms: ClassVar[float] = 0.0  # `latency` knows
+    latency: int
+    blocks: int
+
+    def __init__(self, name: str, options: Mapping[str, object], parts: Sequence[str], cards: bool = False) -> None:
+        """name: a denoiser, or chunked:NAME.   parts: of `.venv-torch`; any of them will do.   cards: whether it may see a GPU.
+
+        Waits until it is loaded. Raises WorkerFailed.
+        """
+        python, environment = runner(name, parts)
+        if not cards:
+            environment["CUDA_VISIBLE_DEVICES"] = ""  # upstream's offline model takes one unasked
+        what = json.dumps({"denoiser": name, "options": dict(options), "parent": os.getpid()}, default=str)
+        self._name, self._count, self._closed = name, 0, list[int]()
+        with interrupt.held():  # it keeps that: Ctrl-C is for this process, which ends it
+            self._process = subprocess.Popen(
+                [python, "-m", "workers.files.apart", what], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        try:
+            known = json.loads(self._pipes[1].readline() or "{}")
+            if "latency" not in known:
+                raise WorkerFailed(known.get("error") or f"{name}: its process ended", known.get("reason", "load"))
+        except BaseException:
+            self.close()
+            raise
+        self.latency, self.blocks = known["latency"], known["blocks"]
+
+    @property
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        return self._process.stdin, self._process.stdout
+
+    def close(self) -> None:
+        """No process is left. Idempotent."""
+        self._process.kill()
+        for pipe in self._pipes:
+            with contextlib.suppress(OSError):  # what was not sent
+                pipe.close()
+        self._process.wait()
+
+    def open(self) -> Voice:
+        self._count += 1
+        return Voice(self._count, self._closed)
+
+    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+        """As the denoiser over there does it: float32[n, hops * 480] -> the same shape. Raises WorkerFailed."""
+        to, back = self._pipes
+        closed = [self._closed.pop() for _ in range(len(self._closed))]
+        numbers = [*(voice.number for voice in voices), *closed]
+        try:
+            to.write(_HEAD.pack(len(voices), noisy.shape[1], len(closed)) + np.array(numbers, "<u4").tobytes())
+            to.write(np.ascontiguousarray(noisy, "<f4").tobytes())
+            to.flush()
+            (length,) = _LENGTH.unpack(_read(back, _LENGTH.size))
+            answer = _read(back, abs(length))
+        except (OSError, EOFError) as error:
+            raise WorkerFailed(f"{self._name}: its process ended", "crashed") from error
+        if length < 0:
+            raise WorkerFailed(f"{self._name}: {answer.decode(errors='replace')}", "crashed")
+        return np.frombuffer(answer, "<f4").astype(np.float32).reshape(noisy.shape)
+
+
+def made(name: str, options: Mapping[str, object]) -> Denoiser:
+    """The denoiser of that name, in this process. Raises WorkerFailed."""
+    return Chunked(options) if name.startswith(PREFIX) else registry.load(name)(options)
+
+
+def serve(denoiser: Denoiser, asked: IO[bytes], told: IO[bytes]) -> None:
+    """Answer until nobody asks any more."""
+    voices: dict[int, Any] = {}
+    while head := asked.read(_HEAD.size):
+        count, samples, closed = _HEAD.unpack(head)
+        numbers = np.frombuffer(_read(asked, 4 * (count + closed)), "<u4").tolist()
+        noisy = np.frombuffer(_read(asked, 4 * count * samples), "<f4").reshape(count, samples).copy()  # one that may be written to
+        for number in numbers[count:]:
+            voices.pop(number, None)
+        try:
+            for number in numbers[:count]:
+                if number not in voices:
+                    voices[number] = denoiser.open()
+            clean = np.ascontiguousarray(denoiser.clean([voices[number] for number in numbers[:count]], noisy), "<f4").tobytes()
+            told.write(_LENGTH.pack(len(clean)) + clean)
+        except Exception as error:  # noqa: BLE001  whatever a model raises is told in words
+            words = _words(error).encode()
+            told.write(_LENGTH.pack(-len(words)) + words)
+        told.flush()
+
+
+def _read(pipe: IO[bytes], size: int) -> bytes:
+    """So many bytes. Raises EOFError."""
+    found = pipe.read(size)
+    if len(found) < size:
+        raise EOFError
+    return found
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def main() -> int:
+    what = json.loads(sys.argv[1])
+    leave_with_parent(what["parent"])
+    told = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    try:
+        denoiser = made(what["denoiser"], what["options"])
+        known: dict[str, object] = {"latency": denoiser.latency, "blocks": blocks_at_once(denoiser)}
+    except Exception as error:  # noqa: BLE001  whatever a model raises is told in words
+        known = {"error": _words(error), "reason": getattr(error, "reason", "load")}
+    told.write(json.dumps(known).encode() + b"\n")
+    told.flush()
+    if "error" in known:
+        return 1
+    serve(denoiser, sys.stdin.buffer, told)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

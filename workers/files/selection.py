@@ -1,0 +1,148 @@
+"""A name on the command line -> a denoiser that is ready: its weights found or fetched, its graph made where there is none."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers import interrupt, registry
+from workers.denoiser import Denoiser
+from workers.errors import UnknownDenoiser, WorkerFailed
+from workers.extra_python import CUDA, REFERENCE, runner
+from workers.files.apart import Apart, made
+from workers.models import export
+from workers.models.cuda import NETS
+from workers.plugins.chunked import PREFIX
+from workers.weights.fetch import NotFetched, fetch
+from workers.weights.weights import FAMILIES, Family, whole
+
+FIRST, FALLBACK = "deepfilternet3", "rnnoise"
+ROOT = Path(__file__).parents[2]
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of config.toml what concerns a denoiser."""
+
+    paths: tuple[Path, ...] = ()  # searched for weights
+    url: str = "upstream"
+    download: bool = False
+    cache: Path = Path("var/cache")
+    chunk_s: float = 2.0
+    overlap_s: float = 0.5
+    device: str = "cpu"  # "cpu" runs exported graphs, "cuda" the weights themselves
+    post_filter: bool = False  # of the DeepFilterNets
+
+
+def names() -> list[str]:
+    """What may be asked for."""
+    return ["auto", *registry.names(), *(f"{PREFIX}{name}" for name in registry.names())]
+
+
+def has_model(name: str) -> bool:
+    """Whether a model that torch knows serves under this name."""
+    return name.removeprefix(PREFIX) in (*FAMILIES, "auto")
+
+
+def chosen(name: str, settings: Settings, say: Say) -> tuple[str, Denoiser]:
+    """The denoiser, and its name where "auto" was asked for. `say` gets a line for a person. Raises WorkerFailed."""
+    if name != "auto":
+        return name, _loaded(name, settings, say)
+    try:
+        return FIRST, _loaded(FIRST, settings, say)
+    except WorkerFailed as failure:
+        say(f"{failure}; taking {FALLBACK}")
+        return FALLBACK, _loaded(FALLBACK, settings, say)
+
+
+def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
+    """What this denoiser's class is to be given, as JSON could hold it. Raises WorkerFailed."""
+    if name not in names():
+        raise UnknownDenoiser(name, names())
+    inner = name.removeprefix(PREFIX)
+    family = FAMILIES.get(inner)
+    filtered = {"post_filter": True} if settings.post_filter else {}
+    if _on_cuda(name, settings):
+        assert family is not None
+        return {"weights": str(_weights(family, settings, say)), "device": "cuda", **filtered}
+    if not name.startswith(PREFIX):
+        return {"graph": str(_graph(family, settings, say))} if family else {}
+    weights = {"weights": str(_weights(family, settings, say)), **filtered} if family else {}
+    return {"denoiser": inner, "chunk_s": settings.chunk_s, "overlap_s": settings.overlap_s, **weights}
+
+
+def parts(name: str, settings: Settings) -> tuple[str, ...]:
+    """Of `.venv-torch`, which parts this denoiser needs, any of them; none: it runs here."""
+    if name.removeprefix(PREFIX) not in FAMILIES:
+        return ()
+    return (REFERENCE,) if name.startswith(PREFIX) else (CUDA,) if _on_cuda(name, settings) else ()
+
+
+def _on_cuda(name: str, settings: Settings) -> bool:
+    """Whether the streaming model runs there."""
+    return settings.device == "cuda" and name in NETS
+
+
+def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:
+    needed = parts(name, settings)
+    if needed:
+        runner(name, needed)  # before anything is fetched for it
+    with interrupt.raised():  # a fetch or a child may have to be ended
+        given = options(name, settings, say)
+        if needed:
+            return Apart(name, given, needed, cards=settings.device == "cuda")
+    return made(name, given)
+
+
+def _weights(family: Family, settings: Settings, say: Say) -> Path:
+    found = whole(family, settings.paths, settings.cache, say)
+    if found:
+        return found
+    if not settings.download:
+        raise WorkerFailed(f"{family.denoiser}: no weights in {', '.join(map(str, settings.paths)) or 'no folder'}", "no_weights")
+    if settings.url == "upstream" and not family.by_itself:
+        raise WorkerFailed(f"{family.denoiser}: no weights; python3 run.py models fetch {family.denoiser} gets them", "no_weights")
+    say(f"{family.denoiser}: weights are being fetched")
+    try:
+        return fetch(family, settings.url, settings.cache, lambda have, total: None, say=lambda line: say(f"{family.denoiser}: {line}"))
+    except NotFetched as error:
+        raise WorkerFailed(f"{family.denoiser}: no weights: {error}", "no_weights") from error
+
+
+def _graph(family: Family, settings: Settings, say: Say) -> Path:
+    weights = _weights(family, settings, say)
+    try:
+        graph = settings.cache / export.graph_name(family.denoiser, weights, settings.post_filter)
+        if export.is_whole(graph):
+            return graph
+        if graph.exists():
+            graph.replace(graph.with_name(f"{graph.name}.broken"))
+            say(f"{graph} is damaged; set aside as .broken and made again")
+    except OSError as error:
+        raise WorkerFailed(f"{family.denoiser}: {error}") from error
+    say(f"{family.denoiser}: being prepared, once")
+    command = ["-P", "-m", "workers.models.export", family.denoiser, "--weights", str(weights.absolute()), "--out", str(graph.absolute())]
+    command += ["--post-filter"] * settings.post_filter
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    status, said = _made([sys.executable, *command], environment, graph)
+    if status:
+        raise WorkerFailed((said.strip().splitlines() or [f"{family.denoiser}: cannot be prepared"])[-1])
+    return graph
+
+
+def _made(command: list[str], environment: dict[str, str], graph: Path) -> tuple[int, str]:
+    """The child's status and what it said. Where it is not to be waited for any longer, it is gone, and so is its draft."""
+    with interrupt.held():  # until the child is known
+        child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    with child:
+        try:
+            _, said = child.communicate()
+        except BaseException:
+            child.kill()
+            child.wait()
+            export.draft_of(graph, child.pid).unlink(missing_ok=True)
+            raise
+    return child.returncode, said

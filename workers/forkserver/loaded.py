@@ -1,0 +1,94 @@
+"""The denoisers that the nursery has loaded, and whether what they brought along can be forked."""
+
+import ctypes
+import gc
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+
+from workers import registry
+from workers.denoiser import Denoiser, mapped
+from workers.hugepages import collapse
+from workers.voice.process import warm
+
+RUNTIME = "onnxruntime"
+PARKED = 1  # native threads that ONNX Runtime starts when it is imported, unless ORT_DISABLE_TELEMETRY is 1; a fork does not miss it
+
+
+class Loaded:
+    """One denoiser of each name, with the options of its last load. A fork loses all threads but its own, so they are counted."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, str] = {}
+        self._denoisers: dict[str, Denoiser] = {}
+        self._baseline = native_threads()
+        self._crowd: str | None = None  # why a fork is out of the question, for good
+
+    @property
+    def denoisers(self) -> Mapping[str, Denoiser]:
+        """By name: what a worker forked now may use."""
+        return dict(self._denoisers)
+
+    def get(self, name: str, options: Mapping[str, object]) -> Denoiser:
+        """The denoiser with these options, loaded the first time that it is asked for. Nobody else is served meanwhile.
+
+        Raises WorkerFailed, and whatever a plugin raises.
+        """
+        key = json.dumps(options, sort_keys=True, default=str)
+        if self._keys.get(name) != key:
+            self._load(name, options)
+            self._keys[name] = key
+        return self._denoisers[name]
+
+    def _load(self, name: str, options: Mapping[str, object]) -> None:
+        had_runtime = RUNTIME in sys.modules
+        try:
+            denoiser = registry.load(name)(options)
+            if not mapped(denoiser):
+                warm(denoiser)  # touched here, its pages are shared
+            self._denoisers[name] = denoiser  # one with other options goes
+        finally:
+            gc.collect()
+            _trim()
+            collapse()
+            self._count(name, 0 if had_runtime else _parked())
+
+    def _count(self, name: str, expected: int) -> None:
+        came = native_threads() - self._baseline
+        if self._crowd is not None:
+            pass
+        elif threading.active_count() > 1:
+            self._crowd = f"{name} has started the Python thread {threading.enumerate()[-1].name!r}"
+        elif came > expected:
+            self._crowd = f"{name} has started {'a native thread' if came == 1 else f'{came} native threads'}"
+        self._baseline += came
+
+    def why_no_fork(self) -> str | None:
+        """What speaks against a fork now; None: nothing."""
+        if not hasattr(os, "fork"):
+            return "this system cannot fork"
+        if self._crowd is None and (threading.active_count() > 1 or native_threads() > self._baseline):
+            self._crowd = f"there are {native_threads()} threads, {self._baseline} were counted after the last load"
+        return self._crowd
+
+
+def native_threads() -> int:
+    """Threads of this process, Python's and others'; 1 where that cannot be known."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 1
+
+
+def _parked() -> int:
+    """Native threads that are excused in the load that has brought ONNX Runtime."""
+    return PARKED if RUNTIME in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != "1" else 0
+
+
+def _trim() -> None:
+    """Give back what loading took for a while; only glibc can."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

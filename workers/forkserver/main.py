@@ -1,0 +1,142 @@
+"""The nursery process: has the denoisers loaded and forks a worker from itself in milliseconds.
+
+    python -m workers.forkserver.main SOCKET_FD PARENT_PID
+
+One thread, no asyncio, no lock: what is forked must be in one piece. It serves one SOCK_SEQPACKET socket; a question is one
+message of JSON ({"ask", "do": "load" or "spawn", "denoiser", "options"}; a spawn also "delay", "share" and five descriptors),
+an answer another ({"ask"}, for a spawn with "pid", "shared" (whether other voices may be in that process), "loading" (whether
+it has its denoiser still to load) and a pidfd where there are some; or {"ask", "error", "reason"}). When the socket ends it
+kills its children and leaves; when it is killed itself, the kernel does. A load keeps everybody who wants a worker waiting (a
+fraction of a second for a model; the server has its own loaded for the first voice), those that have one hear nothing of it.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from workers import registry
+from workers.denoiser import forkable
+from workers.errors import WorkerFailed
+from workers.forkserver.loaded import Loaded
+from workers.forkserver.pool import Child, Children
+from workers.pdeathsig import leave_with_parent
+from workers.voice.opus import library
+from workers.voice.voice import FDS, Order
+
+MAX_MESSAGE = 65_536
+UNLIMITED = 1 << 30  # voices of a worker whose denoiser cannot be forked: a second one would need the model, and the card, once more
+
+
+class Forking:
+    """The loaded denoisers and the living children. Owns the server's socket."""
+
+    def __init__(self, server: socket.socket) -> None:
+        self._server = server
+        self._waiting = select.poll()
+        self._loaded = Loaded()
+        self._children = Children(self._waiting)
+
+    def run(self) -> None:
+        """Serve until the server is gone; then no child is left."""
+        children = _children_bell()
+        self._waiting.register(self._server, select.POLLIN)
+        self._waiting.register(children, select.POLLIN)
+        try:
+            while self._serve_what_waits(children):
+                pass
+        finally:
+            self._children.kill_all()
+
+    def _serve_what_waits(self, children: int) -> bool:
+        waits = {fd for fd, _ in self._waiting.poll()}
+        for fd in waits - {children, self._server.fileno()}:
+            self._children.hear(fd)
+        if children in waits:
+            os.read(children, 4096)
+            self._children.reap()
+        return self._server.fileno() not in waits or self._answer_next()
+
+    def _answer_next(self) -> bool:
+        try:
+            message, fds, _, _ = socket.recv_fds(self._server, MAX_MESSAGE, FDS)
+        except ConnectionError:
+            return False
+        if not message:
+            return False
+        for fd in fds:  # a worker that is executed would hold another's line open
+            os.set_inheritable(fd, False)
+        try:
+            self._answer(json.loads(message), fds)
+        except ConnectionError:  # the server left while a model was loading
+            return False
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return True
+
+    def _answer(self, question: Mapping[str, Any], fds: Sequence[int]) -> None:
+        answer: dict[str, object] = {"ask": question["ask"]}
+        pidfds: list[int] = []
+        try:
+            may_fork = forkable(registry.load(question["denoiser"]), question["options"])
+            if may_fork:
+                self._loaded.get(question["denoiser"], question["options"])
+            if question["do"] == "spawn":
+                share = question["share"] if may_fork else UNLIMITED
+                child = self._place(question, self._loaded if may_fork else None, share, fds)
+                answer.update(pid=child.pid, shared=share > 1, loading=child.loading)
+                pidfds = [os.pidfd_open(child.pid)] if hasattr(os, "pidfd_open") else []
+        except WorkerFailed as failure:
+            answer.update(error=str(failure), reason=failure.reason)
+        except Exception as error:  # noqa: BLE001  whatever a plugin raises harms its own broadcast only
+            traceback.print_exc()
+            answer.update(error=repr(error), reason="load")
+        try:
+            socket.send_fds(self._server, [json.dumps(answer).encode()], pidfds)
+        finally:
+            for fd in pidfds:
+                os.close(fd)
+
+    def _place(self, question: Mapping[str, Any], loaded: Loaded | None, share: int, fds: Sequence[int]) -> Child:
+        if len(fds) != FDS:
+            raise WorkerFailed(f"a worker needs {FDS} descriptors, not {len(fds)}")
+        order = Order(question["denoiser"], question["delay"])
+        return self._children.place(order, question["options"], loaded, share, fds)
+
+
+def _children_bell() -> int:
+    """A descriptor that becomes readable when a child ends."""
+    far, near = os.pipe()
+    os.set_blocking(far, False)
+    os.set_blocking(near, False)
+    signal.set_wakeup_fd(near, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    return far
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def main() -> None:
+    fd, parent = map(int, sys.argv[1:])
+    leave_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        library()  # so that the children have it mapped already
+    except WorkerFailed:
+        pass  # each spawn will say so
+    os.set_inheritable(fd, False)
+    Forking(socket.socket(fileno=fd)).run()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""How a worker process comes to be: forked from the nursery, or executed anew."""
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from workers import registry
+from workers.denoiser import Denoiser, extra
+from workers.extra_python import runner
+from workers.pdeathsig import leave_with_parent
+from workers.voice import opus
+from workers.voice.process import serve
+from workers.voice.voice import Order
+
+_NICE = 2  # behind the server: its loop carries everybody's sound, a worker one
+_ROOT = Path(__file__).parents[2]
+
+
+def forked(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nursery: socket.socket | None) -> int:
+    """A worker with what is loaded here, at work for one voice; its pid. nursery: where it gets more voices from."""
+    gc.freeze()  # what is loaded is never collected, so the children share its pages
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _be_worker(parent, order, loaded, fds, nursery)
+    return pid
+
+
+def _be_worker(parent: int, order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nursery: socket.socket | None) -> NoReturn:
+    """What the forked child does instead of returning into the nursery's loop."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        leave_with_parent(parent)
+        _close_all_but([*fds, *([nursery.fileno()] if nursery is not None else [])])
+        os.nice(_NICE)
+        serve(order, loaded, fds, nursery)
+        code = 0
+    except BaseException:  # noqa: BLE001  nothing may return into the nursery's loop
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def executed(denoiser: str, options: Mapping[str, object], nursery: socket.socket) -> int:
+    """A worker that loads its denoiser by itself, slower to start, with memory of its own, and has no voice yet; its pid.
+
+    In the Python that has the denoiser's library, which need not be this one. Raises WorkerFailed.
+    """
+    python, environment = _interpreter(denoiser, options)
+    os.set_inheritable(nursery.fileno(), True)
+    what = {"parent": os.getpid(), "denoiser": denoiser, "options": dict(options), "nursery": nursery.fileno()}
+    return os.posix_spawn(python, [python, "-m", "workers.forkserver.standalone", json.dumps(what, default=str)], environment)
+
+
+def _interpreter(denoiser: str, options: Mapping[str, object]) -> tuple[str, dict[str, str]]:
+    """The Python that such a worker runs in, and its environment."""
+    parts = extra(registry.load(denoiser), options)
+    if not parts:
+        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+        return sys.executable, {**os.environ, "PYTHONPATH": path}
+    python, environment = runner(denoiser, parts)
+    return str(python), {**environment, **opus.told()}  # PyAV, which brings libopus, is not there
+
+
+def _close_all_but(kept: Sequence[int]) -> None:
+    """Close every descriptor above 2 that is not in `kept`: a stranger's pipe held open here would hide its end."""
+    try:
+        highest = max(map(int, os.listdir("/proc/self/fd")))
+    except OSError:
+        highest = int(os.sysconf("SC_OPEN_MAX"))
+    edges = sorted({2, *kept})
+    for low, high in zip(edges, [*edges[1:], highest + 1], strict=True):
+        os.closerange(low + 1, high)

@@ -1,0 +1,47 @@
+"""A worker that was not forked: it loads its denoiser by itself. For systems and plugins with which a fork is not to be had.
+
+python -m workers.forkserver.standalone '{"parent": PID, "denoiser": NAME, "options": {...}, "nursery": FD}'
+
+It has no voice while it loads. Then it says so to the nursery, or why it cannot, and is handed those that wait for it.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+
+from workers import registry
+from workers.denoiser import Denoiser
+from workers.link.control import Failed, dump
+from workers.pdeathsig import leave_with_parent
+from workers.voice.process import LOADED, Process, warm
+
+_NICE = 2
+_MOST_WORDS = 1000  # of what a plugin raises
+
+
+def main() -> None:
+    what = json.loads(sys.argv[1])
+    leave_with_parent(what["parent"])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICE)
+    nursery = socket.socket(fileno=what["nursery"])
+    nursery.set_inheritable(False)
+    try:
+        denoiser = _loaded(what["denoiser"], what["options"])
+    except Exception as error:  # noqa: BLE001  whatever a plugin raises is told in words
+        nursery.send(dump(Failed(getattr(error, "reason", "load"), str(error)[:_MOST_WORDS])))
+        return
+    nursery.send(LOADED)
+    Process({what["denoiser"]: denoiser}, nursery).run()
+
+
+def _loaded(name: str, options: dict[str, object]) -> Denoiser:
+    denoiser = registry.load(name)(options)
+    warm(denoiser)
+    return denoiser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The nursery and its workers as the server sees them. Light: no model, no numpy, no waiting.
+
+The nursery is exec'd, never forked from the server; it forks the workers. Both leave when their socket ends.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from workers.errors import WorkerFailed
+from workers.link.bell import Bell
+from workers.link.ring import Ring
+from workers.link.worker import Timeout, Worker
+
+__all__ = ["Nursery", "Worker"]
+
+ANSWER_S = 60.0  # several models may be loaded before it is this one's turn
+LEAVE_S = 2.0  # one that is loading a model does not hear that it shall go
+_MAX_MESSAGE = 65_536
+_ROOT = Path(__file__).parents[2]
+# No library in the nursery may start a thread, for a fork would lose it; ONNX Runtime's one thread phones home besides.
+_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY"), "1")
+
+
+class Nursery:
+    """A process that has denoisers loaded. Owns the process and its socket; when it dies, `gone` tells, and it stays dead."""
+
+    def __init__(
+        self, share: int = 1, refused: Collection[str] = (), patience_s: float = ANSWER_S, timeout: Timeout = asyncio.timeout
+    ) -> None:
+        """share: the most voices that one worker process serves; one that cannot be forked serves all.
+
+        refused: denoisers that are not to be loaded, for they kill.
+        patience_s: a nursery that has not answered for so long hangs, and is killed.   timeout: as asyncio's; how that is counted.
+        """
+        self.last_asked: str | None = None  # the denoiser that it was busy with when it died, if any
+        self._share = share
+        self._patience_s = patience_s
+        self._timeout = timeout
+        self._refused = refused
+        self._busy_with: dict[int, str] = {}
+        self.gone = asyncio.Event()
+        self._asked: dict[int, asyncio.Future[tuple[dict[str, Any], list[int]]]] = {}
+        self._count = 0
+        self._socket: socket.socket | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the process. Raises WorkerFailed."""
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            near.setblocking(False)
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "workers.forkserver.main", str(far.fileno()), str(os.getpid())),
+                pass_fds=[far.fileno()],
+                start_new_session=True,  # Ctrl-C is for the server, which lets it go in its turn
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, **_ONE_THREAD},
+                cwd=_ROOT,
+            )
+        except BaseException as error:
+            near.close()
+            if isinstance(error, OSError):
+                raise WorkerFailed(f"the nursery does not start: {error}") from error
+            raise
+        finally:
+            far.close()
+        self._socket = near
+        asyncio.get_running_loop().add_reader(near, self._hear)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Let it go: the end of its socket, then SIGKILL, which comes at once to who is cancelled. Its workers go with it."""
+        self._end()
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await self._process.wait()
+        except TimeoutError:
+            self._kill()
+            await self._process.wait()
+        except asyncio.CancelledError:
+            self._kill()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return not self.gone.is_set()
+
+    async def idle(self) -> None:
+        """Wait until nobody waits for an answer."""
+        while self._asked:
+            await asyncio.wait(self._asked.values())
+
+    async def load(self, denoiser: str, options: Mapping[str, object]) -> None:
+        """Have the model loaded; at once when it is already. Raises WorkerFailed."""
+        await self._ask("load", denoiser, options)
+
+    async def spawn(
+        self,
+        denoiser: str,
+        options: Mapping[str, object],
+        noisy: Ring,
+        noisy_bell: Bell,
+        clean: Ring,
+        clean_bell: Bell,
+        *,
+        delay: int = 0,
+    ) -> Worker:
+        """Fork a worker on these rings (which stay the caller's), or have one that has room serve them. Raises WorkerFailed.
+
+        The model is loaded first if need be. delay: samples that the whole way has to take at least.
+        """
+        near, far = socket.socketpair()
+        try:
+            fds = [noisy.fd, noisy_bell.handed, clean.fd, clean_bell.handed, far.fileno()]
+            answer, pidfds = await self._ask("spawn", denoiser, options, fds, delay=delay, share=self._share)
+        except BaseException:
+            near.close()
+            raise
+        finally:
+            far.close()
+        return Worker(
+            answer["pid"], pidfds[0] if pidfds else None, near, shared=answer["shared"], loading=answer["loading"], timeout=self._timeout
+        )
+
+    async def _ask(
+        self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = (), **more: object
+    ) -> tuple[dict[str, Any], list[int]]:
+        if denoiser in self._refused:
+            raise WorkerFailed(f"{denoiser} has ended the nursery again and again when it was loaded", reason="deadly")
+        if self._socket is None:
+            raise WorkerFailed("the nursery is gone", reason="nursery_gone")
+        self._count += 1
+        ask = self._count
+        question = {"ask": ask, "do": what, "denoiser": denoiser, "options": dict(options), **more}
+        try:
+            socket.send_fds(self._socket, [json.dumps(question, default=str).encode()], fds)
+        except OSError as error:  # a full buffer too: a nursery that has not listened for so long is none
+            raise WorkerFailed(f"the nursery does not listen: {error}", reason="nursery_gone") from error
+        self._busy_with[ask] = denoiser
+        asked = self._asked[ask] = asyncio.get_running_loop().create_future()
+        try:
+            async with self._timeout(self._patience_s):
+                answer, pidfds = await _received(asked)
+        except TimeoutError:
+            self._kill()
+            raise WorkerFailed(f"the nursery has not answered for {self._patience_s:g} s", reason="nursery_gone") from None
+        finally:
+            del self._asked[ask]
+        if "error" in answer:
+            raise WorkerFailed(answer["error"], answer["reason"])
+        return answer, pidfds
+
+    def _kill(self) -> None:
+        """It hangs: it is gone for everybody who asks, and so are its workers."""
+        self._end()
+        with suppress(ProcessLookupError):  # it may have gone by itself just now
+            self._process.kill()
+
+    def _hear(self) -> None:
+        assert self._socket is not None
+        try:
+            message, fds, _, _ = socket.recv_fds(self._socket, _MAX_MESSAGE, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, fds = b"", []
+        if not message:
+            self._end()
+            return
+        answer = json.loads(message)
+        self._busy_with.pop(answer["ask"], None)
+        asked = self._asked.get(answer["ask"])
+        if asked is None or asked.done():  # whoever asked has left
+            _close(fds)
+        else:
+            asked.set_result((answer, list(fds)))
+
+    def _end(self) -> None:
+        """The socket is closed and everybody who waits for an answer is told. Idempotent."""
+        if self._socket is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        self._socket = None
+        self.last_asked = next(iter(self._busy_with.values()), None)
+        self.gone.set()
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_exception(WorkerFailed("the nursery is gone", reason="nursery_gone"))
+
+
+async def _received(asked: asyncio.Future[tuple[dict[str, Any], list[int]]]) -> tuple[dict[str, Any], list[int]]:
+    try:
+        return await asked
+    except asyncio.CancelledError:
+        if asked.done() and not asked.cancelled() and not asked.exception():
+            _close(asked.result()[1])  # it came at the same moment
+        raise
+
+
+def _close(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)

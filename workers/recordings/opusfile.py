@@ -1,0 +1,227 @@
+"""Opus packets on a time line, kept in an Ogg file that a crash cannot spoil (RFC 7845).
+
+Position 0 of the file is time 0 of the broadcast. Holes are filled to their true length with packets of nothing but a TOC
+byte (§4.1); a file closed at `end` decodes to exactly `end` samples, for the encoder's look-ahead is skipped at the
+beginning (pre-skip) and decoded for once more at the end.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from workers.recordings import ogg
+
+# The files of a recording. HEARD is DENOISED as long as nothing in it is denoised: a crash leaves it behind for nobody.
+ORIGINAL, DENOISED, HEARD = "original.opus", "denoised.opus", "heard.opus"
+RATE_HZ = 48_000
+PRE_SKIP = 312  # libopus looks ahead 6.5 ms, whoever drives it
+PAGE_SAMPLES = 9_600  # a page is written every 200 ms
+QUANTUM = 120  # 2.5 ms: the shortest Opus frame, and so the finest hole that can be filled
+PREROLL = RATE_HZ // 2  # decoded and thrown away before a place in the middle (§4.6 asks for 80 ms at least)
+_HEAD = struct.Struct("<8sBBHIhB")  # OpusHead: version channels pre-skip rate gain family
+_CELT_TOC = 0xF8  # full band, 20 ms, mono: before anything was heard
+
+
+def frame_samples(toc: int) -> int:
+    """How long one frame lasts, in samples at 48 kHz. toc: 0..255, the first byte of a packet (RFC 6716 §3.1)."""
+    config = toc >> 3
+    if config < 12:
+        return (480, 960, 1920, 2880)[config & 3]
+    if config < 16:
+        return (480, 960)[config & 1]
+    return 120 << (config & 3)
+
+
+def packet_samples(payload: bytes) -> int:
+    """How long a packet lasts, in samples at 48 kHz; 0 where it is none."""
+    if not payload or (payload[0] & 3 == 3 and len(payload) < 2):
+        return 0
+    frames = (1, 2, 2, payload[1] & 63 if payload[0] & 3 == 3 else 0)[payload[0] & 3]
+    return frames * frame_samples(payload[0])
+
+
+def silent_packets(toc: int, samples: int) -> tuple[bytes, int, bytes]:
+    """What fills a hole: (packet of 20 ms, how many of it, the shorter packets after them), in the mode of `toc` where it can.
+
+    samples: rounded down to 2.5 ms.
+    """
+    count, rest = divmod(samples, 960)
+    shorter = b""
+    for length in (480, 240, 120):
+        if rest >= length:
+            shorter += bytes([_toc_like(toc, length)])
+            rest -= length
+    return bytes([_toc_like(toc, 960)]), count, shorter
+
+
+def _toc_like(toc: int, samples: int) -> int:
+    """The TOC byte of a single frame of `samples` (120, 240, 480, 960), of the same mode, bandwidth and channels if it can be."""
+    config, stereo = toc >> 3, toc & 4
+    if config >= 16:
+        config = (config & ~3) + samples.bit_length() - 7
+    elif samples < 480:
+        config = 28 + samples.bit_length() - 7  # only CELT has frames that short
+    elif config >= 12:
+        config = (config & ~1) + (samples == 960)
+    else:
+        config = (config & ~3) + (samples == 960)
+    return config << 3 | stereo
+
+
+class OpusFile:
+    """One variant of a recording while it is written. Owns the file; every call may raise OSError, and none half-writes a page.
+
+    position: samples at 48 kHz that the file holds, the page being filled included. size: bytes written so far.
+    """
+
+    def __init__(self, file: BinaryIO, serial: int, sequence: int, position: int, toc: int) -> None:
+        self.position = position
+        self.size = file.tell()
+        self._file = file
+        self._serial = serial
+        self._sequence = sequence
+        self._toc = toc
+        self._page: list[bytes] = []
+        self._room = ogg.MAX_SEGMENTS
+        self._page_began = position
+
+    @classmethod
+    def create(cls, path: Path, channels: int) -> Self:
+        """A new file with both headers written. channels: 1 or 2, what players shall make of it."""
+        opened = cls(path.open("xb", buffering=0), int.from_bytes(os.urandom(4), "little"), 0, 0, _CELT_TOC)
+        vendor = b"Hushcast"
+        try:
+            opened._write([_HEAD.pack(b"OpusHead", 1, channels, PRE_SKIP, RATE_HZ, 0, 0)], 0, ogg.FIRST)
+            opened._write([b"OpusTags" + struct.pack("<I", len(vendor)) + vendor + bytes(4)], 0)
+        except OSError:
+            opened._file.close()
+            raise
+        return opened
+
+    @classmethod
+    def resume(cls, path: Path) -> Self | None:
+        """Go on where a crash left the file: what is behind its last whole page is cut off. None where it is closed.
+
+        Serial, page sequence and granule go on. Raises ValueError if there is nothing, OSError.
+        """
+        file = path.open("r+b", buffering=0)
+        try:
+            with path.open("rb") as buffered:
+                page = ogg.last_page(buffered)
+            if page is None or page.sequence < 1:
+                raise ValueError(f"{path.name} holds no sound")
+            if page.flags & ogg.LAST:
+                file.close()
+                return None
+            file.truncate(page.offset + page.size)
+            file.seek(0, os.SEEK_END)
+        except BaseException:
+            file.close()
+            raise
+        heard = page.packets[-1] if page.sequence > 1 and page.packets else b""
+        return cls(file, page.serial, page.sequence + 1, page.granule, heard[0] if heard else _CELT_TOC)
+
+    def packet(self, payload: bytes, samples: int) -> None:
+        """Append one packet. samples: its duration, 120..5760."""
+        needed = ogg.segments(payload)
+        if self._page and (self.position - self._page_began >= PAGE_SAMPLES or needed > self._room):
+            self.flush()
+        self._page.append(payload)
+        self._room -= needed
+        self._toc = payload[0]
+        self.position += samples
+
+    def silence(self, samples: int) -> None:
+        """Append a hole of that length (rounded down to 2.5 ms), whole pages at a time."""
+        packet, count, shorter = silent_packets(self._toc, samples)
+        while count:
+            if self._page and (self.position - self._page_began >= PAGE_SAMPLES or not self._room):
+                self.flush()
+            taken = min(count, self._room)
+            self._page += [packet] * taken
+            self._room -= taken
+            self.position += taken * 960
+            count -= taken
+        for toc in shorter:
+            self.packet(bytes([toc]), frame_samples(toc))
+
+    def fill(self, end: int) -> None:
+        """Silence up to `end`, if that is still to come."""
+        if end - self.position >= QUANTUM:
+            self.silence(end - self.position)
+
+    def flush(self) -> None:
+        """Write the page being filled, if there is anything in it."""
+        if self._page:
+            page, self._page, self._room = self._page, [], ogg.MAX_SEGMENTS
+            self._page_began = self.position
+            self._write(page, self.position)
+
+    def close(self, end: int) -> None:
+        """Fill up to `end`, end the stream so that `end` samples are decoded, and close the file. Only the first call counts."""
+        if self._file.closed:
+            return
+        with self._file:
+            self.fill(end)
+            end = max(end, self.position)
+            self.silence(960)  # carries the last 312 samples, which the encoder had not let out yet
+            page, self._page = self._page, []
+            self._write(page, end + PRE_SKIP, ogg.LAST)
+            os.fsync(self._file.fileno())
+
+    def leave(self) -> None:
+        """Write what is there and close the file without an end, for `resume` to go on."""
+        with self._file:
+            self.flush()
+            os.fsync(self._file.fileno())
+
+    def abandon(self) -> None:
+        """Close the file as it is, after an error; what was being filled is lost."""
+        self._page = []
+        self._file.close()
+
+    def _write(self, packets: list[bytes], granule: int, flags: int = 0) -> None:
+        page = memoryview(ogg.build(packets, granule, self._serial, self._sequence, flags))
+        try:
+            while page:
+                page = page[self._file.write(page) :]
+        except OSError:
+            self._file.truncate(self.size)  # a full disk takes half a page; what is left must be whole
+            raise
+        self.size = self._file.tell()
+        self._sequence += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.abandon()
+
+
+def length(path: Path) -> int:
+    """How many samples (48 kHz) a file decodes to, its last page tells; it may still grow, or end in a broken page. Raises OSError."""
+    with path.open("rb") as file:
+        page = ogg.last_page(file)
+        return 0 if page is None else max(0, page.granule - PRE_SKIP)
+
+
+def packets_from(path: Path, sample: int) -> Iterator[tuple[int, bytes]]:
+    """Packets to decode for the sound from `sample` on, each with the sample at which its sound begins (pre-skip counted off).
+
+    Begins early enough (PREROLL) for a new decoder to be in step; the caller throws away what comes before `sample`.
+    """
+    with path.open("rb") as file:
+        page = ogg.page_before(file, max(0, sample - PREROLL)) if sample > PREROLL else None
+        if page is None or page.sequence < 2:
+            offset, position = 0, 0
+        else:
+            offset, position = page.offset + page.size, page.granule
+        for page in ogg.pages(file, offset):
+            if page.sequence < 2:
+                continue
+            for payload in page.packets:
+                yield position - PRE_SKIP, payload
+                position += packet_samples(payload)

@@ -1,0 +1,195 @@
+"""What of a recording was heard uncleaned, or not at all, and why: a journal while it is made, spans when it has ended.
+
+The journal has a line a change, `TIME KIND REASON`: from TIME on (samples at 48 kHz, on the recording's own time line) it is KIND.
+A line is appended as the change is heard and never touched again, so a crash costs a torn last line at most, and whoever takes
+the recording up again goes on behind it. What is told again from an earlier time on, because the sound was lost, counts anew.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from workers.link.ring import Flag, Packet
+
+JOURNAL = "spans.log"
+CLEAN, BYPASS, DENOISE_OFF, GAP = "clean", "bypass", "denoise_off", "gap"
+SHORTEST = 4800  # samples (100 ms): a shorter clean stretch between two uncleaned ones, or a shorter gap, is not told
+LINES = 10_000  # after each so many lines twice as much is short: a day of trouble stays below a hundred thousand
+MOST_SPANS = 200
+RATE_HZ = 48_000
+_LINE = re.compile(rb"(\d{1,15}) (clean|bypass|denoise_off|gap) (-|[a-z_]{1,32})\n")
+_REASON = re.compile(r"[a-z_]{1,32}")
+_LONGEST = 80  # bytes of a line that is looked at
+
+
+class Why(NamedTuple):
+    """How a packet went to `auto` listeners, clean, bypass or denoise_off, and why; gap: why nothing came before it, where nothing did."""
+
+    kind: str
+    reason: str | None = None
+    gap: str | None = None
+
+
+class Span(NamedTuple):
+    """From `begin` up to `end`, in samples."""
+
+    begin: int
+    end: int
+    kind: str
+    reason: str | None
+
+
+class Spans(NamedTuple):
+    """What a journal comes to. merged: spans that are part of another one, for there were too many."""
+
+    spans: list[Span]
+    share: float  # of the time in which there was sound (all but gaps) the part that was cleaned
+    merged: int
+
+    def told(self) -> list[dict[str, Any]]:
+        """As JSON has them, in seconds."""
+        return [
+            {"from_s": round(each.begin / RATE_HZ, 3), "to_s": round(each.end / RATE_HZ, 3), "kind": each.kind, "reason": each.reason}
+            for each in self.spans
+        ]
+
+
+class Journal:
+    """The journal while it is written. Owns the file; every call may raise OSError.
+
+    A packet before which time has passed that no packet was lost in, as with DTX, has no gap before it: the sender was silent.
+    What a worker made up for lost packets was not received: a gap where it lasts.
+    """
+
+    def __init__(self, path: Path, position: int = 0) -> None:
+        """position: where the line that is heard goes on, in samples."""
+        self._file = path.open("a+b", buffering=0)
+        self._end = position
+        self._number: int | None = None  # of the next packet
+        self._state: tuple[str, str | None] | None = None  # as it was told last
+        self._clean_since: int | None = None  # not told yet, for it may be short
+        self._lines = 0
+        self.size = self._file.seek(0, 2)
+        self._resumed = self.size > 0
+        if self._resumed:
+            self._file.seek(-1, 2)
+            if self._file.read(1) != b"\n":
+                self._append(b"\n")  # what is torn shall not spoil what follows
+
+    def heard(self, packet: Packet, why: Why) -> None:
+        """The next packet of the line that is heard; times rise."""
+        if packet.flags & Flag.CONCEALED:
+            return
+        lost = packet.number != self._number or packet.flags & Flag.JUMP
+        if lost and packet.time - self._end >= self._short:
+            self._settle()
+            self._tell(self._end, GAP, "restart" if self._resumed else why.gap)
+        self._resumed = False
+        self._follow(packet, (why.kind, why.reason))
+        self._number, self._end = packet.number + 1, packet.time + packet.samples
+
+    def _follow(self, packet: Packet, state: tuple[str, str | None]) -> None:
+        begin = packet.time
+        if state[0] == CLEAN and self._state is not None and self._state[0] in (BYPASS, DENOISE_OFF):
+            begin = begin if self._clean_since is None else self._clean_since
+            if packet.time + packet.samples - begin < self._short:
+                self._clean_since = begin
+                return
+        self._clean_since = None
+        if state != self._state:
+            self._tell(begin, *state)
+
+    @property
+    def _short(self) -> int:
+        return SHORTEST << (self._lines // LINES)
+
+    def _settle(self) -> None:
+        """Tell what was clean at last, however short."""
+        if self._clean_since is not None:
+            self._tell(self._clean_since, CLEAN, None)
+            self._clean_since = None
+
+    def _tell(self, time: int, kind: str, reason: str | None) -> None:
+        self._state = kind, reason
+        self._lines += 1
+        word = reason if reason and _REASON.fullmatch(reason) else "-"
+        self._append(f"{time} {kind} {word}\n".encode())
+
+    def _append(self, line: bytes) -> None:
+        while line:
+            written = self._file.write(line)
+            self.size += written
+            line = line[written:]
+
+    def close(self) -> None:
+        """Tell what is untold and close the file. Only the first call counts."""
+        if not self._file.closed:
+            with self._file:
+                self._settle()
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()
+
+
+def read(path: Path, samples: int) -> Spans:
+    """The spans of a recording of that length. Lines that are none are passed over. Raises OSError, FileNotFoundError among them."""
+    spans: list[Span] = []
+    clean = gaps = 0
+    for span in _parts(_changes(path), samples):
+        length = span.end - span.begin
+        clean += length if span.kind == CLEAN else 0
+        gaps += length if span.kind == GAP else 0
+        if span.kind != CLEAN:
+            spans.append(span)
+    kept = _bounded(spans)
+    return Spans(kept, clean / (samples - gaps) if samples > gaps else 0.0, len(spans) - len(kept))
+
+
+def _changes(path: Path) -> list[tuple[int, str, str | None]]:
+    changes: list[tuple[int, str, str | None]] = [(0, GAP, None)]
+    with path.open("rb") as file:
+        while line := file.readline(_LONGEST):
+            if (found := _LINE.fullmatch(line)) is None:
+                continue
+            time, reason = int(found[1]), found[3].decode()
+            while changes and changes[-1][0] >= time:
+                changes.pop()
+            changes.append((time, found[2].decode(), None if reason == "-" else reason))
+    return changes
+
+
+def _parts(changes: list[tuple[int, str, str | None]], samples: int) -> Iterator[Span]:
+    """The whole recording, piece by piece."""
+    for (begin, kind, reason), (end, *_) in zip(changes, [*changes[1:], (samples, "", None)], strict=True):
+        if begin < min(end, samples):
+            yield Span(begin, min(end, samples), kind, reason)
+
+
+def _bounded(spans: list[Span]) -> list[Span]:
+    """At most MOST_SPANS: those nearest to each other become one, of the kind of the longest; first those that are of one kind."""
+    excess = len(spans) - MOST_SPANS
+    if excess <= 0:
+        return spans
+
+    def apart(index: int) -> tuple[bool, int]:
+        one, other = spans[index : index + 2]
+        return one[2:] != other[2:], other.begin - one.end
+
+    joined = set(sorted(range(len(spans) - 1), key=apart)[:excess])
+    kept: list[Span] = []
+    run: list[Span] = []
+    for index, span in enumerate(spans):
+        run.append(span)
+        if index not in joined:
+            longest = max(run, key=lambda each: each.end - each.begin)
+            kept.append(Span(run[0].begin, span.end, longest.kind, longest.reason))
+            run = []
+    return kept

@@ -1,0 +1,180 @@
+"""Packet in -> decode, conceal -> denoise -> encode -> packet out, on one time line and without a clock of its own.
+
+    packet ─► restorer ─► pieces ─► blocks of 480 ─► stage ─► clean sound ─► encoder ─► packet of the same number and time
+
+What comes out as packet n decodes to the sound of packet n, sample for sample. So a packet leaves as soon as the clean sound
+reaches `lookahead` samples beyond its end: with whole packets, (latency + lookahead) rounded up to packets after it came in.
+"""
+
+from collections import deque
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+
+from workers.denoiser import BLOCK, Denoiser
+from workers.link.control import quiet_s
+from workers.link.ring import Packet
+from workers.voice.crossfade import Crossfade
+from workers.voice.fifo import Fifo
+from workers.voice.hop_batch import Work, alone
+from workers.voice.levels import dbfs
+from workers.voice.loss_recovery import Counts, Cut, Piece, Restorer
+from workers.voice.opus import Encoder, OpusError
+from workers.voice.stage import NO_LIMIT_DB, Hops, Stage
+
+PACKET = 960  # samples of the usual packet, 20 ms
+
+
+class Due(NamedTuple):
+    """A packet that waits for its clean sound."""
+
+    number: int
+    time: int
+    samples: int
+    flags: int
+    dbfs: float
+
+
+class Pipeline:
+    """One voice from packet to packet. Owns a decoder, an encoder and the denoiser's state of the voice until close()."""
+
+    def __init__(self, denoiser: Denoiser, latency: int = 0, encoder: Encoder | None = None, delay: int = 0) -> None:
+        """`latency`, `delay`: samples in force, of the model and of the whole way; a quicker denoiser is padded to them."""
+        self.latency = max(latency, denoiser.latency)
+        self.hops = Hops()
+        self.flushes = self.spoilt = 0
+        self._encoder = encoder or Encoder()
+        if self.delay < delay:
+            self.latency = delay - self._encoder.lookahead
+        self.counts = Counts()
+        self._restorer = Restorer(self.counts)
+        self._stage = Crossfade(Stage(denoiser, self.latency, self.hops))
+        self._strength_db = NO_LIMIT_DB
+        self._noisy, self._clean = Fifo(), Fifo()
+        self._due: deque[Due] = deque()
+        self._arrival_ns = 0
+        self._samples = PACKET
+        self._skip = self.latency  # samples of the stage's output that belong to what was before this line
+        self._primed = False  # whether the encoder has heard what it looks ahead
+
+    @property
+    def delay(self) -> int:
+        """Samples from the end of a packet to its leaving, for packets of 20 ms."""
+        return -(-(self.latency + self._encoder.lookahead) // PACKET) * PACKET
+
+    @property
+    def quiet_s(self) -> float:
+        """How long nothing may come before the delay is flushed out."""
+        return quiet_s(self._samples)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a packet has not come out yet."""
+        return bool(self._due)
+
+    def push(self, packet: Packet, *, skipped: bool = False) -> list[Packet]:
+        """The packets that this one pushes out, at best none are late. skipped: those before it were passed over, for they were.
+
+        Raises WorkerFailed("nan").
+        """
+        return alone(self.pushing(packet, skipped=skipped))
+
+    def flush(self) -> list[Packet]:
+        """Everything that waits, with silence after it; the next packet begins a new line with the same voice."""
+        return alone(self.flushing())
+
+    def pushing(self, packet: Packet, *, skipped: bool = False) -> Work[list[Packet]]:
+        """`push` as work that can be done together with that of other voices."""
+        self._arrival_ns = packet.arrival_ns
+        done: list[Packet] = []
+        for piece in self._restorer.take(packet, quiet=not self._due, skipped=skipped):
+            if piece.cut is not Cut.NONE:
+                done += yield from self.flushing()
+            if piece.cut is Cut.LONG:
+                self._stage.forget()
+            done += yield from self._hear(piece)
+        return done
+
+    def flushing(self) -> Work[list[Packet]]:
+        """`flush` likewise."""
+        done: list[Packet] = []
+        if self._due:
+            self.flushes += 1
+        while self._due:
+            self._noisy.push(np.zeros(BLOCK, dtype=np.float32))
+            done += yield from self._run()
+        self._noisy.clear()
+        self._clean.clear()
+        self._skip, self._primed = self.latency, False
+        return done
+
+    def adjust(self, strength_db: float | None = None, complexity: int | None = None, loss_percent: int | None = None) -> None:
+        """Change what is given, from the next block on; the strength goes over in 20 ms."""
+        if strength_db is not None:
+            self._strength_db = strength_db
+            self._stage.limit(strength_db, over=PACKET if self.hops.count else 0)
+        if complexity is not None:
+            self._encoder.complexity = min(max(complexity, 0), 10)
+        if loss_percent is not None:
+            self._encoder.loss_percent = min(max(loss_percent, 0), 100)
+
+    def takes(self, denoiser: Denoiser) -> bool:
+        """Whether `change` goes over to it: one in time, or later by no odd part of a block."""
+        return denoiser.latency <= self.latency or denoiser.latency % BLOCK == 0
+
+    def change(self, denoiser: Denoiser) -> None:
+        """Go over to another denoiser that it takes, 30 ms after its latency at most. With a later one all is later from now on."""
+        if denoiser.latency > self.latency:
+            self._delay(-(-(denoiser.latency - self.latency) // BLOCK))
+        stage = Stage(denoiser, self.latency, self.hops)
+        stage.limit(self._strength_db, over=0)
+        self._stage.change(stage)
+
+    def _delay(self, blocks: int) -> None:
+        """No sample is lost: what waits comes out so much later."""
+        self.latency += blocks * BLOCK
+        self._skip += blocks * BLOCK
+        self._stage.delay(blocks)
+
+    def _hear(self, piece: Piece) -> Work[list[Packet]]:
+        level = piece.dbfs if isfinite(piece.dbfs) else dbfs(piece.sound)
+        self._samples = len(piece.sound)
+        self._due.append(Due(piece.number, piece.time, self._samples, piece.flags, level))
+        self._noisy.push(piece.sound)
+        return (yield from self._run())
+
+    def _run(self) -> Work[list[Packet]]:
+        while blocks := min(len(self._noisy) // BLOCK, self._stage.blocks):
+            clean = yield from self._stage.hop(self._noisy.pull(blocks * BLOCK))
+            skipped = min(self._skip, len(clean))
+            self._skip -= skipped
+            self._clean.push(clean[skipped:])
+        self._prime()
+        done: list[Packet] = []
+        while self._primed and self._due and len(self._clean) >= self._due[0].samples:
+            done += self._encoded(self._due.popleft())
+        return done
+
+    def _prime(self) -> None:
+        """Let the encoder hear what it looks ahead, so that the first packet of a line begins with the line."""
+        ahead = self._encoder.lookahead
+        if self._primed or len(self._clean) < ahead:
+            return
+        self._encoder.encode(np.concatenate((np.zeros(PACKET - ahead, dtype=np.float32), self._clean.pull(ahead))))
+        self._encoder.independent(True)
+        self._primed = True
+
+    def _encoded(self, due: Due) -> list[Packet]:
+        clean = self._clean.pull(due.samples)
+        try:
+            payload = self._encoder.encode(clean)
+        except OpusError:  # a duration that cannot be made; nothing stands in its place
+            self.spoilt += 1
+            return []
+        self._encoder.independent(False)
+        return [Packet(due.number, due.time, due.samples, self._arrival_ns, payload, due.dbfs, dbfs(clean), due.flags)]
+
+    def close(self) -> None:
+        self._restorer.close()
+        self._encoder.close()
