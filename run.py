@@ -37,7 +37,7 @@ WORDS = {
     "user": ("add", "passwd", "list", "delete"),
 }
 FOR_DEVELOPERS = ("test", "bench", "install")  # the packages of the tests; the first two a browser as well
-TWO_AT_A_TIME = ["-n", "2", "--dist", "loadfile"]  # all tests: most of them wait (tests/side_by_side.py)
+TWO_AT_A_TIME = ["-n", "2", "--dist", "loadfile"]  # all tests: most of them wait (tests/support/side_by_side.py)
 USAGE = [
     "usage: python3 run.py [--version] [--config FILE] [COMMAND ...]",
     "",

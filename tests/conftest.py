@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests import retried, side_by_side
-from tests.leaks import RUN, processes, snapshot
-from tests.loop_watch import LoopWatch
-from tests.running import ROOT, Server
+from tests.support import retried, side_by_side
+from tests.support.leaks import RUN, processes, snapshot
+from tests.support.loop_watch import LoopWatch
+from tests.support.running import ROOT, Server
 
 if side_by_side.WORKER in os.environ or RUN not in os.environ:  # each process of a run has its own things
     os.environ[RUN] = f"{os.getpid()}-{time.time_ns()}"
@@ -54,9 +54,9 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.is_registered(retried):
-        config.pluginmanager.register(retried, "tests.retried")
+        config.pluginmanager.register(retried, "tests.support.retried")
     if not config.pluginmanager.is_registered(side_by_side):
-        config.pluginmanager.register(side_by_side, "tests.side_by_side")
+        config.pluginmanager.register(side_by_side, "tests.support.side_by_side")
 
 
 @pytest.fixture(scope="session")

@@ -25,8 +25,8 @@ from tests.bench.crowd import Window
 from tests.bench.progress import Progress
 from tests.bench.report import Column, Report, Row, number
 from tests.bench.search import FULL_PCT, Search
-from tests.running import ROOT
-from tests.sound import encode, read_wav
+from tests.support.running import ROOT
+from tests.support.sound import encode, read_wav
 from workers.errors import WorkerFailed
 
 HERE, THERE = "this build", "the other"

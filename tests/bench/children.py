@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.running import ROOT
+from tests.support.running import ROOT
 
 _LINE_BYTES = 1 << 26
 _START_S, _END_S = 120.0, 5.0

@@ -17,7 +17,7 @@ from scipy.signal import resample_poly
 from tests.bench import places
 from tests.bench.arguments import given
 from tests.bench.engines import made
-from tests.sound import Sound, read_wav, si_sdr
+from tests.support.sound import Sound, read_wav, si_sdr
 from workers.voice.opus import Decoder, Encoder
 
 COMPLEXITIES = range(11)

@@ -21,9 +21,9 @@ from scipy.signal import resample_poly
 
 from tests.bench import meters, places
 from tests.bench.servers import can_serve, until_available
-from tests.people import Person, signed_up
-from tests.running import Server
-from tests.sound import RATE_HZ, Sound, delay_of, read_wav, segment_si_sdr
+from tests.support.people import Person, signed_up
+from tests.support.running import Server
+from tests.support.sound import RATE_HZ, Sound, delay_of, read_wav, segment_si_sdr
 
 SCRIPT = (Path(__file__).parent / "ear.js").read_text()
 HEARD = ("denoised", "original", "direct")

@@ -142,7 +142,7 @@ def quality(heard: Sound, noisy: Sound, clean: Sound) -> dict[str, float]:
     from pystoi import stoi
     from scipy.signal import resample_poly
 
-    from tests.sound import si_sdr
+    from tests.support.sound import si_sdr
 
     low, low_clean = (resample_poly(sound, 1, 3) for sound in (heard, clean))
     return {

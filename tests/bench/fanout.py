@@ -26,7 +26,7 @@ from tests.bench.load import Load
 from tests.bench.report import rounded
 from tests.bench.servers import Contender
 from tests.bench.voice import PACKET_S, Sent, Voice, marked
-from tests.sound import encode, read_wav
+from tests.support.sound import encode, read_wav
 
 WARM_UP = 50  # packets before a window
 COOL_DOWN = 25  # packets after it: some servers hold the last ones until more come

@@ -6,7 +6,7 @@ import psutil
 
 from tests.bench import meters
 from tests.bench.meters import KB, MB
-from tests.people import Person
+from tests.support.people import Person
 
 
 async def holdings(person: Person, pid: int) -> dict[str, float]:

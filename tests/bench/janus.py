@@ -17,7 +17,7 @@ from aiortc import RTCCertificate
 from tests.bench import network
 from tests.bench.lean import Lean
 from tests.bench.meters import pinned
-from tests.running import free_port
+from tests.support.running import free_port
 
 ROOM, FEED = 1234, 1
 ANSWER_S = 10.0

@@ -28,8 +28,8 @@ from tests.bench.load import Load
 from tests.bench.report import Column, Report, Row, number
 from tests.bench.servers import bearer, started, until_available
 from tests.bench.voice import PACKET_S, Voice
-from tests.people import Person, signed_up
-from tests.sound import encode, read_wav
+from tests.support.people import Person, signed_up
+from tests.support.sound import encode, read_wav
 
 SPEAKER = "speaker"
 VARIANTS = ("auto", "original")

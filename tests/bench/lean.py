@@ -17,9 +17,9 @@ from pylibsrtp import Error as SrtpError
 
 from sfu.wire import rtcp, rtp
 from tests.bench.stamps import Datagrams, Drain, StampedSocket
-from tests.lossy import Way
-from tests.softphone import Softphone
-from tests.softphone import Way as Outlet
+from tests.support.lossy import Way
+from tests.support.softphone import Softphone
+from tests.support.softphone import Way as Outlet
 
 FETCH_S = 0.2
 REPORT_FETCHES = 25  # a receiver report every 5 s, as browsers send them

@@ -20,7 +20,7 @@ import numpy as np
 
 from tests.bench import janus
 from tests.bench.lean import Fetching, Lean
-from tests.running import ROOT
+from tests.support.running import ROOT
 
 LINE_BYTES = 1 << 20
 

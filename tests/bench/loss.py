@@ -25,9 +25,9 @@ from tests.bench import places
 from tests.bench.arguments import given
 from tests.bench.servers import until_available
 from tests.conftest import CHROMIUM
-from tests.lossy import Lossy, Way, at_random, in_bursts
-from tests.people import Person, signed_up
-from tests.running import ROOT, Server
+from tests.support.lossy import Lossy, Way, at_random, in_bursts
+from tests.support.people import Person, signed_up
+from tests.support.running import ROOT, Server
 
 SCRIPT = (Path(__file__).parent / "loss.js").read_text()
 NAME = "speaker"

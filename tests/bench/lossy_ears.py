@@ -9,8 +9,8 @@ import aiohttp
 from sfu.wire import red, rtcp, rtp
 from tests.bench.lean import Lean
 from tests.bench.voice import SAMPLES, Voice
-from tests.lossy import MEDIA, Way, at_random, in_bursts
-from tests.softphone import OPUS
+from tests.support.lossy import MEDIA, Way, at_random, in_bursts
+from tests.support.softphone import OPUS
 
 BURST_SHARE, BURST_MEAN, JITTER_MS = 0.1, 3.0, 60.0
 TICK_S = 0.01

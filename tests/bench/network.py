@@ -6,8 +6,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from tests.namespaces import SETUP
-from tests.running import ROOT
+from tests.support.namespaces import SETUP
+from tests.support.running import ROOT
 
 _INSIDE = "HUSHCAST_BENCH_NETWORK"
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.running import ROOT
+from tests.support.running import ROOT
 from workers.denoiser import BLOCK, Sound
 
 LATENCY = 1440  # samples, of both

@@ -7,7 +7,7 @@ from sfu.config.load import load
 from sfu.config.schema import Config
 from tests.bench import synthetic
 from tests.bench.asked import Refused
-from tests.running import ROOT
+from tests.support.running import ROOT
 from workers.errors import WorkerFailed
 from workers.files.selection import Say, Settings, options
 from workers.weights.weights import FAMILIES, whole

@@ -17,8 +17,8 @@ from tests.bench.load import Load
 from tests.bench.report import Chart, Column, Report, Row, Series, number, times
 from tests.bench.servers import bearer, started, until_available
 from tests.bench.voice import PACKET_S, Voice
-from tests.people import Person, befriend, signed_up
-from tests.softphone import Softphone
+from tests.support.people import Person, befriend, signed_up
+from tests.support.softphone import Softphone
 
 SPEAKER, FRIEND = "speaker", "friend"
 ASK_EVERY_S = 0.01

@@ -15,9 +15,9 @@ import aiohttp
 from tests.bench import janus
 from tests.bench.lean import Lean
 from tests.bench.meters import Cores, pinned
-from tests.namespaces import ADDRESS
-from tests.people import Person, signed_up
-from tests.running import ROOT, START_S, Server
+from tests.support.namespaces import ADDRESS
+from tests.support.people import Person, signed_up
+from tests.support.running import ROOT, START_S, Server
 
 NAME = "mouth"
 

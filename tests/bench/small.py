@@ -19,9 +19,9 @@ from tests.bench import meters, places
 from tests.bench.memory import alone_mb
 from tests.bench.report import Column, Report, Row, number
 from tests.bench.servers import started, until_available
-from tests.people import friends
-from tests.running import ROOT, Server
-from tests.sound import encode, read_wav
+from tests.support.people import friends
+from tests.support.running import ROOT, Server
+from tests.support.sound import encode, read_wav
 
 LISTENERS = 10
 WATCHED_S = 8.0

@@ -18,7 +18,7 @@ from tests.bench.crowd import Denoising
 from tests.bench.engines import quality
 from tests.bench.progress import Progress
 from tests.bench.search import FULL_PCT, Search, told
-from tests.sound import read_wav
+from tests.support.sound import read_wav
 from workers.weights.weights import FAMILIES
 
 BATCH = 16

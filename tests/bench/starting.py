@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.bench.asked import Refused
 from tests.bench.progress import Progress
 from tests.bench.report import Column, Report, Row, number, times
-from tests.running import ROOT, free_port
+from tests.support.running import ROOT, free_port
 
 FIRST_S, LATER_S, END_S = 900.0, 120.0, 30.0
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "var", "models", "__pycache__", ".*_cache", "node_modules")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import lfilter
 
-from tests.sound import RATE_HZ, Sound
+from tests.support.sound import RATE_HZ, Sound
 
 SECONDS = 10.5
 SNR_DB = 6.0

@@ -17,10 +17,10 @@ import numpy as np
 from sfu.wire.rtp import RtpPacket
 from tests.bench import places
 from tests.bench.servers import started, until_available
-from tests.people import friends
-from tests.running import ROOT, Server
-from tests.softphone import Softphone
-from tests.sound import decode, encode, read_wav
+from tests.support.people import friends
+from tests.support.running import ROOT, Server
+from tests.support.softphone import Softphone
+from tests.support.sound import decode, encode, read_wav
 
 SAMPLES = 960
 VARIANTS = ("auto", "original", "denoised")

@@ -10,8 +10,8 @@ import numpy as np
 
 from sfu.wire import rtp
 from tests.bench.lean import Lean
-from tests.softphone import Softphone
-from tests.sound import Sound, encode
+from tests.support.softphone import Softphone
+from tests.support.sound import Sound, encode
 
 SAMPLES = 960
 PACKET_S = SAMPLES / 48_000

@@ -27,7 +27,7 @@ from tests.bench.progress import Progress
 from tests.bench.report import Report
 from tests.bench.stages import Contender
 from tests.bench.workers_report import report
-from tests.sound import encode, read_wav
+from tests.support.sound import encode, read_wav
 from workers import extra_python, registry
 from workers.errors import WorkerFailed
 from workers.weights.weights import FAMILIES, whole

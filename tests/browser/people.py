@@ -6,8 +6,8 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from tests.people import PASSWORD
-from tests.running import ROOT
+from tests.support.people import PASSWORD
+from tests.support.running import ROOT
 
 REPORTS = ROOT / "var" / "reports"
 HEARD = """() => new Promise((resolve) => {

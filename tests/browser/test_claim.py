@@ -5,7 +5,7 @@ import re
 from playwright.async_api import expect
 
 from tests.browser.people import register, shoot
-from tests.people import PASSWORD
+from tests.support.people import PASSWORD
 
 ELSEWHERE = {"X-Forwarded-For": "203.0.113.9"}  # a proxy stands between: who comes so is not on the server's own machine
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.people import befriend, register, shoot
-from tests.running import ROOT
+from tests.support.running import ROOT
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}

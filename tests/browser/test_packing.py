@@ -19,9 +19,9 @@ from sfu.denoise.capacity import Capacity
 from sfu.wire import red
 from sfu.wire.rtp import RtpPacket, opus_samples
 from tests.browser.people import register, watched
-from tests.people import signed_up
-from tests.softphone import Softphone
-from tests.sound import Sound, decode, delay_of, read_wav
+from tests.support.people import signed_up
+from tests.support.softphone import Softphone
+from tests.support.sound import Sound, decode, delay_of, read_wav
 from web.app import make_app
 from web.keys import SWITCHBOARD
 

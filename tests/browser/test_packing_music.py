@@ -14,8 +14,8 @@ from sfu.denoise.capacity import Capacity
 from tests.browser.people import register, watched
 from tests.browser.test_packing import ACCEPT, BRIEF, USUAL, changes, coming, heard_by, laid_out, overheard, serving
 from tests.conftest import chromium
-from tests.people import signed_up
-from tests.sound import RATE_HZ, Sound
+from tests.support.people import signed_up
+from tests.support.sound import RATE_HZ, Sound
 from web.keys import SWITCHBOARD
 
 pytestmark = pytest.mark.real_time

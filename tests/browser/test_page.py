@@ -5,7 +5,7 @@ import re
 from playwright.async_api import Page, expect
 
 from tests.browser.people import HEARD, befriend, register, shoot, watched
-from tests.people import PASSWORD
+from tests.support.people import PASSWORD
 
 
 async def started(page: Page) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from tests.bench.ear import quality
 from tests.browser.people import HEARD, befriend, register, watched
-from tests.sound import RATE_HZ, Sound, delay_of, read_wav, segment_si_sdr
+from tests.support.sound import RATE_HZ, Sound, delay_of, read_wav, segment_si_sdr
 
 pytestmark = pytest.mark.real_time
 

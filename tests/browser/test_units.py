@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import missing_program
-from tests.running import ROOT
+from tests.support.running import ROOT
 
 CLIENT = ROOT / "web" / "client"
 HERE = Path(__file__).parent
@@ -56,7 +56,7 @@ def test_a_module_is_short_and_writes_no_markup(module: Path) -> None:
 def test_protocols_know_no_page_and_views_no_sockets(module: Path) -> None:
     """Below main.js nothing outside views/ imports a view; no view opens a socket or a connection."""
     if module.name != "main.js":
-        assert not re.search(r'from "\./(views/|dom\.js)', module.read_text())
+        assert not re.search(r'from "[./]+(views/|page/dom\.js)', module.read_text())
     for view in (CLIENT / "js" / "views").glob("*.js"):
         assert not re.search(r"new (WebSocket|Socket|RTCPeerConnection|Line|Peer)\b", view.read_text()), view.name
 

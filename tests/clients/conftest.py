@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from tests.clients.stage import Stage, staged
-from tests.running import Server
+from tests.support.running import Server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

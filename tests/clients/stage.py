@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
-from tests.people import Person, friends
-from tests.running import ROOT, Server
-from tests.softphone import Softphone
-from tests.sound import RATE_HZ, Sound, decode, encode
+from tests.support.people import Person, friends
+from tests.support.running import ROOT, Server
+from tests.support.softphone import Softphone
+from tests.support.sound import RATE_HZ, Sound, decode, encode
 
 PROGRAMS = Path(__file__).parent / "programs"
 NPM = ROOT / "var" / "npm" / "node_modules"

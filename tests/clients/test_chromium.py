@@ -5,7 +5,7 @@ from typing import Any
 from playwright.async_api import Page
 
 from tests.clients.stage import HEAR_S, PROGRAMS, TALK_S, Stage, assert_tone, meanwhile, recorded, tone_in
-from tests.sound import RATE_HZ, decode, segment_si_sdr
+from tests.support.sound import RATE_HZ, decode, segment_si_sdr
 
 PHONE = f"all => (\n{(PROGRAMS / 'browser.js').read_text()})(...all)"
 

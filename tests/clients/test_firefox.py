@@ -22,7 +22,7 @@ from tests.clients.stage import (
     recorded,
     tone_in,
 )
-from tests.lossy import Lossy
+from tests.support.lossy import Lossy
 
 PHONE = (PROGRAMS / "browser.js").read_text()
 PUBLISH = """async (url, authorization) => {

@@ -7,7 +7,7 @@ import pytest
 
 from tests.clients.stage import HEAR_S, NPM, PROGRAMS, TALK_S, Stage, assert_tone, measured, running, said
 from tests.conftest import missing_program
-from tests.spoken import packets_of
+from tests.support.spoken import packets_of
 
 PROGRAM = ["node", PROGRAMS / "libdatachannel.mjs"]
 

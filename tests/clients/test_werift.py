@@ -7,7 +7,7 @@ import pytest
 
 from tests.clients.stage import HEAR_S, NPM, PROGRAMS, TALK_S, Stage, assert_tone, measured, running, said, tone
 from tests.conftest import missing_program
-from tests.sound import encode
+from tests.support.sound import encode
 
 PROGRAM = ["node", PROGRAMS / "werift.mjs"]
 

@@ -14,7 +14,7 @@ from db import connection, logins, tokens, users
 from db.connection import TABLES, WAIT_S, Database
 from db.errors import Unavailable
 from db.tables import Recording, User
-from tests.disks import fill, small_disk
+from tests.support.disks import fill, small_disk
 
 MB = 1 << 20
 

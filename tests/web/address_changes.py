@@ -6,11 +6,11 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.namespaces import ADDRESS, INTERFACE, ip
-from tests.people import Person, friends
-from tests.roaming import Roamer
-from tests.running import Server
-from tests.spoken import packets_of
+from tests.support.namespaces import ADDRESS, INTERFACE, ip
+from tests.support.people import Person, friends
+from tests.support.roaming import Roamer
+from tests.support.running import Server
+from tests.support.spoken import packets_of
 
 LATER, SIXTH = "198.51.100.77", "2001:db8::77"
 

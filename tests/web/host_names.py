@@ -9,9 +9,9 @@ from pathlib import Path
 import aiohttp
 from aiortc import RTCCertificate
 
-from tests.people import PASSWORD, Person, friends
-from tests.running import Server
-from tests.softphone import offer
+from tests.support.people import PASSWORD, Person, friends
+from tests.support.running import Server
+from tests.support.softphone import offer
 from tests.web.name_server import NameServer
 
 PUBLIC, MOVED, OWNERS = "203.0.113.5", "203.0.113.6", "198.51.100.9"

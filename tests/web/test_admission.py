@@ -11,9 +11,9 @@ import pytest
 from aiortc import RTCCertificate
 
 from tests.conftest import StartServer
-from tests.people import PASSWORD, Person, friends, signed_up
-from tests.running import ROOT
-from tests.softphone import Softphone, offer
+from tests.support.people import PASSWORD, Person, friends, signed_up
+from tests.support.running import ROOT
+from tests.support.softphone import Softphone, offer
 
 SILENCE = [b"\xfc\xff\xfe"] * 2000  # Opus packets of nothing, 40 s
 

@@ -8,7 +8,7 @@ import pytest
 
 from db import caps
 from tests.web.conftest import PASSWORD, Guest, House
-from tests.web.test_sockets import close_code, heard
+from tests.web.live.test_sockets import close_code, heard
 from web.app import DATABASE
 from web.keys import CONFIG
 

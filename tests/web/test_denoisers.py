@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sfu.errors import ConfigError
-from tests.running import ROOT
+from tests.support.running import ROOT
 from tests.workers.conftest import graph_of
 from tests.workers.extras import cuda_environment
 from web.denoisers.catalogue import Denoisers

@@ -17,7 +17,7 @@ from sfu.broadcast.grants import Grants
 from sfu.broadcast.services import Wish
 from sfu.errors import NotSignedIn
 from sfu.wire.candidates import UNUSED
-from tests.softphone import Softphone, offer
+from tests.support.softphone import Softphone, offer
 from tests.web.conftest import PASSWORD, Guest, House, settings
 from web.app import make_app
 from web.auth.identity import first_of

@@ -12,8 +12,8 @@ from aiohttp import WSMsgType
 from aiohttp.test_utils import TestServer
 from aiortc import RTCCertificate
 
-from tests.loop_watch import LoopWatch
-from tests.softphone import offer
+from tests.support.loop_watch import LoopWatch
+from tests.support.softphone import offer
 from tests.web.conftest import PASSWORD, Guest, House, settings
 from web.app import DATABASE, make_app
 from web.keys import CONFIG

@@ -18,7 +18,7 @@ from db import users
 from db.connection import Database
 from sfu.config.schema import Http
 from tests.conftest import StartServer
-from tests.running import ROOT
+from tests.support.running import ROOT
 from web.http.addresses import served_at
 from web.serve import bind, say_where
 

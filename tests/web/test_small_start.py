@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from tests.conftest import StartServer
-from tests.running import ROOT
+from tests.support.running import ROOT
 from web.auth.passwords import HASHER, nobodys_hash
 
 SOUND = ("libavcodec", "libavformat", "libswresample", "/av/")  # FFmpeg, of PyAV

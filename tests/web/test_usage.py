@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.running import ROOT
+from tests.support.running import ROOT
 from web.install.usage import wrong_usage
 
 RIGHT = (

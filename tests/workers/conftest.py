@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from tests import side_by_side
-from tests.running import ROOT
-from tests.sound import RATE_HZ, read_wav
-from tests.workers.files import write
+from tests.support import side_by_side
+from tests.support.running import ROOT
+from tests.support.sound import RATE_HZ, read_wav
 from tests.workers.mirror import Upstream
 from tests.workers.offline import Offline
+from tests.workers.sound_files import write
 from tests.workers.tars import tar_of
 from workers.models import export
 from workers.weights.weights import FAMILIES, whole

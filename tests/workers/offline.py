@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.running import ROOT
-from tests.sound import Sound, read_wav
+from tests.support.running import ROOT
+from tests.support.sound import Sound, read_wav
 from workers.extra_python import CUDA, REFERENCE, python_of
 from workers.weights.weights import FAMILIES
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from tests.workers.files import Rows
+from tests.workers.sound_files import Rows
 
 FORMS = {"libopus": "flt", "pcm_s16le": "s16", "flac": "s16", "aac": "fltp", "libmp3lame": "fltp", "alac": "s16p"}
 Moved = Callable[[float], float]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.running import ROOT
+from tests.support.running import ROOT
 from workers.weights.fetch import fetch
 from workers.weights.weights import FAMILIES, whole
 

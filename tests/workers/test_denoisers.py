@@ -7,8 +7,8 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.sound import read_wav
-from tests.strangers import install
+from tests.support.sound import read_wav
+from tests.support.strangers import install
 from tests.workers.conftest import graph_of
 from tests.workers.speech import lag
 from workers import registry

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT
+from tests.support.running import ROOT
 from workers.extra_python import CUDA, REFERENCE, MissingExtra, parts, python_of, runner
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.running import ROOT
+from tests.support.running import ROOT
 from workers import registry
 from workers.errors import UnknownDenoiser
 

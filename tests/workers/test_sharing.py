@@ -16,10 +16,10 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.sound import read_wav
-from tests.strangers import install
+from tests.support.sound import read_wav
+from tests.support.strangers import install
+from tests.workers.link.test_forkserver import Way, dead
 from tests.workers.speech import Paired, packets, voice
-from tests.workers.test_nursery import Way, dead
 from workers.denoiser import BLOCK, Denoiser, Sound, Voice
 from workers.link.bell import Bell
 from workers.link.control import Failed, parse

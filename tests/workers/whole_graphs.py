@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from tests.sound import Sound
+from tests.support.sound import Sound
 
 HOP, LOW, ORDER = 480, 96, 5
 WINDOW = np.sin(np.pi / 2 * np.sin(np.pi * (np.arange(2 * HOP) + 0.5) / (2 * HOP)) ** 2)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.running import ROOT
+from tests.support.running import ROOT
 
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 SERVE = "import sys, tiny; print('serving', *sys.argv[1:], tiny.VERSION)"

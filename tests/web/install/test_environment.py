@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.disks import fill, small_disk
-from tests.running import ROOT
+from tests.support.disks import fill, small_disk
+from tests.support.running import ROOT
 from tests.web.install.checkout import VERSION, Checkout, package_index
 
 

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.running import ROOT
+from tests.support.running import ROOT
 from web.install import locking
 from web.install.platforms import MACHINES, refused
 from web.install.pythons import VERSIONS

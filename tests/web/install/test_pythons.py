@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.people import friends
-from tests.running import ROOT, Server
-from tests.sound import encode, read_wav
+from tests.support.people import friends
+from tests.support.running import ROOT, Server
+from tests.support.sound import encode, read_wav
 from tests.web.install.checkout import Checkout
-from tests.workers.files import read
+from tests.workers.sound_files import read
 from web.install.pythons import version_of
 from web.install.stamps import RECIPE, Environment
 

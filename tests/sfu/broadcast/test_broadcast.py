@@ -1,0 +1,207 @@
+"""What happens to a broadcast in its narrow moments. Real peers, real rings; nobody at their other ends."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from sfu.broadcast.broadcast import Broadcast
+from sfu.broadcast.services import Parts, Wish
+from sfu.broadcast.source import CANDIDATES
+from sfu.broadcast.states import State
+from sfu.broadcast.survival import Forgetful, Left, Survivor
+from sfu.broadcast.switchboard import Switchboard
+from sfu.config import schema as config_of
+from sfu.config.schema import Config, Recording
+from sfu.elapsed import Moment
+from sfu.fanout.listener import Listener
+from sfu.net.media_port import MediaSockets
+from sfu.peer.dtls import new_certificate
+from sfu.peer.peer import Peer, make_peer
+from sfu.recording.recorder import Totals
+from sfu.wire.offer import parse_offer
+from sfu.wire.rtp import RtpPacket
+from tests.support.softphone import OPUS, offer
+from workers.errors import WorkerFailed
+from workers.link.forkserver import Nursery
+
+VOICE = RtpPacket(OPUS, False, 0, 0, 7, bytes([0xFC, 1, 2]))
+
+
+class Shelf:
+    """A catalogue with one denoiser on it."""
+
+    def names(self) -> list[str]:
+        return ["passthrough"]
+
+    def chosen(self, wanted: str | None) -> tuple[str, str | None]:
+        return "passthrough", None
+
+    def options(self, name: str) -> Mapping[str, object]:
+        return {}
+
+    def delay_samples(self, name: str) -> int:
+        return 960
+
+
+class Nowhere:
+    """An archive that is never asked."""
+
+    async def begin(self, username: str, broadcast: str, title: str, started_at: datetime) -> tuple[int, Path]:
+        raise OSError
+
+    async def finish(self, recording: int, totals: Totals) -> None:
+        raise OSError
+
+
+async def no_nursery() -> Nursery:
+    raise WorkerFailed("there is none")
+
+
+@pytest.fixture
+async def sockets() -> AsyncIterator[MediaSockets]:
+    async with MediaSockets(("127.0.0.1",), 0) as bound:
+        yield bound
+
+
+def broadcast_of(name: str, places: int = 16) -> Broadcast:
+    config = Config(recording=Recording(enabled=False), broadcast=config_of.Broadcast(places=places))
+    return Broadcast("a test", name, 1, Parts(config, no_nursery, Shelf(), Nowhere()), lambda identity: None)
+
+
+def peer_on(sockets: MediaSockets) -> Peer:
+    certificate = new_certificate()
+    text = offer(certificate, "sendonly", 7, ufrag=os.urandom(3).hex(), password=os.urandom(12).hex())
+    return make_peer(sockets, certificate, parse_offer(text, "publish"), "publish")
+
+
+class Kept(Forgetful):
+    """A memory that tells what it was to forget."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[str] = []
+
+    async def forget(self, broadcast: str) -> None:
+        self.forgotten.append(broadcast)
+
+
+@pytest.mark.tolerates("errors")
+async def test_what_cannot_be_taken_up_is_over_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """Where there is no thread for its recording, a broadcast of the last run ends, and no later start finds it again."""
+
+    def no_more(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    left = Left("old", "ada", "", False, Moment.now(), False, True, False, None, None, "resource", "login:1")
+    memory = Kept()
+    parts = Parts(Config(), no_nursery, Shelf(), Nowhere(), memory)
+    async with asyncio.timeout(20 * stretch), Switchboard(parts, lambda *_: pytest.fail("nobody offers anything")) as switchboard:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_more)
+            await switchboard.restore([Survivor(left, "user:ada", (1, tmp_path / "1"))])
+        assert not switchboard.on_air and not switchboard.grants and memory.forgotten == ["old"]
+
+
+async def test_who_speaks_first_at_the_end_is_closed_too(sockets: MediaSockets) -> None:
+    """A first packet that comes between Stop and the end makes nobody live, and its peer is closed with the others."""
+    async with broadcast_of("ada") as broadcast:
+        peer = peer_on(sockets)
+        broadcast.offer(peer, Wish(denoise=False))
+        broadcast.over.set()
+        peer.on_rtp(VOICE, time.monotonic_ns())
+        assert broadcast.state is State.WAITING
+    assert peer.closed and broadcast.state is State.ENDED
+
+
+async def test_who_made_room_does_not_take_over(sockets: MediaSockets) -> None:
+    """A candidate that had to make room is none any more, also while it is being closed."""
+    async with broadcast_of("ada") as broadcast:
+        peers = [peer_on(sockets) for _ in range(CANDIDATES + 1)]
+        for peer in peers:
+            broadcast.offer(peer, Wish(denoise=False))
+        peers[0].on_rtp(VOICE, time.monotonic_ns())
+        assert broadcast.state is State.WAITING
+        peers[1].on_rtp(VOICE, time.monotonic_ns())
+        assert broadcast.state is State.LIVE
+
+
+async def test_refused_video_makes_nobody_live(sockets: MediaSockets) -> None:
+    """Nor does it take over; the first sound does both, and what came before it is counted."""
+    video = VOICE._replace(payload_type=96, ssrc=9)
+    async with broadcast_of("ada") as broadcast:
+        first, second = peer_on(sockets), peer_on(sockets)
+        for peer, state in ((first, State.WAITING), (second, State.LIVE)):
+            broadcast.offer(peer, Wish(denoise=False))
+            peer.on_rtp(video, time.monotonic_ns())
+            assert broadcast.state is state
+            peer.on_rtp(VOICE, time.monotonic_ns())
+            assert broadcast.state is State.LIVE and not peer.closed
+        assert broadcast.ingest.losses()["not_agreed"] == 2
+        async with asyncio.timeout(20):
+            while not first.closed:
+                await asyncio.sleep(0)
+
+
+async def test_who_speaks_on_is_heard_while_parked(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that left was not the one that speaks: no packet is missing, and a while later it is live again; not before."""
+    async with broadcast_of("ada") as broadcast:
+        peer = peer_on(sockets)
+        broadcast.offer(peer, Wish(denoise=False))
+
+        def speak(*numbers: int) -> None:
+            for number in numbers:
+                peer.on_rtp(VOICE._replace(sequence=number, timestamp=960 * number), time.monotonic_ns())
+
+        speak(0, 1, 3)
+        broadcast.park()
+        speak(2, 4)
+        assert broadcast.state is State.PARKED and broadcast.ingest.samples and broadcast.ingest.received == 5
+        monkeypatch.setattr("sfu.broadcast.broadcast.STAYS_S", 0.0)
+        speak(5)
+        assert broadcast.state is State.LIVE and broadcast.ingest.lost == broadcast.ingest.late == broadcast.ingest.dropped == 0
+
+
+@pytest.mark.parametrize("places", [1, 3, 4])
+async def test_one_person_has_so_many_places(sockets: MediaSockets, places: int) -> None:
+    """With each further one the oldest goes; others keep theirs, and so does everybody who has a listen link."""
+    async with broadcast_of("ada", places) as broadcast:
+        bob, link = peer_on(sockets), [peer_on(sockets) for _ in range(6)]
+        broadcast.audience.join(Listener(bob, "auto", name="bob"))
+        for peer in link:
+            broadcast.audience.join(Listener(peer, "auto", name="link:1"))
+        own = [peer_on(sockets) for _ in range(6)]
+        for peer in own:
+            broadcast.audience.join(Listener(peer, "auto", name="eve"))
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while len(broadcast.audience.listeners) > 7 + places:
+                await asyncio.sleep(0)
+        assert list(broadcast.audience.listeners) == [peer.id for peer in (bob, *link, *own[6 - places :])]
+        assert own[0].closed and not bob.closed
+
+
+async def test_whoever_hears_keeps_the_place(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that tries to connect again and again does not end what the same person hears elsewhere."""
+    async with broadcast_of("ada", 2) as broadcast:
+        hearing, first, second = (peer_on(sockets) for _ in range(3))
+        monkeypatch.setattr(Peer, "up", property(lambda peer: peer is hearing))
+        for peer in (hearing, first, second):
+            broadcast.audience.join(Listener(peer, "auto", name="eve"))
+        async with asyncio.timeout(20):
+            while len(broadcast.audience.listeners) > 2:
+                await asyncio.sleep(0)
+        assert list(broadcast.audience.listeners) == [hearing.id, second.id] and first.closed
+
+
+@pytest.mark.tolerates("errors")
+async def test_without_its_ticker_it_is_over(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+    """A fault in the ticker, without which nothing would ever park or end it, ends the broadcast."""
+    async with broadcast_of("ada") as broadcast:
+        broadcast.offer(peer_on(sockets), Wish(denoise=False))
+        monkeypatch.setattr(broadcast.fanout, "worst_loss", None)
+        await asyncio.wait_for(broadcast.over.wait(), 20 * stretch)

@@ -1,0 +1,78 @@
+"""A pytest plugin: tests marked `real_time` may be measured again on a busy machine (`tests.support.late`), but not many of them in a run.
+
+A retry forgives lateness, and with it a fault that shows only now and then. One such fault costs a retry here and there; a machine
+that is busy throughout costs them all over. Neither may end in a run that counts as good, so retries are counted, told, and
+beyond a few of them the run fails.
+"""
+
+import os
+from typing import Any
+
+import pytest
+from playwright.async_api import TimeoutError as PageTimeout
+
+from tests.support.late import measured
+
+# Of about eighty such tests a quiet machine repeats none. Six leave room for a minute in which it has no time; more of them say that
+# it had none throughout, or that something fails now and then. A test that needs its third attempt counts twice.
+MOST = 6
+_KEY = "measured"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
+    """A test marked `real_time` that failed on a busy machine is run again, with the same fixtures."""
+    if pyfuncitem.get_closest_marker("real_time") is None:
+        return None
+    given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    times = measured(lambda: pyfuncitem.obj(**given), AssertionError, TimeoutError, PageTimeout)
+    if times > 1:
+        pyfuncitem.user_properties.append((_KEY, times))
+    return True
+
+
+def most() -> int:
+    """HUSHCAST_TEST_STRETCH allows a slow machine more."""
+    return int(MOST * float(os.environ.get("HUSHCAST_TEST_STRETCH", "1")))
+
+
+class Retried:
+    """One run's retries. Registered for the run."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, int] = {}  # the attempt at which a test held, where that was not the first
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        times = dict(report.user_properties).get(_KEY)
+        if report.when == "call" and isinstance(times, int):
+            self.times[report.nodeid] = times
+
+    @property
+    def count(self) -> int:
+        return sum(times - 1 for times in self.times.values())
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Too many are an error of the run, in its exit status and in the last line, which pytest writes after this."""
+        if self.count <= most():
+            return
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            found = f"{self.count} retries of real-time tests, at most {most()} are forgiven"
+            text = f"{found}: a fault that comes and goes, or too busy a machine"
+            report = pytest.TestReport("retries", ("tests/support/retried.py", None, "retries"), {}, "failed", text, "teardown")
+            reporter.stats.setdefault("error", []).append(report)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        for nodeid, times in self.times.items():
+            terminalreporter.write_line(f"the machine was busy: {nodeid} held at attempt {times}")
+        if self.times:
+            terminalreporter.write_line(
+                f"retries of real-time tests: {self.count} in {len(self.times)} tests, at most {most()} are forgiven"
+            )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Retried(), "retries of this run")
