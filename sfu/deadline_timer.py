@@ -14,7 +14,7 @@ CallAt = Callable[[float, Callable[[], None]], Cancellable]
 _STEP_NS = 1_000_000  # uvloop counts whole milliseconds and rounds to the nearest: a deadline between two would ring early, again and again
 
 
-class Alarm:
+class DeadlineTimer:
     """Calls `ring` once the deadline set last has passed, or in vain: `ring` looks at the clock and sets the next one.
 
     Most deadlines of sound pass unused, because the packet comes first. So the timer moves with them: to move it costs a few

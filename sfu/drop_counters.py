@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 Read = Callable[[], Mapping[str, int]]
 
 
-class Ledger:
+class DropCounters:
     """Asks those who count when it is asked itself, so it costs them nothing. `reasons`: those to be told from the start, as 0."""
 
     def __init__(self, reasons: Iterable[str] = ()) -> None:

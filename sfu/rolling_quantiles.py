@@ -3,7 +3,7 @@
 from collections import deque
 
 
-class Quantiles:
+class RollingQuantiles:
     """A window over the newest `size` values (milliseconds everywhere in this house); the oldest is overwritten, no matter how small."""
 
     def __init__(self, size: int = 512) -> None:

@@ -17,7 +17,7 @@ from web.accounts.claims import Claims
 from web.auth.downloads import DOWNLOADS, Downloads
 from web.auth.identity import LoginStorage
 from web.auth.passwords import Passwords
-from web.auth.rate_limit import Attempts
+from web.auth.rate_limit import RateLimit
 from web.auth.revocation import rounds
 from web.http.malformed import malformed
 from web.http.middleware import BODY_LIMIT, dress, guard
@@ -40,7 +40,7 @@ from web.keys import (
     SWITCHBOARD,
     TRANSCODING,
 )
-from web.live.companion_session import Pairings
+from web.live.companion_session import CompanionSessions
 from web.live.logbook import Logbook
 from web.media import media
 from web.operations import Phase, Readiness, drain, own_samples
@@ -49,7 +49,7 @@ from web.recordings.tidying import TIDYING, Tidying
 from web.recordings.transcoding import MADE, Transcoding
 from web.recordings.trusted_time import TrustedTime
 from web.routes import add_routes
-from workers.disk_room import MB, Room
+from workers.disk_room import MB, DiskRoom
 
 DATABASE = "hushcast.db"
 CLIENT_FOLDER = Path(__file__).parent / "client"
@@ -64,7 +64,7 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module="aiohttp_session")
     app = web.Application(middlewares=[dress, failures, guard, session_middleware(LoginStorage())], client_max_size=BODY_LIMIT)
     app[CONFIG], app[CLIENT] = config, CLIENT_FOLDER
-    app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), Attempts(), Readiness()
+    app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), RateLimit(), Readiness()
     app[AWAKE] = Awake()
     app[DOWNLOADS] = Downloads()
     app[METRICS] = [own_samples(app)]
@@ -105,14 +105,14 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
         app[LOGBOOK] = logbook = await opening.enter_async_context(Logbook(app[DB], storage, settings))
         archive = Archive(app[DB], storage, settings, floor_mb, going_on=logbook.going_on)
         app[ARCHIVE] = await opening.enter_async_context(archive)
-        app[TRANSCODING] = await opening.enter_async_context(Transcoding(storage / MADE, Room(storage, floor_mb * MB)))
+        app[TRANSCODING] = await opening.enter_async_context(Transcoding(storage / MADE, DiskRoom(storage, floor_mb * MB)))
         app[TIDYING] = await opening.enter_async_context(Tidying(app[DB], archive, settings, clock))
         yield
 
 
 async def _companions(app: web.Application) -> AsyncIterator[None]:
     """Companion sessions; at the end their clocks are stopped."""
-    app[COMPANIONS] = await Pairings.opened(app[DB], app[CONFIG].storage.path)
+    app[COMPANIONS] = await CompanionSessions.opened(app[DB], app[CONFIG].storage.path)
     yield
     app[COMPANIONS].close()
 

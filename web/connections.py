@@ -18,7 +18,7 @@ from typing import Any, Self
 from aiohttp import http_exceptions, web
 from multidict import MultiMapping
 
-from sfu.net.acceptor import Accepting, Welcome
+from sfu.net.acceptor import Acceptor, Welcome
 from sfu.wire.ice import Address
 from web.auth.identity import LOGIN, TOKEN
 from web.auth.rate_limit import place_of
@@ -47,12 +47,12 @@ REASONS = ("stranger", "idle", "crowd", "newcomer", "handshake", "unknown", "tls
 NO_TLS = "(TLS at http.port, but http.tls is off: it is to be called by http://)"
 
 
-class Guest(web.RequestHandler):
+class Connection(web.RequestHandler):
     """One connection: aiohttp's protocol, and what the doors know of who is there. Owned by Doors, closed by aiohttp or by Doors."""
 
     __slots__ = ("_asked", "_doors", "address", "known", "opening", "plain", "whose")
 
-    def __init__(self, doors: "Doors", address: Address, place: Hashable) -> None:
+    def __init__(self, doors: "Connections", address: Address, place: Hashable) -> None:
         """address: of the other end; place: where it comes from; None where that says nothing of who it is."""
         speaking: dict[str, Any] = {"access_log": None, "keepalive_timeout": timeouts.HEAD_S}
         speaking |= {"max_field_size": LONGEST_HEADER, "max_headers": MOST_HEADERS}
@@ -123,7 +123,7 @@ class Guest(web.RequestHandler):
         self._doors.forget(self)
 
 
-class Doors:
+class Connections:
     """Accepts from the listening sockets, and closes them. Bounded: `most` connections, an eighth of them strangers'.
 
     Who loses: strangers of whom a quarter of all come from one place; then the stranger that asks nothing just now, then (where all is
@@ -148,16 +148,16 @@ class Doors:
         self.most_strangers = int(STRANGERS * self.most)
         self.is_proxy = is_proxy
         self._listening, self._media = listening, media
-        self._accepting: Accepting | None = None
+        self._accepting: Acceptor | None = None
         self._handshake: dict[str, Any] = {}
         if context is not None:
             self.serve_with(context)
-        self._guests: dict[Guest, None] = {}  # both in the order they came
-        self._strangers: dict[Guest, None] = {}  # and some who have signed in since it was last looked
+        self._guests: dict[Connection, None] = {}  # both in the order they came
+        self._strangers: dict[Connection, None] = {}  # and some who have signed in since it was last looked
         self._dropped = dict.fromkeys(REASONS, 0)
 
     async def __aenter__(self) -> Self:
-        self._accepting = Accepting(self._listening, ACCEPTS, self._welcome, partial(self._count, "descriptors"))
+        self._accepting = Acceptor(self._listening, ACCEPTS, self._welcome, partial(self._count, "descriptors"))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -182,7 +182,7 @@ class Doors:
         for reason, count in self._dropped.items():
             yield Sample("hushcast_connections_dropped_total", "counter", "Connections not let in or ended.", count, f'reason="{reason}"')
 
-    def forget(self, guest: Guest) -> None:
+    def forget(self, guest: Connection) -> None:
         """It has ended."""
         self._guests.pop(guest, None)
         self._strangers.pop(guest, None)
@@ -194,12 +194,12 @@ class Doors:
             return
         connection.setblocking(False)
         one_place = not is_loopback(address[0]) and not self.is_proxy(address[0])
-        guest = Guest(self, address, place_of(address[0]) if one_place else None)
+        guest = Connection(self, address, place_of(address[0]) if one_place else None)
         self._guests[guest] = self._strangers[guest] = None
         guest.opening = asyncio.create_task(self._open(guest, connection), name="opening a connection")
         guest.opening.add_done_callback(partial(self._opened, guest, connection))
 
-    async def _open(self, guest: Guest, connection: socket.socket) -> None:
+    async def _open(self, guest: Connection, connection: socket.socket) -> None:
         """Look at the first byte and give the connection to whoever serves that. What raises is closed and counted by `_opened`."""
         first = await first_byte(connection, FIRST_S)
         speech = None if first is None else speech_of(first)
@@ -215,14 +215,14 @@ class Doors:
             connection.close()
             self.forget(guest)
 
-    async def _serve(self, guest: Guest, connection: socket.socket, handshake: dict[str, Any]) -> None:
+    async def _serve(self, guest: Connection, connection: socket.socket, handshake: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):  # of any answer that nobody takes
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * timeouts.STALLED_S))
         await asyncio.get_running_loop().connect_accepted_socket(lambda: guest, connection, **handshake)
 
-    def _opened(self, guest: Guest, connection: socket.socket, opening: asyncio.Task[object]) -> None:
+    def _opened(self, guest: Connection, connection: socket.socket, opening: asyncio.Task[object]) -> None:
         guest.opening = None
         if opening.cancelled() or opening.exception() is not None:  # said nothing in time, no TLS, or nobody there any more
             self._dropped["handshake"] += not opening.cancelled()
@@ -245,7 +245,7 @@ class Doors:
             guest.turn_out()
         return bool(some)
 
-    def _least(self, full: bool) -> tuple[str, list[Guest]]:
+    def _least(self, full: bool) -> tuple[str, list[Connection]]:
         """Why, and those who have the least claim to their places. Called where no stranger is known to have signed in."""
         held = Counter(each.whose for each in self._strangers)
         if crowd := [each for each in self._strangers if held[each.whose] > self.most_strangers // A_PART]:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from sfu.net.media_port import MediaSockets
     from web.accounts.claims import Claims
     from web.auth.passwords import Passwords
-    from web.auth.rate_limit import Attempts
-    from web.denoisers.catalogue import Denoisers
+    from web.auth.rate_limit import RateLimit
+    from web.denoisers.catalogue import DenoiserCatalogue
     from web.events.presence import Presence
     from web.http.announced import Announced
     from web.http.origin import Addresses
-    from web.live.companion_session import Pairings
+    from web.live.companion_session import CompanionSessions
     from web.live.logbook import Logbook
-    from web.live.self_test import Checkups
+    from web.live.self_test import SelfTests
     from web.operations import Readiness, Samples
     from web.recordings.archive import Archive
     from web.recordings.transcoding import Transcoding
@@ -55,17 +55,17 @@ AWAKE = web.AppKey("AWAKE", Awake)
 DB = web.AppKey("DB", Database)
 SWITCHBOARD: web.AppKey["Switchboard"] = web.AppKey("SWITCHBOARD")
 MEDIA_SOCKETS: web.AppKey["MediaSockets"] = web.AppKey("MEDIA_SOCKETS")
-DENOISERS: web.AppKey["Denoisers"] = web.AppKey("DENOISERS")
+DENOISERS: web.AppKey["DenoiserCatalogue"] = web.AppKey("DENOISERS")
 ARCHIVE: web.AppKey["Archive"] = web.AppKey("ARCHIVE")
 LOGBOOK: web.AppKey["Logbook"] = web.AppKey("LOGBOOK")
 TRANSCODING: web.AppKey["Transcoding"] = web.AppKey("TRANSCODING")
 PRESENCE: web.AppKey["Presence"] = web.AppKey("PRESENCE")
 ANNOUNCED: web.AppKey["Announced"] = web.AppKey("ANNOUNCED")
-CHECKUPS: web.AppKey["Checkups"] = web.AppKey("CHECKUPS")
-COMPANIONS: web.AppKey["Pairings"] = web.AppKey("COMPANIONS")
+CHECKUPS: web.AppKey["SelfTests"] = web.AppKey("CHECKUPS")
+COMPANIONS: web.AppKey["CompanionSessions"] = web.AppKey("COMPANIONS")
 CLAIMS: web.AppKey["Claims"] = web.AppKey("CLAIMS")
 PASSWORDS: web.AppKey["Passwords"] = web.AppKey("PASSWORDS")
-ATTEMPTS: web.AppKey["Attempts"] = web.AppKey("ATTEMPTS")
+ATTEMPTS: web.AppKey["RateLimit"] = web.AppKey("ATTEMPTS")
 ADDRESSES: web.AppKey["Addresses"] = web.AppKey("ADDRESSES")
 READINESS: web.AppKey["Readiness"] = web.AppKey("READINESS")
 METRICS: web.AppKey[list["Samples"]] = web.AppKey("METRICS")

@@ -1,4 +1,4 @@
-"""Where the media plane is put together: sockets, nursery, models, archive, switchboard; opened and closed with the app."""
+"""Where the media plane is put together: sockets, forkserver, models, archive, switchboard; opened and closed with the app."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
@@ -7,12 +7,12 @@ from functools import partial
 
 from aiohttp import web
 
-from sfu.broadcast.services import Parts
+from sfu.broadcast.services import Services
 from sfu.broadcast.switchboard import Switchboard
 from sfu.config.schema import Config
 from sfu.denoise.capacity import Capacity
-from sfu.denoise.forkserver_keeper import Nursing
-from sfu.drop_counters import Ledger
+from sfu.denoise.forkserver_keeper import ForkserverKeeper
+from sfu.drop_counters import DropCounters
 from sfu.ingest import ingest
 from sfu.net.address_follower import AddressFollower
 from sfu.net.media_port import MediaSockets
@@ -22,17 +22,17 @@ from sfu.peer.peer import Peer, make_peer
 from sfu.wire import sdp
 from sfu.wire.answer import BRIEF_MS
 from sfu.wire.candidates import Used
-from web.denoisers.catalogue import HEAVINESS, Denoisers
+from web.denoisers.catalogue import HEAVINESS, DenoiserCatalogue
 from web.denoisers.device import device_of
-from web.denoisers.preloader import Warming
+from web.denoisers.preloader import Preloader
 from web.events.presence import Presence
 from web.http.announced import Announced
 from web.http.known_names import KnownNames
 from web.keys import ANNOUNCED, ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, LOGBOOK, MEDIA_SOCKETS, METRICS, PRESENCE, SWITCHBOARD
-from web.live.self_test import Checkups
+from web.live.self_test import SelfTests
 from web.operations import Sample
 from workers.disk_room import MB
-from workers.models.store import Models
+from workers.models.store import ModelStore
 
 KNOWN_NAMES = "names.json"  # in storage.path
 
@@ -47,9 +47,9 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         announced = await opening.enter_async_context(Announced(config.rtc.announce, config.http.public_url, known))
         await opening.enter_async_context(AddressFollower(sockets, config.rtc.host, announced.ask_again))
         app[ANNOUNCED] = announced
-        nursing = await opening.enter_async_context(Nursing(config.worker.share, app[AWAKE]))
-        warming = await opening.enter_async_context(Warming(nursing))
-        models = Models(
+        nursing = await opening.enter_async_context(ForkserverKeeper(config.worker.share, app[AWAKE]))
+        warming = await opening.enter_async_context(Preloader(nursing))
+        models = ModelStore(
             config.models.path,
             config.models.url,
             config.models.download,
@@ -59,8 +59,8 @@ async def media(app: web.Application) -> AsyncIterator[None]:
             post_filter=config.denoise.post_filter,
             floor=config.storage.floor_mb * MB,
         )
-        denoisers = Denoisers(config.denoise.default, models)
-        certificate, ledger = new_certificate(), Ledger((*transport.REASONS, *ingest.REASONS))
+        denoisers = DenoiserCatalogue(config.denoise.default, models)
+        certificate, ledger = new_certificate(), DropCounters((*transport.REASONS, *ingest.REASONS))
         peer_at = partial(make_peer, sockets, certificate, ledger=ledger, announce=lambda: announced.addresses)
 
         def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, used: Used, owner: str) -> Peer:
@@ -71,9 +71,11 @@ async def media(app: web.Application) -> AsyncIterator[None]:
             return peer_at(offer, "subscribe", used=used, over=(over,))
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
-        app[CHECKUPS] = await opening.enter_async_context(Checkups(checkup, sockets.port, sockets.ways))
+        app[CHECKUPS] = await opening.enter_async_context(SelfTests(checkup, sockets.port, sockets.ways))
         capacity = Capacity(heaviness=HEAVINESS)
-        parts = Parts(config, warming.nursery, denoisers, app[ARCHIVE], app[LOGBOOK], capacity=capacity, ledger=ledger, awake=app[AWAKE])
+        parts = Services(
+            config, warming.forkserver, denoisers, app[ARCHIVE], app[LOGBOOK], capacity=capacity, ledger=ledger, awake=app[AWAKE]
+        )
         switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))
         parts.news = app[PRESENCE] = Presence(switchboard)
@@ -91,7 +93,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
-def socket_samples(sockets: MediaSockets, ledger: Ledger) -> Iterable[Sample]:
+def socket_samples(sockets: MediaSockets, ledger: DropCounters) -> Iterable[Sample]:
     """What came to the media port and went nowhere, by reason; and how many connections it holds."""
     for reason, count in (asdict(sockets.dropped) | ledger.totals).items():
         yield Sample("hushcast_media_dropped_total", "counter", "Datagrams and connections dropped.", count, f'reason="{reason}"')

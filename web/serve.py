@@ -25,14 +25,14 @@ from uvloop import new_event_loop  # asyncio's loop in C: less to be found again
 
 from db.errors import Unavailable, Unusable
 from sfu.config.load import load
-from sfu.config.schema import Config, Http
+from sfu.config.schema import Config, HttpConfig
 from sfu.errors import ConfigError
 from web.accounts.claims import told_at_start
 from web.app import make_app
-from web.connections import Doors
+from web.connections import Connections
 from web.http.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.http.tls import tls_context
-from web.http.tls_renewal import Renewal
+from web.http.tls_renewal import TlsRenewal
 from web.keys import ADDRESSES, MEDIA_SOCKETS, METRICS, READINESS, SWITCHBOARD
 from web.operations import drain
 from web.private_folder import private
@@ -85,7 +85,7 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
     try:
         await runner.setup()
         settle()
-        async with doors_of(runner, sockets, context) as doors, Renewal(config.http, config.storage.path, doors.serve_with) as renewal:
+        async with doors_of(runner, sockets, context) as doors, TlsRenewal(config.http, config.storage.path, doors.serve_with) as renewal:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renewal.ask)
             runner.app[SWITCHBOARD].await_returns()  # whoever was on air could not come back before
             port, secure = sockets[0].getsockname()[1], context is not None
@@ -106,13 +106,13 @@ def runner_of(app: web.Application) -> web.AppRunner:
     return web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CONNECTIONS_S)
 
 
-def doors_of(runner: web.AppRunner, sockets: Sequence[socket.socket], context: ssl.SSLContext | None = None) -> Doors:
+def doors_of(runner: web.AppRunner, sockets: Sequence[socket.socket], context: ssl.SSLContext | None = None) -> Connections:
     """The doors to an app that is set up; their figures are with the app's, and its media plane takes what comes for it."""
     assert runner.server is not None, "not set up"
     media = runner.app.get(MEDIA_SOCKETS)
     if media is not None:
         media.web = [each.getsockname()[:2] for each in sockets]
-    doors = Doors(runner.server, sockets, context, runner.app[ADDRESSES].is_trusted, None if media is None else media.take_in)
+    doors = Connections(runner.server, sockets, context, runner.app[ADDRESSES].is_trusted, None if media is None else media.take_in)
     runner.app[METRICS].append(doors.samples)
     return doors
 
@@ -151,7 +151,7 @@ def claimed(storage: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def bind(http: Http) -> list[socket.socket]:
+def bind(http: HttpConfig) -> list[socket.socket]:
     """Listening sockets of every address that `http.host` names, all on one port. Raises ConfigError; then none stays open."""
     try:
         found = socket.getaddrinfo(http.host, http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -170,7 +170,7 @@ def bind(http: Http) -> list[socket.socket]:
     return sockets
 
 
-def _why_not(http: Http, port: int, error: OSError) -> str:
+def _why_not(http: HttpConfig, port: int, error: OSError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
             return f"http.port: {port} on {http.host} is in use by another program; choose another, or 0 for a free one"
@@ -181,7 +181,7 @@ def _why_not(http: Http, port: int, error: OSError) -> str:
     return f"http.host, http.port: {http.host}:{port}: {error.strerror}"
 
 
-def say_where(http: Http, port: int, *, secure: bool, more: Sequence[str] = ()) -> None:
+def say_where(http: HttpConfig, port: int, *, secure: bool, more: Sequence[str] = ()) -> None:
     """One line an address, what a browser may do there; `more`; last the line that scripts wait for. A wildcard is shown as loopback.
 
     First the one that works at once, with a microphone and without a warning, whatever is served elsewhere.

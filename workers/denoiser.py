@@ -1,6 +1,6 @@
 """What a denoiser is. Strength, padding, cross-fades and NaN checks belong to the pipeline, so every plugin has them.
 
-A plugin may be slow to start, not to run. It is loaded once in the nursery and then shared by forked workers, so what
+A plugin may be slow to start, not to run. It is loaded once in the forkserver and then shared by forked workers, so what
 `__init__` makes must survive a fork (no threads of its own), and importing its module must not import its library.
 """
 
@@ -21,7 +21,7 @@ class Denoiser(Protocol):
     """Noisy blocks in, clean blocks out, for one voice or a batch. Lives in a worker process.
 
     A class may have besides `forkable(options) -> bool`, a class method: False where a process that has loaded it with these
-    options cannot be forked (CUDA). The nursery then never loads it; one worker started anew serves all its voices.
+    options cannot be forked (CUDA). The forkserver then never loads it; one worker started anew serves all its voices.
     `extra(options) -> tuple[str, ...]`, a class method too: parts of `.venv-torch` with one of which its library comes. A worker for
     it is started there, with the packages of that part and no others; such a denoiser is not forkable.
     And `blocks: int`, of its class or of each denoiser: the most blocks of each voice that `clean` takes in one call, where that

@@ -9,7 +9,7 @@ MB = 1_000_000
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class Room(NamedTuple):
+class DiskRoom(NamedTuple):
     """The file system of `folder`, made or not, of which `floor` bytes are to stay free."""
 
     folder: Path

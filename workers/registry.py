@@ -57,7 +57,7 @@ def _own() -> dict[str, str]:
 
 @cache
 def _strangers() -> dict[str, str]:
-    from importlib.metadata import entry_points  # 2 MB, most of it mail's headers: the nursery does without
+    from importlib.metadata import entry_points  # 2 MB, most of it mail's headers: the forkserver does without
 
     found: dict[str, str] = {}
     for entry in entry_points(group=GROUP):

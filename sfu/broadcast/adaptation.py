@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from sfu.broadcast.expected_loss import Foreseen
-from sfu.broadcast.packet_time import Brevity
+from sfu.broadcast.expected_loss import ExpectedLoss
+from sfu.broadcast.packet_time import PacketTime
 from sfu.denoise.capacity import Capacity
 from sfu.denoise.tuning import Tuning
 from sfu.fanout.fanout import Fanout
@@ -19,8 +19,8 @@ class Adaptation:
         self._fanout = fanout
         self._tuning = tuning
         self._tell_brevity = brevity
-        self._foreseen = Foreseen()
-        self._brevity = Brevity(capacity)
+        self._foreseen = ExpectedLoss()
+        self._brevity = PacketTime(capacity)
 
     def begin(self) -> None:
         """Another source, with an answer of its own."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 
-from sfu.denoise.supervisor import KeptWorker
+from sfu.denoise.supervisor import WorkerSupervisor
 from sfu.fanout.fanout import Fanout
 from sfu.fanout.listener import Listener
 
@@ -21,7 +21,7 @@ class Audience:
         label: str,
         places: int,
         fanout: Fanout,
-        worker: KeptWorker,
+        worker: WorkerSupervisor,
         forget: Callable[[str], None],
         changed: Callable[[], None],
         later: Callable[[Coroutine[None, None, None]], None],

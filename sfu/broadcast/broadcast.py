@@ -13,20 +13,20 @@ from sfu.broadcast.audience import Audience
 from sfu.broadcast.heard import Heard
 from sfu.broadcast.life import Life
 from sfu.broadcast.loudness import Loudness
-from sfu.broadcast.services import Parts, Wish
+from sfu.broadcast.services import PublishOptions, Services
 from sfu.broadcast.source import Source
-from sfu.broadcast.states import NEXT, DenoiseState, Event, State
+from sfu.broadcast.states import NEXT, BroadcastEvent, BroadcastState, DenoiseState
 from sfu.broadcast.survival import Left, Survival, Survivor
 from sfu.denoise.catalogue import check_known
-from sfu.denoise.load_monitor import Watch
-from sfu.denoise.supervisor import KeptWorker
+from sfu.denoise.load_monitor import LoadMonitor
+from sfu.denoise.supervisor import WorkerSupervisor
 from sfu.fanout.fanout import Fanout
 from sfu.ingest.ingest import Ingest
 from sfu.peer.peer import Peer
-from sfu.recording.broadcast_recording import Taping
+from sfu.recording.broadcast_recording import BroadcastRecording
 from sfu.tasks import Background, ended, lasting, ticking
 from sfu.wire.rtp import RtpPacket
-from workers.disk_room import MB, Room
+from workers.disk_room import MB, DiskRoom
 from workers.link.ring import Packet
 
 logger = logging.getLogger(__name__)
@@ -48,22 +48,22 @@ class Broadcast:
     """
 
     def __init__(
-        self, identity: str, username: str, ssrc: int, parts: Parts, forget: Forget, grant_of: GrantOf = lambda peer_id: ""
+        self, identity: str, username: str, ssrc: int, parts: Services, forget: Forget, grant_of: GrantOf = lambda peer_id: ""
     ) -> None:
         """forget: called with the id of a peer that is gone for good; grant_of: by what the resource of a peer was made."""
         self.id = identity
         self.username = username
         self.life = Life()
-        self.state = State.WAITING
+        self.state = BroadcastState.WAITING
         self.over = asyncio.Event()
         self.recording: int | None = None  # known for good after the end
         self.ssrc = ssrc
         self.ingest = Ingest(parts.config.ingest.reorder_ms, self._ordered, awake=parts.awake)
         self.fanout = Fanout(ssrc)
-        watch = Watch(parts.capacity, parts.config.worker.max_delay_ms)
-        self.worker = KeptWorker(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
-        room = Room(parts.config.storage.path, parts.config.storage.floor_mb * MB)
-        self.taping = Taping(identity, parts.archive, room, self._changed)
+        watch = LoadMonitor(parts.capacity, parts.config.worker.max_delay_ms)
+        self.worker = WorkerSupervisor(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
+        room = DiskRoom(parts.config.storage.path, parts.config.storage.floor_mb * MB)
+        self.taping = BroadcastRecording(identity, parts.archive, room, self._changed)
         self._heard = Heard(self.worker, self.taping.heard)
         self.survival = Survival(identity, parts.memory, self._left)
         self._background = Background()
@@ -101,8 +101,8 @@ class Broadcast:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         was_on_air = self.on_air
-        if self.state is not State.ENDED:
-            self._move(Event.OVER)
+        if self.state is not BroadcastState.ENDED:
+            self._move(BroadcastEvent.OVER)
         self._background.start(self.survival.close(self._left() if self._suspended else None))
         await self._closing.aclose()
         how, so_far = "left to the next run" if self._suspended else "ended", (self.ingest.received, self.ingest.lost)
@@ -112,7 +112,7 @@ class Broadcast:
 
     async def _drained(self) -> None:
         """Let the worker give back what it holds, so that the last word is denoised too; what is late goes out as it is."""
-        if self.worker.active and self.state is not State.WAITING:
+        if self.worker.active and self.state is not BroadcastState.WAITING:
             await asyncio.sleep(DRAIN_S)
         self.fanout.flush()
 
@@ -124,10 +124,10 @@ class Broadcast:
     @property
     def on_air(self) -> bool:
         """Friends see it as live: it has begun and is not over; parked counts, for it may come back any moment."""
-        return self.state in (State.LIVE, State.PARKED)
+        return self.state in (BroadcastState.LIVE, BroadcastState.PARKED)
 
-    def _move(self, event: Event) -> None:
-        if self.state is State.PARKED and event is Event.MEDIA:
+    def _move(self, event: BroadcastEvent) -> None:
+        if self.state is BroadcastState.PARKED and event is BroadcastEvent.MEDIA:
             self._heard.returned()
         self.state = NEXT[self.state, event]
         self._changed()
@@ -165,7 +165,7 @@ class Broadcast:
         self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
         self.source.restore(left.resource)
         self._parked_at = math.inf
-        self._move(Event.RESTORED)
+        self._move(BroadcastEvent.RESTORED)
         self.survival.begin()
         if survivor.tape is None:
             self._tape()
@@ -173,7 +173,7 @@ class Broadcast:
 
     def await_return(self) -> None:
         """The server is ready: whoever was restored has the grace time from now on."""
-        if self.state is State.PARKED and self.source.peer is None:
+        if self.state is BroadcastState.PARKED and self.source.peer is None:
             self._parked_at = time.monotonic()
 
     def _left(self) -> Left:
@@ -181,21 +181,21 @@ class Broadcast:
 
     # the broadcaster
 
-    def offer(self, peer: Peer, wish: Wish) -> None:
+    def offer(self, peer: Peer, wish: PublishOptions) -> None:
         """A peer that may become the source: it does with its first authenticated packet of Opus as agreed, and harms nobody before."""
         self.source.offer(peer, wish)
-        if self.state is State.WAITING:
+        if self.state is BroadcastState.WAITING:
             self._apply(wish, denoise=wish.denoise is not False)
 
     def withdraw(self, peer_id: str) -> bool:
         """DELETE by the maker of a publishing peer. True: it was the source (or the only reservation), so this is Stop."""
-        return self.state is not State.ENDED and self.source.withdraw(peer_id)
+        return self.state is not BroadcastState.ENDED and self.source.withdraw(peer_id)
 
     def park(self) -> None:
         """The broadcaster left, perhaps to come back: the grace time starts now. What it still sends is heard (see `_media`)."""
-        if self.state is State.LIVE:
+        if self.state is BroadcastState.LIVE:
             self._parked_at = time.monotonic()
-            self._move(Event.LEFT)
+            self._move(BroadcastEvent.LEFT)
 
     def mute(self, muted: bool) -> None:
         """Whoever sends, now or later: while muted, ingest lets no sound through. Only `False` lifts it."""
@@ -208,26 +208,26 @@ class Broadcast:
         self.life.rename(title)
         self._changed()
 
-    def _spoken(self, wish: Wish) -> None:
+    def _spoken(self, wish: PublishOptions) -> None:
         """Here a reservation becomes the broadcast: live, or taken over."""
         self._adaptation.begin()
-        if self.state is State.WAITING:
-            self._move(Event.MEDIA)
+        if self.state is BroadcastState.WAITING:
+            self._move(BroadcastEvent.MEDIA)
             self._go_live()
             return
         self._apply(wish, wish.denoise)
-        if self.state is not State.LIVE:
-            self._move(Event.MEDIA)
+        if self.state is not BroadcastState.LIVE:
+            self._move(BroadcastEvent.MEDIA)
         else:
             self._changed()
 
     def _media(self, packet: RtpPacket, arrival_ns: int) -> None:
         """It is heard while parked too: another page of the broadcaster's may have left, not the one that speaks."""
-        if self.state is State.PARKED and time.monotonic() - self._parked_at >= STAYS_S:
-            self._move(Event.MEDIA)
+        if self.state is BroadcastState.PARKED and time.monotonic() - self._parked_at >= STAYS_S:
+            self._move(BroadcastEvent.MEDIA)
         self.ingest.receive(packet, arrival_ns)
 
-    def _apply(self, wish: Wish, denoise: bool | None) -> None:
+    def _apply(self, wish: PublishOptions, denoise: bool | None) -> None:
         self.life.take(wish)
         self.worker.wish(denoise, wish.denoiser)
         self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
@@ -282,12 +282,12 @@ class Broadcast:
         self.worker.check(now_ns, awake_ns)
         if self._ticks % SLOW_TICKS == 0:
             self._adaptation.look_at_losses(now_ns)
-            if self.state is State.LIVE:
+            if self.state is BroadcastState.LIVE:
                 self._adaptation.look_at_room(now_ns)
         self._ticks += 1
-        if self.state is State.LIVE:
+        if self.state is BroadcastState.LIVE:
             self._parts.news.on_level(self.username, *self._loudness.told(denoising=self.worker.active))
-        elif self.state is State.PARKED and now - max(self._parked_at, awake) > self._parts.config.broadcast.grace_s:
+        elif self.state is BroadcastState.PARKED and now - max(self._parked_at, awake) > self._parts.config.broadcast.grace_s:
             self.over.set()
         self.audience.look(now)
         self.source.look(now, awake)

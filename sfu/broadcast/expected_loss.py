@@ -5,7 +5,7 @@ CALM_NS = 10_000_000_000  # below half of a step for so long leads one step down
 _SHARE = {percent: share for share, percent in STEPS} | {0: 0.0}
 
 
-class Foreseen:
+class ExpectedLoss:
     """`percent` is 0, 5, 10 or 20. Each change makes an encoder change its codec, so that it follows trends, not reports."""
 
     def __init__(self) -> None:

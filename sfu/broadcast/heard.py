@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from sfu.broadcast.states import DenoiseState
-from sfu.denoise.supervisor import TOO_SLOW, KeptWorker
+from sfu.denoise.supervisor import TOO_SLOW, WorkerSupervisor
 from workers.link.ring import Packet
 from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Why
 
@@ -14,7 +14,7 @@ _WORKER_FAILED = "worker_failed"
 class Heard:
     """Stands between one broadcast's fan-out and its recording. No I/O."""
 
-    def __init__(self, worker: KeptWorker, pass_on: Callable[[Packet, str, Why], None]) -> None:
+    def __init__(self, worker: WorkerSupervisor, pass_on: Callable[[Packet, str, Why], None]) -> None:
         self._worker = worker
         self._pass_on = pass_on
         self._last = _OFF

@@ -3,9 +3,9 @@
 import time
 from datetime import datetime
 
-from sfu.broadcast.services import Wish
+from sfu.broadcast.services import PublishOptions
 from sfu.broadcast.survival import Left
-from sfu.denoise.supervisor import KeptWorker
+from sfu.denoise.supervisor import WorkerSupervisor
 from sfu.elapsed import Moment, moved, place_now
 from sfu.ingest.timeline import RATE_HZ
 
@@ -26,7 +26,7 @@ class Life:
     def duration_s(self) -> float:
         return time.monotonic() - self._live_at if self._live_at else 0.0
 
-    def take(self, wish: Wish) -> None:
+    def take(self, wish: PublishOptions) -> None:
         """An offer says what it is called, and before it is live whether it is recorded."""
         if wish.title and not self._renamed:
             self.title = wish.title
@@ -51,7 +51,7 @@ class Life:
         self._began, self._live_at = moved(left.began, now, place), time.monotonic() - place / RATE_HZ
         return place
 
-    def left(self, identity: str, username: str, worker: KeptWorker, resource: str, grant: str) -> Left:
+    def left(self, identity: str, username: str, worker: WorkerSupervisor, resource: str, grant: str) -> Left:
         """As the next run has to know it."""
         return Left(
             id=identity,

@@ -20,7 +20,7 @@ class Departed:
 
 
 @dataclass
-class Resource:
+class MediaSession:
     """Whose it is, by what grant, and the peer behind it, which is the broadcast's."""
 
     peer: Peer | Departed

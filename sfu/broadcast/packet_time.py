@@ -14,7 +14,7 @@ AGAIN_S, MOST_TIMES = 10.0, 3  # what is not followed is said again; not every s
 _SAMPLES_PER_MS = 48
 
 
-class Brevity:
+class PacketTime:
     """One broadcast's. `look` says what is to be told."""
 
     def __init__(self, capacity: Capacity) -> None:

@@ -9,13 +9,13 @@ from sfu.config import schema as config
 from sfu.denoise.capacity import Capacity
 from sfu.denoise.catalogue import Catalogue
 from sfu.denoise.worker_run import Nurse
-from sfu.drop_counters import Ledger
-from sfu.recording.broadcast_recording import Archive
+from sfu.drop_counters import DropCounters
+from sfu.recording.broadcast_recording import RecordingArchive
 from sfu.standstill import Awake
 
 
 @dataclass(frozen=True)
-class Wish:
+class PublishOptions:
     """What a broadcaster asked for with the offer."""
 
     denoise: bool | None = None  # None: on for a new broadcast, as it is for one that is taken over
@@ -24,7 +24,7 @@ class Wish:
     record: bool = True
 
 
-class News(Protocol):
+class Events(Protocol):
     """What the app wants to hear, at once and on the loop. Must be cheap and must not raise."""
 
     def on_live(self, username: str, since: datetime) -> None: ...
@@ -35,7 +35,7 @@ class News(Protocol):
     def cue(self, username: str, at_s: float, kind: str, text: str) -> None: ...
 
 
-class Silence:
+class NoEvents:
     """News that nobody hears."""
 
     def on_live(self, username: str, since: datetime) -> None: ...
@@ -47,15 +47,15 @@ class Silence:
 
 
 @dataclass
-class Parts:
+class Services:
     """What every broadcast is made from; handed down by the app, owned by nobody here."""
 
     config: config.Config
     nurse: Nurse
     catalogue: Catalogue
-    archive: Archive
+    archive: RecordingArchive
     memory: Memory = field(default_factory=Forgetful)
     capacity: Capacity = field(default_factory=Capacity)
     awake: Awake = field(default_factory=Awake)
-    ledger: Ledger = field(default_factory=Ledger)  # where it is counted what they drop
-    news: News = field(default_factory=Silence)  # set once there is somebody to hear it
+    ledger: DropCounters = field(default_factory=DropCounters)  # where it is counted what they drop
+    news: Events = field(default_factory=NoEvents)  # set once there is somebody to hear it

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import NamedTuple
 
-from sfu.broadcast.services import Wish
+from sfu.broadcast.services import PublishOptions
 from sfu.ingest.ingest import Ingest
 from sfu.peer.peer import Peer
 from sfu.wire.rtp import RtpPacket
@@ -25,7 +25,7 @@ class Candidate(NamedTuple):
     """An offer that was answered and has not been heard yet."""
 
     peer: Peer
-    wish: Wish
+    wish: PublishOptions
     since_s: float  # monotonic
 
 
@@ -43,7 +43,7 @@ class Source:
         over: asyncio.Event,
         forget: Callable[[str], None],
         later: Callable[[Coroutine[None, None, None]], None],
-        spoken: Callable[[Wish], None],
+        spoken: Callable[[PublishOptions], None],
         media: Callable[[RtpPacket, int], None],
         left: Callable[[], None],
     ) -> None:
@@ -82,7 +82,7 @@ class Source:
         self._before, self.peer = self.speaker, None
         await asyncio.gather(*(peer.close() for peer in peers))
 
-    def offer(self, peer: Peer, wish: Wish) -> None:
+    def offer(self, peer: Peer, wish: PublishOptions) -> None:
         """A peer that may become the one that speaks."""
         while len(self._candidates) >= CANDIDATES:
             self._discard(next(iter(self._candidates)))

@@ -3,7 +3,7 @@
 from enum import Enum
 
 
-class State(Enum):
+class BroadcastState(Enum):
     """waiting → live ⇄ parked → ended."""
 
     WAITING = "waiting"
@@ -12,21 +12,21 @@ class State(Enum):
     ENDED = "ended"
 
 
-class Event(Enum):
+class BroadcastEvent(Enum):
     MEDIA = "media"  # an authenticated RTP packet of the broadcaster
     LEFT = "left"  # silent for 6 s, the page left, or DTLS was closed
     RESTORED = "restored"  # the last run of the server left it on air
     OVER = "over"  # Stop, the grace time, or no media within 10 s
 
 
-NEXT: dict[tuple[State, Event], State] = {
-    (State.WAITING, Event.MEDIA): State.LIVE,
-    (State.WAITING, Event.RESTORED): State.PARKED,
-    (State.WAITING, Event.OVER): State.ENDED,
-    (State.LIVE, Event.LEFT): State.PARKED,
-    (State.LIVE, Event.OVER): State.ENDED,
-    (State.PARKED, Event.MEDIA): State.LIVE,
-    (State.PARKED, Event.OVER): State.ENDED,
+NEXT: dict[tuple[BroadcastState, BroadcastEvent], BroadcastState] = {
+    (BroadcastState.WAITING, BroadcastEvent.MEDIA): BroadcastState.LIVE,
+    (BroadcastState.WAITING, BroadcastEvent.RESTORED): BroadcastState.PARKED,
+    (BroadcastState.WAITING, BroadcastEvent.OVER): BroadcastState.ENDED,
+    (BroadcastState.LIVE, BroadcastEvent.LEFT): BroadcastState.PARKED,
+    (BroadcastState.LIVE, BroadcastEvent.OVER): BroadcastState.ENDED,
+    (BroadcastState.PARKED, BroadcastEvent.MEDIA): BroadcastState.LIVE,
+    (BroadcastState.PARKED, BroadcastEvent.OVER): BroadcastState.ENDED,
 }
 
 

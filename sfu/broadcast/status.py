@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from sfu.broadcast.broadcast import Broadcast
-from sfu.broadcast.states import State
+from sfu.broadcast.states import BroadcastState
 from sfu.denoise.catalogue import Catalogue
-from sfu.rolling_quantiles import Quantiles
+from sfu.rolling_quantiles import RollingQuantiles
 
 RATE_HZ = 48_000
 
@@ -13,8 +13,8 @@ RATE_HZ = 48_000
 def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, *, names: bool) -> dict[str, object]:
     """The status object; `names`: with the listeners' names, for the broadcaster's own eyes."""
     if broadcast is None or not broadcast.on_air:
-        waiting = broadcast is not None and broadcast.state is State.WAITING
-        return _silent(username, catalogue, (State.WAITING if waiting else State.ENDED).value)
+        waiting = broadcast is not None and broadcast.state is BroadcastState.WAITING
+        return _silent(username, catalogue, (BroadcastState.WAITING if waiting else BroadcastState.ENDED).value)
     worker, run, hearing = broadcast.worker, broadcast.worker.run, broadcast.fanout.listeners  # not those who still connect
     return {
         "username": username,
@@ -36,7 +36,7 @@ def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, 
         "latency_ms": {
             "algorithmic": broadcast.fanout.held_samples * 1000 / RATE_HZ,
             "ingest": _quantiles(broadcast.ingest.stage_ms),
-            "worker": _quantiles(run.stage_ms if run else Quantiles()),
+            "worker": _quantiles(run.stage_ms if run else RollingQuantiles()),
             "fanout": _quantiles(broadcast.fanout.stage_ms),
         },
         "loss": {
@@ -75,7 +75,7 @@ def _silent(username: str, catalogue: Catalogue, state: str) -> dict[str, object
     }
 
 
-def _quantiles(measured: Quantiles) -> dict[str, float]:
+def _quantiles(measured: RollingQuantiles) -> dict[str, float]:
     return {"p50": round(measured.p50, 3), "p99": round(measured.p99, 3)}
 
 

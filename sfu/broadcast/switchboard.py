@@ -10,8 +10,8 @@ from types import TracebackType
 
 from sfu.broadcast.broadcast import Broadcast
 from sfu.broadcast.grants import Grant, Grants
-from sfu.broadcast.media_session import Departed, Resource
-from sfu.broadcast.services import Parts, Wish
+from sfu.broadcast.media_session import Departed, MediaSession
+from sfu.broadcast.services import PublishOptions, Services
 from sfu.broadcast.status import status_of
 from sfu.broadcast.survival import Survivor
 from sfu.denoise.catalogue import check_known
@@ -33,12 +33,12 @@ MakePeer = Callable[[sdp.Offer, sdp.Kind, int, Used, str], Peer]
 class Switchboard:
     """Owns every broadcast by its broadcaster's name, and the task that keeps each open. All are closed at the end."""
 
-    def __init__(self, parts: Parts, make_peer: MakePeer) -> None:
+    def __init__(self, parts: Services, make_peer: MakePeer) -> None:
         self._parts = parts
         self._make_peer = make_peer
         self._broadcasts: dict[str, Broadcast] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._resources: dict[str, Resource] = {}
+        self._resources: dict[str, MediaSession] = {}
         self._grants = Grants()
         self._draining = False
 
@@ -67,7 +67,7 @@ class Switchboard:
                 await self._parts.memory.forget(left.id)  # or each start would find it again
                 continue
             if left.resource:
-                self._resources[left.resource] = Resource(Departed(left.resource), broadcast, survivor.owner, Grant(left.grant))
+                self._resources[left.resource] = MediaSession(Departed(left.resource), broadcast, survivor.owner, Grant(left.grant))
 
     def await_returns(self) -> None:
         """The server is ready: the grace time of what was taken up begins."""
@@ -81,7 +81,7 @@ class Switchboard:
 
     # publish
 
-    async def publish(self, username: str, owner: str, offer: str, wish: Wish, used: Used, grant: Grant) -> Peer:
+    async def publish(self, username: str, owner: str, offer: str, wish: PublishOptions, used: Used, grant: Grant) -> Peer:
         """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet of Opus as agreed.
 
         used: by what the client has reached the web server; grant: see `answering`.
@@ -99,7 +99,7 @@ class Switchboard:
         grant.check()
         peer = self._make_peer(parsed, "publish", 0, used, owner)
         broadcast.offer(peer, wish)
-        self._resources[peer.id] = Resource(peer, broadcast, owner, grant)
+        self._resources[peer.id] = MediaSession(peer, broadcast, owner, grant)
         return peer
 
     async def _broadcast_of(self, username: str) -> Broadcast:
@@ -172,7 +172,7 @@ class Switchboard:
             raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)
         peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, used, owner)
         broadcast.audience.join(Listener(peer, variant, name=name), lasts_s)
-        self._resources[peer.id] = Resource(peer, broadcast, owner, grant)
+        self._resources[peer.id] = MediaSession(peer, broadcast, owner, grant)
         return peer
 
     def _on_air(self, username: str) -> Broadcast | None:
@@ -181,7 +181,7 @@ class Switchboard:
 
     # one's own resource
 
-    def resource(self, identity: str, owner: str) -> Resource:
+    def resource(self, identity: str, owner: str) -> MediaSession:
         """What `owner` made. Raises NotFound for what is gone and for what is somebody else's alike."""
         resource = self._resources.get(identity)
         if resource is None or resource.owner != owner:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Http:
+class HttpConfig:
     host: str = "0.0.0.0"
     port: int = 8080
     tls: str = "auto"
@@ -20,7 +20,7 @@ class Http:
 
 
 @dataclass(frozen=True)
-class Rtc:
+class RtcConfig:
     host: tuple[str, ...] = ("0.0.0.0",)
     port: int = 8081
     announce: tuple[str, ...] = ()
@@ -29,30 +29,30 @@ class Rtc:
 
 
 @dataclass(frozen=True)
-class Storage:
+class StorageConfig:
     path: Path = Path("var")
     floor_mb: int = 200
 
 
 @dataclass(frozen=True)
-class Database:
+class DatabaseConfig:
     url: str = ""
 
 
 @dataclass(frozen=True)
-class Redis:
+class RedisConfig:
     url: str = ""
 
 
 @dataclass(frozen=True)
-class Models:
+class ModelsConfig:
     path: tuple[Path, ...] = (Path("models"),)
     url: str = "upstream"
     download: bool = True
 
 
 @dataclass(frozen=True)
-class Denoise:
+class DenoiseConfig:
     default: str = "auto"
     device: str = "auto"
     post_filter: bool = False
@@ -61,24 +61,24 @@ class Denoise:
 
 
 @dataclass(frozen=True)
-class Worker:
+class WorkerConfig:
     share: int = 1
     max_delay_ms: int = 60
 
 
 @dataclass(frozen=True)
-class Ingest:
+class IngestConfig:
     reorder_ms: int = 40
 
 
 @dataclass(frozen=True)
-class Broadcast:
+class BroadcastConfig:
     grace_s: float = 15.0
     places: int = 1000
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordingConfig:
     enabled: bool = True
     wav: bool = True
     keep_days: int = 0
@@ -87,21 +87,21 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Accounts:
+class AccountsConfig:
     registration: str = "open"
 
 
 @dataclass(frozen=True)
 class Config:
-    http: Http = field(default_factory=Http)
-    rtc: Rtc = field(default_factory=Rtc)
-    storage: Storage = field(default_factory=Storage)
-    database: Database = field(default_factory=Database)
-    redis: Redis = field(default_factory=Redis)
-    models: Models = field(default_factory=Models)
-    denoise: Denoise = field(default_factory=Denoise)
-    worker: Worker = field(default_factory=Worker)
-    ingest: Ingest = field(default_factory=Ingest)
-    broadcast: Broadcast = field(default_factory=Broadcast)
-    recording: Recording = field(default_factory=Recording)
-    accounts: Accounts = field(default_factory=Accounts)
+    http: HttpConfig = field(default_factory=HttpConfig)
+    rtc: RtcConfig = field(default_factory=RtcConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
+    database: DatabaseConfig = field(default_factory=DatabaseConfig)
+    redis: RedisConfig = field(default_factory=RedisConfig)
+    models: ModelsConfig = field(default_factory=ModelsConfig)
+    denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
+    worker: WorkerConfig = field(default_factory=WorkerConfig)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    broadcast: BroadcastConfig = field(default_factory=BroadcastConfig)
+    recording: RecordingConfig = field(default_factory=RecordingConfig)
+    accounts: AccountsConfig = field(default_factory=AccountsConfig)

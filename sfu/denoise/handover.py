@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from sfu.denoise.worker_run import Denoise
+from sfu.denoise.worker_run import WorkerRun
 from sfu.errors import WorkerError
 from workers.link.control import Adjust
 from workers.link.ring import Packet
@@ -17,10 +17,10 @@ PRIMED_S = 1.0  # where hardly anything is said, this is long enough
 class Make(Protocol):
     """Makes a run of a denoiser whose packets go to `packet`."""
 
-    def __call__(self, denoiser: str, packet: Callable[[Packet], None]) -> Denoise: ...
+    def __call__(self, denoiser: str, packet: Callable[[Packet], None]) -> WorkerRun: ...
 
 
-class Succession:
+class Handover:
     """Owns at most two runs and the task that starts one. `news` is called when a run is there, has taken over, or has ended.
 
     packet: gets the denoised packets of the run that serves.   The first one serves as soon as it is ready; a later one is fed
@@ -28,18 +28,18 @@ class Succession:
     """
 
     def __init__(self, make: Make, packet: Callable[[Packet], None], news: Callable[[], None]) -> None:
-        self.serving: Denoise | None = None
+        self.serving: WorkerRun | None = None
         self.concealed = 0  # by runs that have ended
         self._make = make
         self._packet = packet
         self._news = news
         self._settings = Adjust()
-        self._coming: Denoise | None = None
+        self._coming: WorkerRun | None = None
         self._coming_since = 0.0
         self._primed_samples = 0
-        self._starting: asyncio.Task[Denoise] | None = None
+        self._starting: asyncio.Task[WorkerRun] | None = None
         self._starts = ""
-        self._leaving: list[Denoise] = []
+        self._leaving: list[WorkerRun] = []
 
     @property
     def coming(self) -> str | None:
@@ -53,7 +53,7 @@ class Succession:
         self._starting = asyncio.create_task(self._opened(denoiser), name=f"starting {denoiser}")
         self._starting.add_done_callback(lambda _: self._news())
 
-    async def _opened(self, denoiser: str) -> Denoise:
+    async def _opened(self, denoiser: str) -> WorkerRun:
         run = self._make(denoiser, lambda packet: self._came(run, packet))
         await run.__aenter__()
         run.ended.add_done_callback(lambda _: self._news())
@@ -91,7 +91,7 @@ class Succession:
             self._coming, self._coming_since, self._primed_samples = run, time.monotonic(), 0
         return []
 
-    def _leave(self, run: Denoise) -> None:
+    def _leave(self, run: WorkerRun) -> None:
         """Nothing of it is heard or fed from now on."""
         self._leaving.append(run)
         self.concealed += run.stats.concealed if run.stats else 0
@@ -128,7 +128,7 @@ class Succession:
         if self._coming is not None:
             self._coming.put(packet)
 
-    def _came(self, run: Denoise, packet: Packet) -> None:
+    def _came(self, run: WorkerRun, packet: Packet) -> None:
         if run is self._coming:
             self._primed_samples += packet.samples
             if self._primed_samples >= PRIMED_SAMPLES:

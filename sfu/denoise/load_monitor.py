@@ -3,14 +3,14 @@
 import time
 
 from sfu.denoise.capacity import Capacity
-from sfu.denoise.overload_guard import Guard, Step
-from sfu.denoise.worker_run import Denoise
+from sfu.denoise.overload_guard import OverloadGuard, Step
+from sfu.denoise.worker_run import WorkerRun
 from workers.link.control import Stats
 
 _LEAST_HOPS = 50  # of a window that is worth measuring
 
 
-class Watch:
+class LoadMonitor:
     """Made for one broadcast; `capacity` is everybody's."""
 
     def __init__(self, capacity: Capacity, max_delay_ms: float, scale: float = 1.0) -> None:
@@ -19,19 +19,19 @@ class Watch:
         self._max_delay_ms = max_delay_ms
         self._scale = scale
         self._skipped = 0
-        self._run: Denoise | None = None
+        self._run: WorkerRun | None = None
         self._stats: Stats | None = None
         self.forgive()
 
     def forgive(self) -> None:
         """Something else is wished: what was too slow may not be any more."""
-        self._guard = Guard(self._max_delay_ms, self._scale)
+        self._guard = OverloadGuard(self._max_delay_ms, self._scale)
 
     @property
     def step(self) -> Step:
         return self._guard.step
 
-    def look(self, run: Denoise | None, now_ns: int) -> Step:
+    def look(self, run: WorkerRun | None, now_ns: int) -> Step:
         """Some ten times a second: how the run that serves is doing, and the step to be on."""
         now_s = now_ns / 1e9
         self._capacity.watch_server(now_s, time.process_time())
@@ -45,7 +45,7 @@ class Watch:
             self._hear(run, run.stats, now_s)
         return self._guard.step
 
-    def _hear(self, run: Denoise, stats: Stats, now_s: float) -> None:
+    def _hear(self, run: WorkerRun, stats: Stats, now_s: float) -> None:
         before, self._stats = self._stats, stats
         self._guard.hear(now_s, stats.hop_ms.p50, 1.0)
         if before is not None and before.denoiser == stats.denoiser and stats.hops - before.hops >= _LEAST_HOPS:

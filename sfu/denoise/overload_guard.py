@@ -36,7 +36,7 @@ WORDS = {
 }
 
 
-class Guard:
+class OverloadGuard:
     """One broadcast's. `look` is called some ten times a second, `hear` with each worker's statistics; both give the step to be on.
 
     scale: of all durations, below 1 for tests.

@@ -7,7 +7,7 @@ WINDOW_S = 60.0
 BACK_OFF_S = 5.0  # before a restart, once two have failed
 
 
-class Retries:
+class RestartPolicy:
     """One voice's. Two restarts come at once; the third failure within WINDOW_S is one too often. Where the last three lie
     further apart, each further restart is made only BACK_OFF_S after its failure."""
 

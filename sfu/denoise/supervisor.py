@@ -17,12 +17,12 @@ from types import TracebackType
 
 from sfu.broadcast.states import DENOISE_NEXT, DenoiseEvent, DenoiseState
 from sfu.denoise.catalogue import Catalogue
-from sfu.denoise.handover import Succession
-from sfu.denoise.load_monitor import Watch
+from sfu.denoise.handover import Handover
+from sfu.denoise.load_monitor import LoadMonitor
 from sfu.denoise.overload_guard import COMPLEXITY, WORDS, Step
-from sfu.denoise.restart_policy import Retries
+from sfu.denoise.restart_policy import RestartPolicy
 from sfu.denoise.tuning import Tuning
-from sfu.denoise.worker_run import Denoise, Nurse
+from sfu.denoise.worker_run import Nurse, WorkerRun
 from sfu.errors import WorkerError
 from sfu.tasks import ended, lasting
 from workers.link.ring import Packet
@@ -34,7 +34,7 @@ BUSY_S = 2.0  # between two looks whether there is room now
 TOO_SLOW, SERVER_BUSY = "too_slow", "server_busy"  # reasons
 
 
-class KeptWorker:
+class WorkerSupervisor:
     """Owns the runs and the task that keeps one. `changed` is called after every change of what is told of it."""
 
     def __init__(
@@ -42,7 +42,7 @@ class KeptWorker:
         label: str,
         nurse: Nurse,
         catalogue: Catalogue,
-        watch: Watch,
+        watch: LoadMonitor,
         packet: Callable[[Packet], None],
         changed: Callable[[], None],
     ) -> None:
@@ -58,16 +58,16 @@ class KeptWorker:
         self._changed = changed
         self._state = DenoiseState.OFF
         self._trouble: str | None = None  # with the worker: a reason
-        self._retries = Retries()
+        self._retries = RestartPolicy()
         self._refused: str | None = None  # failed too often while another one serves
         self._unwanted_since: float | None = None
         self._news = asyncio.Event()
-        self._runs = Succession(self._run, packet, self._runs_changed)
+        self._runs = Handover(self._run, packet, self._runs_changed)
         self.tuning = Tuning(self._runs.tell)
-        self._known: Denoise | None = None  # who served when it was last told
+        self._known: WorkerRun | None = None  # who served when it was last told
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "KeptWorker":
+    async def __aenter__(self) -> "WorkerSupervisor":
         self._task = lasting(self._keep(), name=f"worker of {self._label}")
         return self
 
@@ -81,7 +81,7 @@ class KeptWorker:
     # what is told
 
     @property
-    def run(self) -> Denoise | None:
+    def run(self) -> WorkerRun | None:
         """The run that serves."""
         return self._runs.serving
 
@@ -166,8 +166,8 @@ class KeptWorker:
         """The denoiser that the wish comes down to."""
         return self._catalogue.chosen(self.wanted)[0]
 
-    def _run(self, denoiser: str, packet: Callable[[Packet], None]) -> Denoise:
-        return Denoise(self._nurse, denoiser, self._catalogue.options(denoiser), packet, self.held_samples)
+    def _run(self, denoiser: str, packet: Callable[[Packet], None]) -> WorkerRun:
+        return WorkerRun(self._nurse, denoiser, self._catalogue.options(denoiser), packet, self.held_samples)
 
     async def _keep(self) -> None:
         while True:

@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 
 from sfu.errors import DidNotStart, Died, TooSlow, WorkerError
-from sfu.rolling_quantiles import Quantiles
+from sfu.rolling_quantiles import RollingQuantiles
 from workers.errors import WorkerFailed
 from workers.link.bell import Bell
 from workers.link.control import Adjust, Failed, Message, Ready, Stats
-from workers.link.forkserver import Nursery, Worker
+from workers.link.forkserver import Forkserver, Worker
 from workers.link.ring import Flag, Packet, Ring
 
 logger = logging.getLogger(__name__)
@@ -22,10 +22,10 @@ COLD_START_S = 60.0  # unless it could not be forked: then it has to load, torch
 HUNG_NS = 1_000_000_000  # input without output for this long: it hangs
 SLOTS = 256  # packets a ring holds: five seconds at 20 ms
 
-Nurse = Callable[[], Awaitable[Nursery]]
+Nurse = Callable[[], Awaitable[Forkserver]]
 
 
-class Denoise:
+class WorkerRun:
     """One run of one worker. Owns both rings, both bells and the worker; `ended` tells how it went.
 
     `packet` is called on the loop with each denoised packet. After `__aexit__` no process and no mapping is left.
@@ -39,7 +39,7 @@ class Denoise:
         self.takes: tuple[str, ...] = ()  # the denoisers that `change` can go over to
         self.delay_samples = 0  # the whole delay, padded to packets; known after READY
         self.stats: Stats | None = None
-        self.stage_ms = Quantiles()  # ring to ring; not of what waited for a packet that did not come
+        self.stage_ms = RollingQuantiles()  # ring to ring; not of what waited for a packet that did not come
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ended.add_done_callback(_seen)  # a run that never came up has nobody who looks at its end
         self._nurse = nurse
@@ -49,7 +49,7 @@ class Denoise:
         self._owed_since_ns: int | None = None  # the oldest input that nothing came back for
         self._closing = AsyncExitStack()
 
-    async def __aenter__(self) -> "Denoise":
+    async def __aenter__(self) -> "WorkerRun":
         try:
             async with AsyncExitStack() as opening:
                 self._noisy = opening.enter_context(Ring.create(SLOTS))
@@ -65,10 +65,10 @@ class Denoise:
         return self
 
     async def _started(self, opening: AsyncExitStack) -> Worker:
-        nursery = await self._nurse()
-        await nursery.load(self.denoiser, self._options)
+        forkserver = await self._nurse()
+        await forkserver.load(self.denoiser, self._options)
         rings = (self._noisy, self._noisy_bell, self._clean, self._clean_bell)
-        worker = await nursery.spawn(self.denoiser, self._options, *rings, delay=self._least_samples)
+        worker = await forkserver.spawn(self.denoiser, self._options, *rings, delay=self._least_samples)
         opening.push_async_callback(worker.close)
         worker.on_message(self._told)
         worker.on_end(self._died)

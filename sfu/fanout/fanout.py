@@ -4,19 +4,19 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 
-from sfu.deadline_timer import Alarm, CallAt
+from sfu.deadline_timer import CallAt, DeadlineTimer
 from sfu.fanout.groups import Groups
 from sfu.fanout.hold import Hold, Release
 from sfu.fanout.listener import Line, Listener
-from sfu.fanout.recipients import Batch, Crew
-from sfu.fanout.sender_reports import Reporting
-from sfu.rolling_quantiles import Quantiles
+from sfu.fanout.recipients import Batch, Recipients
+from sfu.fanout.sender_reports import SenderReports
+from sfu.rolling_quantiles import RollingQuantiles
 from sfu.wire.rtcp import Nack, ReceiverReport, Report, Rtcp, SenderReport
 from workers.link.ring import Flag, Packet
 
 _HALF = 0x8000
 
-Loads = Sequence[tuple[Crew, bytes]]
+Loads = Sequence[tuple[Recipients, bytes]]
 
 
 class Fanout:
@@ -36,14 +36,14 @@ class Fanout:
     ) -> None:
         base = secrets.randbits(32) if base is None else base
         self.heard: Callable[[Packet, str], None] | None = None  # each packet of `auto`, and its variant: original or denoised
-        self.stage_ms = Quantiles()  # a packet is handed in -> the kernel has what goes out for it
+        self.stage_ms = RollingQuantiles()  # a packet is handed in -> the kernel has what goes out for it
         self.listeners: dict[Listener, None] = {}  # in the order they joined
         self._clock_ns = clock_ns
         self._batch = Batch()
         self._groups = Groups(ssrc, base, self._batch)
         self._hold = Hold()
-        self._alarm = Alarm(self._rung, call_at)
-        self._reporting = Reporting(ssrc, base)
+        self._alarm = DeadlineTimer(self._rung, call_at)
+        self._reporting = SenderReports(ssrc, base)
         self._ssrc = ssrc
         self._denoising = False  # does `auto` point at denoised?
         self._next = 0  # after the newest original
@@ -181,7 +181,7 @@ class Fanout:
         """The first number that a newcomer to a line will be sent."""
         return self._next if line is Line.PROMPT else self._hold.last + 1
 
-    def _load(self, line: Line, packet: Packet, marker: bool) -> list[tuple[Crew, bytes]]:
+    def _load(self, line: Line, packet: Packet, marker: bool) -> list[tuple[Recipients, bytes]]:
         return [(group.crew, group.build(packet, marker)) for group in self._groups.of_line(line)]
 
     def _release(self, releases: Sequence[Release], prompt: Loads = ()) -> None:
@@ -203,11 +203,11 @@ class Fanout:
         """Where the pointer points: a lost original that nobody denoised is lost."""
         return release.denoised if self._denoising and release.denoised is not None else release.original
 
-    def _held_loads(self, release: Release, auto: Packet | None) -> list[tuple[Crew, bytes]]:
+    def _held_loads(self, release: Release, auto: Packet | None) -> list[tuple[Recipients, bytes]]:
         original, denoised = release.original, release.denoised
         if self._stepping:
             self._step_in(release.number)
-        loads: list[tuple[Crew, bytes]] = []
+        loads: list[tuple[Recipients, bytes]] = []
         for line, packet in ((Line.AUTO, auto), (Line.DENOISED, denoised or original), (Line.ORIGINAL, original)):
             if packet is not None and self._groups.of_line(line):
                 loads += self._load(line, packet, release.jumped)

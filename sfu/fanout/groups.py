@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sfu.fanout.listener import Line, Listener
-from sfu.fanout.recipients import Batch, Crew
+from sfu.fanout.recipients import Batch, Recipients
 from sfu.wire import red, rtp
 from workers.link.ring import Packet
 
@@ -35,7 +35,7 @@ class Group:
     def __init__(self, shape: Shape, ssrc: int, base: int, batch: Batch, before: Iterable[Packet] = ()) -> None:
         """before: what its line was sent last, the newest last; so that the first packet has it along."""
         self.shape = shape
-        self.crew = Crew(batch)
+        self.crew = Recipients(batch)
         self._ssrc = ssrc
         self._base = base
         self._cache: list[tuple[Packet, bytes] | None] = [None] * CACHED

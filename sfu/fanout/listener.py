@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from sfu.fanout.recipients import Slot, Tally
+from sfu.fanout.recipients import Recipient, Tally
 from sfu.peer.peer import Peer
 from sfu.wire.rtcp import Report
 
@@ -32,7 +32,7 @@ class Listener:
         self.variant = variant
         self.line = Line.PROMPT if variant == "original" else Line(variant)
         self.half = 0  # 0 or 32768: the half of the sequence circle that its group is in; never changes once it has joined
-        self.slot: Slot | None = None  # from join to leave
+        self.slot: Recipient | None = None  # from join to leave
         self.loss = 0.0  # share lost on the way to it, in [0, 1], by its reports of the last seconds
         self.jitter_ms = 0.0
         self.redundancy = 1 if self.repaired else 0  # earlier packets that go along with each, 0-2

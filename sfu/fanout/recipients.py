@@ -7,7 +7,7 @@ per listener and packet: a crew counts for all that are in it, a slot only what 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sfu.fanout.send_buffers import Carrier, Deck, Row
+from sfu.fanout.send_buffers import SendBuffer, SendBuffers, TcpSender
 from sfu.net.sendmmsg import HAVE_SENDMMSG, Address, sockaddr
 
 RTP_HEADER = 12
@@ -21,7 +21,7 @@ class Tally(NamedTuple):
     octets: int = 0
 
 
-class Slot:
+class Recipient:
     """One listener's place: in at most one crew. After `give_back` it is inert, and its tally stays as it was.
 
     Its crew keeps the books: while the slot is in the crew's deck, what the crew counts for all comes on top of its own numbers.
@@ -31,8 +31,8 @@ class Slot:
 
     def __init__(self) -> None:
         self._lent = True
-        self.crew: Crew | None = None
-        self.row: Row | None = None  # None: it is not known where to send to, or with which keys
+        self.crew: Recipients | None = None
+        self.row: SendBuffer | None = None  # None: it is not known where to send to, or with which keys
         self.tried = self.refused = self.octets = 0
 
     @property
@@ -42,7 +42,7 @@ class Slot:
             tried, octets = tried + self.crew.packets, octets + self.crew.octets
         return Tally(tried - self.refused, self.refused, octets)
 
-    def aim(self, fd: int, address: Address | None, tx: object, carrier: Carrier | None = None) -> None:
+    def aim(self, fd: int, address: Address | None, tx: object, carrier: TcpSender | None = None) -> None:
         """Send over that socket to that address from now on. tx: a raw srtp_t; `give_back` has to come before it is freed.
 
         carrier: what takes the datagram instead, where a system call for many cannot (fd is -1 then).
@@ -50,7 +50,7 @@ class Slot:
         if not self._lent:
             return
         reachable = tx is not None and (fd >= 0 or carrier is not None)
-        self.row = Row(fd, address, sockaddr(address), tx, carrier) if address is not None and reachable else None
+        self.row = SendBuffer(fd, address, sockaddr(address), tx, carrier) if address is not None and reachable else None
         if self.crew is not None:
             self.crew.settle()
 
@@ -61,30 +61,30 @@ class Slot:
         self._lent, self.row = False, None
 
 
-class Crew:
+class Recipients:
     """Slots that get the same packet. Laid out in a deck, anew after a change only; an empty crew has none."""
 
     def __init__(self, batch: "Batch") -> None:
         self.packets = self.octets = 0  # tried for everybody in the deck
         self._sendmmsg = batch.sendmmsg
-        self._members: dict[Slot, None] = {}  # in the order they came
-        self._deck: Deck | None = None
-        self._laid: dict[Slot, None] = {}  # those in the deck, by row
+        self._members: dict[Recipient, None] = {}  # in the order they came
+        self._deck: SendBuffers | None = None
+        self._laid: dict[Recipient, None] = {}  # those in the deck, by row
         self._changed = False
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def counts(self, slot: Slot) -> bool:
+    def counts(self, slot: Recipient) -> bool:
         """Do `packets` and `octets` count for that slot too?"""
         return slot in self._laid
 
-    def add(self, slot: Slot) -> None:
+    def add(self, slot: Recipient) -> None:
         self._members[slot] = None
         slot.crew = self
         self._changed = True
 
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Recipient) -> None:
         """Nothing here points at it or its keys any more. Idempotent."""
         if slot in self._members:
             self.settle()
@@ -124,7 +124,7 @@ class Crew:
         ready = [(slot, slot.row) for slot in self._members if slot.row is not None]
         ready.sort(key=lambda each: each[1].fd)
         if ready:
-            self._deck = self._deck or Deck(self._sendmmsg)
+            self._deck = self._deck or SendBuffers(self._sendmmsg)
             self._deck.lay([row for _, row in ready])
         self._laid = {slot: None for slot, _ in ready}
         for slot in self._laid:  # what was counted before it came is not its own; less than nothing until it is settled
@@ -139,11 +139,11 @@ class Batch:
     def __init__(self, sendmmsg: bool = HAVE_SENDMMSG) -> None:
         self.sendmmsg = sendmmsg
 
-    def take(self) -> Slot:
+    def take(self) -> Recipient:
         """A slot with its tally at zero; whoever takes it gives it back."""
-        return Slot()
+        return Recipient()
 
-    def send(self, loads: Sequence[tuple[Crew, bytes]]) -> None:
+    def send(self, loads: Sequence[tuple[Recipients, bytes]]) -> None:
         """Send each crew its packet. Never waits and never raises for one listener's sake: what cannot be encrypted or sent
         is counted on its slot."""
         for crew, plain in loads:

@@ -22,18 +22,18 @@ FIRST_ROWS = 16  # doubled as needed
 # libsrtp's `int *length` points right into the iovec's size_t, at the half that holds small numbers
 _LENGTH_AT = int(IOVEC.fields["length"][1]) + (0 if sys.byteorder == "little" else 4)  # type: ignore[index]
 
-Carrier = Callable[[bytes, Address], bool]
+TcpSender = Callable[[bytes, Address], bool]
 """Takes one datagram for that address, or says False. Must not wait, raise or change who listens."""
 
 
-class Row(NamedTuple):
+class SendBuffer(NamedTuple):
     """Where one copy goes, and how. name: the address in the kernel's form; fd: -1 where a carrier takes it."""
 
     fd: int
     address: Address
     name: bytes
     tx: object  # srtp_t
-    carrier: Carrier | None
+    carrier: TcpSender | None
 
 
 class _Run(NamedTuple):
@@ -44,17 +44,17 @@ class _Run(NamedTuple):
     end: int
 
 
-class Deck:
+class SendBuffers:
     """The rows of one crew. `lay` says who is there; `fill` encrypts, `transmit` sends; what is wrong is told by row."""
 
     def __init__(self, sendmmsg: bool) -> None:
         self._sendmmsg = sendmmsg
-        self._rows: Sequence[Row] = ()
+        self._rows: Sequence[SendBuffer] = ()
         self._runs: list[_Run] = []
         self._sessions: list[object] = []
         self._grow(FIRST_ROWS, FIRST_ROW_BYTES)
 
-    def lay(self, rows: Sequence[Row]) -> None:
+    def lay(self, rows: Sequence[SendBuffer]) -> None:
         """These are there from now on; those of one socket next to each other."""
         count = len(rows)
         if count > len(self._all):

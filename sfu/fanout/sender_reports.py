@@ -17,7 +17,7 @@ _FOLLOW = 64  # share of a later arrival that the clock map follows: 1/64 a pack
 _NS_PER_S, _RATE_HZ = 1_000_000_000, 48_000
 
 
-class Reporting:
+class SenderReports:
     """Who is due for a report, and the map between broadcast time and arrival. No timer: reports go with packets."""
 
     def __init__(self, ssrc: int, base: int, wall_ns: Callable[[], int] = time.time_ns) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from math import nan
 from typing import NamedTuple
 
-from sfu.deadline_timer import Alarm, CallAt
+from sfu.deadline_timer import CallAt, DeadlineTimer
 from sfu.ingest.mute import Mute, silent_packet
-from sfu.ingest.reception_stats import Reception
-from sfu.ingest.reorder_buffer import Order, Ordered
+from sfu.ingest.reception_stats import ReceptionStats
+from sfu.ingest.reorder_buffer import Ordered, ReorderBuffer
 from sfu.ingest.timeline import RATE_HZ, Timeline, samples_between
-from sfu.rolling_quantiles import Quantiles
+from sfu.rolling_quantiles import RollingQuantiles
 from sfu.standstill import Awake
 from sfu.wire import red, rtcp
 from sfu.wire.rtp import RtpPacket, opus_samples, timestamp_step
@@ -63,11 +63,11 @@ class Ingest:
         self.recovered = 0
         self.asked = 0  # sequences asked for again
         self.listener_loss = 0.0  # the worst listener's, in [0, 1]; reported to the broadcaster if it is more than its own
-        self.stage_ms = Quantiles()  # datagram in -> delivered
+        self.stage_ms = RollingQuantiles()  # datagram in -> delivered
         self._deliver = deliver
         self._clock_ns = clock_ns
-        self._alarm = Alarm(self._rung, call_at)
-        self._order: Order[_Piece] = Order(reorder_ms * 1_000_000)
+        self._alarm = DeadlineTimer(self._rung, call_at)
+        self._order: ReorderBuffer[_Piece] = ReorderBuffer(reorder_ms * 1_000_000)
         self._timeline = Timeline()
         self._mute = Mute()
         self._credit_ns, self._credited_ns = BURST_NS, 0  # how much sound may come at once, and since when
@@ -77,7 +77,7 @@ class Ingest:
         self._ssrc: int | None = None
         self._retired: tuple[int, int] | None = None  # an SSRC that was replaced, until when it stays out
         self._spoken: frozenset[int] = frozenset()
-        self._reception: Reception | None = None
+        self._reception: ReceptionStats | None = None
         self._report_ns = 0
         self._awake = awake or Awake()
         self._pace: tuple[int, int, int] | None = None  # the last standstill's end; time stamp and arrival of the packet before it
@@ -202,7 +202,7 @@ class Ingest:
         self._mute.restart()
         self._timeline.remap()
         self._pace = None
-        self._reception = Reception(packet.ssrc, packet.sequence, self.lost)
+        self._reception = ReceptionStats(packet.ssrc, packet.sequence, self.lost)
 
     # the way of a packet
 

@@ -5,7 +5,7 @@ from sfu.wire.rtcp import Report, SenderReport, ntp_middle
 from sfu.wire.rtp import timestamp_step, unwrap_sequence
 
 
-class Reception:
+class ReceptionStats:
     """Counts the packets of one SSRC as they come in, in whatever order.
 
     The share that is reported is of what was given up, after NACK and RED. By it browsers choose their FEC, which helps against

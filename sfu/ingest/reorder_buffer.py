@@ -41,7 +41,7 @@ class _Gap(NamedTuple):
     asked: int
 
 
-class Order(Generic[Item]):
+class ReorderBuffer(Generic[Item]):
     """The reorder buffer of one stream. Counts `lost`, `late` (given up before they came), `duplicates` over all its streams."""
 
     def __init__(self, wait_ns: int) -> None:

@@ -14,7 +14,7 @@ REST_S = 1.0  # without accepting then: others need what there is
 Welcome = Callable[[socket.socket, Address], None]
 
 
-class Accepting:
+class Acceptor:
     """Listening sockets that the loop watches. Closes them; what it has accepted is `welcome`'s, who closes that."""
 
     def __init__(self, listening: Sequence[socket.socket], at_once: int, welcome: Welcome, exhausted: Callable[[OSError], None]) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 
 from sfu.net.bind import Bound, bind_all
-from sfu.net.paths import Dropped, Path, Receiver, Swept, Way, bound_address
+from sfu.net.paths import CandidatePair, Dropped, LocalSocket, Receiver, Swept, bound_address
 from sfu.net.tcp import Listening
 from sfu.standstill import Awake
 from sfu.wire import ice
@@ -218,7 +218,7 @@ class MediaSockets:
         if crowd:
             port.lonely = LONELY
 
-    def _take(self, way: Way, datagram: bytes, address: Address) -> None:
+    def _take(self, way: LocalSocket, datagram: bytes, address: Address) -> None:
         """One datagram, over whatever way it came, to its receiver. Per packet: keep it lean."""
         first = datagram[0] if datagram else 255
         if 127 < first < 192:
@@ -230,7 +230,7 @@ class MediaSockets:
         elif first < 4:
             peer = way.peers.get(address)
             if peer is None or not peer.receive_consent(datagram, way, address, self.clock_ns()):
-                self._take_stun(datagram, Path(way, address))
+                self._take_stun(datagram, CandidatePair(way, address))
         elif 19 < first < 64:
             peer = way.peers.get(address)
             if peer is not None:
@@ -240,7 +240,7 @@ class MediaSockets:
         else:
             self.dropped.strange += 1
 
-    def _take_stun(self, datagram: bytes, path: Path) -> None:
+    def _take_stun(self, datagram: bytes, path: CandidatePair) -> None:
         try:
             request = ice.parse_request(datagram)
         except ValueError:

@@ -8,7 +8,7 @@ from sfu.wire import ice
 from sfu.wire.ice import Address
 
 
-class Way(Protocol):
+class LocalSocket(Protocol):
     """A socket as a peer sees it: the UDP one that it shares with everybody, or a TCP connection of its own."""
 
     peers: "dict[Address, Receiver]"  # who is reached over it, by the other end's address
@@ -28,10 +28,10 @@ class Way(Protocol):
         """It has left that address; nothing where another is there by now."""
 
 
-class Path(NamedTuple):
+class CandidatePair(NamedTuple):
     """One of our sockets and an address at the other end."""
 
-    port: Way
+    port: LocalSocket
     address: Address
 
 
@@ -43,16 +43,16 @@ def bound_address(bound: socket.socket) -> str:
 class Receiver(Protocol):
     """Where the sockets take a peer's datagrams. None of these may raise or wait."""
 
-    def receive_stun(self, request: ice.Request, path: Path, arrival_ns: int) -> None: ...
+    def receive_stun(self, request: ice.Request, path: CandidatePair, arrival_ns: int) -> None: ...
 
-    def receive_consent(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> bool:
+    def receive_consent(self, datagram: bytes, way: LocalSocket, address: Address, arrival_ns: int) -> bool:
         """Answer a Binding request that is like the last one; False: it is to be read."""
 
     def receive_dtls(self, datagram: bytes) -> None: ...
 
-    def receive_srtp(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> None: ...
+    def receive_srtp(self, datagram: bytes, way: LocalSocket, address: Address, arrival_ns: int) -> None: ...
 
-    def lose_way(self, way: Way) -> None:
+    def lose_way(self, way: LocalSocket) -> None:
         """That socket of ours is being closed, for its address is gone: nothing comes or goes over it any more."""
 
 

@@ -10,7 +10,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Sequence
 
-from sfu.net.acceptor import Accepting
+from sfu.net.acceptor import Acceptor
 from sfu.net.paths import Dropped, Receiver, bound_address
 from sfu.standstill import Awake
 from sfu.wire.ice import Address
@@ -172,7 +172,7 @@ class Listening:
         self._awake = awake
         self._streams: dict[Stream, None] = {}  # in the order they came
         self._by_address = {bound_address(one): one for one in listening}
-        self._accepting = Accepting(listening, ACCEPTS, self.take_in, lambda error: None)
+        self._accepting = Acceptor(listening, ACCEPTS, self.take_in, lambda error: None)
 
     @property
     def streams(self) -> int:

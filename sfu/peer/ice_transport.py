@@ -4,7 +4,7 @@ import enum
 import secrets
 
 from sfu.net.media_port import MediaSockets
-from sfu.net.paths import Path, Receiver, Way
+from sfu.net.paths import CandidatePair, LocalSocket, Receiver
 from sfu.wire import ice
 from sfu.wire.ice import Address
 
@@ -27,7 +27,7 @@ class Asked(enum.Enum):
     MOVED = enum.auto()
 
 
-class Reach:
+class IceTransport:
     """Owned by the transport, which is registered for it with the sockets; `close` takes it out everywhere.
 
     A peer is sent to over one path: the first, or the one that it has nominated since; and, when nothing comes from there any
@@ -35,13 +35,13 @@ class Reach:
     """
 
     def __init__(self, sockets: MediaSockets, receiver: Receiver, remote_ufrag: str) -> None:
-        self.path: Path | None = None  # sent to
+        self.path: CandidatePair | None = None  # sent to
         self.heard_ns = 0  # when the last genuine datagram came over `path`
         self.etag = ""  # of the newest credentials
         self._sockets, self._receiver = sockets, receiver
         self._ice = ice.IceLite(remote_ufrag)
-        self._paths: dict[Path, int] = {}  # listened to, the one least recently confirmed first; since when
-        self.elsewhere: tuple[Path, int] | None = None  # over which other path the last genuine datagram came, and when
+        self._paths: dict[CandidatePair, int] = {}  # listened to, the one least recently confirmed first; since when
+        self.elsewhere: tuple[CandidatePair, int] | None = None  # over which other path the last genuine datagram came, and when
         self._renew()
 
     @property
@@ -65,7 +65,7 @@ class Reach:
 
     # what comes in
 
-    def repeated(self, datagram: bytes, way: Way, address: Address) -> bool:
+    def repeated(self, datagram: bytes, way: LocalSocket, address: Address) -> bool:
         """A request on the path in use, like the last one there, is answered. False, and nothing has happened: read it."""
         path = self.path
         if path is None or path.port is not way or path.address != address:
@@ -76,7 +76,7 @@ class Reach:
         way.send(answer, address)
         return True
 
-    def asked(self, request: ice.Request, path: Path, now_ns: int) -> Asked:
+    def asked(self, request: ice.Request, path: CandidatePair, now_ns: int) -> Asked:
         """A request that names us. Only a genuine one is answered, or changes anything."""
         reply = self._ice.answer(request, path.address)
         if reply is None or (reply.repeated and path not in self._paths):
@@ -92,7 +92,7 @@ class Reach:
         moved = self.heard(path, now_ns, at_once=reply.nominated)
         return Asked.FIRST if before is None else Asked.MOVED if moved else Asked.CONSENT
 
-    def heard(self, path: Path, now_ns: int, at_once: bool) -> bool:
+    def heard(self, path: CandidatePair, now_ns: int, at_once: bool) -> bool:
         """Something genuine came over that path. at_once: it says that the peer is to be sent to there. True: `path` is another."""
         self._listen_to(path, now_ns)
         if path == self.path:
@@ -120,25 +120,25 @@ class Reach:
         self._go(path, heard_ns)
         return True
 
-    def _go(self, path: Path, heard_ns: int) -> None:
+    def _go(self, path: CandidatePair, heard_ns: int) -> None:
         if self.path in self._paths:  # requests like the last one there did not make it any newer
             self._paths[self.path] = self._paths.pop(self.path)
         self.path, self.heard_ns, self.elsewhere = path, heard_ns, None
 
-    def _listen_to(self, path: Path, now_ns: int) -> None:
+    def _listen_to(self, path: CandidatePair, now_ns: int) -> None:
         """That address is ours now; at most MOST_PATHS are kept."""
         self._paths[path] = self._paths.pop(path, now_ns)
         path.port.peers[path.address] = self._receiver
         if len(self._paths) > MOST_PATHS:
             self._unlisten(next(each for each in self._paths if each != self.path))
 
-    def lose(self, way: Way) -> bool:
+    def lose(self, way: LocalSocket) -> bool:
         """No path over that socket is ours any more; whether it is the one that is sent to, which stays in its place, dead."""
         for path in [each for each in self._paths if each.port is way]:
             self._unlisten(path)
         return self.path is not None and self.path.port is way
 
-    def _unlisten(self, path: Path) -> None:
+    def _unlisten(self, path: CandidatePair) -> None:
         del self._paths[path]
         path.port.release(path.address, self._receiver)
 

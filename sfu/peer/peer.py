@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from sfu.drop_counters import Ledger
+from sfu.drop_counters import DropCounters
 from sfu.errors import BadOffer
 from sfu.net.media_port import MediaSockets
 from sfu.peer.dtls import Certificate, fingerprint_of
@@ -31,7 +31,7 @@ Candidates = Callable[[], tuple[Places, Places]]  # where we are to be reached n
 _SECOND_NS = 1_000_000_000
 
 
-class State(enum.Enum):
+class PeerState(enum.Enum):
     """waiting (for ICE) → shaking (hands) → up → gone (it left, or failed) → closed (by us, from anywhere)."""
 
     WAITING = "waiting"
@@ -42,11 +42,11 @@ class State(enum.Enum):
 
 
 _NEXT = {
-    State.WAITING: {State.SHAKING, State.GONE, State.CLOSED},
-    State.SHAKING: {State.UP, State.GONE, State.CLOSED},
-    State.UP: {State.GONE, State.CLOSED},
-    State.GONE: {State.CLOSED},
-    State.CLOSED: set[State](),
+    PeerState.WAITING: {PeerState.SHAKING, PeerState.GONE, PeerState.CLOSED},
+    PeerState.SHAKING: {PeerState.UP, PeerState.GONE, PeerState.CLOSED},
+    PeerState.UP: {PeerState.GONE, PeerState.CLOSED},
+    PeerState.GONE: {PeerState.CLOSED},
+    PeerState.CLOSED: set[PeerState](),
 }
 
 
@@ -67,7 +67,7 @@ class Peer:
         kind: sdp.Kind,
         local: sdp.Local,
         owner: str = "",
-        ledger: Ledger | None = None,
+        ledger: DropCounters | None = None,
         reached_at: Candidates | None = None,
     ) -> None:
         """reached_at: asked at each restart, for addresses change meanwhile; without it the answer's candidates stay."""
@@ -79,14 +79,14 @@ class Peer:
         self.on_moved: Callable[[], None] = nothing
         self.on_gone: Callable[[str], None] = nothing
         self.on_closing: Callable[[], None] = nothing
-        self._state = State.WAITING
+        self._state = PeerState.WAITING
         self._sockets = sockets
         self._offer = offer
         self._local = local
         self._reached_at = reached_at or (lambda: (local.candidates, local.by_web))
         self.transport = Transport(sockets, certificate, offer, self._reached, lambda: self.on_moved(), follows=kind == "publish")
         self.counters = self.transport.counters
-        self._ledger = ledger or Ledger()
+        self._ledger = ledger or DropCounters()
         self._ledger.open(self.transport.dropped)
         self._reach = self.transport.reach
         self._reachable = asyncio.Event()
@@ -105,12 +105,12 @@ class Peer:
     @property
     def up(self) -> bool:
         """Keys are there, and nothing has ended it."""
-        return self._state is State.UP
+        return self._state is PeerState.UP
 
     @property
     def closed(self) -> bool:
         """It has left, or was made to."""
-        return self._state in (State.GONE, State.CLOSED)
+        return self._state in (PeerState.GONE, PeerState.CLOSED)
 
     @property
     def address(self) -> Address | None:
@@ -197,7 +197,7 @@ class Peer:
     async def close(self) -> None:
         """Idempotent; returns when all is given back. close_notify is sent if there is anyone to hear it."""
         if self._closing is None:
-            self._state = State.CLOSED
+            self._state = PeerState.CLOSED
             self.transport.stop()
             self.on_closing()
             self._closing = asyncio.get_running_loop().create_task(self._give_back(), name=f"closing {self.label}")
@@ -206,11 +206,11 @@ class Peer:
     async def _live(self) -> None:
         """ICE, then the handshake, then wait for close_notify. Cancelled when it is gone for another reason."""
         await self._reachable.wait()
-        self._move(State.SHAKING)
+        self._move(PeerState.SHAKING)
         if not await self.transport.handshake():
             self._go("failed")
             return
-        self._move(State.UP)
+        self._move(PeerState.UP)
         logger.info("peer %s up: %s", self.label, self.kind)
         self.on_up()
         self.transport.begin()
@@ -238,15 +238,15 @@ class Peer:
             *(self.label, got.received, got.sent, way.replayed, way.forged, way.strange, got.malformed, got.unsent),
         )
 
-    def _move(self, state: State) -> None:
+    def _move(self, state: PeerState) -> None:
         if state not in _NEXT[self._state]:
             raise RuntimeError(f"a peer does not go from {self._state.value} to {state.value}")
         self._state = state
 
     def _go(self, reason: str) -> None:
         """It is gone; told once, and nothing after it but on_closing."""
-        if State.GONE in _NEXT[self._state]:
-            self._move(State.GONE)
+        if PeerState.GONE in _NEXT[self._state]:
+            self._move(PeerState.GONE)
             self._stop_living()
             self.on_gone(reason)
 
@@ -254,18 +254,18 @@ class Peer:
 
     @property
     def pending(self) -> bool:
-        return self._state in (State.WAITING, State.SHAKING)
+        return self._state in (PeerState.WAITING, PeerState.SHAKING)
 
     def sweep(self, now_ns: int) -> None:
         """A second has passed: is it too late for something?"""
         awake_ns = self._sockets.awake.since_ns  # as the sockets have looked for all
-        if self._state is State.UP:
+        if self._state is PeerState.UP:
             if now_ns - max(self.transport.last_heard_ns, awake_ns) > SILENT_S * _SECOND_NS:
                 self._go("silent")
             elif self._reach.elsewhere is not None:
                 self.transport.look(now_ns)
         elif self.pending:
-            limit_s = CHECK_S if self._state is State.WAITING else HANDSHAKE_S
+            limit_s = CHECK_S if self._state is PeerState.WAITING else HANDSHAKE_S
             if now_ns - max(self._began_ns, awake_ns) > limit_s * _SECOND_NS:
                 self._go("failed")
 
@@ -285,7 +285,7 @@ def make_peer(
     over: Sequence[sdp.Over] = get_args(sdp.Over),
     owner: str = "",
     packet_ms: int | None = None,
-    ledger: Ledger | None = None,
+    ledger: DropCounters | None = None,
 ) -> Peer:
     """Answer an offer; ICE and DTLS go on by themselves. Sync and fast; needs a running loop.
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from sfu.net.media_port import MediaSockets
-from sfu.net.paths import Path, Way
+from sfu.net.paths import CandidatePair, LocalSocket
 from sfu.peer.dtls import SHORTEST_PACKET, Certificate, Dtls, Srtp
-from sfu.peer.ice_transport import Asked, Reach
+from sfu.peer.ice_transport import Asked, IceTransport
 from sfu.wire import ice, rtcp, rtp, sdp
 from sfu.wire.ice import Address
 
@@ -85,7 +85,7 @@ class Transport:
         self.on_rtcp: Callable[[list[rtcp.Rtcp]], None] = nothing
         self.on_reached = on_reached
         self.on_moved = on_moved
-        self.reach = Reach(sockets, self, offer.ufrag)
+        self.reach = IceTransport(sockets, self, offer.ufrag)
         self.tx: object | None = None  # libsrtp's `srtp_t` for sending, a raw pointer, from the handshake until `close`
         self._audio = offer.audio
         self._follows = follows
@@ -95,7 +95,7 @@ class Transport:
         self._srtp: Srtp | None = None
         self._flowing: Srtp | None = None  # the same while media may flow: not after `stop`
         self._stopped = False
-        self._early: list[tuple[bytes, Way, Address, int]] = []
+        self._early: list[tuple[bytes, LocalSocket, Address, int]] = []
 
     # its life
 
@@ -179,7 +179,7 @@ class Transport:
 
     # in: what the sockets call
 
-    def receive_stun(self, request: ice.Request, path: Path, arrival_ns: int) -> None:
+    def receive_stun(self, request: ice.Request, path: CandidatePair, arrival_ns: int) -> None:
         """A Binding request that names us. Only a genuine one is answered, or changes anything."""
         if self._stopped:
             return
@@ -193,14 +193,14 @@ class Transport:
             elif asked is Asked.MOVED:
                 self.on_moved()
 
-    def receive_consent(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> bool:
+    def receive_consent(self, datagram: bytes, way: LocalSocket, address: Address, arrival_ns: int) -> bool:
         """A Binding request on the path in use, like the last one there. False, and nothing has happened: it has to be read."""
         if self._stopped or not self.reach.repeated(datagram, way, address):
             return False
         self.last_heard_ns = self.reach.heard_ns = arrival_ns
         return True
 
-    def lose_way(self, way: Way) -> None:
+    def lose_way(self, way: LocalSocket) -> None:
         """A socket of ours is being closed: the fan-out lets go of it now, and the next genuine request tells where to go on."""
         if self.reach.lose(way):
             self.on_moved()
@@ -208,7 +208,7 @@ class Transport:
     def receive_dtls(self, datagram: bytes) -> None:
         self._dtls.receive(datagram)
 
-    def receive_srtp(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> None:
+    def receive_srtp(self, datagram: bytes, way: LocalSocket, address: Address, arrival_ns: int) -> None:
         """One datagram, decrypted, parsed and handed on before this returns. Per packet: keep it lean."""
         srtp = self._flowing
         if srtp is None:
@@ -239,14 +239,14 @@ class Transport:
             self._known_by(packet.ssrc)
         self.on_rtp(packet, arrival_ns)
 
-    def _heard(self, way: Way, address: Address, arrival_ns: int, at_once: bool) -> None:
+    def _heard(self, way: LocalSocket, address: Address, arrival_ns: int, at_once: bool) -> None:
         """Something authentic that nobody has sent before. at_once: it is from where the peer is to be sent to."""
         self.last_heard_ns = arrival_ns
         reach = self.reach
         path = reach.path
         if path is not None and path.port is way and path.address == address:
             reach.heard_ns = arrival_ns
-        elif reach.heard(Path(way, address), arrival_ns, at_once):
+        elif reach.heard(CandidatePair(way, address), arrival_ns, at_once):
             self.on_moved()
 
     def look(self, now_ns: int) -> None:
@@ -262,14 +262,14 @@ class Transport:
         if source is not None:
             self._sockets.know_source(source, self)
 
-    def _keep(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> None:
+    def _keep(self, datagram: bytes, way: LocalSocket, address: Address, arrival_ns: int) -> None:
         """Media that overtook the end of the handshake waits for its keys; with nowhere to wait it is lost."""
         if not self._stopped and len(self._early) < MOST_EARLY:
             self._early.append((datagram, way, address, arrival_ns))
         else:
             self.counters.early += 1
 
-    def _receive_rtcp(self, srtp: Srtp, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> None:
+    def _receive_rtcp(self, srtp: Srtp, datagram: bytes, way: LocalSocket, address: Address, arrival_ns: int) -> None:
         plain = srtp.unprotect_rtcp(datagram)
         if plain is None:
             return

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sfu.recording.recorder import Recorder, Totals
-from workers.disk_room import Room, why_not
+from workers.disk_room import DiskRoom, why_not
 from workers.link.ring import Packet
 from workers.recordings.spans import Why
 
@@ -21,7 +21,7 @@ NOTHING = Totals(0.0, False, 0, 0, 0, 0, "failed")
 BEFORE_THE_ROW = 250  # packets kept while the row is written: five seconds at 20 ms
 
 
-class Archive(Protocol):
+class RecordingArchive(Protocol):
     """Where recordings are listed."""
 
     async def begin(self, username: str, broadcast: str, title: str, started_at: datetime) -> tuple[int, Path]:
@@ -31,10 +31,12 @@ class Archive(Protocol):
         """The files are closed: finalise."""
 
 
-class Taping:
+class BroadcastRecording:
     """Owns the recorder of one broadcast, from the first packet to `close`. Does nothing until `start`."""
 
-    def __init__(self, label: str, archive: Archive, room: Room | None = None, changed: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, label: str, archive: RecordingArchive, room: DiskRoom | None = None, changed: Callable[[], object] = lambda: None
+    ) -> None:
         """room: how much may be written. changed(): called when `recording` or `failed` has another value."""
         self.recording: int | None = None
         self._label = label

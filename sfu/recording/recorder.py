@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
 from sfu.wire.rtp import opus_is_stereo
-from workers.disk_room import Room, why_not
+from workers.disk_room import DiskRoom, why_not
 from workers.link.ring import Packet
 from workers.recordings.opusfile import DENOISED, HEARD, ORIGINAL, QUANTUM, RATE_HZ, OpusFile
 from workers.recordings.spans import BYPASS, CLEAN, JOURNAL, Journal, Why
@@ -54,7 +54,7 @@ class Recorder:
         self,
         folder: Path,
         capacity: int = CAPACITY,
-        room: Room | None = None,
+        room: DiskRoom | None = None,
         changed: Callable[[], object] = lambda: None,
         *,
         resume: bool = False,

@@ -1,4 +1,4 @@
-"""Voices on one core: the real nursery, its workers and their rings, fed from another core at the pace of life."""
+"""Voices on one core: the real forkserver, its workers and their rings, fed from another core at the pace of life."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -12,7 +12,7 @@ from tests.bench import meters
 from tests.bench.children import Child
 from workers.link.bell import Bell
 from workers.link.control import Adjust
-from workers.link.forkserver import Nursery, Worker
+from workers.link.forkserver import Forkserver, Worker
 from workers.link.ring import Ring
 
 READY_S = 30.0
@@ -63,24 +63,24 @@ class Crowd:
 
 
 @asynccontextmanager
-async def nursery(cores: meters.Cores, work: Denoising) -> AsyncIterator[Nursery]:
-    """A nursery on the workers' core, the model loaded."""
+async def forkserver(cores: meters.Cores, work: Denoising) -> AsyncIterator[Forkserver]:
+    """A forkserver on the workers' core, the model loaded."""
     async with AsyncExitStack() as opened:
         with meters.pinned(cores.server):
-            made = await opened.enter_async_context(Nursery(share=work.share))
+            made = await opened.enter_async_context(Forkserver(share=work.share))
         await made.load(work.denoiser, work.options)
         yield made
 
 
 @asynccontextmanager
-async def crowd(made: Nursery, cores: meters.Cores, work: Denoising, voices: int) -> AsyncIterator[Crowd]:
+async def crowd(made: Forkserver, cores: meters.Cores, work: Denoising, voices: int) -> AsyncIterator[Crowd]:
     """So many voices, ready."""
     async with AsyncExitStack() as opened:
         workers, starts, groups, held = [], [], [], 0
         for _ in range(voices):
             noisy, clean = (opened.enter_context(Ring.create()) for _ in range(2))
             noisy_bell, clean_bell = (opened.enter_context(Bell.create()) for _ in range(2))
-            # an option that the denoiser does not know makes it one of another kind to the nursery; the number is nobody else's now
+            # an option that the denoiser does not know makes it one of another kind to the forkserver; the number is nobody else's now
             options = {**work.options, "process": noisy.fd} if work.apart else work.options
             begin = time.perf_counter()
             worker = await made.spawn(work.denoiser, options, noisy, noisy_bell, clean, clean_bell)

@@ -21,7 +21,7 @@ import numpy as np
 from tests.bench import peers
 from workers import registry
 from workers.denoiser import BLOCK, RATE_HZ, Denoiser, Sound, blocks_at_once
-from workers.files.cleaner import Cleaning
+from workers.files.cleaner import Cleaner
 from workers.hugepages import collapse
 
 EAGER, SHORT, LONG, FADED = "torch eager ", "offline 20 ms ", "offline 1 s ", "offline 2 s + 0.5 s "
@@ -60,7 +60,7 @@ class Streaming:
         return call
 
     def whole(self, noisy: Sound) -> Sound:
-        cleaning = Cleaning(self._denoiser, 1)
+        cleaning = Cleaner(self._denoiser, 1)
         return np.concatenate((cleaning.write(noisy[None]), cleaning.rest()), axis=1)[0]
 
 
@@ -98,7 +98,7 @@ def made(contender: str, models: Path) -> Engine:
     from workers.files.selection import options
 
     denoiser = registry.load(name)(options(name, places.settings(models), _say))
-    collapse()  # as the nursery does
+    collapse()  # as the forkserver does
     return Streaming(denoiser)
 
 

@@ -21,7 +21,7 @@ async def holdings(person: Person, pid: int) -> dict[str, float]:
     return told | {
         "server_rss": server.memory_info().rss / MB,
         "server_pss": _pss([server]),
-        "nursery_pss": _pss(children),
+        "forkserver_pss": _pss(children),
         "worker_pss": _pss(workers),
         "descriptors": _sum(process.num_fds() for process in every),
         "threads": _sum(process.num_threads() for process in every),

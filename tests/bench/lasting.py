@@ -51,7 +51,7 @@ class Bound(NamedTuple):
 BOUNDS = {
     "server_rss": Bound("MB", 3.0, 1),
     "server_pss": Bound("MB", 3.0, 1),
-    "nursery_pss": Bound("MB", 1.0, 1),
+    "forkserver_pss": Bound("MB", 1.0, 1),
     "worker_pss": Bound("MB", 3.0, 1),
     "descriptors": Bound("", 0),
     "threads": Bound("", 0),

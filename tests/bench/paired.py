@@ -55,7 +55,7 @@ class Side:
 
     async def window(self, voices: int, share: int, seconds: float, limit_ms: float | None) -> dict[str, Any]:
         work = crowd.Denoising(NAME, self._options, self._packets, share=share)
-        async with crowd.nursery(self._cores, work) as made, crowd.crowd(made, self._cores, work, voices) as each:
+        async with crowd.forkserver(self._cores, work) as made, crowd.crowd(made, self._cores, work, voices) as each:
             found = await each.window(seconds, limit_ms)
         return {"expected": found.expected, "ms": found.ms.tolist(), "late_ms": found.late_ms, "cpu_pct": found.cpu_pct}
 

@@ -29,7 +29,7 @@ SETTLING_S = 3.0
 
 
 class Cost(TypedDict):
-    """Of one state of the server, all its processes together; pss_mb (10^6 bytes) besides by process: server, nursery, worker.
+    """Of one state of the server, all its processes together; pss_mb (10^6 bytes) besides by process: server, forkserver, worker.
 
     Counted as if no stranger shared its libraries, where that can be seen (`memory.py`).
     """
@@ -107,7 +107,7 @@ def _named(pid: int) -> dict[str, int]:
     """The server's processes by what they are."""
     found = {"server": pid}
     for child in psutil.Process(pid).children():
-        name = "nursery" if "workers.forkserver.main" in child.cmdline() else " ".join(child.cmdline()[1:3])
+        name = "forkserver" if "workers.forkserver.main" in child.cmdline() else " ".join(child.cmdline()[1:3])
         found[name] = child.pid
         for at, worker in enumerate(child.children()):
             found[f"worker {at}"] = worker.pid

@@ -72,12 +72,12 @@ async def engines(
 
 
 async def memory(one: Found, work: Denoising, cores: meters.Cores, progress: Progress) -> None:
-    """What the first worker takes, its nursery included, and each further one; and how long they take to start.
+    """What the first worker takes, its forkserver included, and each further one; and how long they take to start.
 
     Nothing else of the bench has these libraries mapped meanwhile, or their pages would count as shared with it.
     """
     progress.now(f"memory and start: {work.denoiser}")
-    async with crowd.nursery(cores, work) as made, crowd.crowd(made, cores, work, 1) as first:
+    async with crowd.forkserver(cores, work) as made, crowd.crowd(made, cores, work, 1) as first:
         await first.window(0.5)
         alone = meters.pss_mb([made.pid, *first.pids])
         async with crowd.crowd(made, cores, work, FURTHER) as more:
@@ -95,7 +95,7 @@ async def packets(
     async with AsyncExitStack() as opened:
         crowds = {}
         for name, work in works.items():
-            made = await opened.enter_async_context(crowd.nursery(cores, work))
+            made = await opened.enter_async_context(crowd.forkserver(cores, work))
             crowds[name] = await opened.enter_async_context(crowd.crowd(made, cores, work, 1))
         for number in range(asked.rounds):
             for name, each in crowds.items():
@@ -119,7 +119,7 @@ async def voices(one: Found, work: Denoising, asked: Options, cores: meters.Core
         # what is cleaned one by one anyway gains only processes by sharing: one whole window says it
         proof = replace(asked, rounds=1) if share > 1 and work.denoiser not in FAMILIES else asked
         shared = replace(work, share=share)
-        async with crowd.nursery(cores, shared) as made:
+        async with crowd.forkserver(cores, shared) as made:
             tell = partial(_tell, progress, what)
             search = Search(partial(crowd.crowd, made, cores, shared), proof.seconds, proof.rounds, proof.most, tell)
             begin_with = one.streams[str(share)] = await search.most(begin_with)

@@ -1,7 +1,7 @@
 """bench workers: what each denoiser costs and does, beside torch, the naive ways and what others run; and voices a core.
 
 Every engine is a process on the workers' core, asked in turn, round after round, so that what else the machine does hits all
-alike. Packets go through the real nursery, workers and rings, fed from another core; torch eager's too, in a worker a voice.
+alike. Packets go through the real forkserver, workers and rings, fed from another core; torch eager's too, in a worker a voice.
 Figures are medians of the rounds.
 """
 

@@ -21,7 +21,7 @@ NOTES = (
     "offline: the time of a call spread over the hops in it. They come in one burst, and as late as the delay says.",
     "of 16: a voice's part of a hop of sixteen voices in one call, of as many hops. "
     "packet: from the first ring to the second, the model's delay apart; one that never came counts as a second.",
-    "PSS: of the nursery and its first worker, and of each further one, in 10^6 bytes. start: asked for → first hops done.",
+    "PSS: of the forkserver and its first worker, and of each further one, in 10^6 bytes. start: asked for → first hops done.",
     "voices: paced voices, Opus both ways, that one core holds with 99 % of the packets from ring to ring in 20 ms, so many in a process. "
     "torch eager: one in a process, and that is what the others' are compared with.",
     "≥: the search ended at so many (--most), more may be held. Above 63 voices the number is exact to a 32nd.",

@@ -14,7 +14,7 @@ from playwright.async_api import Page
 
 from sfu.broadcast import packet_time
 from sfu.broadcast.broadcast import Broadcast
-from sfu.config.schema import Config, Denoise, Http, Models, Rtc, Storage
+from sfu.config.schema import Config, DenoiseConfig, HttpConfig, ModelsConfig, RtcConfig, StorageConfig
 from sfu.denoise.capacity import Capacity
 from sfu.wire import red
 from sfu.wire.rtp import RtpPacket, opus_samples
@@ -49,11 +49,11 @@ ACCEPT = """async () => {
 async def serving(folder: Path) -> AsyncIterator[TestServer]:
     """The whole server in this process, so that its capacity can be told of load that is not there."""
     config = Config(
-        http=Http(host="127.0.0.1", port=0),
-        rtc=Rtc(host=("127.0.0.1",), port=0),
-        models=Models(path=(), download=False),
-        denoise=Denoise(default="passthrough"),
-        storage=Storage(path=Path(tempfile.mkdtemp(dir=folder))),
+        http=HttpConfig(host="127.0.0.1", port=0),
+        rtc=RtcConfig(host=("127.0.0.1",), port=0),
+        models=ModelsConfig(path=(), download=False),
+        denoise=DenoiseConfig(default="passthrough"),
+        storage=StorageConfig(path=Path(tempfile.mkdtemp(dir=folder))),
     )
     async with TestServer(make_app(config)) as server:
         yield server

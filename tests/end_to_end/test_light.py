@@ -49,7 +49,7 @@ def imported(told: dict[str, str]) -> list[str]:
 
 
 async def test_a_voice(server, told: dict[str, str], audio_folder: Path) -> None:
-    """A server with all denoisers, and a voice through two of them: neither it, nor the nursery, nor a worker."""
+    """A server with all denoisers, and a voice through two of them: neither it, nor the forkserver, nor a worker."""
     house, noisy = await server(**told), encode(read_wav(audio_folder / "noisy_snr0.wav"))
     async with friends(house.url, "ada", "ben") as (ada, ben):
         await denoised_by(ada, "deepfilternet3")

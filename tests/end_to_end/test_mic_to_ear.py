@@ -155,7 +155,7 @@ async def test_a_third_failure_within_a_minute_bypasses_until_toggled(server, no
 
 @pytest.mark.real_time
 async def test_a_killed_server_leaves_nothing_but_the_recording(server, noisy: list[bytes]) -> None:
-    """After kill -9 the worker and the nursery leave; a grace time after the next start the recording is ready, at most a second short."""
+    """Killed, it leaves no process; after the next start and a grace time the recording is ready, at most a second short."""
     house = await server({"denoise.default": "passthrough", "broadcast.grace_s": 1.0})
     async with friends(house.url, "ada", "ben") as (ada, _):
         async with ada.phone() as mic:
@@ -203,7 +203,7 @@ async def the_worker(pid: int) -> int:
 
 
 async def workers_of(pid: int) -> list[int]:
-    """The denoise workers of a server: the children of its nursery."""
+    """The denoise workers of a server: the children of its forkserver."""
     everyone = await children_of(pid)
     parents = dict(filter(None, map(_stat, everyone)))
     return [child for child in everyone if parents.get(child) in everyone]

@@ -8,8 +8,8 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as some
 
-from sfu.deadline_timer import Alarm
-from sfu.rolling_quantiles import Quantiles
+from sfu.deadline_timer import DeadlineTimer
+from sfu.rolling_quantiles import RollingQuantiles
 
 uvloop.new_event_loop().close()  # the first one opens a pipe that stays as long as the process
 
@@ -32,7 +32,7 @@ class Clock:
 def test_the_timer_moves_with_the_deadline() -> None:
     """An earlier and a later deadline move the timer, the same one does not; none at all leaves it to ring in vain."""
     clock, rung = Clock(), []
-    alarm = Alarm(lambda: rung.append(1), clock.call_at)
+    alarm = DeadlineTimer(lambda: rung.append(1), clock.call_at)
     for deadline_ns in (50, 50, None, 60, 60):
         alarm.set(deadline_ns)
     assert (len(clock.timers), clock.cancelled) == (2, 1)
@@ -45,7 +45,7 @@ def test_the_timer_moves_with_the_deadline() -> None:
 def test_closed_alarm_never_rings() -> None:
     """After close the timer is cancelled, and another is not made."""
     clock, rung = Clock(), []
-    alarm = Alarm(lambda: rung.append(1), clock.call_at)
+    alarm = DeadlineTimer(lambda: rung.append(1), clock.call_at)
     alarm.set(50)
     alarm.close()
     alarm.close()
@@ -57,7 +57,7 @@ def test_closed_alarm_never_rings() -> None:
 async def test_rings_on_the_loop() -> None:
     """On a real loop it rings after its deadline, not before."""
     rung: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    alarm = Alarm(lambda: rung.set_result(time.monotonic_ns()))
+    alarm = DeadlineTimer(lambda: rung.set_result(time.monotonic_ns()))
     deadline_ns = time.monotonic_ns() + 5_000_000
     alarm.set(deadline_ns)
     assert await rung >= deadline_ns
@@ -75,7 +75,7 @@ def test_a_deadline_rings_once_on_the_loop_that_serves() -> None:
             count += 1
             over.set() if time.monotonic_ns() >= deadline_ns else alarm.set(deadline_ns)
 
-        alarm = Alarm(ring)
+        alarm = DeadlineTimer(ring)
         alarm.set(deadline_ns)
         await over.wait()
         alarm.close()
@@ -88,7 +88,7 @@ def test_a_deadline_rings_once_on_the_loop_that_serves() -> None:
 @given(some.lists(some.floats(0, 1000), max_size=60))
 def test_quantiles_are_of_the_newest(values: list[float]) -> None:
     """Median and worst are those of the newest values, and zero of none."""
-    measured = Quantiles(20)
+    measured = RollingQuantiles(20)
     for value in values:
         measured.add(value)
     newest = sorted(values[-20:])

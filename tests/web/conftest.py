@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 
-from sfu.config.schema import Accounts, Config, Http, Models, Recording, Rtc, Storage
+from sfu.config.schema import AccountsConfig, Config, HttpConfig, ModelsConfig, RecordingConfig, RtcConfig, StorageConfig
 from tests.web.quiet import quiet
 from web.app import make_app
 
@@ -81,14 +81,14 @@ class House:
 OpenHouse = Callable[..., Awaitable[House]]
 
 
-def settings(path: Path, registration: str = "open", recording: Recording | None = None, **http: Any) -> Config:
+def settings(path: Path, registration: str = "open", recording: RecordingConfig | None = None, **http: Any) -> Config:
     return Config(
-        http=Http(host="127.0.0.1", port=0, **http),
-        rtc=Rtc(host=("127.0.0.1",), port=0),
-        models=Models(path=(), download=False),
-        storage=Storage(path=path),
-        accounts=Accounts(registration=registration),
-        recording=recording or Recording(),
+        http=HttpConfig(host="127.0.0.1", port=0, **http),
+        rtc=RtcConfig(host=("127.0.0.1",), port=0),
+        models=ModelsConfig(path=(), download=False),
+        storage=StorageConfig(path=path),
+        accounts=AccountsConfig(registration=registration),
+        recording=recording or RecordingConfig(),
     )
 
 

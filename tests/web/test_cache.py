@@ -6,7 +6,7 @@ import pytest
 
 from web.recordings import transcoding
 from web.recordings.transcoding import _made_room, _settled
-from workers.disk_room import Room
+from workers.disk_room import DiskRoom
 
 
 def test_files_that_go_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,5 +20,5 @@ def test_files_that_go_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (cache / "2-original-1.flac").symlink_to(tmp_path / "gone")
     assert _settled(cache / "7-original-1.flac", recording)
     assert [each.name for each in cache.iterdir() if each.exists()] == ["7-original-1.flac"]
-    assert not _made_room(cache, Room(tmp_path, 1 << 60), 1)
+    assert not _made_room(cache, DiskRoom(tmp_path, 1 << 60), 1)
     assert not [each for each in cache.iterdir() if each.exists()]

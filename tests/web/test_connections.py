@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, CookieJar, WSMsgType
 
-from sfu.config.schema import Http
+from sfu.config.schema import HttpConfig
 from tests.conftest import StartServer
 from tests.web.conftest import PASSWORD, settings
 from tests.web.quiet import quiet
 from web import connections
 from web.app import make_app
-from web.connections import LONGEST_HEADER, MOST_HEADERS, Doors
+from web.connections import LONGEST_HEADER, MOST_HEADERS, Connections
 from web.http.fair_shares import MOST_CONNECTIONS
 from web.http.tls import tls_context
 from web.serve import bind, doors_of, runner_of
@@ -30,7 +30,7 @@ ASK = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 class House:
     """A server behind its front doors, and who knocks."""
 
-    def __init__(self, port: int, inside: Doors, opened: AsyncExitStack) -> None:
+    def __init__(self, port: int, inside: Connections, opened: AsyncExitStack) -> None:
         self.port, self.doors = port, inside
         self._opened = opened
 
@@ -73,7 +73,7 @@ async def house(path: Path, monkeypatch: pytest.MonkeyPatch, most: int, context:
     runner = runner_of(make_app(settings(path), media=quiet))
     await runner.setup()
     try:
-        listening = bind(Http(host="127.0.0.1", port=0))
+        listening = bind(HttpConfig(host="127.0.0.1", port=0))
         async with AsyncExitStack() as opened, doors_of(runner, listening, context) as inside:
             yield House(listening[0].getsockname()[1], inside, opened)
     finally:
@@ -223,7 +223,7 @@ async def test_an_expectation_that_nobody_can_meet(tmp_path: Path, monkeypatch: 
 
 async def test_who_only_begins_to_shake_hands_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before TLS is up aiohttp knows nothing of a connection; the doors do, and it gives way like all."""
-    http = Http(host="127.0.0.1", tls="self-signed")
+    http = HttpConfig(host="127.0.0.1", tls="self-signed")
     (tmp_path / "keys").mkdir()
     async with house(tmp_path / "house", monkeypatch, most=8, context=tls_context(http, tmp_path)) as here:
         mute = [await asyncio.open_connection("127.0.0.1", here.port) for _ in range(6)]

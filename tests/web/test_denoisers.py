@@ -12,11 +12,11 @@ from sfu.errors import ConfigError
 from tests.support.running import ROOT
 from tests.workers.conftest import graph_of
 from tests.workers.extras import cuda_environment
-from web.denoisers.catalogue import Denoisers
+from web.denoisers.catalogue import DenoiserCatalogue
 from web.denoisers.device import device_of
 from workers import registry
 from workers.models import cuda
-from workers.models.store import Models
+from workers.models.store import ModelStore
 
 QUICKEST = "deepfilternet3_ll"
 
@@ -117,12 +117,12 @@ async def test_no_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_listed(tmp_path: Path) -> None:
     """Without weights the two that need none can serve, and the others say why not; the lighter one is the default."""
-    models = Models([], "upstream", False, tmp_path, lambda: None)
-    before = {row["name"]: row for row in Denoisers("auto", models).listed()}
+    models = ModelStore([], "upstream", False, tmp_path, lambda: None)
+    before = {row["name"]: row for row in DenoiserCatalogue("auto", models).listed()}
     assert before["deepfilternet3"]["reason"] == "weights are being looked for"
     async with models:
         await models.settled()
-    rows = {row["name"]: row for row in Denoisers("auto", models).listed()}
+    rows = {row["name"]: row for row in DenoiserCatalogue("auto", models).listed()}
     assert {name for name, row in rows.items() if row["available"]} == {"passthrough", "rnnoise"}
     assert {row["reason"] for row in rows.values() if not row["available"]} == {"no weights"}
     assert [name for name, row in rows.items() if row["default"]] == ["rnnoise"]
@@ -131,16 +131,16 @@ async def test_listed(tmp_path: Path) -> None:
 async def test_all_that_have_weights(models_folder: Path) -> None:
     """What has weights can serve, and the first model is the default; the quickest one, whose weights a test has not, says so."""
     cache = graph_of("deepfilternet3", models_folder).parent
-    async with Models([models_folder], "upstream", False, cache, lambda: None) as models:
+    async with ModelStore([models_folder], "upstream", False, cache, lambda: None) as models:
         await models.settled()
-    rows = Denoisers("auto", models).listed()
+    rows = DenoiserCatalogue("auto", models).listed()
     quickest = [row for row in rows if row["name"] == QUICKEST]
     assert all(row["latency_ms"] == 10 and row["reason"] in (None, "no weights") and not row["default"] for row in quickest)
     rows = [row for row in rows if row["name"] != QUICKEST]
     assert {(row["available"], row["reason"]) for row in rows} == {(True, None)}
     assert [row["name"] for row in rows if row["default"]] == ["deepfilternet3"]
     quickest_first = ["deepfilternet3", "rnnoise", "passthrough", "deepfilternet2_ll", "deepfilternet2"]
-    assert [name for name in Denoisers("auto", models).beforehand() if name != QUICKEST] == quickest_first
+    assert [name for name in DenoiserCatalogue("auto", models).beforehand() if name != QUICKEST] == quickest_first
     assert {row["name"]: row["latency_ms"] for row in rows} == {
         "passthrough": 0, "rnnoise": 20, "deepfilternet3": 30, "deepfilternet2": 50, "deepfilternet2_ll": 10,
     }  # fmt: skip
@@ -150,7 +150,7 @@ async def test_broken_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A stranger's plugin that cannot be imported is listed with the reason and keeps no server from starting."""
     entries = {**registry._strangers(), "broken": "nothing.there:Denoiser"}
     monkeypatch.setattr(registry, "_strangers", lambda: entries)
-    denoisers = Denoisers("broken", Models([], "upstream", False, tmp_path, lambda: None))
+    denoisers = DenoiserCatalogue("broken", ModelStore([], "upstream", False, tmp_path, lambda: None))
     [row] = [row for row in denoisers.listed() if row["name"] == "broken"]
     assert not row["available"] and "nothing" in str(row["reason"])
     assert denoisers.chosen(None)[0] == "rnnoise"
@@ -160,6 +160,6 @@ async def test_a_stranger_is_loaded_when_it_is_asked_for(tmp_path: Path, monkeyp
     """Beforehand a stranger's is loaded only where it serves by default: it may start threads, or kill."""
     entries = {**registry._strangers(), "slow": "tests.workers.speech:Slow"}
     monkeypatch.setattr(registry, "_strangers", lambda: entries)
-    models = Models([], "upstream", False, tmp_path, lambda: None)
-    assert Denoisers("auto", models).beforehand() == ["rnnoise", "passthrough"]
-    assert Denoisers("slow", models).beforehand() == ["slow", "rnnoise", "passthrough"]
+    models = ModelStore([], "upstream", False, tmp_path, lambda: None)
+    assert DenoiserCatalogue("auto", models).beforehand() == ["rnnoise", "passthrough"]
+    assert DenoiserCatalogue("slow", models).beforehand() == ["slow", "rnnoise", "passthrough"]

@@ -14,7 +14,7 @@ from db import links, logins
 from db.connection import Database
 from sfu.broadcast.broadcast import Broadcast
 from sfu.broadcast.grants import Grants
-from sfu.broadcast.services import Wish
+from sfu.broadcast.services import PublishOptions
 from sfu.errors import NotSignedIn
 from sfu.wire.candidates import UNUSED
 from tests.support.softphone import Softphone, offer
@@ -182,14 +182,14 @@ async def test_who_asked_has_gone_when_it_is_open(aired: House, monkeypatch: pyt
     """An offer that is given up while the broadcast opens breaks nothing: the next one finds it open."""
     held, board = held_at_the_opening(monkeypatch), aired.app[SWITCHBOARD]
     with board.answering("login:1") as grant:
-        asking = asyncio.create_task(board.publish("ada", "user:ada", an_offer(), Wish(), UNUSED, grant))
+        asking = asyncio.create_task(board.publish("ada", "user:ada", an_offer(), PublishOptions(), UNUSED, grant))
         await held.reached.wait()
         asking.cancel()
         await asyncio.wait({asking})
         held.go()
         for _ in range(10):
             await asyncio.sleep(0)
-        await board.publish("ada", "user:ada", an_offer(), Wish(), UNUSED, grant)
+        await board.publish("ada", "user:ada", an_offer(), PublishOptions(), UNUSED, grant)
     assert board.resources == 1
 
 

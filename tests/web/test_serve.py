@@ -16,7 +16,7 @@ import pytest
 
 from db import users
 from db.connection import Database
-from sfu.config.schema import Http
+from sfu.config.schema import HttpConfig
 from tests.conftest import StartServer
 from tests.support.running import ROOT
 from web.http.addresses import served_at
@@ -194,7 +194,7 @@ def test_a_database_that_cannot_be_used(tmp_path: Path, harm: Callable[[Path], o
 
 def test_one_port_for_all_addresses_of_a_name() -> None:
     """A name with two addresses is served on both, with one number."""
-    sockets = bind(Http(host="localhost", port=0))
+    sockets = bind(HttpConfig(host="localhost", port=0))
     assert len({each.getsockname()[1] for each in sockets}) == 1
     for each in sockets:
         each.close()
@@ -202,7 +202,7 @@ def test_one_port_for_all_addresses_of_a_name() -> None:
 
 def test_what_browsers_may_do(capsys: pytest.CaptureFixture[str]) -> None:
     """Every address is named with what works there; the line for scripts is the last."""
-    say_where(Http(host="0.0.0.0", public_url="https://voice.example.org"), 8080, secure=False)
+    say_where(HttpConfig(host="0.0.0.0", public_url="https://voice.example.org"), 8080, secure=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["http://localhost:8080/  microphone works", "http://127.0.0.1:8080/  microphone works"]
     assert lines[2:-2] == [f"http://{address}:8080/  listening only" for address in served_at("0.0.0.0")[1:]]
@@ -221,7 +221,7 @@ def test_what_browsers_may_do(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_the_address_that_works_at_once_is_the_first(capsys: pytest.CaptureFixture[str], host: str, secure: bool, first: str) -> None:
     """Plain, without a warning of a certificate, wherever `localhost` leads to the server; each address is said once."""
-    say_where(Http(host=host), 8080, secure=secure)
+    say_where(HttpConfig(host=host), 8080, secure=secure)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{first}  microphone works"
     assert len({line.split()[0] for line in lines[:-1]}) == len(lines) - 1 and lines[-1].startswith("listening http")

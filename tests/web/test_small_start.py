@@ -22,11 +22,11 @@ def mapped(pid: int) -> list[str]:
     return sorted(set(re.findall(r" (/.*)$", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE)))
 
 
-async def test_what_a_server_and_its_nursery_map(server: StartServer) -> None:
+async def test_what_a_server_and_its_forkserver_map(server: StartServer) -> None:
     """Where nobody has spoken yet, neither has a decoder or a picture library in memory, nor the server a model."""
     running = await server()
-    [nursery] = psutil.Process(running.pid).children()
-    for pid, never in ((running.pid, (*NEVER, "onnxruntime", "rnnoise")), (nursery.pid, (*NEVER, "cryptography"))):
+    [forkserver] = psutil.Process(running.pid).children()
+    for pid, never in ((running.pid, (*NEVER, "onnxruntime", "rnnoise")), (forkserver.pid, (*NEVER, "cryptography"))):
         files = mapped(pid)
         assert any("libpython" in file or "/python" in file for file in files)
         assert not [file for file in files if any(each in file for each in never)]

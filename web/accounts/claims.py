@@ -16,7 +16,7 @@ from aiohttp import HttpVersion11, web
 
 from db import ownership
 from db.connection import Database
-from sfu.config.schema import Config, Http
+from sfu.config.schema import Config, HttpConfig
 from sfu.errors import Refused
 from web.auth.identity import bearer_of, current_user, write_signed_in
 from web.auth.secret import kept_key
@@ -117,7 +117,7 @@ async def told_at_start(app: web.Application, config: Config, port: int, *, secu
     return lines
 
 
-def _site(http: Http, port: int, *, secure: bool) -> str:
+def _site(http: HttpConfig, port: int, *, secure: bool) -> str:
     """Where the claim link leads: to a place that other machines reach too, for on this one the first account needs no link."""
     if http.public_url:
         return http.public_url.rstrip("/")

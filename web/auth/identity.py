@@ -16,7 +16,7 @@ from web.auth.cookies import cookies_of, named_for, secrets_in, with_neighbours
 from web.auth.downloads import DOWNLOADS
 from web.auth.secret import digest, fresh
 from web.events.channel import Channel
-from web.events.message_rate import Pace
+from web.events.message_rate import MessageRate
 from web.http.texts import showable
 from web.keys import ADDRESSES, DB, PRESENCE, SWITCHBOARD
 
@@ -140,7 +140,7 @@ def bearer_of(request: web.Request) -> str | None:
     return secret.strip() if kind.lower() == "bearer" and secret.strip() else None
 
 
-def channel_of(request: web.Request, user: User | None, pace: Pace | None = None) -> Channel:
+def channel_of(request: web.Request, user: User | None, pace: MessageRate | None = None) -> Channel:
     """A socket for this user (None: a guest), which will end with the login that opened it. To be kept by presence, then entered.
 
     pace: the bucket of messages that it shares with others.

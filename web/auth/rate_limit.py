@@ -43,7 +43,7 @@ class Bucket:
             self._full_at[key] -= self._refill_s
 
 
-class Attempts:
+class RateLimit:
     """Counts wrong passwords and registrations. An attempt is taken before the hash is made, so that a burst in parallel counts too."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

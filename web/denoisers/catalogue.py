@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sfu.errors import ConfigError
 from workers import registry
 from workers.errors import WorkerFailed
-from workers.models.store import Models
+from workers.models.store import ModelStore
 
 logger = logging.getLogger(__name__)
 
@@ -17,10 +17,10 @@ HEAVINESS = {"deepfilternet3_ll": 3.0}  # what costs many times as much as DeepF
 ENCODER_LOOKAHEAD = 312  # samples, libopus in `voip`
 
 
-class Denoisers:
+class DenoiserCatalogue:
     """The catalogue that `sfu` is handed: names, who serves for whom, options, delays. Holds nothing open."""
 
-    def __init__(self, default: str, models: Models) -> None:
+    def __init__(self, default: str, models: ModelStore) -> None:
         """default: a name, or "auto". Raises ConfigError for a name that nobody registered."""
         self._models = models
         self._latency: dict[str, float] = {}

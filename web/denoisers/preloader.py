@@ -4,74 +4,74 @@ import asyncio
 import json
 import logging
 
-from sfu.denoise.forkserver_keeper import Nursing
+from sfu.denoise.forkserver_keeper import ForkserverKeeper
 from sfu.tasks import ended, lasting
-from web.denoisers.catalogue import Denoisers
+from web.denoisers.catalogue import DenoiserCatalogue
 from workers.errors import WorkerFailed
-from workers.link.forkserver import Nursery
+from workers.link.forkserver import Forkserver
 
 logger = logging.getLogger(__name__)
 
-AGAIN_S = 10.0  # after a nursery that could not be had: the next broadcast may have made one, of which nobody hears here
+AGAIN_S = 10.0  # after a forkserver that could not be had: the next broadcast may have made one, of which nobody hears here
 
 
-class Warming:
-    """Has each nursery load what is ready, one by one, while nobody waits for a worker of its. Owns the task that sees to it.
+class Preloader:
+    """Has each forkserver load what is ready, one by one, while nobody waits for a worker of its. Owns the task that sees to it.
 
     What serves by default and what needs no model is loaded at once; models that somebody may change to only for the first voice:
     they are tens of megabytes, which a server where nobody speaks should not cost.
     """
 
-    def __init__(self, nursing: Nursing) -> None:
+    def __init__(self, nursing: ForkserverKeeper) -> None:
         self._nursing = nursing
-        self._denoisers: Denoisers | None = None
+        self._denoisers: DenoiserCatalogue | None = None
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._loading = asyncio.Lock()
-        self._warmed: Nursery | None = None
-        self._tried: set[str] = set()  # what that nursery was asked to load, with its options; once is enough
+        self._warmed: Forkserver | None = None
+        self._tried: set[str] = set()  # what that forkserver was asked to load, with its options; once is enough
         self._spoken = False  # there has been a voice
 
-    async def __aenter__(self) -> "Warming":
-        self._task = lasting(self._keep_warm(), name="warming the nursery")
+    async def __aenter__(self) -> "Preloader":
+        self._task = lasting(self._keep_warm(), name="warming the forkserver")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
             await ended(self._task)
 
-    def warm(self, denoisers: Denoisers) -> None:
+    def warm(self, denoisers: DenoiserCatalogue) -> None:
         """Load what these can serve with now and is not loaded yet."""
         self._denoisers = denoisers
         self._news.set()
 
-    async def nursery(self) -> Nursery:
-        """A living nursery that has all loaded, for a voice; the first one waits a fraction of a second. Raises WorkerFailed."""
+    async def forkserver(self) -> Forkserver:
+        """A living forkserver that has all loaded, for a voice; the first one waits a fraction of a second. Raises WorkerFailed."""
         self._spoken = True
-        nursery = await self._nursing.nursery()
-        await self._load(nursery)
-        return nursery
+        forkserver = await self._nursing.forkserver()
+        await self._load(forkserver)
+        return forkserver
 
     async def _keep_warm(self) -> None:
-        nursery: Nursery | None = None
+        forkserver: Forkserver | None = None
         said = ""
         while True:
-            await self._change(nursery)
+            await self._change(forkserver)
             try:
-                nursery = None
-                nursery = await self._nursing.nursery()
-                await self._load(nursery)
+                forkserver = None
+                forkserver = await self._nursing.forkserver()
+                await self._load(forkserver)
                 said = ""
             except (WorkerFailed, OSError) as error:
                 if said != str(error):  # once, not again and again
                     logger.warning("no denoiser could be loaded beforehand: %s", error)
                 said = str(error)
 
-    async def _change(self, nursery: Nursery | None) -> None:
-        """Wait for something else to be ready, or for the end of a nursery that lived; a while where there was to be one."""
-        patience_s = AGAIN_S if nursery is None and self._denoisers is not None else None
+    async def _change(self, forkserver: Forkserver | None) -> None:
+        """Wait for something else to be ready, or for the end of a forkserver that lived; a while where there was to be one."""
+        patience_s = AGAIN_S if forkserver is None and self._denoisers is not None else None
         waits = [asyncio.create_task(self._news.wait())]
-        waits += [asyncio.create_task(nursery.gone.wait())] if nursery is not None else []
+        waits += [asyncio.create_task(forkserver.gone.wait())] if forkserver is not None else []
         try:
             await asyncio.wait(waits, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -79,11 +79,11 @@ class Warming:
                 each.cancel()
         self._news.clear()
 
-    async def _load(self, nursery: Nursery) -> None:
+    async def _load(self, forkserver: Forkserver) -> None:
         async with self._loading:
-            if nursery is not self._warmed:
-                self._warmed, self._tried = nursery, set()
-            loaded = [name for name in self._wanted() if await self._is_loaded(nursery, name)]
+            if forkserver is not self._warmed:
+                self._warmed, self._tried = forkserver, set()
+            loaded = [name for name in self._wanted() if await self._is_loaded(forkserver, name)]
         if loaded:
             logger.info("loaded beforehand: %s", ", ".join(loaded))
 
@@ -94,17 +94,17 @@ class Warming:
         names = self._denoisers.beforehand()
         return [name for name in names if self._spoken or name == names[0] or not self._denoisers.options(name)]
 
-    async def _is_loaded(self, nursery: Nursery, name: str) -> bool:
+    async def _is_loaded(self, forkserver: Forkserver, name: str) -> bool:
         """Whether it was to be loaded, and now is."""
         assert self._denoisers is not None
         options = self._denoisers.options(name)
         key = json.dumps([name, options], sort_keys=True, default=str)
-        if key in self._tried or not nursery.alive:
+        if key in self._tried or not forkserver.alive:
             return False
-        await nursery.idle()  # who wants a worker goes first
+        await forkserver.idle()  # who wants a worker goes first
         self._tried.add(key)
         try:
-            await nursery.load(name, options)
+            await forkserver.load(name, options)
         except WorkerFailed as error:
             logger.warning("%s could not be loaded beforehand: %s", name, error)
             return False

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from web.events.message_rate import Pace
+from web.events.message_rate import MessageRate
 from web.http.json_body import strict_json
 from web.keys import AWAKE
 
@@ -34,10 +34,10 @@ class Channel:
     Who loses: a client that reads too slowly is cut off when 128 messages wait; levels are left out before that (`spared`).
     """
 
-    def __init__(self, request: web.Request, username: str, login_id: int | None = None, pace: Pace | None = None) -> None:
+    def __init__(self, request: web.Request, username: str, login_id: int | None = None, pace: MessageRate | None = None) -> None:
         """pace: where several sockets share a bucket of messages."""
         self.username, self.login_id = username, login_id
-        self.paces = [pace or Pace(RATE)]
+        self.paces = [pace or MessageRate(RATE)]
         self.spared = 0
         self._request = request
         self._socket = web.WebSocketResponse(timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=MESSAGE_LIMIT + 1)

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Hashable
 
 
-class Pace:
+class MessageRate:
     """The last messages and who sent each. Where there are too many within a second, whoever sent most of them is too fast.
 
     So one of several senders cannot have the others thrown out.

@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 
 from sfu.errors import TooMany
 from web.events.channel import GOING_AWAY, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel, message
-from web.events.message_rate import Pace
-from web.http.fair_shares import Shares, Words, connections
+from web.events.message_rate import MessageRate
+from web.http.fair_shares import FairShares, Words, connections
 from web.http.responses import stamp
 from web.keys import Air
 from web.operations import Sample
@@ -32,12 +32,12 @@ class Presence:
     def __init__(self, air: Air, most: int | None = None) -> None:
         """most: sockets at once, of all users together."""
         self._air = air
-        self._shares = Shares(most or int(PART * connections()), MOST_OF_ONE, SOCKETS)
-        self._own = Places()  # user -> presence sockets of that user
-        self._watching = Places()  # user -> presence sockets of that user's friends
-        self._ears = Places()  # broadcaster -> stream sockets
+        self._shares = FairShares(most or int(PART * connections()), MOST_OF_ONE, SOCKETS)
+        self._own = Subscriptions()  # user -> presence sockets of that user
+        self._watching = Subscriptions()  # user -> presence sockets of that user's friends
+        self._ears = Subscriptions()  # broadcaster -> stream sockets
         self._open: set[Channel] = set()
-        self._paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()  # of each user with sockets, which own it
+        self._paces: WeakValueDictionary[str, MessageRate] = WeakValueDictionary()  # of each user with sockets, which own it
         self._due: dict[str, asyncio.TimerHandle] = {}
 
     # --- sockets come and go
@@ -67,7 +67,7 @@ class Presence:
             except TooMany:
                 channel.end(TOO_MANY)
             if channel.username:
-                channel.paces.append(self._paces.setdefault(channel.username, Pace(RATE_OF_ONE)))
+                channel.paces.append(self._paces.setdefault(channel.username, MessageRate(RATE_OF_ONE)))
             self._open.add(channel)
             try:
                 yield channel
@@ -185,13 +185,13 @@ class Presence:
                 texts[own] = message("stream_state", self._status(username, channel))
             channel.send_text(texts[own])
 
-    def _tell(self, places: "Places", username: str, kind: str, data: dict[str, Any]) -> None:
+    def _tell(self, places: "Subscriptions", username: str, kind: str, data: dict[str, Any]) -> None:
         text = message(kind, data)
         for channel in places.at(username):
             channel.send_text(text)
 
 
-class Places:
+class Subscriptions:
     """Which sockets want to hear of which name; leaving costs what joining did, however many others there are."""
 
     def __init__(self) -> None:

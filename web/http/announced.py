@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from sfu.errors import ConfigError
 from sfu.tasks import ended, lasting
 from web.http.known_names import KnownNames
-from web.http.resolver import Lookup
+from web.http.resolver import Resolver
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Announced:
             [*names, *([public] if _is_address(public) or _is_name(public) else [])], ()
         )
         self._known = known or KnownNames()
-        self._owners_lookup = Lookup(at_once=1)
+        self._owners_lookup = Resolver(at_once=1)
         self._wake = asyncio.Event()
         self._asking: asyncio.Task[None] | None = None
 
@@ -100,10 +100,10 @@ class Announced:
         return [name for name in (*self._found, *self._known.addresses) if not _is_address(name)]
 
     async def _ask(self, names: Sequence[str], patience_s: float) -> None:
-        lookup = Lookup(max(len(names), 1), patience_s)  # a place for each: one that keeps its server busy keeps no other waiting
+        lookup = Resolver(max(len(names), 1), patience_s)  # a place for each: one that keeps its server busy keeps no other waiting
         await asyncio.gather(*(self._ask_for(name, lookup) for name in names))
 
-    async def _ask_for(self, name: str, lookup: Lookup) -> None:
+    async def _ask_for(self, name: str, lookup: Resolver) -> None:
         found = await lookup.addresses(name)
         if not found or set(found) == set(self.of(name)):
             return

@@ -40,7 +40,7 @@ class Words(NamedTuple):
     all: str
 
 
-class Shares:
+class FairShares:
     """A number of places. Where all are taken, one who has at least two fewer than whoever has most gets the one that has rested longest.
 
     So each gets the whole part of places / people. One fewer is not enough: two would take the same place from each other for ever.
@@ -109,7 +109,7 @@ class Shares:
         self._lost[reason] += 1
 
 
-class Turns:
+class FairQueue:
     """At most `at_once` are inside. Who waits comes in person by person, however much each waits for; bounded by those who ask."""
 
     def __init__(self, at_once: int) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from sfu.config.schema import Http
+from sfu.config.schema import HttpConfig
 from sfu.errors import ConfigError
 from web.http.addresses import in_url, is_loopback, is_wildcard, parsed_address, reached_at
 from web.http.forwarded import Parsed, is_marked, told
@@ -34,7 +34,7 @@ def calls_loopback(request: web.BaseRequest) -> bool:
 class Addresses:
     """Reads requests under one `http` branch of the settings. Raises ConfigError for a proxy that is no address."""
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: HttpConfig) -> None:
         self._http = http
         self._public = _without_default_port(http.public_url.rstrip("/").lower())
         self._public_origin = origin_of(self._public)

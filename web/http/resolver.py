@@ -10,7 +10,7 @@ AT_ONCE = 2
 PATIENCE_S = 1.0  # an answer that takes longer is not waited for
 
 
-class Lookup:
+class Resolver:
     """Owns at most `at_once` threads, which keep neither the loop's own ones busy nor the process from ending."""
 
     def __init__(self, at_once: int = AT_ONCE, patience_s: float = PATIENCE_S) -> None:

@@ -15,7 +15,7 @@ STALLED_S = 180.0  # for a piece of a recording, of 4 MB at most; then its place
 LOOK_S = 0.5  # how often it is looked whether a client still waits for what takes long; aiohttp tells a handler nothing
 
 
-class TooSlow(Refused):
+class ClientTooSlow(Refused):
     """The body took too long."""
 
     status, code = 408, "too_slow"
@@ -27,7 +27,7 @@ async def body_of(request: web.Request) -> bytes:
         async with request.app[AWAKE].timeout(BODY_S):
             return await request.read()
     except TimeoutError:
-        raise TooSlow from None
+        raise ClientTooSlow from None
 
 
 def hang_up(request: web.Request) -> None:

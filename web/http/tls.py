@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sfu.config.schema import Http
+from sfu.config.schema import HttpConfig
 from sfu.errors import ConfigError
 from web.http.addresses import is_loopback, is_wildcard, served_at
 from web.http.sites import ascii_name
@@ -35,14 +35,14 @@ class Tls(ssl.SSLContext):
     vouched_for = False
 
 
-def tls_in_force(http: Http) -> str:
+def tls_in_force(http: HttpConfig) -> str:
     """ "off", "self-signed" or "files": what "auto" comes to on this host."""
     if http.tls == "auto":
         return "off" if is_loopback(http.host) else "self-signed"
     return http.tls
 
 
-def tls_context(http: Http, storage: Path) -> Tls | None:
+def tls_context(http: HttpConfig, storage: Path) -> Tls | None:
     """What to serve with; None is plain HTTP. Raises ConfigError where the files are not there or do not fit."""
     kind = tls_in_force(http)
     if kind == "off":
@@ -70,12 +70,12 @@ def _is_of_an_authority(file: Path) -> bool:
     return certificate.issuer != certificate.subject
 
 
-def certificate_file(http: Http, storage: Path) -> Path:
+def certificate_file(http: HttpConfig, storage: Path) -> Path:
     """Where the certificate lies that is served; with TLS in force only."""
     return http.cert if tls_in_force(http) == "files" and http.cert is not None else storage / "keys" / "self-signed.pem"
 
 
-def state_of(http: Http, storage: Path) -> object:
+def state_of(http: HttpConfig, storage: Path) -> object:
     """Compares unequal once what is served has to be read again: a file is another one, wherever links lead, or its time has come."""
     if tls_in_force(http) == "files":
         return [_stamp(file) for file in (http.cert, http.key)]
@@ -108,13 +108,13 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def _names_asked_for(http: Http) -> set[str]:
+def _names_asked_for(http: HttpConfig) -> set[str]:
     public = urlsplit(http.public_url).hostname
     names = ({public} if public else set()) | (set() if is_wildcard(http.host) else {http.host})
     return {_written(name) for name in names}
 
 
-def _names_of_machine(http: Http) -> set[str]:
+def _names_of_machine(http: HttpConfig) -> set[str]:
     host = socket.gethostname()
     names = {"localhost", host, f"{host}.local"} if HOST_NAME.fullmatch(host) else {"localhost"}
     return names | {"127.0.0.1", "::1", *served_at("::" if is_wildcard(http.host) else http.host)}

@@ -14,7 +14,7 @@ from typing import Self
 
 from cryptography import x509
 
-from sfu.config.schema import Http
+from sfu.config.schema import HttpConfig
 from sfu.errors import ConfigError
 from sfu.tasks import ended, lasting
 from web.http.tls import certificate_file, state_of, tls_context, tls_in_force
@@ -25,13 +25,13 @@ EVERY_S = 3.0
 PATIENCE = 3  # looks at what cannot be used before that is said: key and certificate are swapped one after the other
 
 
-class Renewal:
+class TlsRenewal:
     """Watches what `http.tls` serves, from the start on. Owns the task that looks; None to serve is plain HTTP, with nothing to watch.
 
     What cannot be used is tried again at each look, and the one before it goes on being served.
     """
 
-    def __init__(self, http: Http, storage: Path, serve: Callable[[ssl.SSLContext], None]) -> None:
+    def __init__(self, http: HttpConfig, storage: Path, serve: Callable[[ssl.SSLContext], None]) -> None:
         """serve: give this to every new connection."""
         self._http, self._storage, self._serve = http, storage, serve
         self._asked = asyncio.Event()

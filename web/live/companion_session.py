@@ -20,7 +20,7 @@ from db.tables import CompanionSession, User, now
 from sfu.errors import NotAllowed, Refused
 from web.auth.secret import digest, fresh, kept_key
 from web.events.channel import GOING_AWAY, NO_SUCH_THING, RATE, Channel, message
-from web.events.message_rate import Pace
+from web.events.message_rate import MessageRate
 
 KEY = "keys/companions"  # from storage.path
 MOST_OF_ONE = 8  # sessions a user may have; the oldest makes room
@@ -40,14 +40,14 @@ class CodeUnknown(Refused):
     status, code = 409, "code_unknown"
 
 
-class Pairing:
+class ConnectedCompanions:
     """The devices of one companion session that are connected now."""
 
     def __init__(self, session: CompanionSession, over: Callable[[], object]) -> None:
         """over: called when the session's time is over."""
         self.id, self.kind = str(session.id), str(session.kind)
         self.owner_id, self.username = session.user_id, session.user.username
-        self.pace = Pace(RATE)  # of all devices together: what one says is told to all, and may be a mark in a recording
+        self.pace = MessageRate(RATE)  # of all devices together: what one says is told to all, and may be a mark in a recording
         self._devices: set[Channel] = set()
         self._timer = asyncio.get_running_loop().call_later((session.expires_at - now()).total_seconds(), over)
 
@@ -87,17 +87,17 @@ class Pairing:
         self.tell("connection_update", {"status": status, "user_id": self.owner_id, "devices": len(self._devices)})
 
 
-class Pairings:
+class CompanionSessions:
     """All companion sessions. Each ends after 12 hours, with its owner's account, or when the owner has too many."""
 
     def __init__(self, database: Database, key: bytes) -> None:
         """key: what codes are made with."""
         self._database = database
         self._key = key
-        self._connected: dict[str, Pairing] = {}
+        self._connected: dict[str, ConnectedCompanions] = {}
 
     @classmethod
-    async def opened(cls, database: Database, storage: Path) -> "Pairings":
+    async def opened(cls, database: Database, storage: Path) -> "CompanionSessions":
         """With the key that lies in the storage folder; made there where there is none."""
         return cls(database, await asyncio.to_thread(kept_key, storage / KEY))
 
@@ -139,14 +139,14 @@ class Pairings:
         """Whether one of these was given for this session as a pass."""
         return bool(given) and await self._database.read(companions.is_pass, str(session.id), [digest(each) for each in given])
 
-    def connected(self, session: CompanionSession) -> Pairing:
+    def connected(self, session: CompanionSession) -> ConnectedCompanions:
         """Where the session's devices meet; to be entered, or left again, before anything is awaited."""
         identity = str(session.id)
         if identity not in self._connected:
-            self._connected[identity] = Pairing(session, lambda: self._disconnect([identity]))
+            self._connected[identity] = ConnectedCompanions(session, lambda: self._disconnect([identity]))
         return self._connected[identity]
 
-    def left(self, pairing: Pairing) -> None:
+    def left(self, pairing: ConnectedCompanions) -> None:
         """A device has left, or could not enter; where it was the last, nothing is kept but the rows."""
         if pairing.is_empty:
             pairing.end()

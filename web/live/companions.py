@@ -19,7 +19,7 @@ from web.http.json_body import fields_of
 from web.http.responses import created, nothing, ok, stamp
 from web.http.texts import is_showable
 from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, PRESENCE, SWITCHBOARD
-from web.live.companion_session import Pairing, WrongCode, is_code
+from web.live.companion_session import ConnectedCompanions, WrongCode, is_code
 
 KINDS = ("practice", "remote")
 MUTING = {"mute": True, "unmute": False}
@@ -105,7 +105,7 @@ async def _visitor(request: web.Request, session: CompanionSession) -> User | No
     return user
 
 
-async def _hear(app: web.Application, pairing: Pairing, channel: Channel, kind: str, said: dict[str, Any]) -> None:
+async def _hear(app: web.Application, pairing: ConnectedCompanions, channel: Channel, kind: str, said: dict[str, Any]) -> None:
     """Pass a message on, if it is one; what is wrong with it is told to who sent it only."""
     if kind not in HEARD:
         channel.unknown(kind)
@@ -122,14 +122,14 @@ async def _hear(app: web.Application, pairing: Pairing, channel: Channel, kind: 
 Cue = tuple[float, str, str]  # at_s, kind, text
 
 
-def _chord(app: web.Application, pairing: Pairing, said: dict[str, Any]) -> Cue | None:
+def _chord(app: web.Application, pairing: ConnectedCompanions, said: dict[str, Any]) -> Cue | None:
     at_s = _position_s(app, pairing.username)
     pairing.tell("chord_change", {"chord": said["chord"], "at_s": at_s})
     return None if at_s is None else (at_s, "chord", said["chord"])
 
 
-def _practice(status: str) -> Callable[[web.Application, Pairing, dict[str, Any]], Cue | None]:
-    def pass_on(app: web.Application, pairing: Pairing, said: dict[str, Any]) -> Cue | None:
+def _practice(status: str) -> Callable[[web.Application, ConnectedCompanions, dict[str, Any]], Cue | None]:
+    def pass_on(app: web.Application, pairing: ConnectedCompanions, said: dict[str, Any]) -> Cue | None:
         pairing.tell("practice_update", {"status": status, "timestamp": said["timestamp"]})
         at_s = _position_s(app, pairing.username)
         return None if at_s is None else (at_s, "practice", status)
@@ -137,7 +137,7 @@ def _practice(status: str) -> Callable[[web.Application, Pairing, dict[str, Any]
     return pass_on
 
 
-def _remote(app: web.Application, pairing: Pairing, said: dict[str, Any]) -> Cue | None:
+def _remote(app: web.Application, pairing: ConnectedCompanions, said: dict[str, Any]) -> Cue | None:
     """Mute is done here, for whatever client sends; the rest is the page's."""
     action = said["action"]
     if action in MUTING:
@@ -165,7 +165,9 @@ def _is_action(said: dict[str, Any]) -> bool:
 
 NO_TIME = "A practice mark has a timestamp."
 # type -> is it well said, what to answer if not, what becomes of it
-HEARD: dict[str, tuple[Callable[[dict[str, Any]], bool], str, Callable[[web.Application, Pairing, dict[str, Any]], Cue | None]]] = {
+HEARD: dict[
+    str, tuple[Callable[[dict[str, Any]], bool], str, Callable[[web.Application, ConnectedCompanions, dict[str, Any]], Cue | None]]
+] = {
     "chord_change": (_is_chord, "A chord has 1 to 16 characters.", _chord),
     "practice_start": (_is_timed, NO_TIME, _practice("started")),
     "practice_end": (_is_timed, NO_TIME, _practice("ended")),

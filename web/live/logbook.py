@@ -24,7 +24,7 @@ LAST_S = 1.0  # that the end of the server waits for it
 class Logbook:
     """Implements the media plane's Memory. Owns the task that removes what could not be removed at once."""
 
-    def __init__(self, database: Database, storage: Path, settings: schema.Recording) -> None:
+    def __init__(self, database: Database, storage: Path, settings: schema.RecordingConfig) -> None:
         self._database = database
         self._storage = storage
         self._settings = settings

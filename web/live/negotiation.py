@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from db import ownership
-from sfu.broadcast.media_session import Resource
+from sfu.broadcast.media_session import MediaSession
 from sfu.errors import NotFound, PreconditionRequired, WrongType
 from sfu.peer.peer import Peer
 from sfu.wire.candidates import Used
@@ -101,7 +101,7 @@ async def nothing(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-def resource_of(request: web.Request, owner: str, kind: Kind) -> Resource:
+def resource_of(request: web.Request, owner: str, kind: Kind) -> MediaSession:
     """What `owner` made at this very endpoint: a token that may only listen ends no broadcast, whatever it knows. Raises NotFound."""
     resource = request.app[SWITCHBOARD].resource(request.match_info["identity"], owner)
     if resource.peer.kind != kind or resource.broadcast.username.lower() != request.match_info["username"].lower():

@@ -26,7 +26,7 @@ MOST, MOST_EACH = 48, 6  # at once: of all, and of one user, who may test twice
 MakePeer = Callable[[sdp.Offer, Used, Over], Peer]
 
 
-class Checkups:
+class SelfTests:
     """Owns the peers of the self-tests under way, and the tasks that end them. Async context manager."""
 
     def __init__(self, make_peer: MakePeer, port: int, ways: Callable[[Used], tuple[Over, ...]]) -> None:
@@ -35,7 +35,7 @@ class Checkups:
         self._make_peer = make_peer
         self._running: dict[asyncio.Task[None], str] = {}
 
-    async def __aenter__(self) -> "Checkups":
+    async def __aenter__(self) -> "SelfTests":
         return self
 
     async def __aexit__(self, *_: object) -> None:

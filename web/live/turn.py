@@ -8,12 +8,12 @@ import hashlib
 import hmac
 import time
 
-from sfu.config.schema import Rtc
+from sfu.config.schema import RtcConfig
 
 LIFETIME_S = 24 * 3600
 
 
-def ice_server_links(rtc: Rtc, now_s: float | None = None) -> list[str]:
+def ice_server_links(rtc: RtcConfig, now_s: float | None = None) -> list[str]:
     """One `Link` header value a server. With `rtc.turn_secret` TURN URLs carry a user name that ends with its expiry."""
     links = []
     for url in rtc.ice_servers:

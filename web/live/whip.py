@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from sfu.broadcast.services import Wish
+from sfu.broadcast.services import PublishOptions
 from sfu.errors import BadRequest, NotAllowed
 from web.auth.identity import current_user, grant_of, user_named
 from web.http.texts import NO_PLAIN_TEXT, is_showable
@@ -44,7 +44,7 @@ async def _own_name(request: web.Request) -> str:
     return user.username
 
 
-def wish_of(request: web.Request) -> Wish:
+def wish_of(request: web.Request) -> PublishOptions:
     """The query of a WHIP request. Raises BadRequest."""
     query, errors = request.query, {}
     for name in ("denoise", "record"):
@@ -57,7 +57,7 @@ def wish_of(request: web.Request) -> Wish:
         errors["title"] = NO_PLAIN_TEXT
     if errors:
         raise BadRequest(errors)
-    return Wish(
+    return PublishOptions(
         denoise=TRUTH[query["denoise"].lower()] if "denoise" in query else None,
         denoiser=query.get("denoiser") or None,
         title=title,

@@ -28,7 +28,7 @@ from sfu.config import schema
 from sfu.recording.recorder import Totals
 from web.recordings.transcoding import MADE
 from workers.child import ChildFailed, run_module
-from workers.disk_room import MB, Room
+from workers.disk_room import MB, DiskRoom
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Archive:
     """Owns the folder of recordings and the task that finalises them, one child at a time. `tidying` removes what is too old."""
 
     def __init__(
-        self, database: Database, storage: Path, settings: schema.Recording, floor_mb: int = 0, *, going_on: Collection[str] = ()
+        self, database: Database, storage: Path, settings: schema.RecordingConfig, floor_mb: int = 0, *, going_on: Collection[str] = ()
     ) -> None:
         """storage: `storage.path`, which the rows' folders are told from; of its disk floor_mb are left free; going_on: broadcasts
         whose recordings are not over yet.
@@ -53,7 +53,7 @@ class Archive:
         self._going_on = going_on
         self.settled = asyncio.Event()  # a recording has become ready or failed: its size is known. Who tidies waits for it
         self._work = asyncio.Event()
-        self._room = Room(storage, floor_mb * MB)
+        self._room = DiskRoom(storage, floor_mb * MB)
         self._unwritten: dict[int, Ended] = {}  # what could not be written down at the end of a broadcast
         self._chapters: deque[tuple[int, float, str, str]] = deque(maxlen=MOST_UNWRITTEN)  # nor these; the oldest would be lost
         self._later: dict[int, tuple[float, float]] = {}  # recording -> not before this moment, after a pause of so many seconds

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from db.errors import Unavailable
-from web.http.fair_shares import Shares, Turns, Words
+from web.http.fair_shares import FairQueue, FairShares, Words
 from web.operations import Sample
 from workers.child import ChildFailed, run_module
-from workers.disk_room import Room
+from workers.disk_room import DiskRoom
 from workers.recordings import wav
 
 MADE = "recordings/.made"  # the cache, from storage.path; a file's name begins with the recording's number and a hyphen
@@ -49,13 +49,13 @@ class Making:
 class Transcoding:
     """Owns a cache folder (bounded; the least recently used goes first) and the children that run for it, person by person."""
 
-    def __init__(self, cache: Path, room: Room) -> None:
+    def __init__(self, cache: Path, room: DiskRoom) -> None:
         """room: what the cache may take of the disk."""
         self._cache, self._room = cache, room
-        self._views = Shares(MOST_VIEWS, MOST_OF_ONE, VIEWS)
-        self._asked = Shares(MOST_MADE, MOST_MADE_OF_ONE, CONVERSIONS, retry_after_s=10)
-        self._decoding = Turns(AT_ONCE)
-        self._maker = Turns(1)
+        self._views = FairShares(MOST_VIEWS, MOST_OF_ONE, VIEWS)
+        self._asked = FairShares(MOST_MADE, MOST_MADE_OF_ONE, CONVERSIONS, retry_after_s=10)
+        self._decoding = FairQueue(AT_ONCE)
+        self._maker = FairQueue(1)
         self._making: dict[Path, Making] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # of _making, and those given up that still wait for their child's end
 
@@ -173,7 +173,7 @@ def _size(variant: str, form: str, samples: int) -> int:
     return wav.size(samples, 2 if variant == "both" else 1) if form == "flac" else samples // 4  # 96 kb/s of 48,000 samples
 
 
-def _made_room(cache: Path, room: Room, wanted: int) -> bool:
+def _made_room(cache: Path, room: DiskRoom, wanted: int) -> bool:
     """Whether it fits, after deleting what was used longest ago as far as that is needed."""
     for file in [file for _, _, file in _by_use(cache) if file.suffix != ".part"]:
         if room.has(wanted):

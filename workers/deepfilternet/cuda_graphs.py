@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Replay:
+class CudaGraphs:
     """Runs `frames` for any number of voices. Owns one captured graph for each power of two, made when it is first needed.
 
     Rows that no voice fills hear silence in a state of their own. What it returns is a copy: the next call writes into the graph's memory.

@@ -22,7 +22,7 @@ from workers.deepfilternet.blocks import (
     quartet,
 )
 from workers.deepfilternet.features import Features
-from workers.deepfilternet.state_tensors import State
+from workers.deepfilternet.state_tensors import StateTensors
 from workers.deepfilternet.upstream import Upstream, norm_alpha
 from workers.graphs.state_layout import Part
 
@@ -62,7 +62,7 @@ class DeepFilterNet2(nn.Module):
             *(Part(name, (256,)) for name in ("encoder", "mask0", "mask1", "filter0", "filter1")),
             Part("waiting", (self.coefficients.waiting, LOW_BINS)),
         )
-        self.state = State([part for part in parts if part.size])
+        self.state = StateTensors([part for part in parts if part.size])
 
     def forward(self, spectrum: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         was = dict(zip((part.name for part in self.state.parts), self.state.split(state), strict=True))

@@ -23,7 +23,7 @@ from workers.deepfilternet.blocks import (
 )
 from workers.deepfilternet.features import Features
 from workers.deepfilternet.postfilter import weakened
-from workers.deepfilternet.state_tensors import State
+from workers.deepfilternet.state_tensors import StateTensors
 from workers.deepfilternet.upstream import Upstream, norm_alpha
 from workers.graphs.state_layout import Part
 
@@ -53,7 +53,7 @@ class DeepFilterNet3(nn.Module):
         self.mask, self.mask_out = layers.GruStep(to_mask.gru), layers.GroupedLinear(to_mask.linear_out[0].weight)
         self.gains = MaskConvolutions(net.erb_dec, net.mask.erb_inv_fb, LOW_BINS)
         self.filter, self.coefficients = layers.GruStep(to_filter.gru), Coefficients(net.df_dec)
-        self.state = State(
+        self.state = StateTensors(
             (
                 Part("levels", (BANDS,), -60, -90, warm=True),
                 Part("sizes", (LOW_BINS,), 1e-3, 1e-4, warm=True),

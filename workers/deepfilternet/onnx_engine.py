@@ -16,7 +16,7 @@ from workers.graphs.state_layout import Part, held, initial
 Floats = npt.NDArray[np.float32]
 
 
-class Graph:
+class OnnxEngine:
     """Owns a session without threads; a fork may use it. States of voices are the rows of float32[n, size]."""
 
     def __init__(self, file: Path) -> None:

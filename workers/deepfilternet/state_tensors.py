@@ -8,7 +8,7 @@ from torch import Tensor
 from workers.graphs.state_layout import Part, held, initial
 
 
-class State:
+class StateTensors:
     """The parts in order. Splits states [B, size] into tensors [B, *shape] and joins them again."""
 
     def __init__(self, parts: Sequence[Part]) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from workers.deepfilternet.cuda_graphs import Replay
+from workers.deepfilternet.cuda_graphs import CudaGraphs
 from workers.deepfilternet.frames import Frames
 from workers.deepfilternet.upstream import load
 from workers.errors import OptionError
@@ -22,7 +22,7 @@ from workers.weights.weights import Family
 Floats = npt.NDArray[np.float32]
 
 
-class Eager:
+class TorchEngine:
     """Owns the module on its device. States of voices are the rows of a tensor float32[n, size] there."""
 
     hops = 1  # a call: `replay` would need a graph of its own for two
@@ -43,7 +43,7 @@ class Eager:
         self._layout, self._device = net.state, device
         self._initial: Tensor = net.state.initial(1)[0].to(device)
         self._held: Tensor = net.state.held().to(device)
-        self._run = Replay(self._frames, self._initial) if device == "cuda" else self._frames
+        self._run = CudaGraphs(self._frames, self._initial) if device == "cuda" else self._frames
 
     def open(self) -> Tensor:
         """The state of one voice that has not heard anything."""

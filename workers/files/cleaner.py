@@ -7,7 +7,7 @@ from workers.files.errors import FileError
 from workers.voice.stage import NO_LIMIT_DB
 
 
-class Cleaning:
+class Cleaner:
     """Owns the voices. What comes out of write() and rest(), put together, is as long as what went in, without the denoiser's delay."""
 
     def __init__(self, denoiser: Denoiser, channels: int, strength_db: float = NO_LIMIT_DB) -> None:

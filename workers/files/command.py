@@ -13,15 +13,15 @@ from workers.chunks import CHUNK_S, OVERLAP_S
 from workers.denoiser import RATE_HZ
 from workers.errors import WorkerFailed
 from workers.files.checks import check_places, through
-from workers.files.cleaner import Cleaning
+from workers.files.cleaner import Cleaner
 from workers.files.device import CHOICES, device_of
 from workers.files.errors import FileError, reason
 from workers.files.kinds import KINDS
 from workers.files.progress import Progress
-from workers.files.reader import Source
+from workers.files.reader import SoundReader
 from workers.files.selection import Settings, chosen, has_model
 from workers.files.spectrogram import Spectrogram
-from workers.files.writer import Target
+from workers.files.writer import SoundWriter
 from workers.voice.stage import NO_LIMIT_DB
 
 
@@ -43,15 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _denoise(asked: argparse.Namespace) -> int:
     check_places(asked.input, asked.output, asked.plot)
     with ExitStack() as opened:
-        source = opened.enter_context(Source(asked.input, keep_channels=asked.stereo))
+        source = opened.enter_context(SoundReader(asked.input, keep_channels=asked.stereo))
         device = device_of(asked.device, has_model(asked.denoiser), lambda line: _said(f"hushcast: {line}"))
         places = (tuple(asked.models), asked.url, asked.download, asked.cache)
         settings = Settings(*places, asked.chunk_s, asked.overlap_s, device, asked.post_filter)
         name, denoiser = chosen(asked.denoiser, settings, lambda line: _said(f"hushcast: {line}"))
         interrupt.raise_it()  # there is a draft from now on, or a process
         opened.callback(getattr(denoiser, "close", lambda: None))
-        target = opened.enter_context(Target(asked.output, source.rate_hz, source.layout, source.is_float))
-        cleaning, progress = Cleaning(denoiser, source.channels, asked.strength_db), Progress(source.seconds)
+        target = opened.enter_context(SoundWriter(asked.output, source.rate_hz, source.layout, source.is_float))
+        cleaning, progress = Cleaner(denoiser, source.channels, asked.strength_db), Progress(source.seconds)
         before, after = (Spectrogram(), Spectrogram()) if asked.plot else (None, None)
         try:
             for noisy in source.blocks():

@@ -22,7 +22,7 @@ from workers.files.track import Track
 _LONGEST_S = 86_400.0  # of silence in one file: time stamps that leave more of it lie
 
 
-class Source:
+class SoundReader:
     """An open sound file. Owns its tracks until close(). Raises FileError from everything that reads."""
 
     def __init__(self, path: Path, keep_channels: bool) -> None:

@@ -24,7 +24,7 @@ _HELD_BACK = 16_384  # samples by which resampler and source may be ahead of the
 _SHORT = 24  # characters of the file's name in its draft's, which has to be shorter than the longest name there may be
 
 
-class Target:
+class SoundWriter:
     """A file that is being written beside its place, and put there by finish(); leaving without that takes it away again."""
 
     def __init__(self, path: Path, rate_hz: int, layout: str, is_float: bool) -> None:

@@ -1,4 +1,4 @@
-"""The denoisers that the nursery has loaded, and whether what they brought along can be forked."""
+"""The denoisers that the forkserver has loaded, and whether what they brought along can be forked."""
 
 import ctypes
 import gc

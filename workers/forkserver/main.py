@@ -1,4 +1,4 @@
-"""The nursery process: has the denoisers loaded and forks a worker from itself in milliseconds.
+"""The forkserver process: has the denoisers loaded and forks a worker from itself in milliseconds.
 
     python -m workers.forkserver.main SOCKET_FD PARENT_PID
 
@@ -24,7 +24,7 @@ from workers import registry
 from workers.denoiser import forkable
 from workers.errors import WorkerFailed
 from workers.forkserver.loaded import Loaded
-from workers.forkserver.pool import Child, Children
+from workers.forkserver.pool import Child, Pool
 from workers.pdeathsig import leave_with_parent
 from workers.voice.opus import library
 from workers.voice.voice import FDS, Order
@@ -40,7 +40,7 @@ class Forking:
         self._server = server
         self._waiting = select.poll()
         self._loaded = Loaded()
-        self._children = Children(self._waiting)
+        self._children = Pool(self._waiting)
 
     def run(self) -> None:
         """Serve until the server is gone; then no child is left."""

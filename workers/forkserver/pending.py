@@ -1,4 +1,4 @@
-"""The voices that wait until a worker that was not forked has loaded its denoiser: with the nursery, where nothing holds them.
+"""The voices that wait until a worker that was not forked has loaded its denoiser: with the forkserver, where nothing holds them.
 
 A process that loads a model hears nothing for seconds. So it is given no voice before: who leaves meanwhile is let go at once,
 and those who stay do not notice.
@@ -18,7 +18,7 @@ from workers.voice.voice import Order, refuse
 _LEFT = getattr(select, "POLLRDHUP", 0)
 
 
-class Waiting:
+class PendingVoices:
     """Owns the descriptors of these voices until they are handed over. `poll` is told of their lines."""
 
     def __init__(self, poll: select.poll) -> None:

@@ -1,4 +1,4 @@
-"""The nursery's workers: forked, or where that is not to be had executed anew; handed one more voice while they have room."""
+"""The forkserver's workers: forked, or where that is not to be had executed anew; handed one more voice while they have room."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from workers.forkserver.loaded import Loaded
-from workers.forkserver.pending import Waiting, send
+from workers.forkserver.pending import PendingVoices, send
 from workers.forkserver.spawn import executed, forked
 from workers.link.control import ControlError, Failed, parse
 from workers.voice.process import LEFT, LOADED
@@ -27,7 +27,7 @@ class Child:
     pid: int
     kind: str  # denoiser and options: who wants the same may come along
     hand: socket.socket | None  # over which it is handed voices; None: it was born with the only one
-    waiting: Waiting  # the voices for which it loads
+    waiting: PendingVoices  # the voices for which it loads
     loading: bool = False
     voices: int = 1
 
@@ -41,7 +41,7 @@ class Child:
         return True
 
 
-class Children:
+class Pool:
     """Owns the processes and the sockets over which they get voices. `poll` is told of those sockets."""
 
     def __init__(self, poll: select.poll) -> None:
@@ -63,7 +63,7 @@ class Children:
 
     def _new(self, kind: str, order: Order, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]) -> Child:
         objection = f"{order.denoiser} cannot be forked with these options" if loaded is None else loaded.why_no_fork()
-        waiting = Waiting(self._poll)
+        waiting = PendingVoices(self._poll)
         if loaded is not None and objection is None:
             if share == 1:
                 return self._kept(Child(forked(order, loaded.denoisers, fds, None), kind, None, waiting))
@@ -88,7 +88,7 @@ class Children:
     def _say(self, objection: str) -> None:
         if objection != self._said:
             self._said = objection
-            print(f"nursery: workers are not forked but started anew: {objection}", file=sys.stderr, flush=True)
+            print(f"forkserver: workers are not forked but started anew: {objection}", file=sys.stderr, flush=True)
 
     def hear(self, fd: int) -> None:
         """A worker says something on its hand, or a voice that waits for one to load leaves."""
@@ -147,7 +147,7 @@ class Children:
 
 @contextmanager
 def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The nursery's end of a hand, which stays open, and the worker's, which goes with it."""
+    """The forkserver's end of a hand, which stays open, and the worker's, which goes with it."""
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     near.setblocking(False)
     try:

@@ -1,4 +1,4 @@
-"""How a worker process comes to be: forked from the nursery, or executed anew."""
+"""How a worker process comes to be: forked from the forkserver, or executed anew."""
 
 import gc
 import json
@@ -23,18 +23,18 @@ _NICE = 2  # behind the server: its loop carries everybody's sound, a worker one
 _ROOT = Path(__file__).parents[2]
 
 
-def forked(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nursery: socket.socket | None) -> int:
-    """A worker with what is loaded here, at work for one voice; its pid. nursery: where it gets more voices from."""
+def forked(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None) -> int:
+    """A worker with what is loaded here, at work for one voice; its pid. forkserver: where it gets more voices from."""
     gc.freeze()  # what is loaded is never collected, so the children share its pages
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _be_worker(parent, order, loaded, fds, nursery)
+        _be_worker(parent, order, loaded, fds, forkserver)
     return pid
 
 
-def _be_worker(parent: int, order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nursery: socket.socket | None) -> NoReturn:
-    """What the forked child does instead of returning into the nursery's loop."""
+def _be_worker(parent: int, order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None) -> NoReturn:
+    """What the forked child does instead of returning into the forkserver's loop."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -42,24 +42,24 @@ def _be_worker(parent: int, order: Order, loaded: Mapping[str, Denoiser], fds: S
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         leave_with_parent(parent)
-        _close_all_but([*fds, *([nursery.fileno()] if nursery is not None else [])])
+        _close_all_but([*fds, *([forkserver.fileno()] if forkserver is not None else [])])
         os.nice(_NICE)
-        serve(order, loaded, fds, nursery)
+        serve(order, loaded, fds, forkserver)
         code = 0
-    except BaseException:  # noqa: BLE001  nothing may return into the nursery's loop
+    except BaseException:  # noqa: BLE001  nothing may return into the forkserver's loop
         traceback.print_exc()
     finally:
         os._exit(code)
 
 
-def executed(denoiser: str, options: Mapping[str, object], nursery: socket.socket) -> int:
+def executed(denoiser: str, options: Mapping[str, object], forkserver: socket.socket) -> int:
     """A worker that loads its denoiser by itself, slower to start, with memory of its own, and has no voice yet; its pid.
 
     In the Python that has the denoiser's library, which need not be this one. Raises WorkerFailed.
     """
     python, environment = _interpreter(denoiser, options)
-    os.set_inheritable(nursery.fileno(), True)
-    what = {"parent": os.getpid(), "denoiser": denoiser, "options": dict(options), "nursery": nursery.fileno()}
+    os.set_inheritable(forkserver.fileno(), True)
+    what = {"parent": os.getpid(), "denoiser": denoiser, "options": dict(options), "forkserver": forkserver.fileno()}
     return os.posix_spawn(python, [python, "-m", "workers.forkserver.standalone", json.dumps(what, default=str)], environment)
 
 

@@ -1,8 +1,8 @@
 """A worker that was not forked: it loads its denoiser by itself. For systems and plugins with which a fork is not to be had.
 
-python -m workers.forkserver.standalone '{"parent": PID, "denoiser": NAME, "options": {...}, "nursery": FD}'
+python -m workers.forkserver.standalone '{"parent": PID, "denoiser": NAME, "options": {...}, "forkserver": FD}'
 
-It has no voice while it loads. Then it says so to the nursery, or why it cannot, and is handed those that wait for it.
+It has no voice while it loads. Then it says so to the forkserver, or why it cannot, and is handed those that wait for it.
 """
 
 import json
@@ -26,15 +26,15 @@ def main() -> None:
     leave_with_parent(what["parent"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICE)
-    nursery = socket.socket(fileno=what["nursery"])
-    nursery.set_inheritable(False)
+    forkserver = socket.socket(fileno=what["forkserver"])
+    forkserver.set_inheritable(False)
     try:
         denoiser = _loaded(what["denoiser"], what["options"])
     except Exception as error:  # noqa: BLE001  whatever a plugin raises is told in words
-        nursery.send(dump(Failed(getattr(error, "reason", "load"), str(error)[:_MOST_WORDS])))
+        forkserver.send(dump(Failed(getattr(error, "reason", "load"), str(error)[:_MOST_WORDS])))
         return
-    nursery.send(LOADED)
-    Process({what["denoiser"]: denoiser}, nursery).run()
+    forkserver.send(LOADED)
+    Process({what["denoiser"]: denoiser}, forkserver).run()
 
 
 def _loaded(name: str, options: dict[str, object]) -> Denoiser:

@@ -1,6 +1,6 @@
-"""The nursery and its workers as the server sees them. Light: no model, no numpy, no waiting.
+"""The forkserver and its workers as the server sees them. Light: no model, no numpy, no waiting.
 
-The nursery is exec'd, never forked from the server; it forks the workers. Both leave when their socket ends.
+The forkserver is exec'd, never forked from the server; it forks the workers. Both leave when their socket ends.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from workers.link.bell import Bell
 from workers.link.ring import Ring
 from workers.link.worker import Timeout, Worker
 
-__all__ = ["Nursery", "Worker"]
+__all__ = ["Forkserver", "Worker"]
 
 ANSWER_S = 60.0  # several models may be loaded before it is this one's turn
 LEAVE_S = 2.0  # one that is loading a model does not hear that it shall go
 _MAX_MESSAGE = 65_536
 _ROOT = Path(__file__).parents[2]
-# No library in the nursery may start a thread, for a fork would lose it; ONNX Runtime's one thread phones home besides.
+# No library in the forkserver may start a thread, for a fork would lose it; ONNX Runtime's one thread phones home besides.
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY"), "1")
 
 
-class Nursery:
+class Forkserver:
     """A process that has denoisers loaded. Owns the process and its socket; when it dies, `gone` tells, and it stays dead."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Nursery:
         """share: the most voices that one worker process serves; one that cannot be forked serves all.
 
         refused: denoisers that are not to be loaded, for they kill.
-        patience_s: a nursery that has not answered for so long hangs, and is killed.   timeout: as asyncio's; how that is counted.
+        patience_s: a forkserver that has not answered for so long hangs, and is killed.   timeout: as asyncio's; how that is counted.
         """
         self.last_asked: str | None = None  # the denoiser that it was busy with when it died, if any
         self._share = share
@@ -67,7 +67,7 @@ class Nursery:
         except BaseException as error:
             near.close()
             if isinstance(error, OSError):
-                raise WorkerFailed(f"the nursery does not start: {error}") from error
+                raise WorkerFailed(f"the forkserver does not start: {error}") from error
             raise
         finally:
             far.close()
@@ -137,16 +137,16 @@ class Nursery:
         self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = (), **more: object
     ) -> tuple[dict[str, Any], list[int]]:
         if denoiser in self._refused:
-            raise WorkerFailed(f"{denoiser} has ended the nursery again and again when it was loaded", reason="deadly")
+            raise WorkerFailed(f"{denoiser} has ended the forkserver again and again when it was loaded", reason="deadly")
         if self._socket is None:
-            raise WorkerFailed("the nursery is gone", reason="nursery_gone")
+            raise WorkerFailed("the forkserver is gone", reason="forkserver_gone")
         self._count += 1
         ask = self._count
         question = {"ask": ask, "do": what, "denoiser": denoiser, "options": dict(options), **more}
         try:
             socket.send_fds(self._socket, [json.dumps(question, default=str).encode()], fds)
-        except OSError as error:  # a full buffer too: a nursery that has not listened for so long is none
-            raise WorkerFailed(f"the nursery does not listen: {error}", reason="nursery_gone") from error
+        except OSError as error:  # a full buffer too: a forkserver that has not listened for so long is none
+            raise WorkerFailed(f"the forkserver does not listen: {error}", reason="forkserver_gone") from error
         self._busy_with[ask] = denoiser
         asked = self._asked[ask] = asyncio.get_running_loop().create_future()
         try:
@@ -154,7 +154,7 @@ class Nursery:
                 answer, pidfds = await _received(asked)
         except TimeoutError:
             self._kill()
-            raise WorkerFailed(f"the nursery has not answered for {self._patience_s:g} s", reason="nursery_gone") from None
+            raise WorkerFailed(f"the forkserver has not answered for {self._patience_s:g} s", reason="forkserver_gone") from None
         finally:
             del self._asked[ask]
         if "error" in answer:
@@ -197,7 +197,7 @@ class Nursery:
         self.gone.set()
         for asked in self._asked.values():
             if not asked.done():
-                asked.set_exception(WorkerFailed("the nursery is gone", reason="nursery_gone"))
+                asked.set_exception(WorkerFailed("the forkserver is gone", reason="forkserver_gone"))
 
 
 async def _received(asked: asyncio.Future[tuple[dict[str, Any], list[int]]]) -> tuple[dict[str, Any], list[int]]:

@@ -17,7 +17,7 @@ _DEAD_S = 5.0  # after SIGKILL: only the kernel can be slow now
 _Ways = tuple[tuple[float, signal.Signals | None], ...]
 _ALONE: _Ways = ((_LEAVE_S, signal.SIGTERM), (_LEAVE_S, signal.SIGKILL), (_DEAD_S, None))
 _SHARED: _Ways = ((_HUNG_S, signal.SIGKILL), (_DEAD_S, None))  # the others in it pay only where it hangs, ready or not
-_NOT_YET: _Ways = ((_HUNG_S, None),)  # it loads, or the nursery has its hands full: others wait for it, and it owes nobody anything
+_NOT_YET: _Ways = ((_HUNG_S, None),)  # it loads, or the forkserver has its hands full: others wait for it, and it owes nobody anything
 
 
 Timeout = Callable[[float], AbstractAsyncContextManager[object]]
@@ -95,7 +95,7 @@ class Worker:
     async def close(self) -> None:
         """Have it leave, by the end of its line, then SIGTERM, then SIGKILL; returns when it is dead. Idempotent.
 
-        Where it is shared, by the first and the last alone; while it loads, it is left to who waits for it too, or to the nursery.
+        Where it is shared, by the first and the last alone; while it loads, it is left to who waits for it too, or to the forkserver.
         Cancelled, it is killed at once, for nobody would ask it again; but not where others are served by it.
         """
         if self._closed:

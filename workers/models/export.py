@@ -114,9 +114,9 @@ def check(file: Path) -> None:
     """
     import numpy as np
 
-    from workers.deepfilternet.onnx_engine import Graph
+    from workers.deepfilternet.onnx_engine import OnnxEngine
 
-    graph = Graph(file)
+    graph = OnnxEngine(file)
     noise = np.random.default_rng(0).normal(0, 1e-3, (3, 2, 60, 481)).astype(np.float32)
     together, states = [], np.repeat(graph.open(), 3, axis=0)
     for hop in range(0, 60, graph.hops):

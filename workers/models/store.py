@@ -16,7 +16,7 @@ from pathlib import Path
 
 from workers.models import export
 from workers.models.cuda import NETS
-from workers.disk_room import Room
+from workers.disk_room import DiskRoom
 from workers.weights.weights import FAMILIES, Family, whole
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _LONGEST_WORDS = 600  # characters of a child's last line
 RETRY_S = (900.0, 3600.0, 14400.0, 43200.0)  # after a fetch that failed; then every 12 hours
 
 
-class Models:
+class ModelStore:
     """Owns one task, and the one child process that it waits for. Answers from memory; never blocks the loop.
 
     paths: folders searched for weights, in order.   url: "upstream" or where a mirror's files are.   download: whether to fetch.
@@ -55,13 +55,13 @@ class Models:
         self._paths, self._cache = [path.absolute() for path in paths], cache.absolute()
         self._url, self._download = url, download
         self._changed, self._device, self._post_filter, self._retry_s = changed, device, post_filter, retry_s
-        self._room = Room(self._cache, floor)
+        self._room = DiskRoom(self._cache, floor)
         self._options: dict[str, dict[str, object]] = {}
         self._settled = asyncio.Event()
         self._reasons: dict[str, str] = dict.fromkeys(FAMILIES, "weights are being looked for")
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Models":
+    async def __aenter__(self) -> "ModelStore":
         self._task = asyncio.create_task(self._prepare_all(), name="preparing models")
         return self
 

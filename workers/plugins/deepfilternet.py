@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from workers.deepfilternet.onnx_engine import Graph
+from workers.deepfilternet.onnx_engine import OnnxEngine
 from workers.deepfilternet.stft import analysis, synthesis
 from workers.denoiser import BLOCK, RATE_HZ, Sound
 from workers.errors import OptionError
@@ -164,11 +164,11 @@ def _engine(name: str, options: Mapping[str, object]) -> Engine:
     if device is None:
         if not isinstance(place, str | Path) or not Path(place).is_file():
             raise OptionError(f"the option graph names no file: {place}")
-        return Graph(Path(place))
+        return OnnxEngine(Path(place))
     if device not in ("cpu", "cuda") or not isinstance(place, str | Path):
         raise OptionError(f"device has to be cpu or cuda, with weights a folder: {device}, {place}")
     try:
-        from workers.deepfilternet.torch_engine import Eager  # torch, a second of start and 200 MB
+        from workers.deepfilternet.torch_engine import TorchEngine  # torch, a second of start and 200 MB
     except ImportError as error:
         raise MissingExtra(name, CUDA) from error
-    return Eager(FAMILIES[name], Path(place), str(device), options.get("post_filter") is True)
+    return TorchEngine(FAMILIES[name], Path(place), str(device), options.get("post_filter") is True)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from workers.disk_room import Room, why_not
+from workers.disk_room import DiskRoom, why_not
 from workers.pdeathsig import leave_with_parent
 from workers.recordings import opusfile, spans, wav
 from workers.recordings.decode import pcm16, sound
@@ -36,7 +36,7 @@ def finalise(folder: Path, with_wav: bool, floor: int = 0) -> dict[str, object]:
     try:
         _end_files(folder)
         samples = max((opusfile.length(folder / f"{variant}.opus") for variant in _variants(folder)), default=0)
-        with_wav = with_wav and Room(folder, floor).has(wav.size(samples))
+        with_wav = with_wav and DiskRoom(folder, floor).has(wav.size(samples))
         for variant in _variants(folder):
             heard = variant == _variants(folder)[-1]
             _make(folder, variant, samples, with_wav and heard)

@@ -57,7 +57,7 @@ class Counts:
 
 
 @dataclass
-class Restorer:
+class LossRecovery:
     """One voice's decoder and its place on the time line. Owns the decoder until close()."""
 
     counts: Counts = field(default_factory=Counts)

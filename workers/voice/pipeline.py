@@ -19,7 +19,7 @@ from workers.voice.crossfade import Crossfade
 from workers.voice.fifo import Fifo
 from workers.voice.hop_batch import Work, alone
 from workers.voice.levels import dbfs
-from workers.voice.loss_recovery import Counts, Cut, Piece, Restorer
+from workers.voice.loss_recovery import Counts, Cut, LossRecovery, Piece
 from workers.voice.opus import Encoder, OpusError
 from workers.voice.stage import NO_LIMIT_DB, Hops, Stage
 
@@ -48,7 +48,7 @@ class Pipeline:
         if self.delay < delay:
             self.latency = delay - self._encoder.lookahead
         self.counts = Counts()
-        self._restorer = Restorer(self.counts)
+        self._restorer = LossRecovery(self.counts)
         self._stage = Crossfade(Stage(denoiser, self.latency, self.hops))
         self._strength_db = NO_LIMIT_DB
         self._noisy, self._clean = Fifo(), Fifo()

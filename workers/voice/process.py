@@ -2,7 +2,7 @@
 
 Whenever it wakes, it cleans the hops that wait, of all its voices, in one call for each denoiser and length, and never waits for
 more. A voice that fails, ends or floods is its own affair: it gets one packet done before the others get theirs, and no more.
-With no voice left it ends; where the nursery can hand it more of them, it does when the nursery says so.
+With no voice left it ends; where the forkserver can hand it more of them, it does when the forkserver says so.
 """
 
 import json
@@ -24,7 +24,7 @@ from workers.voice.hop_batch import Ask, Cleaned, Work, cleaned
 from workers.voice.voice import FDS, Carrier, Order, Spent, refuse
 
 MAX_MESSAGE = 4096
-LEFT = b"-"  # what the nursery is told for each voice that is gone
+LEFT = b"-"  # what the forkserver is told for each voice that is gone
 LOADED = b"+"  # and by a worker that was not forked, once it can be handed voices
 WARM_CALLS = 6  # beyond the start-up of a model that looks ahead, until memory and caches are as they will be
 _FORKED_CALLS = 2  # a fork has them warm, and needs its own pages only: one of each length
@@ -33,19 +33,19 @@ Running = tuple[Work[list[Packet]], Ask]
 
 
 class Process:
-    """All voices of this process. Owns them, and the line on which the nursery hands over more."""
+    """All voices of this process. Owns them, and the line on which the forkserver hands over more."""
 
-    def __init__(self, loaded: Mapping[str, Denoiser], nursery: socket.socket | None = None) -> None:
+    def __init__(self, loaded: Mapping[str, Denoiser], forkserver: socket.socket | None = None) -> None:
         self._loaded = loaded
-        self._nursery = nursery
+        self._forkserver = forkserver
         self._carriers: dict[int, Carrier] = {}  # by the descriptors of their bell and of their line
         self._running: dict[Carrier, Running] = {}
         self._ready: dict[Carrier, None] = {}  # those with something to begin: rung for, or more in the ring when they had done
         self._due = 0.0  # when all have to be looked at, rung for or not (time.monotonic); at times too early, never too late
         self._hops = 0
         self._waiting = select.poll()
-        if nursery is not None:
-            self._waiting.register(nursery, select.POLLIN)
+        if forkserver is not None:
+            self._waiting.register(forkserver, select.POLLIN)
 
     def take_in(self, order: Order, fds: Sequence[int]) -> None:
         """One voice more; its descriptors are owned from here on. What fails is told on its line."""
@@ -63,7 +63,7 @@ class Process:
 
     def run(self) -> None:
         """Serve until there is nobody left to serve."""
-        while self._carriers or self._nursery is not None:
+        while self._carriers or self._forkserver is not None:
             self._attend()
             self._begin()
             self._clean()
@@ -75,7 +75,7 @@ class Process:
         for fd, _ in self._waiting.poll(0 if self._running or self._ready else self._patience_ms()):
             carrier = self._carriers.get(fd)
             if carrier is None:
-                self._receive() if self._nursery is not None and fd == self._nursery.fileno() else None
+                self._receive() if self._forkserver is not None and fd == self._forkserver.fileno() else None
             elif fd == carrier.bell.fd:
                 carrier.answer()
                 self._ready[carrier] = None
@@ -86,9 +86,9 @@ class Process:
         return max(self._due - time.monotonic(), 0.0) * 1000 if self._carriers else None
 
     def _receive(self) -> None:
-        """The nursery hands over a voice, or has no more of them."""
-        assert self._nursery is not None
-        message, fds, _, _ = socket.recv_fds(self._nursery, MAX_MESSAGE, FDS)
+        """The forkserver hands over a voice, or has no more of them."""
+        assert self._forkserver is not None
+        message, fds, _, _ = socket.recv_fds(self._forkserver, MAX_MESSAGE, FDS)
         if message and len(fds) < FDS:  # this process has no descriptor left: the server sees the line end
             for fd in fds:
                 os.close(fd)
@@ -96,9 +96,9 @@ class Process:
         elif message:
             self.take_in(Order(**json.loads(message)), fds)
         else:
-            self._waiting.unregister(self._nursery)
-            self._nursery.close()
-            self._nursery = None
+            self._waiting.unregister(self._forkserver)
+            self._forkserver.close()
+            self._forkserver = None
 
     def _begin(self) -> None:
         """Take up the next packet of every voice that is ready and has none in work; one that has comes back when it is done."""
@@ -159,9 +159,9 @@ class Process:
         carrier.close()
 
     def _one_less(self) -> None:
-        if self._nursery is not None:
+        if self._forkserver is not None:
             try:
-                self._nursery.send(LEFT, socket.MSG_DONTWAIT)
+                self._forkserver.send(LEFT, socket.MSG_DONTWAIT)
             except OSError:  # it is gone, and so is this process soon
                 pass
 
@@ -169,10 +169,10 @@ class Process:
         return Spent(time.process_time(), self._hops)
 
 
-def serve(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], nursery: socket.socket | None = None) -> None:
-    """The whole life of a forked worker, begun with one voice. fds: see `Carrier`. nursery: where more voices may come from."""
+def serve(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None = None) -> None:
+    """The whole life of a forked worker, begun with one voice. fds: see `Carrier`. forkserver: where more voices may come from."""
     warm(loaded[order.denoiser], _FORKED_CALLS)
-    process = Process(loaded, nursery)
+    process = Process(loaded, forkserver)
     process.take_in(order, fds)
     process.run()
 

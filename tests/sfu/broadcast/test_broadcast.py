@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from sfu.broadcast.broadcast import Broadcast
-from sfu.broadcast.services import Parts, Wish
+from sfu.broadcast.services import PublishOptions, Services
 from sfu.broadcast.source import CANDIDATES
-from sfu.broadcast.states import State
+from sfu.broadcast.states import BroadcastState
 from sfu.broadcast.survival import Forgetful, Left, Survivor
 from sfu.broadcast.switchboard import Switchboard
 from sfu.config import schema as config_of
-from sfu.config.schema import Config, Recording
+from sfu.config.schema import Config, RecordingConfig
 from sfu.elapsed import Moment
 from sfu.fanout.listener import Listener
 from sfu.net.media_port import MediaSockets
@@ -28,7 +28,7 @@ from sfu.wire.offer import parse_offer
 from sfu.wire.rtp import RtpPacket
 from tests.support.softphone import OPUS, offer
 from workers.errors import WorkerFailed
-from workers.link.forkserver import Nursery
+from workers.link.forkserver import Forkserver
 
 VOICE = RtpPacket(OPUS, False, 0, 0, 7, bytes([0xFC, 1, 2]))
 
@@ -59,7 +59,7 @@ class Nowhere:
         raise OSError
 
 
-async def no_nursery() -> Nursery:
+async def no_forkserver() -> Forkserver:
     raise WorkerFailed("there is none")
 
 
@@ -70,8 +70,8 @@ async def sockets() -> AsyncIterator[MediaSockets]:
 
 
 def broadcast_of(name: str, places: int = 16) -> Broadcast:
-    config = Config(recording=Recording(enabled=False), broadcast=config_of.Broadcast(places=places))
-    return Broadcast("a test", name, 1, Parts(config, no_nursery, Shelf(), Nowhere()), lambda identity: None)
+    config = Config(recording=RecordingConfig(enabled=False), broadcast=config_of.BroadcastConfig(places=places))
+    return Broadcast("a test", name, 1, Services(config, no_forkserver, Shelf(), Nowhere()), lambda identity: None)
 
 
 def peer_on(sockets: MediaSockets) -> Peer:
@@ -99,7 +99,7 @@ async def test_what_cannot_be_taken_up_is_over_for_good(tmp_path: Path, monkeypa
 
     left = Left("old", "ada", "", False, Moment.now(), False, True, False, None, None, "resource", "login:1")
     memory = Kept()
-    parts = Parts(Config(), no_nursery, Shelf(), Nowhere(), memory)
+    parts = Services(Config(), no_forkserver, Shelf(), Nowhere(), memory)
     async with asyncio.timeout(20 * stretch), Switchboard(parts, lambda *_: pytest.fail("nobody offers anything")) as switchboard:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", no_more)
@@ -111,11 +111,11 @@ async def test_who_speaks_first_at_the_end_is_closed_too(sockets: MediaSockets) 
     """A first packet that comes between Stop and the end makes nobody live, and its peer is closed with the others."""
     async with broadcast_of("ada") as broadcast:
         peer = peer_on(sockets)
-        broadcast.offer(peer, Wish(denoise=False))
+        broadcast.offer(peer, PublishOptions(denoise=False))
         broadcast.over.set()
         peer.on_rtp(VOICE, time.monotonic_ns())
-        assert broadcast.state is State.WAITING
-    assert peer.closed and broadcast.state is State.ENDED
+        assert broadcast.state is BroadcastState.WAITING
+    assert peer.closed and broadcast.state is BroadcastState.ENDED
 
 
 async def test_who_made_room_does_not_take_over(sockets: MediaSockets) -> None:
@@ -123,11 +123,11 @@ async def test_who_made_room_does_not_take_over(sockets: MediaSockets) -> None:
     async with broadcast_of("ada") as broadcast:
         peers = [peer_on(sockets) for _ in range(CANDIDATES + 1)]
         for peer in peers:
-            broadcast.offer(peer, Wish(denoise=False))
+            broadcast.offer(peer, PublishOptions(denoise=False))
         peers[0].on_rtp(VOICE, time.monotonic_ns())
-        assert broadcast.state is State.WAITING
+        assert broadcast.state is BroadcastState.WAITING
         peers[1].on_rtp(VOICE, time.monotonic_ns())
-        assert broadcast.state is State.LIVE
+        assert broadcast.state is BroadcastState.LIVE
 
 
 async def test_refused_video_makes_nobody_live(sockets: MediaSockets) -> None:
@@ -135,12 +135,12 @@ async def test_refused_video_makes_nobody_live(sockets: MediaSockets) -> None:
     video = VOICE._replace(payload_type=96, ssrc=9)
     async with broadcast_of("ada") as broadcast:
         first, second = peer_on(sockets), peer_on(sockets)
-        for peer, state in ((first, State.WAITING), (second, State.LIVE)):
-            broadcast.offer(peer, Wish(denoise=False))
+        for peer, state in ((first, BroadcastState.WAITING), (second, BroadcastState.LIVE)):
+            broadcast.offer(peer, PublishOptions(denoise=False))
             peer.on_rtp(video, time.monotonic_ns())
             assert broadcast.state is state
             peer.on_rtp(VOICE, time.monotonic_ns())
-            assert broadcast.state is State.LIVE and not peer.closed
+            assert broadcast.state is BroadcastState.LIVE and not peer.closed
         assert broadcast.ingest.losses()["not_agreed"] == 2
         async with asyncio.timeout(20):
             while not first.closed:
@@ -151,7 +151,7 @@ async def test_who_speaks_on_is_heard_while_parked(sockets: MediaSockets, monkey
     """A page that left was not the one that speaks: no packet is missing, and a while later it is live again; not before."""
     async with broadcast_of("ada") as broadcast:
         peer = peer_on(sockets)
-        broadcast.offer(peer, Wish(denoise=False))
+        broadcast.offer(peer, PublishOptions(denoise=False))
 
         def speak(*numbers: int) -> None:
             for number in numbers:
@@ -160,10 +160,10 @@ async def test_who_speaks_on_is_heard_while_parked(sockets: MediaSockets, monkey
         speak(0, 1, 3)
         broadcast.park()
         speak(2, 4)
-        assert broadcast.state is State.PARKED and broadcast.ingest.samples and broadcast.ingest.received == 5
+        assert broadcast.state is BroadcastState.PARKED and broadcast.ingest.samples and broadcast.ingest.received == 5
         monkeypatch.setattr("sfu.broadcast.broadcast.STAYS_S", 0.0)
         speak(5)
-        assert broadcast.state is State.LIVE and broadcast.ingest.lost == broadcast.ingest.late == broadcast.ingest.dropped == 0
+        assert broadcast.state is BroadcastState.LIVE and broadcast.ingest.lost == broadcast.ingest.late == broadcast.ingest.dropped == 0
 
 
 @pytest.mark.parametrize("places", [1, 3, 4])
@@ -202,6 +202,6 @@ async def test_whoever_hears_keeps_the_place(sockets: MediaSockets, monkeypatch:
 async def test_without_its_ticker_it_is_over(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """A fault in the ticker, without which nothing would ever park or end it, ends the broadcast."""
     async with broadcast_of("ada") as broadcast:
-        broadcast.offer(peer_on(sockets), Wish(denoise=False))
+        broadcast.offer(peer_on(sockets), PublishOptions(denoise=False))
         monkeypatch.setattr(broadcast.fanout, "worst_loss", None)
         await asyncio.wait_for(broadcast.over.wait(), 20 * stretch)

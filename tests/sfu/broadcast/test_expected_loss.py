@@ -1,13 +1,13 @@
 """What an encoder is told of the listeners' loss. Time is a number."""
 
-from sfu.broadcast.expected_loss import Foreseen
+from sfu.broadcast.expected_loss import ExpectedLoss
 
 SECOND_NS = 1_000_000_000
 
 
 def told(*heard: tuple[float, int]) -> list[int]:
     """Loss and for how many seconds; the percentages in force, one whenever it changes."""
-    foreseen, now_ns, out = Foreseen(), 0, [0]
+    foreseen, now_ns, out = ExpectedLoss(), 0, [0]
     for loss, seconds in heard:
         for _ in range(seconds * 10):
             changed = foreseen.hear(loss, now_ns)

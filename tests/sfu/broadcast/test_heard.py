@@ -7,7 +7,7 @@ import pytest
 
 from sfu.broadcast.heard import Heard
 from sfu.broadcast.states import DenoiseState
-from sfu.denoise.supervisor import KeptWorker
+from sfu.denoise.supervisor import WorkerSupervisor
 from tests.support.spoken import packet
 from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Why
 
@@ -41,7 +41,7 @@ def test_the_switch_outdoes_all() -> None:
 def play(steps: list[Step], enabled: bool) -> list[Why]:
     told: list[Why] = []
     worker = SimpleNamespace(enabled=enabled, state=ACTIVE, reason=None)
-    heard = Heard(cast(KeptWorker, worker), lambda packet, variant, why: told.append(why))
+    heard = Heard(cast(WorkerSupervisor, worker), lambda packet, variant, why: told.append(why))
     for number, (variant, worker.state, worker.reason, _) in enumerate(steps):
         heard.packet(packet(number, b"x"), variant)
     return told
@@ -50,7 +50,7 @@ def play(steps: list[Step], enabled: bool) -> list[Why]:
 def test_only_the_first_packet_after_it_tells_of_the_absence() -> None:
     """Whatever variant that is."""
     told: list[Why] = []
-    heard = Heard(cast(KeptWorker, SimpleNamespace(enabled=True)), lambda packet, variant, why: told.append(why))
+    heard = Heard(cast(WorkerSupervisor, SimpleNamespace(enabled=True)), lambda packet, variant, why: told.append(why))
     heard.packet(packet(0, b"x"), "denoised")
     heard.returned()
     for number in (1, 2):

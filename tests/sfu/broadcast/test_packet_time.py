@@ -2,7 +2,7 @@
 
 import pytest
 
-from sfu.broadcast.packet_time import AGAIN_S, MOST_TIMES, PATIENCE_S, Brevity
+from sfu.broadcast.packet_time import AGAIN_S, MOST_TIMES, PATIENCE_S, PacketTime
 from sfu.denoise.capacity import Capacity
 
 BRIEF, USUAL = 480, 960  # samples
@@ -22,7 +22,7 @@ def fill(capacity: Capacity, cores: float) -> None:
     capacity.measured(f"costs {cores}", cores, 100)
 
 
-def told(brevity: Brevity, samples: int, began_s: float, lasts_s: float) -> dict[float, int]:
+def told(brevity: PacketTime, samples: int, began_s: float, lasts_s: float) -> dict[float, int]:
     """What is said within this time, by second; the packets stay as they are."""
     said = {began_s + at: brevity.look(began_s + at, samples) for at in range(int(lasts_s))}
     return {at: packet_ms for at, packet_ms in said.items() if packet_ms is not None}
@@ -30,7 +30,7 @@ def told(brevity: Brevity, samples: int, began_s: float, lasts_s: float) -> dict
 
 def test_crowded_asks_for_usual_packets_at_once(capacity: Capacity) -> None:
     """Between roomy and crowded nothing is said; from crowded on it is, only to those who send brief ones, a few times if need be."""
-    brevity = Brevity(capacity)
+    brevity = PacketTime(capacity)
     assert told(brevity, BRIEF, 0, 300) == {}
     fill(capacity, 0.85)
     assert not capacity.roomy and not capacity.crowded
@@ -45,7 +45,7 @@ def test_crowded_asks_for_usual_packets_at_once(capacity: Capacity) -> None:
 
 def test_the_next_crowd_is_another_one(capacity: Capacity) -> None:
     """What was said in vain is said again when it is crowded once more, even if there was never much room between."""
-    brevity = Brevity(capacity)
+    brevity = PacketTime(capacity)
     fill(capacity, 1.2)
     assert len(told(brevity, BRIEF, 0, 300)) == MOST_TIMES
     capacity.let_go("others")
@@ -59,7 +59,7 @@ def test_the_next_crowd_is_another_one(capacity: Capacity) -> None:
 
 def test_brief_packets_come_back_after_a_long_time_of_room(capacity: Capacity) -> None:
     """A minute in which there would be room for everybody's; each relapse doubles it, and a minute that is interrupted begins anew."""
-    brevity = Brevity(capacity)
+    brevity = PacketTime(capacity)
     fill(capacity, 0.5)
     assert capacity.roomy and not capacity.spacious
     assert told(brevity, USUAL, 0, 600) == {}
@@ -78,5 +78,5 @@ def test_brief_packets_come_back_after_a_long_time_of_room(capacity: Capacity) -
 
 def test_who_sends_others_anyway_is_left_alone(capacity: Capacity) -> None:
     """Packets of 60 ms are somebody's choice, and before the first packet there is nobody to tell."""
-    brevity = Brevity(capacity)
+    brevity = PacketTime(capacity)
     assert told(brevity, 2880, 0, 300) == told(brevity, 0, 300, 300) == {}

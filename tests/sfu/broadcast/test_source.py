@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sfu.broadcast.services import Wish
+from sfu.broadcast.services import PublishOptions
 from sfu.broadcast.source import NO_MEDIA_S, SUPERSEDED, UNHEARD_S, Source
 from sfu.ingest.ingest import Ingest
 from sfu.net.media_port import MediaSockets
@@ -37,7 +37,7 @@ class Air:
 
     def offer(self, title: str = "") -> Peer:
         peer = peer_on(self._sockets)
-        self.source.offer(peer, Wish(title=title))
+        self.source.offer(peer, PublishOptions(title=title))
         return peer
 
     def _media(self, packet: RtpPacket, arrival_ns: int) -> None:
@@ -63,7 +63,7 @@ async def test_the_first_packet_follows_the_news_of_who_speaks(air: Air) -> None
     peer = air.offer("news")
     speak(peer)
     speak(peer, 1)
-    assert air.told == [Wish(title="news"), 1]
+    assert air.told == [PublishOptions(title="news"), 1]
     assert air.source.peer is peer and len(air.packets) == 1
 
 
@@ -101,9 +101,9 @@ async def test_who_is_not_heard_has_left(air: Air) -> None:
     speak(peer)
     heard_s = peer.last_heard_ns / 1e9
     air.source.look(heard_s + UNHEARD_S - 0.1)
-    assert air.told == [Wish()]
+    assert air.told == [PublishOptions()]
     air.source.look(heard_s + UNHEARD_S + 0.1)
-    assert air.told == [Wish(), "left"] and not peer.closed
+    assert air.told == [PublishOptions(), "left"] and not peer.closed
 
 
 async def test_a_standstill_is_nobodys_silence(air: Air) -> None:
@@ -112,7 +112,7 @@ async def test_a_standstill_is_nobodys_silence(air: Air) -> None:
     speak(peer)
     heard_s = peer.last_heard_ns / 1e9
     air.source.look(heard_s + 100, awake_s=heard_s + 99)
-    assert air.told == [Wish()] and not air.forgotten
+    assert air.told == [PublishOptions()] and not air.forgotten
     air.source.look(heard_s + 99 + NO_MEDIA_S + 0.1, awake_s=heard_s + 99)
     assert air.told[-1] == "left" and air.forgotten == [silent.id]
 
@@ -123,7 +123,7 @@ async def test_of_many_takeovers_the_last_are_remembered(air: Air) -> None:
     for at in range(SUPERSEDED + 3):
         peers.append(air.offer(str(at)))
         speak(peers[-1])
-    assert air.told == [Wish(title=str(at)) for at in range(SUPERSEDED + 3)]
+    assert air.told == [PublishOptions(title=str(at)) for at in range(SUPERSEDED + 3)]
     assert air.forgotten == [peers[0].id, peers[1].id]
     await air.background.finished()
     assert [peer.closed for peer in peers] == [True] * (SUPERSEDED + 2) + [False]

@@ -1,4 +1,4 @@
-"""The nursery that dies again and again: made anew, later each time, and what it had is given back."""
+"""The forkserver that dies again and again: made anew, later each time, and what it had is given back."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from sfu.denoise import forkserver_keeper as rules
-from sfu.denoise.forkserver_keeper import Nursing
+from sfu.denoise.forkserver_keeper import ForkserverKeeper
 from tests.workers.link.test_forkserver import Way, dead
 
 
@@ -20,16 +20,16 @@ async def test_later_each_time(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
     monkeypatch.setattr(rules, "MOST_BACK_OFF_S", 0.3)
     waits, pids = [], []
     with caplog.at_level(logging.WARNING, rules.__name__):
-        async with Nursing() as nursing:
+        async with ForkserverKeeper() as nursing:
             for _ in range(6):
                 begin = time.monotonic()
-                nursery = await nursing.nursery()
+                forkserver = await nursing.forkserver()
                 waits.append(time.monotonic() - begin)
-                async with Way(nursery, "passthrough") as way:
+                async with Way(forkserver, "passthrough") as way:
                     await way.worker.ready(30 * stretch)  # whatever happened before, this one serves
-                    pids += [nursery.pid, way.worker.pid]
-                    os.kill(nursery.pid, signal.SIGKILL)
-                    await asyncio.wait_for(nursery.gone.wait(), 20 * stretch)
+                    pids += [forkserver.pid, way.worker.pid]
+                    os.kill(forkserver.pid, signal.SIGKILL)
+                    await asyncio.wait_for(forkserver.gone.wait(), 20 * stretch)
     assert not await dead(pids, 20 * stretch)
     said = [record.getMessage().rpartition(" in ")[2] for record in caplog.records]
     assert said == ["0 s", "0 s", "0.1 s", "0.2 s", "0.3 s"]
@@ -41,22 +41,22 @@ async def test_old_deaths_are_forgotten(monkeypatch: pytest.MonkeyPatch, caplog:
     """Deaths that lie longer back than the window make nobody wait."""
     monkeypatch.setattr(rules, "WINDOW_S", 0.0)
     with caplog.at_level(logging.WARNING, rules.__name__):
-        async with Nursing() as nursing:
+        async with ForkserverKeeper() as nursing:
             for _ in range(4):
-                nursery = await nursing.nursery()
-                os.kill(nursery.pid, signal.SIGKILL)
-                await asyncio.wait_for(nursery.gone.wait(), 20 * stretch)
+                forkserver = await nursing.forkserver()
+                os.kill(forkserver.pid, signal.SIGKILL)
+                await asyncio.wait_for(forkserver.gone.wait(), 20 * stretch)
     assert [record.getMessage().rpartition(" in ")[2] for record in caplog.records] == ["0 s"] * 3
 
 
 async def test_two_who_ask_at_once_share_one(stretch: float) -> None:
-    """After a death, too: there is one nursery, and its descriptors are those of one."""
-    async with Nursing() as nursing:
-        first = await nursing.nursery()
+    """After a death, too: there is one forkserver, and its descriptors are those of one."""
+    async with ForkserverKeeper() as nursing:
+        first = await nursing.forkserver()
         before = psutil.Process().num_fds()
         os.kill(first.pid, signal.SIGKILL)
         await asyncio.wait_for(first.gone.wait(), 20 * stretch)
-        made = await asyncio.gather(*(nursing.nursery() for _ in range(5)))
+        made = await asyncio.gather(*(nursing.forkserver() for _ in range(5)))
         assert len({each.pid for each in made}) == 1 and made[0] is not first
         assert psutil.Process().num_fds() == before
 
@@ -64,17 +64,17 @@ async def test_two_who_ask_at_once_share_one(stretch: float) -> None:
 async def test_who_gives_up_waiting_spares_nobody_the_wait(monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """Where the one who asked after a death goes away, the next one who asks waits for what is left."""
     monkeypatch.setattr(rules, "BACK_OFF_S", 1.0)
-    async with Nursing() as nursing:
+    async with ForkserverKeeper() as nursing:
         for _ in range(3):
-            nursery = await nursing.nursery()
-            os.kill(nursery.pid, signal.SIGKILL)
-            await asyncio.wait_for(nursery.gone.wait(), 20 * stretch)
+            forkserver = await nursing.forkserver()
+            os.kill(forkserver.pid, signal.SIGKILL)
+            await asyncio.wait_for(forkserver.gone.wait(), 20 * stretch)
         begin = time.monotonic()
-        asking = asyncio.create_task(nursing.nursery())
+        asking = asyncio.create_task(nursing.forkserver())
         async with asyncio.timeout(20 * stretch):
-            while nursing._nursery is not None:
+            while nursing._forkserver is not None:
                 await asyncio.sleep(0.01)
         asking.cancel()
         await asyncio.wait({asking})
-        await nursing.nursery()
+        await nursing.forkserver()
         assert time.monotonic() - begin >= 1.0

@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sfu.denoise.forkserver_keeper import Nursing
-from sfu.denoise.handover import Succession
-from sfu.denoise.worker_run import Denoise
+from sfu.denoise.forkserver_keeper import ForkserverKeeper
+from sfu.denoise.handover import Handover
+from sfu.denoise.worker_run import WorkerRun
 from tests.support.strangers import install
 from workers.link.ring import Packet
 
@@ -17,25 +17,25 @@ STARTING = "starting ponderous"
 
 
 @pytest.fixture
-async def nursing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Nursing]:
+async def nursing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkserverKeeper]:
     monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
-    async with Nursing() as started:
+    async with ForkserverKeeper() as started:
         yield started
 
 
 @pytest.mark.parametrize("turns", range(4))
-async def test_given_up_by_who_is_cancelled(nursing: Nursing, tmp_path: Path, turns: int, stretch: float) -> None:
+async def test_given_up_by_who_is_cancelled(nursing: ForkserverKeeper, tmp_path: Path, turns: int, stretch: float) -> None:
     """A start that was being given up when its owner's task was cancelled is over, with its worker, when all is closed."""
     loads_while = tmp_path / "loads"
     loads_while.touch()
 
-    def make(denoiser: str, packet: Callable[[Packet], None]) -> Denoise:
-        return Denoise(nursing.nursery, denoiser, {"while": str(loads_while)}, packet)
+    def make(denoiser: str, packet: Callable[[Packet], None]) -> WorkerRun:
+        return WorkerRun(nursing.forkserver, denoiser, {"while": str(loads_while)}, packet)
 
-    runs, nursery = Succession(make, lambda _: None, lambda: None), psutil.Process((await nursing.nursery()).pid)
+    runs, forkserver = Handover(make, lambda _: None, lambda: None), psutil.Process((await nursing.forkserver()).pid)
     runs.begin("ponderous")
     async with asyncio.timeout(30 * stretch):
-        while not (workers := nursery.children()) or "workers.forkserver.standalone" not in workers[0].cmdline():
+        while not (workers := forkserver.children()) or "workers.forkserver.standalone" not in workers[0].cmdline():
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)  # it has been told which process it is, and waits for it to be ready
     giving_up = asyncio.create_task(runs.give_up_coming())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sfu.denoise.overload_guard import PATIENCE, QUIET_S, Guard, Step
+from sfu.denoise.overload_guard import PATIENCE, QUIET_S, OverloadGuard, Step
 
 TICK_S = 0.1
 Seen = Callable[[float], tuple[float, float]]  # seconds -> (delay_ms, hop_ms)
@@ -14,7 +14,7 @@ class Watched:
     """A guard and its clock: a look ten times a second, statistics once."""
 
     def __init__(self) -> None:
-        self.guard = Guard(max_delay_ms=60)
+        self.guard = OverloadGuard(max_delay_ms=60)
         self.ticks = 0
         self.steps = [(0.0, Step.NONE)]  # when it went to which
 

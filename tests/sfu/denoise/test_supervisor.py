@@ -12,9 +12,9 @@ import pytest
 from sfu.broadcast.states import DenoiseState
 from sfu.denoise import restart_policy
 from sfu.denoise.capacity import Capacity
-from sfu.denoise.forkserver_keeper import Nursing
-from sfu.denoise.load_monitor import Watch
-from sfu.denoise.supervisor import KeptWorker
+from sfu.denoise.forkserver_keeper import ForkserverKeeper
+from sfu.denoise.load_monitor import LoadMonitor
+from sfu.denoise.supervisor import WorkerSupervisor
 from tests.support.strangers import install
 from tests.workers.speech import packets, voice
 from workers.link.ring import Packet
@@ -42,12 +42,12 @@ class Shelf:
 class Voice:
     """A kept worker and somebody who talks into it. Owns both."""
 
-    def __init__(self, nursing: Nursing, shelf: Shelf, capacity: Capacity, scale: float) -> None:
+    def __init__(self, nursing: ForkserverKeeper, shelf: Shelf, capacity: Capacity, scale: float) -> None:
         self.out: list[Packet] = []
         self.states: list[tuple[DenoiseState, str | None]] = []
         self._changed = asyncio.Event()
-        watch = Watch(capacity, 1000, scale)  # a machine that is late now and then is not what is looked at
-        self.worker = KeptWorker("a test", nursing.nursery, shelf, watch, self.out.append, self._note)
+        watch = LoadMonitor(capacity, 1000, scale)  # a machine that is late now and then is not what is looked at
+        self.worker = WorkerSupervisor("a test", nursing.forkserver, shelf, watch, self.out.append, self._note)
 
     async def __aenter__(self) -> "Voice":
         await self.worker.__aenter__()
@@ -87,14 +87,14 @@ class Voice:
 
 
 @pytest.fixture
-async def nursing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Nursing]:
+async def nursing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkserverKeeper]:
     monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
-    async with Nursing() as started:
+    async with ForkserverKeeper() as started:
         yield started
 
 
 @pytest.mark.real_time
-async def test_too_slow_and_well_again(nursing: Nursing, tmp_path: Path, stretch: float) -> None:
+async def test_too_slow_and_well_again(nursing: ForkserverKeeper, tmp_path: Path, stretch: float) -> None:
     """A model that takes longer than its sound lasts is bypassed, and back when it has been quiet; all in a fifth of the real times."""
     slow = tmp_path / "slow"
     slow.unlink(missing_ok=True)
@@ -112,7 +112,7 @@ async def test_too_slow_and_well_again(nursing: Nursing, tmp_path: Path, stretch
 
 
 @pytest.mark.real_time
-async def test_a_switch_forgives(nursing: Nursing, tmp_path: Path, stretch: float) -> None:
+async def test_a_switch_forgives(nursing: ForkserverKeeper, tmp_path: Path, stretch: float) -> None:
     """Whoever toggles the switch or chooses another denoiser is not made to wait."""
     slow = tmp_path / "slow"
     slow.touch()
@@ -125,7 +125,7 @@ async def test_a_switch_forgives(nursing: Nursing, tmp_path: Path, stretch: floa
 
 
 @pytest.mark.real_time
-async def test_deaths_now_and_then(nursing: Nursing, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+async def test_deaths_now_and_then(nursing: ForkserverKeeper, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """A worker whose deaths lie far apart is not given up, but the third and each further one is made good only after a while."""
     monkeypatch.setattr(restart_policy, "WINDOW_S", 0.0)  # none of these is within it
     monkeypatch.setattr(restart_policy, "BACK_OFF_S", 0.3)
@@ -144,7 +144,7 @@ async def test_deaths_now_and_then(nursing: Nursing, monkeypatch: pytest.MonkeyP
         assert DenoiseState.BYPASSED not in [state for state, _ in ada.states]
 
 
-async def test_what_is_off_has_no_trouble(nursing: Nursing, stretch: float) -> None:
+async def test_what_is_off_has_no_trouble(nursing: ForkserverKeeper, stretch: float) -> None:
     """The reason of a bypass goes with the bypass: whoever turns the switch off is not told of it any more."""
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
         ada.worker.wish(True, "raising")
@@ -153,7 +153,7 @@ async def test_what_is_off_has_no_trouble(nursing: Nursing, stretch: float) -> N
         assert (ada.worker.state, ada.worker.reason) == (DenoiseState.OFF, None)
 
 
-async def test_no_room(nursing: Nursing, stretch: float) -> None:
+async def test_no_room(nursing: ForkserverKeeper, stretch: float) -> None:
     """Where the machine is full, one more voice is bypassed and says so, until another leaves."""
     capacity = Capacity(0.1)
     async with Voice(nursing, Shelf({}), capacity, scale=1) as ada, Voice(nursing, Shelf({}), capacity, scale=1) as ben:
@@ -167,7 +167,7 @@ async def test_no_room(nursing: Nursing, stretch: float) -> None:
         await ben.until(DenoiseState.ACTIVE, 30 * stretch, reason=None)
 
 
-async def test_no_room_for_a_heavier_one(nursing: Nursing, stretch: float) -> None:
+async def test_no_room_for_a_heavier_one(nursing: ForkserverKeeper, stretch: float) -> None:
     """Where the machine is full a heavier denoiser is not changed to: the one that serves stays and says so, until there is room."""
     capacity = Capacity(0.3)
     async with Voice(nursing, Shelf({}), capacity, scale=1) as ada, Voice(nursing, Shelf({}), capacity, scale=1) as ben:
@@ -182,7 +182,7 @@ async def test_no_room_for_a_heavier_one(nursing: Nursing, stretch: float) -> No
         await ada.until(DenoiseState.ACTIVE, 30 * stretch, denoiser="slow", reason=None)
 
 
-async def test_the_old_one_stays_where_the_new_one_fails(nursing: Nursing, stretch: float) -> None:
+async def test_the_old_one_stays_where_the_new_one_fails(nursing: ForkserverKeeper, stretch: float) -> None:
     """A denoiser that cannot be loaded does not cost the one that serves; the reason stays until another is chosen."""
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
         ada.worker.wish(True)
@@ -198,7 +198,7 @@ async def test_the_old_one_stays_where_the_new_one_fails(nursing: Nursing, stret
         await ada.until(DenoiseState.ACTIVE, 30 * stretch, denoiser="slow", reason=None)
 
 
-async def test_the_coming_one_steps_in_early(nursing: Nursing, stretch: float) -> None:
+async def test_the_coming_one_steps_in_early(nursing: ForkserverKeeper, stretch: float) -> None:
     """Where the one that serves dies while another is primed, that one serves at once."""
     async with AsyncExitStack() as opened:
         ada = await opened.enter_async_context(Voice(nursing, Shelf({}), Capacity(2.0), scale=1))
@@ -215,23 +215,23 @@ async def test_the_coming_one_steps_in_early(nursing: Nursing, stretch: float) -
         await ada.heard(20 * stretch)
 
 
-async def test_a_deadly_denoiser_is_found_out(nursing: Nursing, stretch: float) -> None:
-    """Who chooses a denoiser that kills the nursery harms the others twice at most; then it is refused, and all go on."""
+async def test_a_deadly_denoiser_is_found_out(nursing: ForkserverKeeper, stretch: float) -> None:
+    """Who chooses a denoiser that kills the forkserver harms the others twice at most; then it is refused, and all go on."""
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada, Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ben:
         ada.worker.wish(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         ben.worker.wish(True, "deadly")
         await ben.until(DenoiseState.BYPASSED, 20 * stretch, reason="worker_failed")
         await ada.until(DenoiseState.ACTIVE, 20 * stretch, denoiser="passthrough")
-        nursery = await nursing.nursery()
+        forkserver = await nursing.forkserver()
         ben.worker.wish(True)
         await ben.until(DenoiseState.BYPASSED, 20 * stretch, reason="worker_failed")
-        assert await nursing.nursery() is nursery and nursery.alive
+        assert await nursing.forkserver() is forkserver and forkserver.alive
         await ada.heard(20 * stretch)
 
 
 @pytest.mark.parametrize("turns", range(4))
-async def test_closed_as_there_is_news(nursing: Nursing, turns: int, stretch: float) -> None:
+async def test_closed_as_there_is_news(nursing: ForkserverKeeper, turns: int, stretch: float) -> None:
     """It closes also where something happens just then, while an unwanted worker waits for somebody to change their mind."""
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
         ada.worker.wish(True)

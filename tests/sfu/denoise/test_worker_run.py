@@ -9,25 +9,25 @@ from typing import Any, cast
 import pytest
 
 from sfu.denoise import worker_run as rules
-from sfu.denoise.forkserver_keeper import Nursing
-from sfu.denoise.worker_run import Denoise
+from sfu.denoise.forkserver_keeper import ForkserverKeeper
+from sfu.denoise.worker_run import WorkerRun
 from sfu.errors import DidNotStart
 from tests.support.sound import encode
 from tests.support.spoken import sound_of
 from tests.support.strangers import install
-from workers.link.forkserver import Nursery, Worker
+from workers.link.forkserver import Forkserver, Worker
 from workers.link.ring import Flag, Packet
 
 
 class Cradle:
-    """The real nursery, whose every worker is killed as soon as it is born."""
+    """The real forkserver, whose every worker is killed as soon as it is born."""
 
-    def __init__(self, nursery: Nursery) -> None:
-        self._nursery = nursery
-        self.load = nursery.load
+    def __init__(self, forkserver: Forkserver) -> None:
+        self._forkserver = forkserver
+        self.load = forkserver.load
 
     async def spawn(self, *args: Any, **more: Any) -> Worker:
-        worker = await self._nursery.spawn(*args, **more)
+        worker = await self._forkserver.spawn(*args, **more)
         worker.kill()
         return worker
 
@@ -36,12 +36,12 @@ async def test_a_worker_that_dies_before_it_is_ready() -> None:
     """It did not start, and that is all: asyncio has nothing to report of it when the run is forgotten."""
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-    async with Nursing() as nursing:
+    async with ForkserverKeeper() as nursing:
 
-        async def nurse() -> Nursery:
-            return cast(Nursery, Cradle(await nursing.nursery()))
+        async def nurse() -> Forkserver:
+            return cast(Forkserver, Cradle(await nursing.forkserver()))
 
-        run = Denoise(nurse, "passthrough", {}, lambda _: None)
+        run = WorkerRun(nurse, "passthrough", {}, lambda _: None)
         with pytest.raises(DidNotStart):
             await run.__aenter__()
         assert run.ended.done()
@@ -53,7 +53,7 @@ async def test_a_worker_that_dies_before_it_is_ready() -> None:
 async def test_waiting_for_who_says_nothing_is_no_work(stretch: float) -> None:
     """What came out because nothing came after it says so, and the figures of the worker leave it out: it was not slow."""
     came: list[Packet] = []
-    async with Nursing() as nursing, Denoise(nursing.nursery, "passthrough", {}, came.append) as run:
+    async with ForkserverKeeper() as nursing, WorkerRun(nursing.forkserver, "passthrough", {}, came.append) as run:
         sent = encode(sound_of(0.1))
         for number, payload in enumerate(sent):
             run.put(Packet(number, 960 * number, 960, time.monotonic_ns(), payload))
@@ -70,8 +70,8 @@ async def test_what_is_not_forked_has_time_to_load(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(rules, "START_S", 0.01)
     loads_while = tmp_path / "loads"
     loads_while.touch()
-    async with Nursing() as nursing:
-        run = Denoise(nursing.nursery, "ponderous", {"while": str(loads_while)}, lambda _: None)
+    async with ForkserverKeeper() as nursing:
+        run = WorkerRun(nursing.forkserver, "ponderous", {"while": str(loads_while)}, lambda _: None)
         starting = asyncio.ensure_future(run.__aenter__())
         await asyncio.wait({starting}, timeout=0.5 * stretch)
         loads_while.unlink()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from sfu.ingest.ingest import Ingest
-from sfu.ingest.reorder_buffer import BRIEF_NS, SPAN, Order
+from sfu.ingest.reorder_buffer import BRIEF_NS, SPAN, ReorderBuffer
 from sfu.standstill import SETTLES_NS, Awake
 from sfu.wire import red, rtcp
 from sfu.wire.rtp import RtpPacket
@@ -168,7 +168,7 @@ def test_a_far_jump_is_as_little_work_as_a_near_one() -> None:
 
 def _took_jumping(step: int) -> float:
     """Seconds of this thread's own: what others do with the machine does not count."""
-    order: Order[int] = Order(40 * MS)
+    order: ReorderBuffer[int] = ReorderBuffer(40 * MS)
     began = time.thread_time()
     for n in range(50):
         order.put(n * step & 0xFFFF, n, n * MS)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sfu.net import acceptor
-from sfu.net.acceptor import Accepting
+from sfu.net.acceptor import Acceptor
 
 
 class Ill(socket.socket):
@@ -31,7 +31,7 @@ async def test_a_connection_that_went_wrong_closes_no_door(wrong: int, rests: in
     one.bind(("127.0.0.1", 0))
     one.listen()
     one.wrong = wrong
-    doors = Accepting([one], 4, lambda connection, address: came.put_nowait(connection), told.append)
+    doors = Acceptor([one], 4, lambda connection, address: came.put_nowait(connection), told.append)
     with socket.create_connection(one.getsockname()):
         doors.accept(one)
         assert (doors.resting, came.qsize(), [error.errno for error in told]) == (rests, 1 - rests, [wrong] * rests)
@@ -48,7 +48,7 @@ async def test_it_ends_while_it_rests() -> None:
     one.bind(("127.0.0.1", 0))
     one.listen()
     one.wrong = errno.ENFILE
-    doors = Accepting([one], 4, lambda connection, address: connection.close(), lambda error: None)
+    doors = Acceptor([one], 4, lambda connection, address: connection.close(), lambda error: None)
     doors.accept(one)
     assert doors.resting == 1
     doors.close()

@@ -10,7 +10,7 @@ from aioice import stun
 from sfu.errors import ConfigError
 from sfu.net import media_port
 from sfu.net.media_port import MediaSockets
-from sfu.net.paths import Path, Way
+from sfu.net.paths import CandidatePair, LocalSocket
 from sfu.wire import ice
 from sfu.wire.ice import Address
 
@@ -22,22 +22,22 @@ class Ear:
 
     def __init__(self) -> None:
         self.stun: list[ice.Request] = []
-        self.paths: list[Path] = []
+        self.paths: list[CandidatePair] = []
         self.dtls: list[bytes] = []
         self.srtp: list[bytes] = []
         self.swept: list[int] = []
 
-    def receive_stun(self, request: ice.Request, path: Path, arrival_ns: int) -> None:
+    def receive_stun(self, request: ice.Request, path: CandidatePair, arrival_ns: int) -> None:
         self.stun.append(request)
         self.paths.append(path)
 
-    def receive_consent(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> bool:
+    def receive_consent(self, datagram: bytes, way: LocalSocket, address: Address, arrival_ns: int) -> bool:
         return False
 
     def receive_dtls(self, datagram: bytes) -> None:
         self.dtls.append(datagram)
 
-    def receive_srtp(self, datagram: bytes, way: Way, address: Address, arrival_ns: int) -> None:
+    def receive_srtp(self, datagram: bytes, way: LocalSocket, address: Address, arrival_ns: int) -> None:
         self.srtp.append(datagram)
 
     def sweep(self, now_ns: int) -> None:

@@ -9,8 +9,8 @@ import pytest
 from aioice import stun
 
 from sfu.net.media_port import MediaSockets
-from sfu.net.paths import Path
-from sfu.peer.ice_transport import SILENT_NS, SUCCEEDED_NS, Reach
+from sfu.net.paths import CandidatePair
+from sfu.peer.ice_transport import SILENT_NS, SUCCEEDED_NS, IceTransport
 from sfu.wire import ice
 from tests.support.people import friends
 from tests.support.roaming import Roamer
@@ -39,9 +39,9 @@ class Here:
     """One peer's reach, real sockets, and requests to it from wherever a test says, at whatever time."""
 
     def __init__(self, sockets: MediaSockets) -> None:
-        self.reach = Reach(sockets, Nobody(), "them")
+        self.reach = IceTransport(sockets, Nobody(), "them")
         self.paths = {
-            name: Path(sockets.ports[at], ("127.0.0.1", 1000 + ord(name))) for at, name in ((0, "a"), (0, "b"), (0, "c"), (1, "d"))
+            name: CandidatePair(sockets.ports[at], ("127.0.0.1", 1000 + ord(name))) for at, name in ((0, "a"), (0, "b"), (0, "c"), (1, "d"))
         }
         self.last: dict[str, bytes] = {}
 

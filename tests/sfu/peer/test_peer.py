@@ -21,11 +21,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sfu.drop_counters import Ledger
+from sfu.drop_counters import DropCounters
 from sfu.errors import BadOffer
 from sfu.net import media_port
 from sfu.net.media_port import MediaSockets
-from sfu.net.paths import Path
+from sfu.net.paths import CandidatePair
 from sfu.peer import dtls
 from sfu.peer.dtls import MOST_SOURCES
 from sfu.peer.ice_transport import SUCCEEDED_NS
@@ -127,7 +127,7 @@ class Phone(Softphone):
 
 
 def answer(
-    sockets: MediaSockets, phone: Phone, kind: sdp.Kind, setup: str = "actpass", owner: str = "", ledger: Ledger | None = None
+    sockets: MediaSockets, phone: Phone, kind: sdp.Kind, setup: str = "actpass", owner: str = "", ledger: DropCounters | None = None
 ) -> Peer:
     peer = make_peer(sockets, CERTIFICATE, parse_offer(phone.offer(kind, setup), kind), kind, ssrc=SSRC, owner=owner, ledger=ledger)
     phone.answer = peer.answer
@@ -136,7 +136,7 @@ def answer(
 
 @contextlib.asynccontextmanager
 async def call(
-    sockets: MediaSockets, kind: sdp.Kind, setup: str = "actpass", ledger: Ledger | None = None
+    sockets: MediaSockets, kind: sdp.Kind, setup: str = "actpass", ledger: DropCounters | None = None
 ) -> AsyncIterator[tuple[Peer, Phone]]:
     """A peer that is up and the softphone at its other end."""
     async with Phone() as phone:
@@ -486,7 +486,7 @@ async def test_all_let_go_of_a_socket_whose_address_is_gone(sockets: MediaSocket
             each.on_moved = partial(moved.append, each)
         port = sockets.ports[0]
         assert first.address is not None and first.fd == port.fd >= 0
-        second.transport.reach.heard(Path(port, first.address), sockets.clock_ns(), at_once=True)
+        second.transport.reach.heard(CandidatePair(port, first.address), sockets.clock_ns(), at_once=True)
         assert second.address == first.address
         sockets.remove(port)
         assert first in moved and second in moved and first.fd == second.fd == -1
@@ -562,7 +562,7 @@ async def test_only_so_many_addresses_are_listened_to(sockets: MediaSockets) -> 
 
 async def test_forged_and_replayed_packets_are_dropped_and_counted(sockets: MediaSockets) -> None:
     """The same packet twice is heard once, a changed one never, and neither is an error; the ledger has them, also afterwards."""
-    ledger = Ledger()
+    ledger = DropCounters()
     async with call(sockets, "publish", ledger=ledger) as (peer, phone):
         heard: list[bytes] = []
         peer.on_rtp = lambda packet, arrival_ns: heard.append(packet.payload)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sfu.recording import broadcast_recording
-from sfu.recording.broadcast_recording import Taping
+from sfu.recording.broadcast_recording import BroadcastRecording
 from sfu.recording.recorder import Totals
 from tests.support.spoken import decoded, packet, packets_of
 
@@ -41,7 +41,7 @@ async def test_a_busy_database_is_asked_again(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(broadcast_recording, "BEFORE_THE_ROW", 10)
     seen: list[tuple[int | None, str | None]] = []
     archive = Archive(tmp_path / "7", *(OSError(errno.EBUSY, "a backup") for _ in range(3)))
-    ours = Taping("a test", archive, changed=lambda: seen.append((ours.recording, ours.failed)))
+    ours = BroadcastRecording("a test", archive, changed=lambda: seen.append((ours.recording, ours.failed)))
     titles = ["of the start"]
     ours.start("alice", lambda: titles[-1], STARTED)
     titles.append("of a takeover")
@@ -63,7 +63,7 @@ async def test_what_cannot_be_recorded_says_why(tmp_path: Path, code: int, word:
     """Without room, or without a row, there is no recording, a word for it, and no second try."""
     archive = Archive(tmp_path, OSError(code, "no"))
     changes: list[str | None] = []
-    ours = Taping("a test", archive, changed=lambda: changes.append(ours.failed))
+    ours = BroadcastRecording("a test", archive, changed=lambda: changes.append(ours.failed))
     ours.start("alice", lambda: "", STARTED)
     ours.original(packet(0, VOICE[0]))
     while not changes:
@@ -75,7 +75,7 @@ async def test_what_cannot_be_recorded_says_why(tmp_path: Path, code: int, word:
 
 async def test_stop_does_not_wait_for_the_database(tmp_path: Path, stretch: float) -> None:
     """A broadcast that ends while the row is still tried for ends without a recording."""
-    ours = Taping("a test", Archive(tmp_path, *(OSError(errno.EBUSY, "a backup") for _ in range(1000))))
+    ours = BroadcastRecording("a test", Archive(tmp_path, *(OSError(errno.EBUSY, "a backup") for _ in range(1000))))
     ours.start("alice", lambda: "", STARTED)
     await asyncio.sleep(0.05)
     async with asyncio.timeout(broadcast_recording.AGAIN_S * stretch):
@@ -89,7 +89,7 @@ async def test_without_a_thread_the_row_is_over(tmp_path: Path, monkeypatch: pyt
         raise RuntimeError("can't start new thread")
 
     archive = Archive(tmp_path / "7")
-    ours = Taping("a test", archive)
+    ours = BroadcastRecording("a test", archive)
     monkeypatch.setattr(threading.Thread, "start", refuse)
     ours.start("alice", lambda: "", STARTED)
     ours.original(packet(0, VOICE[0]))

@@ -15,7 +15,7 @@ import pytest
 from sfu.recording.recorder import Recorder
 from tests.support.disks import fill, small_disk
 from tests.support.spoken import decoded, packet, packets_of
-from workers.disk_room import Room
+from workers.disk_room import DiskRoom
 from workers.recordings import opusfile, spans
 from workers.recordings.opusfile import OpusFile
 
@@ -117,7 +117,7 @@ async def test_the_floor_ends_the_recording_cleanly(tmp_path: Path, stretch: flo
     """Where less is left than shall stay free, both files are ended as at Stop, and who owns it is told on the loop."""
     told = asyncio.Event()
     with small_disk(tmp_path / "disk", 4_000_000) as disk:
-        async with Recorder(disk / "1", room=Room(disk, 2_000_000), changed=told.set) as ours:
+        async with Recorder(disk / "1", room=DiskRoom(disk, 2_000_000), changed=told.set) as ours:
             for number in ALL:
                 ours.original(packet(number, VOICE[number]))
                 ours.heard(packet(number, VOICE[number]), "denoised")

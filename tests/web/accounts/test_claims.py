@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sfu.config.schema import Accounts, Config, Http
+from sfu.config.schema import AccountsConfig, Config, HttpConfig
 from tests.conftest import StartServer
 from tests.support.people import signed_up
 from tests.web.conftest import PASSWORD, Guest, House, OpenHouse
@@ -186,7 +186,7 @@ async def test_what_a_start_says(open_house: OpenHouse) -> None:
     house = await open_house()
 
     async def said(registration: str = "open", *, secure: bool = False, **http: Any) -> list[str]:
-        config = Config(http=Http(**http), accounts=Accounts(registration=registration))
+        config = Config(http=HttpConfig(**http), accounts=AccountsConfig(registration=registration))
         return list(lines(await told_at_start(house.app, config, 8080, secure=secure)))
 
     here: dict[str, Any] = {"host": "127.0.0.1"}

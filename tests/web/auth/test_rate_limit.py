@@ -3,7 +3,7 @@
 import pytest
 
 from sfu.errors import TooMany
-from web.auth.rate_limit import ADDRESS_BURST, JOIN_BURST, JOIN_REFILL_S, MOST, NAME_BURST, NAME_REFILL_S, Attempts, Bucket
+from web.auth.rate_limit import ADDRESS_BURST, JOIN_BURST, JOIN_REFILL_S, MOST, NAME_BURST, NAME_REFILL_S, Bucket, RateLimit
 
 
 class Clock:
@@ -17,7 +17,7 @@ class Clock:
 def test_a_name_is_guessed_so_often() -> None:
     """Ten wrong ones, then one more each half minute; right ones do not count; other names and addresses are free."""
     clock = Clock()
-    attempts = Attempts(clock)
+    attempts = RateLimit(clock)
     for _ in range(50):
         attempts.begin("alice", "a")
         attempts.succeeded("alice", "a")
@@ -36,7 +36,7 @@ def test_a_name_is_guessed_so_often() -> None:
 
 def test_an_address_guesses_so_often() -> None:
     """A hundred names from one address, then it waits."""
-    attempts = Attempts(Clock())
+    attempts = RateLimit(Clock())
     for number in range(ADDRESS_BURST):
         attempts.begin(f"user{number}", "a")
     with pytest.raises(TooMany):
@@ -46,7 +46,7 @@ def test_an_address_guesses_so_often() -> None:
 
 def test_a_network_of_ones_own_is_one_place() -> None:
     """Who has a whole IPv6 network guesses no oftener for it; IPv4 neighbours are not each other's burden."""
-    attempts = Attempts(Clock())
+    attempts = RateLimit(Clock())
     for number in range(NAME_BURST):
         attempts.begin("alice", f"2001:db8:1:2::{number:x}")
     with pytest.raises(TooMany):
@@ -63,7 +63,7 @@ def test_a_network_of_ones_own_is_one_place() -> None:
 def test_an_address_joins_so_often() -> None:
     """Three hundred accounts, then one a second; signing in does not count."""
     clock = Clock()
-    attempts = Attempts(clock)
+    attempts = RateLimit(clock)
     for _ in range(JOIN_BURST):
         attempts.join("a")
     attempts.begin("alice", "a")

@@ -7,12 +7,12 @@ from tests.web.conftest import House
 from tests.web.live.test_companions import pairing
 from tests.web.live.test_sockets import heard
 from web.events import presence
-from web.events.message_rate import Pace
+from web.events.message_rate import MessageRate
 
 
 def test_whoever_sends_most_goes() -> None:
     """Of three the loud one, on whoever's message it is noticed; then there is room again. Alone one goes for oneself."""
-    pace = Pace(20)
+    pace = MessageRate(20)
     for number in range(15):
         assert pace.too_fast("loud", number / 100) is None
     for number in range(5):
@@ -20,12 +20,12 @@ def test_whoever_sends_most_goes() -> None:
     assert pace.too_fast("quiet0", 0.21) == "loud"
     assert all(pace.too_fast("quiet1", 0.3 + number / 100) is None for number in range(14))
     assert pace.too_fast("quiet1", 0.5) == "quiet1"
-    assert Pace(1).too_fast("x", 0.0) is None
+    assert MessageRate(1).too_fast("x", 0.0) is None
 
 
 def test_a_steady_pace_is_no_flood() -> None:
     """Nineteen a second for a minute are all taken."""
-    pace = Pace(20)
+    pace = MessageRate(20)
     assert not any(pace.too_fast(number % 3, number / 19) for number in range(1200))
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from sfu.errors import TooMany
-from web.http.fair_shares import Shares, Turns, Words
+from web.http.fair_shares import FairQueue, FairShares, Words
 
 WORDS = Words("seats", "seats", "You have enough.", "All are taken.")
 
@@ -17,7 +17,7 @@ class Room:
     """Places and who holds them; who loses one is noted."""
 
     def __init__(self, places: int, of_one: int) -> None:
-        self.shares, self.held, self.lost = Shares(places, of_one, WORDS), {}, []  # type: ignore[var-annotated]
+        self.shares, self.held, self.lost = FairShares(places, of_one, WORDS), {}, []  # type: ignore[var-annotated]
         self._numbers = itertools.count()
 
     def enter(self, person: str) -> int:
@@ -83,7 +83,7 @@ def test_what_has_rested_longest_goes() -> None:
 
 async def test_turns_go_round_by_person() -> None:
     """Who asks for ten does not stand before who asks for one; who gives up is passed over, whenever."""
-    turns, order, gate = Turns(1), [], asyncio.Event()  # type: ignore[var-annotated]
+    turns, order, gate = FairQueue(1), [], asyncio.Event()  # type: ignore[var-annotated]
 
     async def work(person: str) -> None:
         async with turns.turn(person):
@@ -104,9 +104,9 @@ async def test_a_turn_that_comes_as_it_is_given_up_goes_on() -> None:
     """Cancelled in the very moment in which it was given: the next has it, none is lost."""
     chance = random.Random(2)
     for _ in range(200):
-        turns, inside = Turns(2), 0
+        turns, inside = FairQueue(2), 0
 
-        async def work(person: int, turns: Turns = turns) -> None:
+        async def work(person: int, turns: FairQueue = turns) -> None:
             nonlocal inside
             async with turns.turn(person):
                 inside += 1

@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sfu.config.schema import Http
+from sfu.config.schema import HttpConfig
 from sfu.wire.ice import Address
 from tests.web.conftest import PASSWORD, settings
 from tests.web.quiet import quiet
 from web import connections
 from web.app import make_app
-from web.connections import Doors
+from web.connections import Connections
 from web.http.first_byte import Speech, first_byte, speech_of
 from web.http.tls import Tls, tls_context
 from web.serve import bind, runner_of
@@ -36,7 +36,7 @@ uvloop.new_event_loop().close()  # libuv's first loop opens a pipe that stays as
 class Porch:
     """A server with TLS of its own, or without; and what the media plane was handed."""
 
-    def __init__(self, port: int, inside: Doors, trusting: ssl.SSLContext | None) -> None:
+    def __init__(self, port: int, inside: Connections, trusting: ssl.SSLContext | None) -> None:
         self.port, self.doors, self.trusting = port, inside, trusting
         self.handed: list[tuple[socket.socket, Address]] = []
 
@@ -73,17 +73,17 @@ async def porch(folder: Path, *, tls: bool = True, context: Tls | None = None, *
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     elif tls:
         (folder / "keys").mkdir(parents=True)
-        context = tls_context(Http(host="127.0.0.1", tls="self-signed"), folder)
+        context = tls_context(HttpConfig(host="127.0.0.1", tls="self-signed"), folder)
         trusting = ssl.create_default_context(cafile=folder / "keys" / "self-signed.pem")
     config = settings(folder / "house", **http)
     runner = runner_of(make_app(config, media=quiet))
     await runner.setup()
     try:
-        listening = bind(Http(host="127.0.0.1", port=0))
+        listening = bind(HttpConfig(host="127.0.0.1", port=0))
         assert runner.server is not None
         handed: list[tuple[socket.socket, Address]] = []
         is_proxy = config.http.trusted_proxies.__contains__
-        inside = Doors(runner.server, listening, context, is_proxy, lambda *each: handed.append(each))
+        inside = Connections(runner.server, listening, context, is_proxy, lambda *each: handed.append(each))
         async with inside:
             here = Porch(listening[0].getsockname()[1], inside, trusting)
             here.handed = handed
@@ -279,7 +279,7 @@ async def test_strangers_are_bounded_before_they_say_a_word(tmp_path: Path, monk
             writer.close()
 
 
-def of_an_authority(folder: Path) -> Http:
+def of_an_authority(folder: Path) -> HttpConfig:
     """Settings with a certificate that somebody else has signed."""
     authority, key, now = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("voice.example", "an authority")]
@@ -288,7 +288,7 @@ def of_an_authority(folder: Path) -> Http:
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "cert.pem").write_bytes(builder.sign(authority, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(private)
-    return Http(tls="files", cert=folder / "cert.pem", key=folder / "key.pem")
+    return HttpConfig(tls="files", cert=folder / "cert.pem", key=folder / "key.pem")
 
 
 async def test_only_https_where_it_is_vouched_for(tmp_path: Path) -> None:

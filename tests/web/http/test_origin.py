@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
-from sfu.config.schema import Http
+from sfu.config.schema import HttpConfig
 from sfu.errors import ConfigError
 from web.http import origin
 from web.http.origin import Addresses, is_from_this_machine
@@ -35,7 +35,7 @@ def request(remote: str = "203.0.113.5", secure: bool = False, **headers: str) -
 )
 def test_the_client_behind_proxies(remote: str, told: str, client: str) -> None:
     """The last address that no trusted proxy has; what strangers claim does not count, and what makes no sense is the proxy's own."""
-    addresses = Addresses(Http(trusted_proxies=("10.0.0.0/8", "fd00::/8")))
+    addresses = Addresses(HttpConfig(trusted_proxies=("10.0.0.0/8", "fd00::/8")))
     assert addresses.client(request(remote, X_Forwarded_For=told)) == client
 
 
@@ -44,7 +44,7 @@ def test_a_line_that_the_client_made_up() -> None:
     told = CIMultiDict([("X-Forwarded-For", "192.0.2.66"), ("X-Forwarded-For", "198.51.100.1")])
     told.extend([("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")])
     asked = cast(web.BaseRequest, SimpleNamespace(remote="::ffff:10.0.0.1", secure=False, headers=told))
-    addresses = Addresses(Http(trusted_proxies=("10.0.0.0/8",)))
+    addresses = Addresses(HttpConfig(trusted_proxies=("10.0.0.0/8",)))
     assert addresses.client(asked) == "198.51.100.1"
     assert addresses.scheme(asked) == "http"
 
@@ -73,7 +73,7 @@ def test_a_line_that_the_client_made_up() -> None:
 )
 def test_own_origins(host: str, origin: str, own: bool) -> None:
     """Scheme and Host as the browser writes them, or the public name, in any spelling."""
-    addresses = Addresses(Http(public_url="https://voice.example:443/"))
+    addresses = Addresses(HttpConfig(public_url="https://voice.example:443/"))
     headers: dict[str, Any] = {"Host": host, "Origin": origin}
     assert addresses.is_own_origin(request(**headers)) is own
 
@@ -82,10 +82,10 @@ def test_own_origins(host: str, origin: str, own: bool) -> None:
 @pytest.mark.parametrize("origin", ["https://xn--mller-kva.example", "https://m\u00fcller.example"])
 def test_a_name_with_an_umlaut(public: str, origin: str) -> None:
     """Browsers write punycode where people write letters; both ways it is one name. A sharp s is not two of the other kind."""
-    addresses = Addresses(Http(public_url=public))
+    addresses = Addresses(HttpConfig(public_url=public))
     assert addresses.is_own_origin(request(Host="inner:9000", Origin=origin))
     assert not addresses.is_own_origin(request(Host="inner:9000", Origin="https://muller.example"))
-    sharp = Addresses(Http(public_url="https://stra\u00dfe.example"))
+    sharp = Addresses(HttpConfig(public_url="https://stra\u00dfe.example"))
     assert sharp.is_own_origin(request(Host="inner:9000", Origin="https://xn--strae-oqa.example"))
     assert not sharp.is_own_origin(request(Host="inner:9000", Origin="https://strasse.example"))
 
@@ -93,12 +93,12 @@ def test_a_name_with_an_umlaut(public: str, origin: str) -> None:
 def test_one_origin_only() -> None:
     """Two lines are none, whichever of them would be right."""
     told = CIMultiDict([("Host", "a.example"), ("Origin", "http://a.example"), ("Origin", "http://a.example")])
-    assert not Addresses(Http()).is_own_origin(cast(web.BaseRequest, SimpleNamespace(remote="", secure=False, headers=told)))
+    assert not Addresses(HttpConfig()).is_own_origin(cast(web.BaseRequest, SimpleNamespace(remote="", secure=False, headers=told)))
 
 
 def test_a_handshake_told_as_wss() -> None:
     """Some proxies tell the scheme of the socket; it is the page's that counts, and for nothing else than a handshake."""
-    addresses = Addresses(Http(trusted_proxies=("10.0.0.1",)))
+    addresses = Addresses(HttpConfig(trusted_proxies=("10.0.0.1",)))
     assert addresses.scheme(request("10.0.0.1", X_Forwarded_Proto="wss", Upgrade="WebSocket")) == "https"
     assert addresses.scheme(request("10.0.0.1", X_Forwarded_Proto="wss")) == "http"
 
@@ -145,20 +145,20 @@ def test_who_is_on_this_machine(remote: str, headers: dict[str, str], here: bool
 )
 def test_https_is_the_connections(asked: web.BaseRequest, https: bool) -> None:
     """By the connection or by what a trusted proxy tells; a proxy that tells nothing is known by the public name or by its traces."""
-    assert Addresses(Http(public_url="HTTPS://voice.example", trusted_proxies=("10.0.0.1",))).is_https(asked) is https
+    assert Addresses(HttpConfig(public_url="HTTPS://voice.example", trusted_proxies=("10.0.0.1",))).is_https(asked) is https
 
 
 @pytest.mark.parametrize(
     ("http", "host", "site"),
     [
-        (Http(host="0.0.0.0"), "localhost:8080", "https://192.0.2.7:8080"),
-        (Http(host="0.0.0.0", tls="off"), "127.0.0.1:8080", "http://192.0.2.7:8080"),
-        (Http(host="0.0.0.0"), "voice.lan:8080", "http://voice.lan:8080"),
-        (Http(host="0.0.0.0", public_url="https://voice.example"), "localhost:8080", "https://voice.example"),
-        (Http(host="127.0.0.1"), "localhost:8080", "http://localhost:8080"),
+        (HttpConfig(host="0.0.0.0"), "localhost:8080", "https://192.0.2.7:8080"),
+        (HttpConfig(host="0.0.0.0", tls="off"), "127.0.0.1:8080", "http://192.0.2.7:8080"),
+        (HttpConfig(host="0.0.0.0"), "voice.lan:8080", "http://voice.lan:8080"),
+        (HttpConfig(host="0.0.0.0", public_url="https://voice.example"), "localhost:8080", "https://voice.example"),
+        (HttpConfig(host="127.0.0.1"), "localhost:8080", "http://localhost:8080"),
     ],
 )
-def test_the_site_as_another_device_calls_it(monkeypatch: pytest.MonkeyPatch, http: Http, host: str, site: str) -> None:
+def test_the_site_as_another_device_calls_it(monkeypatch: pytest.MonkeyPatch, http: HttpConfig, host: str, site: str) -> None:
     """`localhost` leads nobody else here: a phone is shown an address of this machine, where it is served there."""
     monkeypatch.setattr(origin, "reached_at", lambda host: "192.0.2.7" if host == "0.0.0.0" else host)
     asked = request("127.0.0.1", Host=host)
@@ -168,10 +168,10 @@ def test_the_site_as_another_device_calls_it(monkeypatch: pytest.MonkeyPatch, ht
 
 def test_without_a_public_name_no_header_makes_https() -> None:
     """What a stranger writes about itself does not count."""
-    assert not Addresses(Http()).is_https(request("203.0.113.5", Host="voice.example", X_Forwarded_Proto="https"))
+    assert not Addresses(HttpConfig()).is_https(request("203.0.113.5", Host="voice.example", X_Forwarded_Proto="https"))
 
 
 def test_a_proxy_that_is_no_address() -> None:
     """It is the operator's mistake, told at the start."""
     with pytest.raises(ConfigError, match="trusted_proxies"):
-        Addresses(Http(trusted_proxies=("proxy.example",)))
+        Addresses(HttpConfig(trusted_proxies=("proxy.example",)))

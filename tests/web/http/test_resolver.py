@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from web.http.resolver import AT_ONCE, Lookup
+from web.http.resolver import AT_ONCE, Resolver
 from web.live.negotiation import host_name
 
 
@@ -24,7 +24,7 @@ from web.live.negotiation import host_name
 )
 async def test_what_a_name_leads_to(name: str, addresses: tuple[str, ...]) -> None:
     """An address is one already, a name is looked up, and nonsense is nothing."""
-    assert await Lookup().addresses(name) == addresses
+    assert await Resolver().addresses(name) == addresses
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ async def test_a_name_server_that_takes_its_time(monkeypatch: pytest.MonkeyPatch
         return [(0, 0, 0, "", ("192.0.2.9", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    names = Lookup(patience_s=0.05)
+    names = Resolver(patience_s=0.05)
     assert await asyncio.gather(*(names.addresses(f"slow{number}") for number in range(10))) == [()] * 10
     async with asyncio.timeout(20):
         while len(asked) < AT_ONCE:  # as on a machine that is slow to start a thread

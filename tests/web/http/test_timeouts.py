@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from sfu.config.schema import Http
+from sfu.config.schema import HttpConfig
 from tests.web.conftest import House
 from web.http import timeouts
 from web.http.malformed import malformed
@@ -23,12 +23,12 @@ TRICKLE_S = 0.02
 @asynccontextmanager
 async def served(app: web.Application) -> AsyncIterator[int]:
     """The port where the app is served through the front doors."""
-    app[ADDRESSES], app[METRICS] = Addresses(Http()), []
+    app[ADDRESSES], app[METRICS] = Addresses(HttpConfig()), []
     app.cleanup_ctx.append(malformed)  # which knows that clients leave
     runner = runner_of(app)
     await runner.setup()
     try:
-        sockets = bind(Http(host="127.0.0.1", port=0))
+        sockets = bind(HttpConfig(host="127.0.0.1", port=0))
         async with doors_of(runner, sockets):
             yield sockets[0].getsockname()[1]
     finally:

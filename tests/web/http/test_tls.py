@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from sfu.config.schema import Http
+from sfu.config.schema import HttpConfig
 from sfu.errors import ConfigError
 from web.http.tls import certificate_file, kept_certificate, state_of, tls_context, tls_in_force
 
@@ -33,7 +33,7 @@ def names_of(file: Path) -> set[str]:
 )
 def test_auto_is_plain_on_loopback_only(host: str, tls: str, in_force: str) -> None:
     """Browsers give a microphone without HTTPS on loopback and nowhere else."""
-    assert tls_in_force(Http(host=host, tls=tls)) == in_force
+    assert tls_in_force(HttpConfig(host=host, tls=tls)) == in_force
 
 
 def test_the_certificate_is_kept(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_name_that_was_asked_for_is_in_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["m\u00fcller.example", "Voice.EXAMPLE", "0:0::1", "fe80::1%eth0", "192.0.2.1"])
 def test_a_name_is_known_again_in_any_spelling(tmp_path: Path, host: str) -> None:
     """The certificate that was made for it is kept, at the next start and at every look."""
-    http = Http(host=host, tls="self-signed")
+    http = HttpConfig(host=host, tls="self-signed")
     tls_context(http, tmp_path)
     file, state = certificate_file(http, tmp_path), state_of(http, tmp_path)
     first = file.read_bytes()
@@ -79,8 +79,8 @@ def test_a_name_is_known_again_in_any_spelling(tmp_path: Path, host: str) -> Non
 
 def test_the_kinds_of_context(tmp_path: Path) -> None:
     """Plain HTTP has none, self-signed and files have one."""
-    assert tls_context(Http(host="127.0.0.1"), tmp_path) is None
-    http = Http(host="0.0.0.0", public_url="https://voice.example.org")
+    assert tls_context(HttpConfig(host="127.0.0.1"), tmp_path) is None
+    http = HttpConfig(host="0.0.0.0", public_url="https://voice.example.org")
     assert isinstance(tls_context(http, tmp_path), ssl.SSLContext)
     file = tmp_path / "keys" / "self-signed.pem"
     assert {"voice.example.org", "localhost", "127.0.0.1"} <= names_of(file)
@@ -94,5 +94,5 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         if content is not None:
             file.write_text(content)
         with pytest.raises(ConfigError, match=r"http\.cert, http\.key: .*bad\.pem") as failure:
-            tls_context(Http(tls="files", cert=file, key=file), tmp_path)
+            tls_context(HttpConfig(tls="files", cert=file, key=file), tmp_path)
         assert "\n" not in str(failure.value)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sfu.config.schema import Http
+from sfu.config.schema import HttpConfig
 from tests.conftest import StartServer
 from tests.support.running import ROOT, Server
 from tests.web.conftest import settings
@@ -26,7 +26,7 @@ from tests.web.quiet import quiet
 from web.app import make_app
 from web.http import tls_renewal
 from web.http.tls import RENEW, certificate_file, state_of, tls_context
-from web.http.tls_renewal import Renewal
+from web.http.tls_renewal import TlsRenewal
 from web.serve import bind, doors_of, runner_of
 
 ANYBODY = ssl.create_default_context()
@@ -145,7 +145,7 @@ def test_sighup_ends_no_child() -> None:
 async def test_the_own_certificate_is_renewed_in_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """Thirty days before its end, while the server runs, on asyncio's loop as on the other."""
     monkeypatch.setattr(tls_renewal, "EVERY_S", 0.1)
-    http = Http(host="127.0.0.1", port=0, tls="self-signed")
+    http = HttpConfig(host="127.0.0.1", port=0, tls="self-signed")
     file = certificate_file(http, tmp_path)
     file.parent.mkdir()
     file.write_bytes(b"".join(made(1111, RENEW + timedelta(seconds=5 * stretch))))
@@ -155,7 +155,7 @@ async def test_the_own_certificate_is_renewed_in_its_time(tmp_path: Path, monkey
     try:
         listening = bind(http)
         port = listening[0].getsockname()[1]
-        async with doors_of(runner, listening, context) as doors, Renewal(http, tmp_path, doors.serve_with):
+        async with doors_of(runner, listening, context) as doors, TlsRenewal(http, tmp_path, doors.serve_with):
             assert await serial_at(port) == 1111
             async with asyncio.timeout(60 * stretch):
                 while await serial_at(port) == 1111:
@@ -169,7 +169,7 @@ async def test_the_own_certificate_is_renewed_in_its_time(tmp_path: Path, monkey
 def test_what_makes_another_state(tmp_path: Path) -> None:
     """A link that leads elsewhere, a file that is replaced or written over, one that is gone; not the mere look."""
     live = Live(tmp_path)
-    http = Http(tls="files", cert=live.cert, key=live.key)
+    http = HttpConfig(tls="files", cert=live.cert, key=live.key)
     states = [state_of(http, tmp_path)]
     assert state_of(http, tmp_path) == states[0]
     live.put(live.cert, "elsewhere.pem", live.cert.read_bytes())

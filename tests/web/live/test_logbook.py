@@ -11,7 +11,7 @@ from db import broadcasts, connection, recordings, users
 from db.connection import Database
 from db.tables import LiveBroadcast
 from sfu.broadcast.survival import Left
-from sfu.config.schema import Recording
+from sfu.config.schema import RecordingConfig
 from sfu.elapsed import Moment
 from web.live.logbook import Logbook
 
@@ -23,13 +23,13 @@ async def test_a_start_forgets_what_was_over_but_for_its_row(tmp_path: Path) -> 
     async with Database(tmp_path / "x.db") as database:
         await database.run(users.create, "ada", "x")
         tape = await database.run(recordings.begin, "ada", "one", None, LEFT.began.at)
-        async with Logbook(database, tmp_path, Recording()) as logbook:
+        async with Logbook(database, tmp_path, RecordingConfig()) as logbook:
             assert not logbook.found
             await logbook.keep(LEFT, None)
-        async with Logbook(database, tmp_path, Recording()) as logbook:
+        async with Logbook(database, tmp_path, RecordingConfig()) as logbook:
             assert [(each.left, each.tape) for each in logbook.found] == [(LEFT, (tape.id, tmp_path / tape.folder))]
         await database.run(recordings.close, tape.id, recordings.Ended(1.0, ["original"], 1, {}))
-        async with Logbook(database, tmp_path, Recording()) as logbook:
+        async with Logbook(database, tmp_path, RecordingConfig()) as logbook:
             assert not logbook.found and not logbook.going_on
         assert await database.read(broadcasts.left) == broadcasts.Remains([], [])
 
@@ -41,11 +41,11 @@ async def test_what_was_stopped_while_the_database_was_held_is_forgotten_at_the_
     monkeypatch.setattr(connection, "WAIT_S", 0.2)
     async with Database(tmp_path / "x.db") as database:
         await database.run(users.create, "ada", "x")
-        async with Logbook(database, tmp_path, Recording()) as logbook:
+        async with Logbook(database, tmp_path, RecordingConfig()) as logbook:
             await logbook.keep(LEFT, None)
             with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as backup:
                 backup.execute("BEGIN IMMEDIATE")
                 await logbook.forget("one")
                 assert len(await database.read(lambda: list(LiveBroadcast.select()))) == 1
-        async with Logbook(database, tmp_path, Recording()) as logbook:
+        async with Logbook(database, tmp_path, RecordingConfig()) as logbook:
             assert not logbook.found

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aioice import stun, turn
 
-from sfu.config.schema import Rtc
+from sfu.config.schema import RtcConfig
 from tests.conftest import missing_program
 from tests.support.people import friends
 from tests.support.running import Server, free_port
@@ -22,13 +22,13 @@ SECRET = "between us"
 
 def test_links_without_a_secret() -> None:
     """URLs as they are, no credentials."""
-    links = ice_server_links(Rtc(ice_servers=("stun:stun.example.org", "turn:turn.example.org:3478")))
+    links = ice_server_links(RtcConfig(ice_servers=("stun:stun.example.org", "turn:turn.example.org:3478")))
     assert links == ['<stun:stun.example.org>; rel="ice-server"', '<turn:turn.example.org:3478>; rel="ice-server"']
 
 
 def test_credentials_end() -> None:
     """The user name says when, a day from now; STUN needs none."""
-    stun_link, turn_link = ice_server_links(Rtc(ice_servers=("stun:x", "turns:y"), turn_secret=SECRET), now_s=1000.7)
+    stun_link, turn_link = ice_server_links(RtcConfig(ice_servers=("stun:x", "turns:y"), turn_secret=SECRET), now_s=1000.7)
     assert "credential" not in stun_link
     username, credential = turn_credential(SECRET, 1000.7)
     assert username == f"{1000 + LIFETIME_S}:hushcast"

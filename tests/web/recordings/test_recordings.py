@@ -19,7 +19,7 @@ import pytest
 from aiohttp import AddrInfoType, ClientError, ClientSession, TCPConnector
 
 from db import chapters
-from sfu.config.schema import Recording
+from sfu.config.schema import RecordingConfig
 from sfu.errors import TooMany
 from sfu.recording.recorder import Recorder
 from tests.support.spoken import packet, packets_of
@@ -115,7 +115,7 @@ async def test_who_may_hear(house: House) -> None:
 
 async def test_deleting(open_house: OpenHouse) -> None:
     """Where nothing is kept in the trash the row and the files go at once; while it is live it cannot be deleted."""
-    house = await open_house(recording=Recording(trash_days=0))
+    house = await open_house(recording=RecordingConfig(trash_days=0))
     alice = await house.user("alice")
     recording = await tape(house, "alice", seconds=1)
     await until(alice, recording)
@@ -133,7 +133,7 @@ async def test_deleting(open_house: OpenHouse) -> None:
 
 async def test_what_was_made_of_a_recording_goes_with_it(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what is just being made, and what a killed server left of it: the sound is nowhere when it is deleted."""
-    house = await open_house("kept", recording=Recording(trash_days=0))
+    house = await open_house("kept", recording=RecordingConfig(trash_days=0))
     made = house.app[CONFIG].storage.path / transcoding.MADE
     alice = await house.user("alice")
     first, second = await tape(house, "alice", seconds=1), await tape(house, "alice", seconds=2)

@@ -10,7 +10,7 @@ import pytest
 from db import known_time, trash
 from db.tables import DiscardedFolder
 from db.tables import Recording as Row
-from sfu.config.schema import Recording
+from sfu.config.schema import RecordingConfig
 from tests.web.conftest import Guest, House, OpenHouse
 from tests.web.recordings.test_recordings import folder_of, sound, tape, until
 from tests.web.recordings.test_trusted_time import DAY_S, Clocks
@@ -112,7 +112,7 @@ async def test_the_trash_is_emptied_after_its_days(open_house: OpenHouse, clocks
 @pytest.mark.parametrize("jump_days", [40, -40, 12_000])
 async def test_a_jump_deletes_nothing(open_house: OpenHouse, clocks: Clocks, jump_days: int) -> None:
     """Neither what is kept for thirty days nor what lies in the trash, during the jump and after it; then age counts as before."""
-    house = await open_house(recording=Recording(keep_days=30))
+    house = await open_house(recording=RecordingConfig(keep_days=30))
     alice = await house.user("alice")
     now = datetime.now(UTC)
     kept, deleted = [await ready(house, alice, seconds=1, started=now - timedelta(days=days)) for days in (29, 28)]
@@ -130,7 +130,7 @@ async def test_a_jump_deletes_nothing(open_house: OpenHouse, clocks: Clocks, jum
 
 async def test_a_wrong_clock_that_is_believed_in_the_end_leaves_a_way_back(open_house: OpenHouse, clocks: Clocks) -> None:
     """Forty days ahead for hours: what is too old by that clock lies in the trash, and what lay there stays for its days anew."""
-    house = await open_house(recording=Recording(keep_days=30))
+    house = await open_house(recording=RecordingConfig(keep_days=30))
     alice = await house.user("alice")
     kept, deleted = [await ready(house, alice, seconds=1, started=datetime.now(UTC) - timedelta(days=day)) for day in (2, 1)]
     await alice.ask("DELETE", f"/api/recording/{deleted}")
@@ -163,13 +163,13 @@ async def test_a_machine_that_sleeps_often_empties_its_trash(open_house: OpenHou
 @pytest.mark.parametrize("off_days", [40, -3000])
 async def test_a_start_with_a_wrong_clock_deletes_nothing(open_house: OpenHouse, clocks: Clocks, off_days: int) -> None:
     """Forty days ahead or years behind of what the rows know: not in its first hour, and with the clock right again not at all."""
-    house = await open_house("same", recording=Recording(keep_days=30))
+    house = await open_house("same", recording=RecordingConfig(keep_days=30))
     alice = await house.user("alice")
     kept = await ready(house, alice, seconds=1, started=datetime.now(UTC) - timedelta(days=1))
     await tidied(house, clocks, STEADY_S)
     await house.close()
     clocks.jump_s(off_days * DAY_S)
-    house = await open_house("same", recording=Recording(keep_days=30))
+    house = await open_house("same", recording=RecordingConfig(keep_days=30))
     await tidied(house, clocks, STEADY_FAR_S - 60)
     clocks.jump_s(-off_days * DAY_S)
     await tidied(house, clocks, STEADY_S + 60)
@@ -178,7 +178,7 @@ async def test_a_start_with_a_wrong_clock_deletes_nothing(open_house: OpenHouse,
 
 async def test_what_was_made_while_the_clock_was_behind_is_not_old(open_house: OpenHouse, clocks: Clocks) -> None:
     """A machine without a battery began in 1970 and somebody broadcast: by its number that is younger than last week's."""
-    house = await open_house(recording=Recording(keep_days=30))
+    house = await open_house(recording=RecordingConfig(keep_days=30))
     alice, now = await house.user("alice"), datetime.now(UTC)
     began = (now - timedelta(days=50), now - timedelta(days=7), datetime(1970, 1, 1, tzinfo=UTC))
     old, last_week, odd = [await ready(house, alice, seconds=1, started=started) for started in began]
@@ -191,7 +191,7 @@ async def test_what_was_made_while_the_clock_was_behind_is_not_old(open_house: O
 
 async def test_the_quota_takes_from_the_trash_first(open_house: OpenHouse) -> None:
     """What was deleted goes for good, then the oldest that has ended, until the rest fits; no clock is asked."""
-    house = await open_house(recording=Recording(quota_mb=1, keep_days=30))
+    house = await open_house(recording=RecordingConfig(quota_mb=1, keep_days=30))
     alice, now = await house.user("alice"), datetime.now(UTC)
     live, _ = await house.app[ARCHIVE].begin("alice", "live", None, now - timedelta(days=60))
     first, second = [await ready(house, alice, started=now - timedelta(days=day)) for day in (3, 2)]
@@ -221,7 +221,7 @@ async def test_files_that_were_not_deleted_yet_are_deleted_at_the_next_start(
     open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kill between the rows and the files: the folders are noted in the rows' own transaction, and the next start knows them."""
-    house = await open_house("same", recording=Recording(trash_days=0))
+    house = await open_house("same", recording=RecordingConfig(trash_days=0))
     alice = await house.user("alice")
     first, second = await ready(house, alice, seconds=1), await ready(house, alice, seconds=2)
 
@@ -237,7 +237,7 @@ async def test_files_that_were_not_deleted_yet_are_deleted_at_the_next_start(
     folder_of(house, second).rename(half)
     assert folder_of(house, first).exists() and await ids(alice) == []
     await house.close()
-    house = await open_house("same", recording=Recording(trash_days=0))
+    house = await open_house("same", recording=RecordingConfig(trash_days=0))
     async with asyncio.timeout(30):
         while await house.app[DB].run(trash.discarded):
             await asyncio.sleep(0.02)
@@ -246,7 +246,7 @@ async def test_files_that_were_not_deleted_yet_are_deleted_at_the_next_start(
 
 async def test_what_cannot_be_deleted_stays_noted(open_house: OpenHouse, tmp_path: Path) -> None:
     """A folder on which something is mounted, say: it is tried again until it is gone."""
-    house = await open_house(recording=Recording(trash_days=0))
+    house = await open_house(recording=RecordingConfig(trash_days=0))
     alice = await house.user("alice")
     recording = await ready(house, alice, seconds=1)
     folder = folder_of(house, recording)

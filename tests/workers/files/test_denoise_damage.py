@@ -14,7 +14,7 @@ import pytest
 from tests.workers.sound_files import KINDS, read, start, tone, write
 from workers.files.errors import FileError
 from workers.files.main import main
-from workers.files.writer import Target
+from workers.files.writer import SoundWriter
 from workers.recordings import ogg
 
 PLAIN = "--denoiser=passthrough"
@@ -192,7 +192,7 @@ def test_names_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_more_than_it_was_to_be(tmp_path: Path) -> None:
     """A file that has more sound already than it shall have is refused, and gone."""
-    with Target(tmp_path / "clean.wav", 48_000, "mono", is_float=False) as target:
+    with SoundWriter(tmp_path / "clean.wav", 48_000, "mono", is_float=False) as target:
         target.write(SOUND.astype(np.float32))
         with pytest.raises(FileError, match="was to have 5"):
             target.finish(5)

@@ -10,7 +10,7 @@ import pytest
 from tests.workers.sound_files import Rows, read, snr, write
 from tests.workers.stamped import gaps, lag, voice, write_stamped
 from workers.files.main import main
-from workers.files.reader import Source
+from workers.files.reader import SoundReader
 from workers.files.time_stamp_gaps import Timed, placed
 from workers.recordings import ogg
 
@@ -209,7 +209,7 @@ def test_another_rate_later(tmp_path: Path) -> None:
 def test_hours_of_silence_take_no_memory(tmp_path: Path) -> None:
     """A gap of an hour is made a second at a time."""
     noisy = write_stamped(tmp_path / "noisy.mkv", voice(SECOND), "libopus", gaps((0.5, 3_600.0)))
-    with Source(noisy, keep_channels=False) as source:
+    with SoundReader(noisy, keep_channels=False) as source:
         sizes = [block.shape[1] for block in source.blocks()]
     assert max(sizes) < 3 * SECOND and abs(source.samples - 3_601 * SECOND) < CLOSE
 

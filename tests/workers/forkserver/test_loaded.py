@@ -1,4 +1,4 @@
-"""What the nursery has loaded: whether it can be forked, and what a fork makes of it."""
+"""What the forkserver has loaded: whether it can be forked, and what a fork makes of it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.support.running import ROOT
 from tests.support.strangers import install
 from tests.workers.link.test_forkserver import Way
 from tests.workers.speech import packets, voice
-from workers.link.forkserver import Nursery
+from workers.link.forkserver import Forkserver
 
 FORKS = 200
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -41,9 +41,9 @@ async def test_a_native_thread_is_not_forked(
     """With a plugin that starts a thread behind Python's back workers are executed anew, also those of others; one line says why."""
     monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
     sent = packets(voice(0.3))
-    async with Nursery() as nursery, AsyncExitStack() as stack:
-        before = await stack.enter_async_context(Way(nursery, "passthrough"))
-        ways = [await stack.enter_async_context(Way(nursery, denoiser)) for denoiser in (threaded, "passthrough", threaded)]
+    async with Forkserver() as forkserver, AsyncExitStack() as stack:
+        before = await stack.enter_async_context(Way(forkserver, "passthrough"))
+        ways = [await stack.enter_async_context(Way(forkserver, denoiser)) for denoiser in (threaded, "passthrough", threaded)]
         for way in (before, *ways):
             await way.worker.ready(20 * stretch)
             for packet in sent:
@@ -58,10 +58,10 @@ async def test_a_native_thread_is_not_forked(
 async def test_what_was_loaded_goes_with_new_options(deepfilternet3_graph: Path) -> None:
     """A model that is loaded again and again with other options takes the memory of one."""
     kb = []
-    async with Nursery() as nursery:
+    async with Forkserver() as forkserver:
         for number in range(12):
-            await nursery.load("deepfilternet3", {"graph": str(deepfilternet3_graph), "unlike": number})
-            kb.append(psutil.Process(nursery.pid).memory_info().rss // 1024)
+            await forkserver.load("deepfilternet3", {"graph": str(deepfilternet3_graph), "unlike": number})
+            kb.append(psutil.Process(forkserver.pid).memory_info().rss // 1024)
     assert max(kb) < kb[1] + 30_000, kb  # ten more of them would be three times that
 
 
@@ -78,12 +78,12 @@ def resident_kb(pid: int, library: str) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 async def test_weights_of_a_library_are_not_touched_beforehand(stretch: float) -> None:
-    """The nursery has RNNoise mapped but for its 12 MB of weights; the worker that uses it has them, and cleans."""
+    """The forkserver has RNNoise mapped but for its 12 MB of weights; the worker that uses it has them, and cleans."""
     sent = packets(voice(0.3))
-    async with Nursery() as nursery:
-        await nursery.load("rnnoise", {})
-        assert "librnnoise" in Path(f"/proc/{nursery.pid}/maps").read_text() and resident_kb(nursery.pid, "librnnoise") < 2000
-        async with Way(nursery, "rnnoise") as way:
+    async with Forkserver() as forkserver:
+        await forkserver.load("rnnoise", {})
+        assert "librnnoise" in Path(f"/proc/{forkserver.pid}/maps").read_text() and resident_kb(forkserver.pid, "librnnoise") < 2000
+        async with Way(forkserver, "rnnoise") as way:
             await way.worker.ready(20 * stretch)
             assert resident_kb(way.worker.pid, "librnnoise") > 8000
             for packet in sent:

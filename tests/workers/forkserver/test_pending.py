@@ -15,20 +15,20 @@ from tests.workers.link.test_forkserver import Way, dead
 from tests.workers.speech import packets, voice
 from workers.errors import WorkerFailed
 from workers.link import worker
-from workers.link.forkserver import Nursery
+from workers.link.forkserver import Forkserver
 
 
 class Loads:
-    """A nursery whose worker loads until `done`."""
+    """A forkserver whose worker loads until `done`."""
 
-    def __init__(self, nursery: Nursery, folder: Path, stack: AsyncExitStack, stretch: float) -> None:
-        self.nursery, self.stretch = nursery, stretch
+    def __init__(self, forkserver: Forkserver, folder: Path, stack: AsyncExitStack, stretch: float) -> None:
+        self.forkserver, self.stretch = forkserver, stretch
         self._loads_while, self._stack = folder / "loads", stack
         self._loads_while.touch()
 
     async def way(self, **options: object) -> Way:
         """One voice more that waits for it."""
-        return await self._stack.enter_async_context(Way(self.nursery, "ponderous", {"while": str(self._loads_while), **options}))
+        return await self._stack.enter_async_context(Way(self.forkserver, "ponderous", {"while": str(self._loads_while), **options}))
 
     async def ways(self, count: int, **options: object) -> list[Way]:
         """Several, all with one worker."""
@@ -52,8 +52,8 @@ class Loads:
 @pytest.fixture
 async def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> AsyncIterator[Loads]:
     monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
-    async with Nursery() as nursery, AsyncExitStack() as stack:
-        yield Loads(nursery, tmp_path, stack, stretch)
+    async with Forkserver() as forkserver, AsyncExitStack() as stack:
+        yield Loads(forkserver, tmp_path, stack, stretch)
 
 
 @pytest.mark.parametrize("who", [0, 1, 2])
@@ -85,7 +85,7 @@ async def test_nobody_stays(loads: Loads) -> None:
 
 
 async def test_nobody_waits_for_an_answer(loads: Loads) -> None:
-    """Who stops waiting while the nursery is asked has left too."""
+    """Who stops waiting while the forkserver is asked has left too."""
     [stays] = await loads.ways(1)
     for turns in (1, 2, 5, 20):
         asking = asyncio.ensure_future(loads.way())
@@ -99,15 +99,15 @@ async def test_nobody_waits_for_an_answer(loads: Loads) -> None:
     assert not await dead([stays.worker.pid], 20 * loads.stretch)
 
 
-async def test_the_nursery_has_its_hands_full(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A nursery that does not hear of the leaving for longer than a worker may hang costs the others nothing either."""
+async def test_the_forkserver_has_its_hands_full(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forkserver that does not hear of the leaving for longer than a worker may hang costs the others nothing either."""
     monkeypatch.setattr(worker, "_NOT_YET", ((0.1, None),))
     leaves, stays = await loads.ways(2)
-    os.kill(loads.nursery.pid, signal.SIGSTOP)
+    os.kill(loads.forkserver.pid, signal.SIGSTOP)
     try:
         await leaves.worker.close()
     finally:
-        os.kill(loads.nursery.pid, signal.SIGCONT)
+        os.kill(loads.forkserver.pid, signal.SIGCONT)
     assert leaves.ended.is_set()
     loads.done()
     await loads.serves(stays)
@@ -146,7 +146,7 @@ async def test_it_never_comes_up(loads: Loads) -> None:
 
 
 async def test_it_holds_no_voice(loads: Loads) -> None:
-    """While it loads it has nothing but its line to the nursery: no ring, no bell, no line of a voice, and not the nursery's own."""
+    """While it loads it has nothing but its line to the forkserver: no ring, no bell, no line of a voice, and not the forkserver's own."""
     [way] = await loads.ways(1)
     process = psutil.Process(way.worker.pid)
     async with asyncio.timeout(30 * loads.stretch):

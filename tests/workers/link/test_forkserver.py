@@ -1,4 +1,4 @@
-"""The nursery and its workers: real processes, real deaths."""
+"""The forkserver and its workers: real processes, real deaths."""
 
 import asyncio
 import os
@@ -19,10 +19,10 @@ from tests.support.running import ROOT
 from tests.support.strangers import install
 from tests.workers.speech import decoded, lag, packets, places, voice
 from workers.errors import WorkerFailed
-from workers.link import forkserver as nurseries
+from workers.link import forkserver as forkservers
 from workers.link.bell import Bell
 from workers.link.control import Adjust, Failed, Message, Stats
-from workers.link.forkserver import Nursery, Worker
+from workers.link.forkserver import Forkserver, Worker
 from workers.link.ring import Packet, Ring
 
 uvloop.new_event_loop().close()  # libuv's own pipe for signals, made once for the process and kept
@@ -31,8 +31,8 @@ uvloop.new_event_loop().close()  # libuv's own pipe for signals, made once for t
 class Way:
     """Two rings, two bells and a worker between them, as a broadcast has them."""
 
-    def __init__(self, nursery: Nursery, denoiser: str, options: Mapping[str, object] | None = None) -> None:
-        self.nursery, self.denoiser, self.options = nursery, denoiser, options or {}
+    def __init__(self, forkserver: Forkserver, denoiser: str, options: Mapping[str, object] | None = None) -> None:
+        self.forkserver, self.denoiser, self.options = forkserver, denoiser, options or {}
         self.out: list[Packet] = []
         self.messages: list[Message] = []
         self.came = asyncio.Event()
@@ -44,7 +44,7 @@ class Way:
         self.noisy, self.clean = stack.enter_context(Ring.create()), stack.enter_context(Ring.create())
         self.noisy_bell, self.clean_bell = stack.enter_context(Bell.create()), stack.enter_context(Bell.create())
         try:
-            self.worker = await self.nursery.spawn(self.denoiser, self.options, self.noisy, self.noisy_bell, self.clean, self.clean_bell)
+            self.worker = await self.forkserver.spawn(self.denoiser, self.options, self.noisy, self.noisy_bell, self.clean, self.clean_bell)
         except BaseException:
             await self._open.aclose()
             raise
@@ -81,8 +81,8 @@ class Way:
 
 
 @pytest.fixture
-async def nursery() -> AsyncIterator[Nursery]:
-    async with Nursery() as started:
+async def forkserver() -> AsyncIterator[Forkserver]:
+    async with Forkserver() as started:
         yield started
 
 
@@ -98,10 +98,10 @@ async def died(worker: Worker, stretch: float) -> None:
     await asyncio.wait_for(worker.gone.wait(), 20 * stretch)
 
 
-async def test_through(nursery: Nursery, stretch: float) -> None:
+async def test_through(forkserver: Forkserver, stretch: float) -> None:
     """Packets put into the first ring come out of the second in their places, and the tail comes by itself."""
     sent = packets(voice(1))
-    async with Way(nursery, "passthrough") as way:
+    async with Way(forkserver, "passthrough") as way:
         ready = await way.worker.ready(30 * stretch)
         assert (ready.pid, ready.denoiser, ready.latency, ready.delay) == (way.worker.pid, "passthrough", 0, 960)
         for packet in sent:
@@ -111,9 +111,9 @@ async def test_through(nursery: Nursery, stretch: float) -> None:
         assert way.noisy.skipped or lag(decoded(sent), decoded(way.out)) == 0
 
 
-async def test_words(nursery: Nursery, stretch: float) -> None:
+async def test_words(forkserver: Forkserver, stretch: float) -> None:
     """A worker tells every second how it is, and does what it is told."""
-    async with Way(nursery, "passthrough") as way:
+    async with Way(forkserver, "passthrough") as way:
         await way.worker.ready(30 * stretch)
         way.worker.send(Adjust(strength_db=20, complexity=2, loss_percent=15))
         for packet in packets(voice(0.5)):
@@ -126,9 +126,9 @@ async def test_words(nursery: Nursery, stretch: float) -> None:
 
 
 @pytest.mark.real_time
-async def test_garbage_on_the_line(nursery: Nursery, stretch: float) -> None:
+async def test_garbage_on_the_line(forkserver: Forkserver, stretch: float) -> None:
     """What is no message on the control line harms nothing."""
-    async with Way(nursery, "passthrough") as way:
+    async with Way(forkserver, "passthrough") as way:
         await way.worker.ready(30 * stretch)
         way.worker._line.send(b"\xff{}\n[1\n" + b"x" * 70_000 + b"\n")
         for packet in packets(voice(0.2)):
@@ -136,31 +136,31 @@ async def test_garbage_on_the_line(nursery: Nursery, stretch: float) -> None:
         await way.until(lambda: len(way.out) >= 5, 30 * stretch)
 
 
-async def test_unknown(nursery: Nursery) -> None:
+async def test_unknown(forkserver: Forkserver) -> None:
     """An unknown denoiser is an answer, not the end; so are options that do not do."""
-    for ask in (nursery.load("nobody", {}), nursery.load("deepfilternet3", {"graph": "/nowhere"})):
+    for ask in (forkserver.load("nobody", {}), forkserver.load("deepfilternet3", {"graph": "/nowhere"})):
         with pytest.raises(WorkerFailed):
             await ask
     with pytest.raises(WorkerFailed) as caught:
-        await Way(nursery, "nobody").__aenter__()
+        await Way(forkserver, "nobody").__aenter__()
     assert caught.value.reason == "unknown_denoiser"
-    await nursery.load("passthrough", {})
-    assert nursery.alive
+    await forkserver.load("passthrough", {})
+    assert forkserver.alive
 
 
-async def test_killed(nursery: Nursery, stretch: float) -> None:
+async def test_killed(forkserver: Forkserver, stretch: float) -> None:
     """A killed worker is known to be dead, and the next one is like it."""
     for _ in range(3):
-        async with Way(nursery, "passthrough") as way:
+        async with Way(forkserver, "passthrough") as way:
             await way.worker.ready(30 * stretch)
             way.worker.kill()
             await asyncio.wait_for(way.ended.wait(), 20 * stretch)
             assert not await dead([way.worker.pid], 20 * stretch)
 
 
-async def test_killed_unready(nursery: Nursery, stretch: float) -> None:
+async def test_killed_unready(forkserver: Forkserver, stretch: float) -> None:
     """Who waits for a worker that dies hears of it."""
-    async with Way(nursery, "rnnoise") as way:
+    async with Way(forkserver, "rnnoise") as way:
         way.worker.kill()
         with pytest.raises(WorkerFailed):
             await way.worker.ready(30 * stretch)
@@ -169,9 +169,9 @@ async def test_killed_unready(nursery: Nursery, stretch: float) -> None:
 
 
 @pytest.mark.parametrize("vice", [signal.SIGSTOP, None])
-async def test_close(nursery: Nursery, vice: signal.Signals | None, stretch: float) -> None:
+async def test_close(forkserver: Forkserver, vice: signal.Signals | None, stretch: float) -> None:
     """Closing waits until the process is dead, even of one that hangs, and may be done twice."""
-    async with Way(nursery, "passthrough") as way:
+    async with Way(forkserver, "passthrough") as way:
         await way.worker.ready(30 * stretch)
         if vice:
             os.kill(way.worker.pid, vice)
@@ -181,9 +181,9 @@ async def test_close(nursery: Nursery, vice: signal.Signals | None, stretch: flo
         assert not await dead([way.worker.pid], 20 * stretch)
 
 
-async def test_cancelled_close(nursery: Nursery, stretch: float) -> None:
+async def test_cancelled_close(forkserver: Forkserver, stretch: float) -> None:
     """Who stops waiting for the end of a worker that hangs leaves none behind."""
-    async with Way(nursery, "passthrough") as way:
+    async with Way(forkserver, "passthrough") as way:
         await way.worker.ready(30 * stretch)
         os.kill(way.worker.pid, signal.SIGSTOP)
         closing = asyncio.ensure_future(way.worker.close())
@@ -194,9 +194,9 @@ async def test_cancelled_close(nursery: Nursery, stretch: float) -> None:
         assert not await dead([way.worker.pid], 20 * stretch)
 
 
-async def test_late_end(nursery: Nursery, stretch: float) -> None:
+async def test_late_end(forkserver: Forkserver, stretch: float) -> None:
     """Who asks about the end after it is told too."""
-    async with Way(nursery, "passthrough") as way:
+    async with Way(forkserver, "passthrough") as way:
         way.worker.kill()
         await died(way.worker, stretch)
         late = asyncio.Event()
@@ -204,101 +204,101 @@ async def test_late_end(nursery: Nursery, stretch: float) -> None:
         await asyncio.wait_for(late.wait(), 20 * stretch)
 
 
-async def test_nursery_killed(nursery: Nursery, stretch: float) -> None:
-    """A killed nursery takes its workers along, says so, and whoever asks it something gets an error."""
-    async with Way(nursery, "passthrough") as way, Way(nursery, "rnnoise") as other:
+async def test_forkserver_killed(forkserver: Forkserver, stretch: float) -> None:
+    """A killed forkserver takes its workers along, says so, and whoever asks it something gets an error."""
+    async with Way(forkserver, "passthrough") as way, Way(forkserver, "rnnoise") as other:
         await way.worker.ready(30 * stretch)
-        os.kill(nursery.pid, signal.SIGKILL)
-        await asyncio.wait_for(nursery.gone.wait(), 20 * stretch)
-        assert not nursery.alive
+        os.kill(forkserver.pid, signal.SIGKILL)
+        await asyncio.wait_for(forkserver.gone.wait(), 20 * stretch)
+        assert not forkserver.alive
         await died(way.worker, stretch)
         await died(other.worker, stretch)
         with pytest.raises(WorkerFailed):
-            await nursery.load("passthrough", {})
+            await forkserver.load("passthrough", {})
 
 
-async def test_asked_and_killed(nursery: Nursery) -> None:
-    """A question that is open when the nursery dies is answered with an error."""
-    os.kill(nursery.pid, signal.SIGSTOP)
-    asking = asyncio.ensure_future(nursery.load("rnnoise", {}))
+async def test_asked_and_killed(forkserver: Forkserver) -> None:
+    """A question that is open when the forkserver dies is answered with an error."""
+    os.kill(forkserver.pid, signal.SIGSTOP)
+    asking = asyncio.ensure_future(forkserver.load("rnnoise", {}))
     await asyncio.sleep(0)
-    os.kill(nursery.pid, signal.SIGKILL)
+    os.kill(forkserver.pid, signal.SIGKILL)
     with pytest.raises(WorkerFailed):
         await asking
 
 
 async def test_hanging(stretch: float) -> None:
-    """A nursery that does not answer is killed, and gone for the next who asks."""
-    async with Nursery(patience_s=0.2) as nursery:
-        os.kill(nursery.pid, signal.SIGSTOP)
+    """A forkserver that does not answer is killed, and gone for the next who asks."""
+    async with Forkserver(patience_s=0.2) as forkserver:
+        os.kill(forkserver.pid, signal.SIGSTOP)
         with pytest.raises(WorkerFailed):
-            await nursery.load("rnnoise", {})
-        assert not nursery.alive and nursery.last_asked == "rnnoise"
-        assert not await dead([nursery.pid], 20 * stretch)
+            await forkserver.load("rnnoise", {})
+        assert not forkserver.alive and forkserver.last_asked == "rnnoise"
+        assert not await dead([forkserver.pid], 20 * stretch)
         with pytest.raises(WorkerFailed):
-            await nursery.load("passthrough", {})
+            await forkserver.load("passthrough", {})
 
 
-async def test_cancelled_spawn(nursery: Nursery, stretch: float) -> None:
+async def test_cancelled_spawn(forkserver: Forkserver, stretch: float) -> None:
     """Who stops waiting for a worker leaves none behind."""
     for turns in (1, 2, 5, 20):
-        spawning = asyncio.ensure_future(Way(nursery, "passthrough").__aenter__())
+        spawning = asyncio.ensure_future(Way(forkserver, "passthrough").__aenter__())
         for _ in range(turns):
             await asyncio.sleep(0)
         spawning.cancel()
         with pytest.raises(asyncio.CancelledError):
             await spawning
-    await nursery.load("rnnoise", {})
-    pids = [child.pid for child in psutil.Process(nursery.pid).children()]
+    await forkserver.load("rnnoise", {})
+    pids = [child.pid for child in psutil.Process(forkserver.pid).children()]
     assert not await dead(pids, 20 * stretch)
 
 
-async def test_children_end_with_the_nursery(stretch: float) -> None:
-    """Letting the nursery go ends its workers, the stopped ones too."""
+async def test_children_end_with_the_forkserver(stretch: float) -> None:
+    """Letting the forkserver go ends its workers, the stopped ones too."""
     async with AsyncExitStack() as closing:
-        nursery = await Nursery().__aenter__()
-        ways = [await closing.enter_async_context(Way(nursery, "passthrough")) for _ in range(3)]
+        forkserver = await Forkserver().__aenter__()
+        ways = [await closing.enter_async_context(Way(forkserver, "passthrough")) for _ in range(3)]
         await ways[0].worker.ready(30 * stretch)
         os.kill(ways[0].worker.pid, signal.SIGSTOP)
-        pids = [nursery.pid, *(way.worker.pid for way in ways)]
-        await nursery.__aexit__(None, None, None)
+        pids = [forkserver.pid, *(way.worker.pid for way in ways)]
+        await forkserver.__aexit__(None, None, None)
         assert not await dead(pids, 20 * stretch)
 
 
 def test_let_go_as_it_dies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A nursery that has ended just when it is to be killed has ended; uvloop would say that there is no such process."""
-    monkeypatch.setattr(nurseries, "LEAVE_S", 0.0)
+    """A forkserver that has ended just when it is to be killed has ended; uvloop would say that there is no such process."""
+    monkeypatch.setattr(forkservers, "LEAVE_S", 0.0)
 
     async def let_go() -> None:
-        nursery = await Nursery().__aenter__()
-        os.kill(nursery.pid, signal.SIGKILL)
-        await nursery._process.wait()
-        await nursery.__aexit__(None, None, None)
+        forkserver = await Forkserver().__aenter__()
+        os.kill(forkserver.pid, signal.SIGKILL)
+        await forkserver._process.wait()
+        await forkserver.__aexit__(None, None, None)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(let_go())
 
 
 async def test_cancelled_letting_go(stretch: float) -> None:
-    """Who stops waiting for the end of a nursery that hangs leaves none behind."""
-    nursery = await Nursery().__aenter__()
-    os.kill(nursery.pid, signal.SIGSTOP)
-    closing = asyncio.ensure_future(nursery.__aexit__(None, None, None))
+    """Who stops waiting for the end of a forkserver that hangs leaves none behind."""
+    forkserver = await Forkserver().__aenter__()
+    os.kill(forkserver.pid, signal.SIGSTOP)
+    closing = asyncio.ensure_future(forkserver.__aexit__(None, None, None))
     await asyncio.sleep(0)
     closing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await closing
-    assert not await dead([nursery.pid], 20 * stretch)
+    assert not await dead([forkserver.pid], 20 * stretch)
 
 
 SERVER = """
 import asyncio, sys
-from tests.workers.link.test_forkserver import Nursery, Way
+from tests.workers.link.test_forkserver import Forkserver, Way
 async def main():
-    async with Nursery() as nursery, Way(nursery, "passthrough") as one, Way(nursery, "passthrough") as two:
+    async with Forkserver() as forkserver, Way(forkserver, "passthrough") as one, Way(forkserver, "passthrough") as two:
         await one.worker.ready(10)
         await two.worker.ready(10)
-        print(nursery.pid, one.worker.pid, two.worker.pid, flush=True)
+        print(forkserver.pid, one.worker.pid, two.worker.pid, flush=True)
         await asyncio.sleep(60)
 asyncio.run(main())
 """
@@ -306,7 +306,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("stopped", [False, True])
 async def test_server_killed(stopped: bool, stretch: float) -> None:
-    """kill -9 of the server leaves no nursery and no worker, not even one that hangs."""
+    """kill -9 of the server leaves no forkserver and no worker, not even one that hangs."""
     server = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVER, stdout=subprocess.PIPE, cwd=ROOT)
     assert server.stdout is not None
     pids = [int(pid) for pid in (await asyncio.wait_for(server.stdout.readline(), 20 * stretch)).split()]
@@ -318,9 +318,9 @@ async def test_server_killed(stopped: bool, stretch: float) -> None:
     assert not await dead(pids, 20 * stretch)
 
 
-async def test_only_its_own_descriptors(nursery: Nursery, stretch: float) -> None:
+async def test_only_its_own_descriptors(forkserver: Forkserver, stretch: float) -> None:
     """A worker holds its rings, bells and line, and nothing of another's."""
-    async with Way(nursery, "passthrough") as first, Way(nursery, "passthrough") as second:
+    async with Way(forkserver, "passthrough") as first, Way(forkserver, "passthrough") as second:
         for way in (first, second):
             await way.worker.ready(30 * stretch)
         held = [os.readlink(f"/proc/{second.worker.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{second.worker.pid}/fd") if int(fd) > 2]
@@ -330,15 +330,15 @@ async def test_only_its_own_descriptors(nursery: Nursery, stretch: float) -> Non
 
 
 @pytest.mark.real_time
-async def test_many_forks(nursery: Nursery, deepfilternet3_graph: Path, stretch: float) -> None:
-    """Two hundred workers denoise to the same bytes, not counted those that got no processor, and the nursery keeps nothing of them."""
+async def test_many_forks(forkserver: Forkserver, deepfilternet3_graph: Path, stretch: float) -> None:
+    """Two hundred workers denoise to the same bytes, not counted those that got no processor, and the forkserver keeps nothing of them."""
     sent, options = packets(voice(0.2))[:4], {"graph": str(deepfilternet3_graph)}
-    await nursery.load("deepfilternet3", options)
-    process = psutil.Process(nursery.pid)
+    await forkserver.load("deepfilternet3", options)
+    process = psutil.Process(forkserver.pid)
     heard = Counter[bytes]()
 
     async def once() -> None:
-        async with Way(nursery, "deepfilternet3", options) as way:
+        async with Way(forkserver, "deepfilternet3", options) as way:
             await way.worker.ready(30 * stretch)
             for packet in sent:
                 way.put(packet)
@@ -360,10 +360,10 @@ async def test_many_forks(nursery: Nursery, deepfilternet3_graph: Path, stretch:
     assert not await dead([child.pid for child in process.children()], 20 * stretch)
 
 
-async def test_late_worker_skips(nursery: Nursery, stretch: float) -> None:
+async def test_late_worker_skips(forkserver: Forkserver, stretch: float) -> None:
     """A worker that was stopped goes on with the newest packet, and neither works off the old ones nor makes them up."""
     sent = packets(voice(2))
-    async with Way(nursery, "passthrough") as way:
+    async with Way(forkserver, "passthrough") as way:
         await way.worker.ready(30 * stretch)
         for packet in sent[:10]:
             way.put(packet)
@@ -388,7 +388,7 @@ def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("strangers")
 async def test_no_numbers(stretch: float) -> None:
     """A model that gives no numbers ends its worker with that reason; what came before it has been heard."""
-    async with Nursery() as nursery, Way(nursery, "broken") as way:
+    async with Forkserver() as forkserver, Way(forkserver, "broken") as way:
         await way.worker.ready(30 * stretch)
         for packet in packets(voice(0.5)):
             way.put(packet)
@@ -399,23 +399,23 @@ async def test_no_numbers(stretch: float) -> None:
 
 @pytest.mark.usefixtures("strangers")
 async def test_strangers(stretch: float) -> None:
-    """A stranger's denoiser comes by the same door as ours, cannot take the name of ours, and harms the nursery with no error."""
-    async with Nursery() as nursery:
+    """A stranger's denoiser comes by the same door as ours, cannot take the name of ours, and harms the forkserver with no error."""
+    async with Forkserver() as forkserver:
         for bad in ("raising", "lost"):
             with pytest.raises(WorkerFailed) as caught:
-                await nursery.load(bad, {})
+                await forkserver.load(bad, {})
             assert caught.value.reason == "load"
-        await nursery.load("passthrough", {})
-        async with Way(nursery, "slow") as way:
+        await forkserver.load("passthrough", {})
+        async with Way(forkserver, "slow") as way:
             assert (await way.worker.ready(30 * stretch)).latency == 1440
-        assert nursery.alive
+        assert forkserver.alive
 
 
 @pytest.mark.usefixtures("strangers")
 async def test_deadly(stretch: float) -> None:
-    """A load that takes the whole nursery along is an error for who asked, not a wait without end."""
-    async with Nursery() as nursery:
+    """A load that takes the whole forkserver along is an error for who asked, not a wait without end."""
+    async with Forkserver() as forkserver:
         with pytest.raises(WorkerFailed) as caught:
-            await asyncio.wait_for(nursery.load("deadly", {}), 30 * stretch)
-        assert caught.value.reason == "nursery_gone"
-        assert not nursery.alive
+            await asyncio.wait_for(forkserver.load("deadly", {}), 30 * stretch)
+        assert caught.value.reason == "forkserver_gone"
+        assert not forkserver.alive

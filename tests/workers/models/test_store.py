@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.workers.mirror import Upstream
-from workers.disk_room import Room
+from workers.disk_room import DiskRoom
 from workers.models import export
-from workers.models.store import Models
+from workers.models.store import ModelStore
 
 NAME = "deepfilternet3"
 
@@ -20,7 +20,7 @@ class Heard:
     """Every state that `changed` announced."""
 
     def __init__(self) -> None:
-        self.models: Models | None = None
+        self.models: ModelStore | None = None
         self.reasons: list[str | None] = []
         self._waiting: list[tuple[Callable[[str], bool], asyncio.Event]] = []
 
@@ -39,9 +39,9 @@ class Heard:
         await asyncio.wait_for(event.wait(), 30)
 
 
-async def prepared(paths: list[Path], url: str, cache: Path, *, download: bool = True) -> tuple[Models, list[str | None]]:
+async def prepared(paths: list[Path], url: str, cache: Path, *, download: bool = True) -> tuple[ModelStore, list[str | None]]:
     heard = Heard()
-    async with Models(paths, url, download, cache, heard.changed) as models:
+    async with ModelStore(paths, url, download, cache, heard.changed) as models:
         heard.models = models
         await models.settled()
     return models, heard.reasons
@@ -106,7 +106,7 @@ async def test_tried_again(upstream: tuple[Upstream, str], cache: Path) -> None:
     server, url = upstream
     server.break_after = 3_000_000
     heard = Heard()
-    async with Models([], url, True, cache, heard.changed, retry_s=(0.05,)) as models:
+    async with ModelStore([], url, True, cache, heard.changed, retry_s=(0.05,)) as models:
         heard.models = models
         await models.settled()
         assert models.state(NAME) == (False, "no weights")
@@ -130,7 +130,7 @@ async def test_a_fault_of_ours(
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(export, "graph_name", name)
-    async with Models([models_folder], "upstream", False, tmp_path, lambda: None) as models:
+    async with ModelStore([models_folder], "upstream", False, tmp_path, lambda: None) as models:
         await models.settled()
     assert models.state(NAME) == (False, "failed: nobody foresaw this")
     assert models.state("deepfilternet2") == (False, "failed: the disk is gone")
@@ -140,9 +140,9 @@ async def test_a_fault_of_ours(
 async def test_no_room(one_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk has no room above the floor nothing is exported, which is said; when there is, it is."""
     room = {"is left": False}
-    monkeypatch.setattr(Room, "has", lambda room_of_it, wanted=0: room["is left"])
+    monkeypatch.setattr(DiskRoom, "has", lambda room_of_it, wanted=0: room["is left"])
     heard = Heard()
-    async with Models([one_model], "upstream", False, tmp_path / "cache", heard.changed, retry_s=(0.05,)) as models:
+    async with ModelStore([one_model], "upstream", False, tmp_path / "cache", heard.changed, retry_s=(0.05,)) as models:
         heard.models = models
         await models.settled()
         assert models.state(NAME) == (False, "no room on the disk") and not (tmp_path / "cache").exists()
@@ -154,7 +154,7 @@ async def test_no_room(one_model: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 async def test_cuda(one_model: Path, tmp_path: Path) -> None:
     """On CUDA the weights themselves are run: nothing is exported."""
-    async with Models([one_model], "upstream", False, tmp_path / "cache", lambda: None, device="cuda") as models:
+    async with ModelStore([one_model], "upstream", False, tmp_path / "cache", lambda: None, device="cuda") as models:
         await models.settled()
     assert models.state(NAME) == (True, None) and models.graph(NAME) is None
     assert models.options(NAME) == {"weights": str(one_model / "DeepFilterNet3"), "device": "cuda"}
@@ -164,7 +164,7 @@ async def test_cuda(one_model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 async def test_post_filter(device: str, one_model: Path, tmp_path: Path) -> None:
     """With the post filter the graph is another file beside the plain one; weights are given the option."""
-    async with Models([one_model], "upstream", False, tmp_path, lambda: None, device=device, post_filter=True) as models:
+    async with ModelStore([one_model], "upstream", False, tmp_path, lambda: None, device=device, post_filter=True) as models:
         await models.settled()
     weights = one_model / "DeepFilterNet3"
     graph = tmp_path / export.graph_name(NAME, weights, post_filter=True)
@@ -238,7 +238,7 @@ async def test_closed_while_fetching(upstream: tuple[Upstream, str], cache: Path
     server, url = upstream
     server.held.clear()
     heard = Heard()
-    async with Models([], url, True, cache, heard.changed) as models:
+    async with ModelStore([], url, True, cache, heard.changed) as models:
         heard.models = models
         await heard.until(lambda reason: reason.endswith("%"))
     server.held.set()
@@ -248,7 +248,7 @@ async def test_closed_while_fetching(upstream: tuple[Upstream, str], cache: Path
 async def test_closed_while_exporting(models_folder: Path, tmp_path: Path) -> None:
     """Closing ends the child that is exporting, and leaves no half graph that would be taken for one."""
     heard = Heard()
-    async with Models([models_folder], "upstream", True, tmp_path / "cache", heard.changed) as models:
+    async with ModelStore([models_folder], "upstream", True, tmp_path / "cache", heard.changed) as models:
         heard.models = models
         await heard.until(lambda reason: reason == "being prepared")
     assert models.graph(NAME) is None and not list((tmp_path / "cache").glob("*.onnx"))
@@ -268,6 +268,6 @@ async def test_spoilt_weights(tmp_path: Path, models_folder: Path, caplog: pytes
 
 async def test_a_child_that_ends_no_line(cache: Path) -> None:
     """What a library says at length, and without a line's end, does not keep the other models from being prepared."""
-    models, says = Models([], "upstream", False, cache, lambda: None), "import sys; sys.stderr.write('x' * 200_000)"
+    models, says = ModelStore([], "upstream", False, cache, lambda: None), "import sys; sys.stderr.write('x' * 200_000)"
     status, last = await models._child("timeit", "-n1", "-r1", "-s", says, "pass")
     assert status == 0 and last == "x" * 600

@@ -13,7 +13,7 @@ from tests.workers.mirror import Upstream
 from tests.workers.spoiling import SPOILERS, empty, flip, learn, overwrite, truncate
 from workers.errors import WorkerFailed
 from workers.files.selection import Settings, options
-from workers.models.store import Models
+from workers.models.store import ModelStore
 from workers.weights.weights import FAMILIES, SUMS, checkpoint, fault, sha256, whole, write_sums
 
 NAME = "deepfilternet3"
@@ -31,8 +31,8 @@ def weights(models_folder: Path, tmp_path: Path) -> Path:
     return copied(models_folder, tmp_path / "models")
 
 
-async def prepared(paths: list[Path], url: str, cache: Path, *, download: bool = True) -> Models:
-    async with Models(paths, url, download, cache, lambda: None) as models:
+async def prepared(paths: list[Path], url: str, cache: Path, *, download: bool = True) -> ModelStore:
+    async with ModelStore(paths, url, download, cache, lambda: None) as models:
         await models.settled()
     return models
 

@@ -13,14 +13,14 @@ from workers import registry
 from workers.denoiser import Denoiser, Sound
 from workers.errors import OptionError, WorkerFailed
 from workers.files.apart import Apart
-from workers.files.cleaner import Cleaning
+from workers.files.cleaner import Cleaner
 from workers.files.selection import Settings, chosen, names
 from workers.plugins.chunked import Chunked
 
 
 def through(denoiser: Denoiser, sound: Sound) -> Sound:
     """The whole sound, aligned."""
-    cleaning = Cleaning(denoiser, 1)
+    cleaning = Cleaner(denoiser, 1)
     return np.concatenate((cleaning.write(sound[None]), cleaning.rest()), axis=1)[0]
 
 
@@ -38,7 +38,7 @@ def test_each_chunk_begins_anew() -> None:
     sound = voice(2.0, seed=2)
     heard = through(Chunked({"denoiser": "rnnoise", "chunk_s": 0.5, "overlap_s": 0.1}), sound)
     begin, end = 2 * 19_200, 2 * 19_200 + 24_000
-    alone = Cleaning(registry.load("rnnoise")({}), 1)
+    alone = Cleaner(registry.load("rnnoise")({}), 1)
     wanted = np.concatenate((alone.write(sound[None, begin:end]), alone.rest()), axis=1)[0]
     assert (heard[begin + 4_800 : end - 4_800] == wanted[4_800:-4_800]).all()
 
