@@ -10,7 +10,7 @@ import pytest
 from tests.support.running import ROOT
 from tests.support.sound import RATE_HZ, Sound, read_wav
 from tests.support.strangers import install
-from tests.workers.conftest import CUT, graph_of
+from tests.workers.conftest import CUT, graph_of, place_of
 from tests.workers.offline import Offline
 from tests.workers.sound_files import KINDS, read, snr, tone, write
 from tests.workers.tars import tar_of
@@ -139,8 +139,9 @@ def test_exact(
     whole = write(tmp_path / "whole.wav", sound, 48_000)
     floats = write(tmp_path / "floats.wav", sound, 48_000, "pcm_f32le", "flt")
     wanted = _offline(denoiser, post_filter, offline)[480:][: sound.shape[1]]
+    weights = place_of(denoiser, models_folder)
     for noisy in whole, floats:
-        more = [f"--models={models_folder}", f"--cache={ROOT / 'var' / 'cache'}", *["--post-filter"] * post_filter]
+        more = [f"--models={weights.parent}", f"--cache={ROOT / 'var' / 'cache'}", *["--post-filter"] * post_filter]
         heard = read(denoise(noisy, ".wav", *more, denoiser=denoiser))[0][0]
         assert len(heard) == len(wanted) and snr(wanted, heard) >= LEAST_DB
 
