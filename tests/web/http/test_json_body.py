@@ -132,5 +132,5 @@ async def test_unknown_parameters_of_a_query_are_left_alone(house: House) -> Non
 def test_nothing_else_reads_json() -> None:
     """No module but this one and the sockets' takes a request's JSON apart."""
     web = Path(inspect.getfile(House)).parents[2] / "web"
-    reading = {file.name for file in web.glob("*.py") if "json_of(" in file.read_text() or "request.json(" in file.read_text()}
-    assert reading == {"bodies.py"}
+    reading = {file.name for file in web.rglob("*.py") if "json_of(" in file.read_text() or "request.json(" in file.read_text()}
+    assert reading == {"json_body.py"}
