@@ -37,7 +37,7 @@ WORDS = {
     "user": ("add", "passwd", "list", "delete"),
 }
 FOR_DEVELOPERS = ("test", "bench", "install")  # the packages of the tests; the first two a browser as well
-TWO_AT_A_TIME = ["-n", "2", "--dist", "loadfile"]  # all tests: most of them wait (tests/support/side_by_side.py)
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile"]  # all tests: most of them wait (tests/support/side_by_side.py)
 USAGE = [
     "usage: python3 run.py [--version] [--config FILE] [COMMAND ...]",
     "",
@@ -99,7 +99,7 @@ def _run(command: str, module: str, config: list[str], rest: list[str]) -> int:
         environment.update(test_environment())
     if command == "test":
         os.chdir(str(ROOT))
-        rest = rest or TWO_AT_A_TIME
+        rest = rest or SIDE_BY_SIDE
     else:
         rest = config + ([command] if module == "web.cli.accounts" else []) + rest
     python = str(VENV.python)

@@ -12,7 +12,7 @@ from tests.support.running import ROOT
 
 RUN = """
 import pytest
-from tests import late
+from tests.support import late
 
 late.busy_since = lambda began: 1.0  # nobody has time
 late.calm = lambda: None

@@ -1,4 +1,4 @@
-"""A pytest plugin for a run of several processes (pytest-xdist): most tests wait, so two of them go well side by side.
+"""A pytest plugin for a run of several processes (pytest-xdist): most tests wait, so three of them go well side by side on two cores.
 
 Tests marked `real_time` do not: such a test begins when no other test of the run goes on, and none begins before it has ended.
 """
