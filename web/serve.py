@@ -37,10 +37,11 @@ from web.keys import ADDRESSES, MEDIA_SOCKETS, METRICS, READINESS, SWITCHBOARD
 from web.operations import drain
 from web.private_folder import private
 from workers.hugepages import collapse, grow_large
+from workers.root import ROOT
 
 logger = logging.getLogger(__name__)
 
-CONFIG_FILE = Path(__file__).parents[1] / "config.toml"
+CONFIG_FILE = ROOT / "config.toml"
 CONNECTIONS_S = 3.0  # how long open requests may go on after the signal
 DRAIN_S = 0.3  # /readyz says 503 for so long before the door closes, so that the next request of a balancer that asks sees it
 END_S = 9.0  # everything closed; a service supervisor waits 10

@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from workers.errors import WorkerFailed
+from workers.root import ROOT
 
-ROOT = Path(__file__).parents[1]
 CUDA, REFERENCE = "cuda", "reference"  # torch and `deepfilternet` without its library; both with it: the offline `enhance()`
 PARTS = (CUDA, REFERENCE)
 LABELS = {CUDA: "CUDA", REFERENCE: "the reference"}

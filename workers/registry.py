@@ -8,16 +8,16 @@ allowed: at start, not on a running event loop.
 import configparser
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from workers.errors import UnknownDenoiser, WorkerFailed
+from workers.root import ROOT
 
 if TYPE_CHECKING:
     from workers.denoiser import Denoiser
 
 GROUP = "hushcast.denoisers"
-_SETUP = Path(__file__).parents[1] / "setup.cfg"
+_SETUP = ROOT / "setup.cfg"
 
 
 def names() -> list[str]:

@@ -26,6 +26,7 @@ STRANGERS = {
 }
 # Of the workers' room the server side may know the contract, and nothing that denoises.
 CONTRACT = {
+    "root",
     "link",
     "models",
     "weights",

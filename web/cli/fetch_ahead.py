@@ -13,10 +13,9 @@ from sfu.config.load import load
 from sfu.errors import ConfigError
 from web.private_folder import private
 from workers.pdeathsig import leave_with_parent
+from workers.root import ROOT
 from workers.weights.fetch import NotFetched, fetch
 from workers.weights.weights import FAMILIES, find
-
-ROOT = Path(__file__).parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

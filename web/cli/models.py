@@ -1,7 +1,6 @@
 """`run.py models list|fetch|verify`: the weights of the denoisers, from the command line."""
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -11,11 +10,12 @@ from sfu.config.load import load
 from sfu.config.schema import Config
 from sfu.errors import ConfigError
 from web.private_folder import private
+from workers.child import ChildFailed, run_and_wait
+from workers.root import ROOT, module_command, module_environment
 from workers.weights import provenance
 from workers.weights.fetch import NotFetched, fetch
 from workers.weights.weights import FAMILIES, Family, find, is_known, search, voucher, whole
 
-ROOT = Path(__file__).parents[2]
 CONFIG_FILE = ROOT / "config.toml"  # not web.serve's: that brings the whole server along
 
 
@@ -118,11 +118,12 @@ def _verify(family: Family, config: Config, _: Sequence[Family]) -> bool:
 def _proven(family: Family, weights: Path) -> bool:
     """Say what the weights are, and make a graph of them, which runs them."""
     with tempfile.TemporaryDirectory() as room:
-        words = ["workers.models.export", family.denoiser, "--weights", str(weights.absolute()), "--out", f"{room}/graph.onnx"]
-        made = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if made.returncode:
-        _complain((made.stderr.strip().splitlines() or [f"{family.denoiser}: does not work"])[-1])
-        return False
+        words = (family.denoiser, "--weights", weights.absolute(), "--out", f"{room}/graph.onnx")
+        try:
+            run_and_wait(module_command("workers.models.export", *words), module_environment())
+        except ChildFailed as failure:
+            _complain(str(failure))
+            return False
     if is_known(family, weights):
         print(f"{family.denoiser}: works; its sha256 is known: {weights}")
     elif sums := voucher(weights):

@@ -21,9 +21,10 @@ import numpy as np
 from workers import interrupt, registry
 from workers.denoiser import BLOCK, RATE_HZ, Denoiser, Sound, blocks_at_once
 from workers.errors import WorkerFailed
-from workers.extra_python import ROOT, runner
+from workers.extra_python import runner
 from workers.pdeathsig import leave_with_parent
 from workers.plugins.chunked import PREFIX, Chunked
+from workers.root import ROOT, module_command
 
 _HEAD, _LENGTH = struct.Struct("<III"), struct.Struct("<q")
 
@@ -56,9 +57,9 @@ class Apart:
         what = json.dumps({"denoiser": name, "options": dict(options), "parent": os.getpid()}, default=str)
         self._name, self._count, self._closed = name, 0, list[int]()
         with interrupt.held():  # it keeps that: Ctrl-C is for this process, which ends it
-            self._process = subprocess.Popen(
-                [python, "-m", "workers.files.apart", what], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
+            command = module_command("workers.files.apart", what, python=python)
+            pipe = subprocess.PIPE  # not `workers.child`: sound goes both ways while it lives
+            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe)
         try:
             known = json.loads(self._pipes[1].readline() or "{}")
             if "latency" not in known:

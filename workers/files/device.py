@@ -1,9 +1,9 @@
 """Where the model of a file runs: as `denoise.device` says it for the server."""
 
-import subprocess
 from collections.abc import Callable
 
 from workers import interrupt
+from workers.child import ChildFailed, run_and_wait
 from workers.errors import WorkerFailed
 from workers.extra_python import MissingExtra
 from workers.models import cuda
@@ -35,10 +35,6 @@ def _ask(wanted: str) -> None:
     command, environment = cuda.question(wanted, "--device cuda")
     try:
         with interrupt.raised():
-            asked = subprocess.run(
-                command, env=environment, check=False, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=cuda.PATIENCE_S
-            )
-    except (OSError, subprocess.TimeoutExpired) as error:
+            run_and_wait(command, environment, timeout_s=cuda.PATIENCE_S)
+    except (ChildFailed, OSError) as error:  # TimeoutError too
         raise cuda.NoCuda(str(error)) from error
-    if asked.returncode:
-        raise cuda.NoCuda((asked.stderr.strip().splitlines() or [f"status {asked.returncode}"])[-1])

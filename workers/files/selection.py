@@ -1,13 +1,11 @@
 """A name on the command line -> a denoiser that is ready: its weights found or fetched, its graph made where there is none."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from workers import interrupt, registry
+from workers.child import ChildFailed, run_and_wait
 from workers.denoiser import Denoiser
 from workers.errors import UnknownDenoiser, WorkerFailed
 from workers.extra_python import CUDA, REFERENCE, runner
@@ -15,11 +13,11 @@ from workers.files.apart import Apart, made
 from workers.models import export
 from workers.models.cuda import NETS
 from workers.plugins.chunked import PREFIX
+from workers.root import module_command, module_environment
 from workers.weights.fetch import NotFetched, fetch
 from workers.weights.weights import FAMILIES, Family, whole
 
 FIRST, FALLBACK = "deepfilternet3", "rnnoise"
-ROOT = Path(__file__).parents[2]
 Say = Callable[[str], object]
 
 
@@ -124,25 +122,10 @@ def _graph(family: Family, settings: Settings, say: Say) -> Path:
     except OSError as error:
         raise WorkerFailed(f"{family.denoiser}: {error}") from error
     say(f"{family.denoiser}: being prepared, once")
-    command = ["-P", "-m", "workers.models.export", family.denoiser, "--weights", str(weights.absolute()), "--out", str(graph.absolute())]
-    command += ["--post-filter"] * settings.post_filter
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    status, said = _made([sys.executable, *command], environment, graph)
-    if status:
-        raise WorkerFailed((said.strip().splitlines() or [f"{family.denoiser}: cannot be prepared"])[-1])
+    flags = ["--post-filter"] * settings.post_filter
+    command = module_command("workers.models.export", family.denoiser, "--weights", weights.absolute(), "--out", graph.absolute(), *flags)
+    try:
+        run_and_wait(command, module_environment(), killed=lambda pid: export.draft_of(graph, pid).unlink(missing_ok=True))
+    except ChildFailed as failure:
+        raise WorkerFailed(str(failure)) from failure
     return graph
-
-
-def _made(command: list[str], environment: dict[str, str], graph: Path) -> tuple[int, str]:
-    """The child's status and what it said. Where it is not to be waited for any longer, it is gone, and so is its draft."""
-    with interrupt.held():  # until the child is known
-        child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    with child:
-        try:
-            _, said = child.communicate()
-        except BaseException:
-            child.kill()
-            child.wait()
-            export.draft_of(graph, child.pid).unlink(missing_ok=True)
-            raise
-    return child.returncode, said

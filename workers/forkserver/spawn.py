@@ -8,19 +8,18 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from workers import registry
 from workers.denoiser import Denoiser, extra
 from workers.extra_python import runner
 from workers.pdeathsig import leave_with_parent
+from workers.root import module_command, module_environment
 from workers.voice import opus
 from workers.voice.process import serve
 from workers.voice.voice import Order
 
 _NICE = 2  # behind the server: its loop carries everybody's sound, a worker one
-_ROOT = Path(__file__).parents[2]
 
 
 def forked(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None) -> int:
@@ -60,15 +59,16 @@ def executed(denoiser: str, options: Mapping[str, object], forkserver: socket.so
     python, environment = _interpreter(denoiser, options)
     os.set_inheritable(forkserver.fileno(), True)
     what = {"parent": os.getpid(), "denoiser": denoiser, "options": dict(options), "forkserver": forkserver.fileno()}
-    return os.posix_spawn(python, [python, "-m", "workers.forkserver.standalone", json.dumps(what, default=str)], environment)
+    # Not `workers.child`: that brings asyncio into the forkserver, and this worker is reaped with the forked ones.
+    command = module_command("workers.forkserver.standalone", json.dumps(what, default=str), python=python)
+    return os.posix_spawn(python, command, environment)
 
 
 def _interpreter(denoiser: str, options: Mapping[str, object]) -> tuple[str, dict[str, str]]:
     """The Python that such a worker runs in, and its environment."""
     parts = extra(registry.load(denoiser), options)
     if not parts:
-        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-        return sys.executable, {**os.environ, "PYTHONPATH": path}
+        return sys.executable, module_environment()
     python, environment = runner(denoiser, parts)
     return str(python), {**environment, **opus.told()}  # PyAV, which brings libopus, is not there
 

@@ -7,10 +7,8 @@ import asyncio
 import json
 import os
 import socket
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,13 +16,13 @@ from workers.errors import WorkerFailed
 from workers.link.bell import Bell
 from workers.link.ring import Ring
 from workers.link.worker import Timeout, Worker
+from workers.root import ROOT, module_command, module_environment
 
 __all__ = ["Forkserver", "Worker"]
 
 ANSWER_S = 60.0  # several models may be loaded before it is this one's turn
 LEAVE_S = 2.0  # one that is loading a model does not hear that it shall go
 _MAX_MESSAGE = 65_536
-_ROOT = Path(__file__).parents[2]
 # No library in the forkserver may start a thread, for a fork would lose it; ONNX Runtime's one thread phones home besides.
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY"), "1")
 
@@ -56,13 +54,14 @@ class Forkserver:
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             near.setblocking(False)
+            # Not `child.run_module`: it is handed a socket, outlives every call, and its stderr is the server's.
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "workers.forkserver.main", str(far.fileno()), str(os.getpid())),
+                *module_command("workers.forkserver.main", far.fileno(), os.getpid()),
                 pass_fds=[far.fileno()],
                 start_new_session=True,  # Ctrl-C is for the server, which lets it go in its turn
                 stdin=asyncio.subprocess.DEVNULL,
-                env={**os.environ, **_ONE_THREAD},
-                cwd=_ROOT,
+                env=module_environment(**_ONE_THREAD),
+                cwd=ROOT,
             )
         except BaseException as error:
             near.close()

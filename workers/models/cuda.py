@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from workers.extra_python import CUDA, MissingExtra, runner
+from workers.pdeathsig import leave_with_parent
+from workers.root import module_command
 
 DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # NVIDIA's on Linux, and inside WSL
 NO_DRIVER = "there is no NVIDIA driver on this machine"
@@ -33,10 +35,11 @@ def question(wanted: str, what: str) -> tuple[list[str], dict[str, str]]:
         raise missing if has_driver else MissingExtra(what, CUDA, f"; and {NO_DRIVER}") from missing
     if not has_driver:
         raise NoCuda(NO_DRIVER)
-    return [str(python), "-P", "-m", "workers.models.cuda"], environment
+    return module_command("workers.models.cuda", python=python), environment
 
 
 def main() -> int:
+    leave_with_parent()
     import torch
 
     if torch.cuda.is_available():

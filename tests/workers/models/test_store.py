@@ -137,6 +137,33 @@ async def test_a_fault_of_ours(
     assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
 
 
+@pytest.mark.tolerates("errors")
+async def test_a_fault_while_tidying(one_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong with old graphs is logged, and keeps no denoiser from being prepared."""
+
+    def tidy(cache: Path) -> None:
+        raise ValueError("nobody foresaw this")
+
+    monkeypatch.setattr(export, "tidy", tidy)
+    async with ModelStore([one_model], "upstream", False, tmp_path / "cache", lambda: None, device="cuda") as models:
+        await models.settled()
+    assert models.state(NAME) == (True, None)
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
+
+
+@pytest.mark.tolerates("errors")
+async def test_a_fault_of_who_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the task itself ends, that is logged with its traceback, and no state says for ever that something is being done."""
+
+    def changed() -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    async with ModelStore([], "upstream", False, tmp_path / "cache", changed) as models:
+        await models.settled()
+        assert models.state("deepfilternet2") == (False, "failed: nobody foresaw this")
+    assert [record.levelname for record in caplog.records if record.exc_info][-1:] == ["ERROR"]
+
+
 async def test_no_room(one_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk has no room above the floor nothing is exported, which is said; when there is, it is."""
     room = {"is left": False}
@@ -264,10 +291,3 @@ async def test_spoilt_weights(tmp_path: Path, models_folder: Path, caplog: pytes
     available, reason = models.state(NAME)
     assert not available and reason is not None and reason.startswith("failed: ")
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-
-
-async def test_a_child_that_ends_no_line(cache: Path) -> None:
-    """What a library says at length, and without a line's end, does not keep the other models from being prepared."""
-    models, says = ModelStore([], "upstream", False, cache, lambda: None), "import sys; sys.stderr.write('x' * 200_000)"
-    status, last = await models._child("timeit", "-n1", "-r1", "-s", says, "pass")
-    assert status == 0 and last == "x" * 600
