@@ -10,7 +10,7 @@ from db.errors import Clash, Denied, Missing
 from db.tables import Block, FriendRequest, Friendship, User, now
 
 
-class Asked(NamedTuple):
+class RequestOutcome(NamedTuple):
     """What became of a request. `heard`: the other may be told."""
 
     id: int
@@ -26,7 +26,7 @@ class Answered(NamedTuple):
     asker: User
 
 
-class Waiting(NamedTuple):
+class PendingRequests(NamedTuple):
     """The requests that wait for an answer, newest first, each with its two users."""
 
     incoming: list[FriendRequest]
@@ -53,7 +53,7 @@ def friends_of(user_id: int, after: str | None = None, limit: int = FRIENDS) -> 
     return list(rows.order_by(User.username).limit(limit))
 
 
-def ask(asker: int, asked: int) -> Asked:
+def ask(asker: int, asked: int) -> RequestOutcome:
     """Ask for friendship; accepted at once if the other had asked. Raises Clash already_friends, already_requested, blocked,
 
     limit_reached. Of what was answered before the last answer stays.
@@ -66,14 +66,14 @@ def ask(asker: int, asked: int) -> Asked:
     if theirs is not None:
         _answer(theirs, "accepted")
         befriend(asker, asked)
-        return Asked(theirs.id, "accepted", True)
+        return RequestOutcome(theirs.id, "accepted", True)
     if _pending(asker, asked).exists():
         raise Clash("already_requested")
     check_room(FriendRequest.select().where((FriendRequest.asker == asker) & (FriendRequest.status == "pending")), REQUESTS)
     _forget_answered(asker, asked)
     hidden = has_blocked(asked, asker)
     made = FriendRequest.create(asker=asker, asked=asked, hidden=hidden)
-    return Asked(made.id, made.status, not hidden)
+    return RequestOutcome(made.id, made.status, not hidden)
 
 
 def answer(request_id: int, user_id: int, accept: bool) -> Answered:
@@ -91,7 +91,7 @@ def answer(request_id: int, user_id: int, accept: bool) -> Answered:
     return Answered(request.id, request.status, request.asker)
 
 
-def pending(user_id: int, before: int | None = None, limit: int = PAGE) -> Waiting:
+def pending(user_id: int, before: int | None = None, limit: int = PAGE) -> PendingRequests:
     """The requests to and from a user that wait for an answer, a page of each; hidden ones are seen by who asked only."""
     waiting = FriendRequest.status == "pending"
     asker, asked = User.alias(), User.alias()
@@ -100,7 +100,7 @@ def pending(user_id: int, before: int | None = None, limit: int = PAGE) -> Waiti
     incoming = rows.where(waiting & (FriendRequest.asked == user_id) & ~FriendRequest.hidden)
     outgoing = rows.where(waiting & (FriendRequest.asker == user_id))
     ours, theirs = (list(newest(each, FriendRequest.id, before, limit)) for each in (outgoing, incoming))
-    return Waiting(incoming=theirs, outgoing=ours)
+    return PendingRequests(incoming=theirs, outgoing=ours)
 
 
 def befriend(one: int, other: int) -> None:

@@ -14,7 +14,8 @@ RATE_HZ = 48_000
 BLOCK = 480
 
 Sound = npt.NDArray[np.float32]
-Voice = Any  # the state of one voice: made, changed and understood by its denoiser alone
+VoiceState = Any  # the state of one voice: made, changed and understood by its denoiser alone
+Voice = VoiceState  # its former name, which plug-ins may import
 
 
 class Denoiser(Protocol):
@@ -36,10 +37,10 @@ class Denoiser(Protocol):
     def __init__(self, options: Mapping[str, object]) -> None:
         """Load the model. Raises OptionError."""
 
-    def open(self) -> Voice:
+    def open(self) -> VoiceState:
         """The state of one new voice. Giving up the last reference closes it."""
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         """Denoise one block of each voice: float32[n, block] -> float32[n, block], row i belongs to voices[i].
 
         Where it raises, the voices are to be as they were: each is then tried alone, for one may be to blame.

@@ -16,7 +16,7 @@ class OptionError(WorkerFailed):
         super().__init__(text, reason="bad_options")
 
 
-class UnknownDenoiser(WorkerFailed):
+class UnregisteredDenoiser(WorkerFailed):
     """No denoiser is registered under that name."""
 
     def __init__(self, name: str, known: list[str]) -> None:
@@ -24,7 +24,7 @@ class UnknownDenoiser(WorkerFailed):
         self.known = known
 
 
-class NoOpus(WorkerFailed):
+class OpusMissing(WorkerFailed):
     """libopus was found neither beside PyAV nor on the system, or it refused to work."""
 
     def __init__(self, text: str) -> None:

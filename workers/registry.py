@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from workers.errors import UnknownDenoiser, WorkerFailed
+from workers.errors import UnregisteredDenoiser, WorkerFailed
 from workers.root import ROOT
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def load(name: str) -> "type[Denoiser]":
     """The class of that name, without loading a model. Raises UnknownDenoiser, or WorkerFailed where its module is broken."""
     place = _own().get(name) or _strangers().get(name)  # strangers are not looked for while ours are enough
     if place is None:
-        raise UnknownDenoiser(name, names())
+        raise UnregisteredDenoiser(name, names())
     module, _, inner = place.partition(":")
     try:
         found = import_module(module.strip())

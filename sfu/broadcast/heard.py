@@ -5,16 +5,16 @@ from collections.abc import Callable
 from sfu.broadcast.states import DenoiseState
 from sfu.denoise.supervisor import TOO_SLOW, WorkerSupervisor
 from workers.link.ring import Packet
-from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Why
+from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Treatment
 
-_CLEAN, _OFF = Why(CLEAN), Why(DENOISE_OFF)
+_CLEAN, _OFF = Treatment(CLEAN), Treatment(DENOISE_OFF)
 _WORKER_FAILED = "worker_failed"
 
 
 class Heard:
     """Stands between one broadcast's fan-out and its recording. No I/O."""
 
-    def __init__(self, worker: WorkerSupervisor, pass_on: Callable[[Packet, str, Why], None]) -> None:
+    def __init__(self, worker: WorkerSupervisor, pass_on: Callable[[Packet, str, Treatment], None]) -> None:
         self._worker = worker
         self._pass_on = pass_on
         self._last = _OFF
@@ -35,14 +35,14 @@ class Heard:
             why, self._gap = why._replace(gap=self._gap), None
         self._pass_on(packet, variant, why)
 
-    def _bypassed(self) -> Why:
+    def _bypassed(self) -> Treatment:
         """Why it is the original. As long as nothing clean comes between, what began it stands: a worker that was too slow
         is started anew, and the first packets after any start have no twin."""
         state, last = self._worker.state, self._last
         if state is DenoiseState.BYPASSED:
-            return Why(BYPASS, self._worker.reason)
+            return Treatment(BYPASS, self._worker.reason)
         if last.kind == BYPASS:
             return last
         if state is DenoiseState.ACTIVE:
-            return Why(BYPASS, TOO_SLOW)
-        return Why(BYPASS, _WORKER_FAILED if last.kind == CLEAN else None)
+            return Treatment(BYPASS, TOO_SLOW)
+        return Treatment(BYPASS, _WORKER_FAILED if last.kind == CLEAN else None)

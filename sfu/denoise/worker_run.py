@@ -11,7 +11,7 @@ from sfu.errors import DidNotStart, Died, TooSlow, WorkerError
 from sfu.rolling_quantiles import RollingQuantiles
 from workers.errors import WorkerFailed
 from workers.link.bell import Bell
-from workers.link.control import Adjust, Failed, Message, Ready, Stats
+from workers.link.control import Adjust, Message, Ready, Stats, WorkerFailure
 from workers.link.forkserver import Forkserver, Worker
 from workers.link.ring import Flag, Packet, Ring
 
@@ -140,7 +140,7 @@ class WorkerRun:
     def _told(self, message: Message) -> None:
         if isinstance(message, Stats):
             self.stats = message
-        elif isinstance(message, Failed):
+        elif isinstance(message, WorkerFailure):
             self._fail(Died(f"{self.denoiser}: {message.reason}: {message.text}"))
 
     def _died(self) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from sfu.recording.recorder import Recorder, Totals
 from workers.disk_room import DiskRoom, why_not
 from workers.link.ring import Packet
-from workers.recordings.spans import Why
+from workers.recordings.spans import Treatment
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class BroadcastRecording:
         self._changed = changed
         self._refused: str | None = None  # why there is no recorder
         self._ending = asyncio.Event()
-        self._early: deque[tuple[Packet, str | None, Why | None]] = deque(maxlen=BEFORE_THE_ROW)  # the oldest would be lost
+        self._early: deque[tuple[Packet, str | None, Treatment | None]] = deque(maxlen=BEFORE_THE_ROW)  # the oldest would be lost
         self._recorder: Recorder | None = None
         self._opening: asyncio.Task[None] | None = None
 
@@ -99,10 +99,10 @@ class BroadcastRecording:
     def original(self, packet: Packet) -> None:
         self._write(packet, None)
 
-    def heard(self, packet: Packet, variant: str, why: Why) -> None:
+    def heard(self, packet: Packet, variant: str, why: Treatment) -> None:
         self._write(packet, variant, why)
 
-    def _write(self, packet: Packet, variant: str | None, why: Why | None = None) -> None:
+    def _write(self, packet: Packet, variant: str | None, why: Treatment | None = None) -> None:
         if self._recorder is None:
             if self._opening is not None and not self._opening.done():
                 self._early.append((packet, variant, why))

@@ -22,7 +22,7 @@ from sfu.wire.rtp import opus_is_stereo
 from workers.disk_room import DiskRoom, why_not
 from workers.link.ring import Packet
 from workers.recordings.opusfile import DENOISED, HEARD, ORIGINAL, QUANTUM, RATE_HZ, OpusFile
-from workers.recordings.spans import BYPASS, CLEAN, JOURNAL, Journal, Why
+from workers.recordings.spans import BYPASS, CLEAN, JOURNAL, Journal, Treatment
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ WAKE_S = 0.1  # how often the thread looks; with a page of 0.2 s at most 0.3 s a
 OPEN_S = 5.0  # a disk that takes longer than this to open two files does not hold up the others
 CLOSE_S = 5.0  # a disk that takes longer than this to end two files is left to itself
 LOOK = 10  # wakes between two looks at the room that is left
-UNTOLD = Why(BYPASS)
+UNTOLD = Treatment(BYPASS)
 T = TypeVar("T")
 
 
@@ -65,7 +65,7 @@ class Recorder:
         """
         self.failed: str | None = None
         self.dropped = 0
-        self._queue: deque[tuple[Packet, str | None, Why]] = deque()
+        self._queue: deque[tuple[Packet, str | None, Treatment]] = deque()
         self._capacity = capacity
         self._tape = _Tape(folder)
         self._room = room
@@ -100,11 +100,11 @@ class Recorder:
         """A packet as it came from the broadcaster. Never waits; without room it is dropped and counted."""
         self._put(packet, None, UNTOLD)
 
-    def heard(self, packet: Packet, variant: str, why: Why | None = None) -> None:
+    def heard(self, packet: Packet, variant: str, why: Treatment | None = None) -> None:
         """A packet as `auto` listeners were sent it; variant: `original` or `denoised`, which it really was; why: it was that one."""
-        self._put(packet, variant, why or (Why(CLEAN) if variant == "denoised" else UNTOLD))
+        self._put(packet, variant, why or (Treatment(CLEAN) if variant == "denoised" else UNTOLD))
 
-    def _put(self, packet: Packet, variant: str | None, why: Why) -> None:
+    def _put(self, packet: Packet, variant: str | None, why: Treatment) -> None:
         if self.failed or self._closing.is_set() or len(self._queue) >= self._capacity:
             self.dropped += 1
         else:
@@ -189,7 +189,7 @@ class _Tape:
         self._samples = max((file.position for file in (self._original, self._heard) if file is not None), default=0)
         return self._samples
 
-    def write(self, packet: Packet, variant: str | None, why: Why) -> None:
+    def write(self, packet: Packet, variant: str | None, why: Treatment) -> None:
         """variant: None for the line `original`, else what the packet of the line that was heard is, and why."""
         if not packet.payload or packet.samples < QUANTUM:
             self._late += 1

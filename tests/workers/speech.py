@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from workers.denoiser import BLOCK, RATE_HZ, Sound, Voice
+from workers.denoiser import BLOCK, RATE_HZ, Sound, VoiceState
 from workers.link.ring import Packet
 from workers.plugins.passthrough import Passthrough
 from workers.voice.opus import Decoder, Encoder
@@ -59,10 +59,10 @@ class Slow(Passthrough):
 
     latency, latency_ms = 1440, 30.0
 
-    def open(self) -> Voice:
+    def open(self) -> VoiceState:
         return [np.zeros(self.latency, dtype=np.float32)]
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         rows = []
         for held, row in zip(voices, noisy, strict=True):
             both = np.concatenate((held[0], row))
@@ -79,7 +79,7 @@ class Paired(Slow):
     def __init__(self, options: Mapping[str, object]) -> None:
         self.given: list[int] = []
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         self.given.append(noisy.shape[1] // BLOCK)
         assert 1 <= self.given[-1] <= self.blocks
         return np.concatenate([super(Paired, self).clean(voices, block) for block in np.split(noisy, self.given[-1], axis=1)], axis=1)
@@ -91,7 +91,7 @@ class Sluggish(Passthrough):
     def __init__(self, options: Mapping[str, object]) -> None:
         self._slow_while = str(options.get("slow_while", ""))
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         if os.path.exists(self._slow_while):
             time.sleep(0.013)
         return noisy.copy()
@@ -100,7 +100,7 @@ class Sluggish(Passthrough):
 class Fussy(Passthrough):
     """Gives no numbers to a voice that is louder than 0.9, and chokes on all of them where one is beyond 2."""
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         if np.abs(noisy).max() > 2:
             raise RuntimeError("too loud")
         clean = noisy.copy()
@@ -118,10 +118,10 @@ class Threaded(Passthrough):
 class Broken(Passthrough):
     """Gives no numbers from the twentieth block on."""
 
-    def open(self) -> Voice:
+    def open(self) -> VoiceState:
         return [0]
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         voices[0][0] += 1
         return noisy * np.float32("nan" if voices[0][0] > 20 else 1)
 
@@ -129,7 +129,7 @@ class Broken(Passthrough):
 class Silencer(Passthrough):
     """Takes everything out."""
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         return noisy * np.float32(0)
 
 

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 
-from workers.denoiser import Sound, Voice
+from workers.denoiser import Sound, VoiceState
 from workers.plugins.passthrough import Passthrough
 
 COSTLY_S = 0.0044  # of a processor, for each block of 10 ms
@@ -51,10 +51,10 @@ class Ponderous(Passthrough):
 class Costly(Passthrough):
     """Takes nearly half a processor for a voice, in bursts: a median hop is quick, so that nobody calls it slow on a busy machine."""
 
-    def open(self) -> Voice:
+    def open(self) -> VoiceState:
         return [0]
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         for voice in voices:
             voice[0] += 1
             if voice[0] % BURST == 0:

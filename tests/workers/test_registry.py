@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.running import ROOT
 from workers import registry
-from workers.errors import UnknownDenoiser
+from workers.errors import UnregisteredDenoiser
 
 
 def test_ours() -> None:
@@ -19,7 +19,7 @@ def test_ours() -> None:
 
 def test_unknown() -> None:
     """An unknown name is refused with the known ones."""
-    with pytest.raises(UnknownDenoiser) as caught:
+    with pytest.raises(UnregisteredDenoiser) as caught:
         registry.load("nobody")
     assert "rnnoise" in caught.value.known and "rnnoise" in str(caught.value)
 

@@ -20,19 +20,19 @@ from tests.support.sound import read_wav
 from tests.support.strangers import install
 from tests.workers.link.test_forkserver import Way, dead
 from tests.workers.speech import Paired, packets, voice
-from workers.denoiser import BLOCK, Denoiser, Sound, Voice
+from workers.denoiser import BLOCK, Denoiser, Sound, VoiceState
 from workers.link.bell import Bell
-from workers.link.control import Failed, parse
+from workers.link.control import WorkerFailure, parse
 from workers.link.forkserver import Forkserver
 from workers.link.ring import Packet, Ring
 from workers.plugins.deepfilternet import DeepFilterNet3, Engine
 from workers.plugins.passthrough import Passthrough
 from workers.plugins.rnnoise import RNNoise
-from workers.voice.hop_batch import Ask, Cleaned, Work, alone, cleaned
+from workers.voice.hop_batch import HopRequest, HopResult, Work, alone, cleaned
 from workers.voice.pipeline import Pipeline
 from workers.voice.process import LEFT, WARM_CALLS, Process, warm
-from workers.voice.stage import Hops, Stage
-from workers.voice.voice import Order
+from workers.voice.stage import HopCosts, Stage
+from workers.voice.voice import VoiceRequest
 
 SLEEP_S = 0.05
 
@@ -74,11 +74,11 @@ async def test_voices_share_processes(stretch: float) -> None:
 def in_step(works: list[Work[Any]]) -> list[Any]:
     """Drive several works, one hop of each at a time."""
     results: list[Any] = [None] * len(works)
-    asks: dict[int, Ask] = {at: next(work) for at, work in enumerate(works)}
+    asks: dict[int, HopRequest] = {at: next(work) for at, work in enumerate(works)}
     while asks:
         at = list(asks)
         for index, answer in zip(at, cleaned([asks[each] for each in at]), strict=True):
-            assert isinstance(answer, Cleaned)
+            assert isinstance(answer, HopResult)
             try:
                 asks[index] = works[index].send(answer)
             except StopIteration as end:
@@ -109,7 +109,7 @@ def test_a_batch_is_its_voices(deepfilternet3_graph: Path, audio_folder: Path) -
     voices = [sound[start * 48_000 :][: 100 * BLOCK] for start in range(5)]
 
     def whole(voice: np.ndarray, hops: int = 1) -> Work[np.ndarray]:
-        stage, out = Stage(model, 1440, Hops()), []
+        stage, out = Stage(model, 1440, HopCosts()), []
         for at in range(0, len(voice), hops * BLOCK):
             out.append((yield from stage.hop(voice[at : at + hops * BLOCK])))
         return np.concatenate(out)
@@ -144,7 +144,7 @@ def test_a_batch_that_fails_is_not_heard(deepfilternet3_graph: Path, audio_folde
     voices = [sound[start * 48_000 :][: 81 * BLOCK] for start in range(3)]
 
     def whole(model: Denoiser, voice: np.ndarray) -> Work[np.ndarray]:
-        stage, out = Stage(model, 1440, Hops()), []
+        stage, out = Stage(model, 1440, HopCosts()), []
         for at in (0, *range(1, 81, 2)):
             out.append((yield from stage.hop(voice[at * BLOCK : (at + (2 if at else 1)) * BLOCK])))
         return np.concatenate(out)
@@ -157,7 +157,7 @@ def test_a_batch_that_fails_is_not_heard(deepfilternet3_graph: Path, audio_folde
 class Sleepy(Paired):
     """Takes its time where it is given two blocks."""
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         time.sleep(SLEEP_S if noisy.shape[1] > BLOCK else 0)
         return super().clean(voices, noisy)
 
@@ -167,9 +167,9 @@ def test_a_hop_costs_its_part() -> None:
     """A voice with packets of 10 ms beside one with 20 is charged half of the call that did two hops of that one, and its own call."""
     kind, block = Sleepy({}), np.zeros(BLOCK, np.float32)
     begin = time.perf_counter_ns()
-    answers = cleaned([Ask(kind, kind.open(), block), Ask(kind, kind.open(), np.tile(block, 2))])
+    answers = cleaned([HopRequest(kind, kind.open(), block), HopRequest(kind, kind.open(), np.tile(block, 2))])
     took_ns = time.perf_counter_ns() - begin
-    short, long = [answer for answer in answers if isinstance(answer, Cleaned)]
+    short, long = [answer for answer in answers if isinstance(answer, HopResult)]
     assert sorted(kind.given) == [1, 2] and (len(short.sound), len(long.sound)) == (BLOCK, 2 * BLOCK)
     assert SLEEP_S / 2 * 1e9 <= short.hop_ns == long.hop_ns < 0.75 * took_ns
 
@@ -201,7 +201,7 @@ async def test_one_fails_alone(gain: float, reason: str, stretch: float) -> None
             ways[2].put(calm)
             await asyncio.sleep(0.001)
         await asyncio.wait_for(ways[1].ended.wait(), 20 * stretch)
-        assert [message.reason for message in ways[1].messages if isinstance(message, Failed)] == [reason]
+        assert [message.reason for message in ways[1].messages if isinstance(message, WorkerFailure)] == [reason]
         for way in (ways[0], ways[2]):
             await way.whole(good, 30 * stretch)
             assert not way.ended.is_set()
@@ -216,14 +216,14 @@ def test_a_voice_that_cannot_begin(bad: int | None) -> None:
         fds = [*(os.dup(fd) for fd in (noisy.fd, noisy_bell.handed, clean.fd, clean_bell.handed)), far.detach()]
         if bad is not None:
             os.dup2(near.fileno(), fds[bad])
-        process.take_in(Order("nobody" if bad is None else "passthrough", 0), fds)
+        process.take_in(VoiceRequest("nobody" if bad is None else "passthrough", 0), fds)
         again = [os.open(os.devnull, os.O_RDONLY) for _ in fds]  # who closes one twice closes another's
         gc.collect()
         assert sorted(again) == sorted(fds)
         for fd in again:
             os.close(fd)
         with near:
-            assert isinstance(parse(near.recv(4096).strip()), Failed) and near.recv(1) == b""
+            assert isinstance(parse(near.recv(4096).strip()), WorkerFailure) and near.recv(1) == b""
     process.run()
 
 
@@ -233,7 +233,7 @@ def test_a_voice_whose_ends_do_not_all_come() -> None:
     with near:
         ends = os.pipe()
         for count in (0, 2):
-            socket.send_fds(near, [json.dumps(Order("nobody", 0)._asdict()).encode()], ends[:count])
+            socket.send_fds(near, [json.dumps(VoiceRequest("nobody", 0)._asdict()).encode()], ends[:count])
         for fd in ends:
             os.close(fd)
         near.shutdown(socket.SHUT_WR)

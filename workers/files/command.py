@@ -12,14 +12,14 @@ from workers import interrupt
 from workers.chunks import CHUNK_S, OVERLAP_S
 from workers.denoiser import RATE_HZ
 from workers.errors import WorkerFailed
-from workers.files.checks import check_places, through
 from workers.files.cleaner import Cleaner
 from workers.files.device import CHOICES, device_of
 from workers.files.errors import FileError, reason
-from workers.files.kinds import KINDS
+from workers.files.output_formats import OUTPUT_FORMATS
+from workers.files.path_checks import check_places, through
 from workers.files.progress import Progress
 from workers.files.reader import SoundReader
-from workers.files.selection import Settings, chosen, has_model
+from workers.files.selection import DenoiserSettings, chosen, has_model
 from workers.files.spectrogram import Spectrogram
 from workers.files.writer import SoundWriter
 from workers.voice.stage import NO_LIMIT_DB
@@ -46,7 +46,7 @@ def _denoise(asked: argparse.Namespace) -> int:
         source = opened.enter_context(SoundReader(asked.input, keep_channels=asked.stereo))
         device = device_of(asked.device, has_model(asked.denoiser), lambda line: _said(f"hushcast: {line}"))
         places = (tuple(asked.models), asked.url, asked.download, asked.cache)
-        settings = Settings(*places, asked.chunk_s, asked.overlap_s, device, asked.post_filter)
+        settings = DenoiserSettings(*places, asked.chunk_s, asked.overlap_s, device, asked.post_filter)
         name, denoiser = chosen(asked.denoiser, settings, lambda line: _said(f"hushcast: {line}"))
         interrupt.raise_it()  # there is a draft from now on, or a process
         opened.callback(getattr(denoiser, "close", lambda: None))
@@ -97,7 +97,7 @@ def _plot(path: Path, noisy: Path, before: Spectrogram, title: str, after: Spect
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="run.py denoise", description="Take the noise out of a sound file.", allow_abbrev=False)
     parser.add_argument("input", metavar="IN", type=Path, help="any file with sound in it")
-    parser.add_argument("output", metavar="OUT", type=Path, help=f"what becomes of it: a name that ends with {', '.join(KINDS)}")
+    parser.add_argument("output", metavar="OUT", type=Path, help=f"what becomes of it: a name that ends with {', '.join(OUTPUT_FORMATS)}")
     parser.add_argument("--denoiser", metavar="NAME", default="auto", help="a denoiser, or chunked:NAME (default: %(default)s)")
     parser.add_argument("--device", choices=CHOICES, default="auto", help="where models run; auto: CUDA if there (default: %(default)s)")
     parser.add_argument(

@@ -13,7 +13,7 @@ from av.error import FFmpegError
 
 from workers.denoiser import RATE_HZ, Sound
 from workers.files.channel_layouts import named
-from workers.files.containers.sounds import sections
+from workers.files.containers.sections import sections
 from workers.files.containers.truncation import check_bytes, has_no_end
 from workers.files.errors import FileError, NoSound, reason
 from workers.files.stretch import Stretch

@@ -7,9 +7,9 @@ from pathlib import Path
 from workers import interrupt, registry
 from workers.child import ChildFailed, run_and_wait
 from workers.denoiser import Denoiser
-from workers.errors import UnknownDenoiser, WorkerFailed
+from workers.errors import UnregisteredDenoiser, WorkerFailed
 from workers.extra_python import CUDA, REFERENCE, runner
-from workers.files.apart import Apart, made
+from workers.files.remote_denoiser import RemoteDenoiser, made
 from workers.models import export
 from workers.models.cuda import NETS
 from workers.plugins.chunked import PREFIX
@@ -22,7 +22,7 @@ Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
-class Settings:
+class DenoiserSettings:
     """Of config.toml what concerns a denoiser."""
 
     paths: tuple[Path, ...] = ()  # searched for weights
@@ -45,7 +45,7 @@ def has_model(name: str) -> bool:
     return name.removeprefix(PREFIX) in (*FAMILIES, "auto")
 
 
-def chosen(name: str, settings: Settings, say: Say) -> tuple[str, Denoiser]:
+def chosen(name: str, settings: DenoiserSettings, say: Say) -> tuple[str, Denoiser]:
     """The denoiser, and its name where "auto" was asked for. `say` gets a line for a person. Raises WorkerFailed."""
     if name != "auto":
         return name, _loaded(name, settings, say)
@@ -56,10 +56,10 @@ def chosen(name: str, settings: Settings, say: Say) -> tuple[str, Denoiser]:
         return FALLBACK, _loaded(FALLBACK, settings, say)
 
 
-def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
+def options(name: str, settings: DenoiserSettings, say: Say) -> dict[str, object]:
     """What this denoiser's class is to be given, as JSON could hold it. Raises WorkerFailed."""
     if name not in names():
-        raise UnknownDenoiser(name, names())
+        raise UnregisteredDenoiser(name, names())
     inner = name.removeprefix(PREFIX)
     family = FAMILIES.get(inner)
     filtered = {"post_filter": True} if settings.post_filter else {}
@@ -72,30 +72,30 @@ def options(name: str, settings: Settings, say: Say) -> dict[str, object]:
     return {"denoiser": inner, "chunk_s": settings.chunk_s, "overlap_s": settings.overlap_s, **weights}
 
 
-def parts(name: str, settings: Settings) -> tuple[str, ...]:
+def parts(name: str, settings: DenoiserSettings) -> tuple[str, ...]:
     """Of `.venv-torch`, which parts this denoiser needs, any of them; none: it runs here."""
     if name.removeprefix(PREFIX) not in FAMILIES:
         return ()
     return (REFERENCE,) if name.startswith(PREFIX) else (CUDA,) if _on_cuda(name, settings) else ()
 
 
-def _on_cuda(name: str, settings: Settings) -> bool:
+def _on_cuda(name: str, settings: DenoiserSettings) -> bool:
     """Whether the streaming model runs there."""
     return settings.device == "cuda" and name in NETS
 
 
-def _loaded(name: str, settings: Settings, say: Say) -> Denoiser:
+def _loaded(name: str, settings: DenoiserSettings, say: Say) -> Denoiser:
     needed = parts(name, settings)
     if needed:
         runner(name, needed)  # before anything is fetched for it
     with interrupt.raised():  # a fetch or a child may have to be ended
         given = options(name, settings, say)
         if needed:
-            return Apart(name, given, needed, cards=settings.device == "cuda")
+            return RemoteDenoiser(name, given, needed, cards=settings.device == "cuda")
     return made(name, given)
 
 
-def _weights(family: Family, settings: Settings, say: Say) -> Path:
+def _weights(family: Family, settings: DenoiserSettings, say: Say) -> Path:
     found = whole(family, settings.paths, settings.cache, say)
     if found:
         return found
@@ -110,7 +110,7 @@ def _weights(family: Family, settings: Settings, say: Say) -> Path:
         raise WorkerFailed(f"{family.denoiser}: no weights: {error}", "no_weights") from error
 
 
-def _graph(family: Family, settings: Settings, say: Say) -> Path:
+def _graph(family: Family, settings: DenoiserSettings, say: Say) -> Path:
     weights = _weights(family, settings, say)
     try:
         graph = settings.cache / export.graph_name(family.denoiser, weights, settings.post_filter)

@@ -7,8 +7,8 @@ from typing import BinaryIO
 import av
 from av.error import FFmpegError
 
-from workers.files.containers.ends import SLACK_S, Extent
-from workers.files.containers.sounds import Section
+from workers.files.containers.extent import SLACK_S, Extent
+from workers.files.containers.sections import SoundSection
 from workers.files.containers.window import opened
 from workers.files.errors import FileError, NoSound, reason
 from workers.files.time_stamp_gaps import Placed, Timed, by_page, placed
@@ -19,7 +19,7 @@ _PLANES = 7  # PyAV takes a frame of more planes for one of still more, and read
 class Track:
     """Owns the container until close(). Raises FileError from everything that reads."""
 
-    def __init__(self, path: Path, section: Section) -> None:
+    def __init__(self, path: Path, section: SoundSection) -> None:
         self._path, self._granule = path, section.granule
         self._window: BinaryIO | None = None
         self.samples = 0  # decoded, at whatever rate

@@ -14,9 +14,9 @@ from av.error import FFmpegError
 
 from workers.denoiser import RATE_HZ, Sound
 from workers.files.channel_layouts import written
-from workers.files.checks import through
 from workers.files.errors import FileError, reason
-from workers.files.kinds import Kind, kind_of
+from workers.files.output_formats import OutputFormat, output_format
+from workers.files.path_checks import through
 from workers.files.resampler import Resampler
 
 _INTERNAL = "flt"
@@ -29,7 +29,7 @@ class SoundWriter:
 
     def __init__(self, path: Path, rate_hz: int, layout: str, is_float: bool) -> None:
         """rate_hz: of the file, where its codec has it, else it is 48 kHz. layout: FFmpeg's name of the channels. Raises FileError."""
-        self._path, kind = path, kind_of(path)
+        self._path, kind = path, output_format(path)
         self._place = through(path)
         self._draft = self._place.with_name(f".{path.name[:_SHORT]}.{os.getpid()}.part")
         self._layout = layout
@@ -95,7 +95,7 @@ class SoundWriter:
             self._container.mux(self._stream.encode(frame))
             self._encoded += sound.shape[1]
 
-    def _options(self, kind: Kind) -> dict[str, str]:
+    def _options(self, kind: OutputFormat) -> dict[str, str]:
         if kind.container == "wav":
             return {"rf64": "auto"}  # beyond 4 GB
         return {"movie_timescale": str(self.rate_hz)} if kind.container == "ipod" else {}  # so that its length is to the sample

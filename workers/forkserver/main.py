@@ -24,47 +24,47 @@ from workers import registry
 from workers.denoiser import forkable
 from workers.errors import WorkerFailed
 from workers.forkserver.loaded import Loaded
-from workers.forkserver.pool import Child, Pool
+from workers.forkserver.pool import Pool, WorkerProcess
 from workers.pdeathsig import leave_with_parent
 from workers.voice.opus import library
-from workers.voice.voice import FDS, Order
+from workers.voice.voice import DESCRIPTORS, VoiceRequest
 
 MAX_MESSAGE = 65_536
 UNLIMITED = 1 << 30  # voices of a worker whose denoiser cannot be forked: a second one would need the model, and the card, once more
 
 
-class Forking:
+class ForkserverLoop:
     """The loaded denoisers and the living children. Owns the server's socket."""
 
     def __init__(self, server: socket.socket) -> None:
         self._server = server
-        self._waiting = select.poll()
+        self._poll = select.poll()
         self._loaded = Loaded()
-        self._children = Pool(self._waiting)
+        self._pool = Pool(self._poll)
 
     def run(self) -> None:
         """Serve until the server is gone; then no child is left."""
-        children = _children_bell()
-        self._waiting.register(self._server, select.POLLIN)
-        self._waiting.register(children, select.POLLIN)
+        child_ended = _child_ended_fd()
+        self._poll.register(self._server, select.POLLIN)
+        self._poll.register(child_ended, select.POLLIN)
         try:
-            while self._serve_what_waits(children):
+            while self._serve_what_waits(child_ended):
                 pass
         finally:
-            self._children.kill_all()
+            self._pool.kill_all()
 
-    def _serve_what_waits(self, children: int) -> bool:
-        waits = {fd for fd, _ in self._waiting.poll()}
-        for fd in waits - {children, self._server.fileno()}:
-            self._children.hear(fd)
-        if children in waits:
-            os.read(children, 4096)
-            self._children.reap()
+    def _serve_what_waits(self, child_ended: int) -> bool:
+        waits = {fd for fd, _ in self._poll.poll()}
+        for fd in waits - {child_ended, self._server.fileno()}:
+            self._pool.hear(fd)
+        if child_ended in waits:
+            os.read(child_ended, 4096)
+            self._pool.reap()
         return self._server.fileno() not in waits or self._answer_next()
 
     def _answer_next(self) -> bool:
         try:
-            message, fds, _, _ = socket.recv_fds(self._server, MAX_MESSAGE, FDS)
+            message, fds, _, _ = socket.recv_fds(self._server, MAX_MESSAGE, DESCRIPTORS)
         except ConnectionError:
             return False
         if not message:
@@ -89,9 +89,9 @@ class Forking:
                 self._loaded.get(question["denoiser"], question["options"])
             if question["do"] == "spawn":
                 share = question["share"] if may_fork else UNLIMITED
-                child = self._place(question, self._loaded if may_fork else None, share, fds)
-                answer.update(pid=child.pid, shared=share > 1, loading=child.loading)
-                pidfds = [os.pidfd_open(child.pid)] if hasattr(os, "pidfd_open") else []
+                worker = self._place(question, self._loaded if may_fork else None, share, fds)
+                answer.update(pid=worker.pid, shared=share > 1, loading=worker.loading)
+                pidfds = [os.pidfd_open(worker.pid)] if hasattr(os, "pidfd_open") else []
         except WorkerFailed as failure:
             answer.update(error=str(failure), reason=failure.reason)
         except Exception as error:  # noqa: BLE001  whatever a plugin raises harms its own broadcast only
@@ -103,14 +103,14 @@ class Forking:
             for fd in pidfds:
                 os.close(fd)
 
-    def _place(self, question: Mapping[str, Any], loaded: Loaded | None, share: int, fds: Sequence[int]) -> Child:
-        if len(fds) != FDS:
-            raise WorkerFailed(f"a worker needs {FDS} descriptors, not {len(fds)}")
-        order = Order(question["denoiser"], question["delay"])
-        return self._children.place(order, question["options"], loaded, share, fds)
+    def _place(self, question: Mapping[str, Any], loaded: Loaded | None, share: int, fds: Sequence[int]) -> WorkerProcess:
+        if len(fds) != DESCRIPTORS:
+            raise WorkerFailed(f"a worker needs {DESCRIPTORS} descriptors, not {len(fds)}")
+        request = VoiceRequest(question["denoiser"], question["delay"])
+        return self._pool.place(request, question["options"], loaded, share, fds)
 
 
-def _children_bell() -> int:
+def _child_ended_fd() -> int:
     """A descriptor that becomes readable when a child ends."""
     far, near = os.pipe()
     os.set_blocking(far, False)
@@ -134,7 +134,7 @@ def main() -> None:
     except WorkerFailed:
         pass  # each spawn will say so
     os.set_inheritable(fd, False)
-    Forking(socket.socket(fileno=fd)).run()
+    ForkserverLoop(socket.socket(fileno=fd)).run()
     os._exit(0)
 
 

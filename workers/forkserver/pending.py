@@ -11,8 +11,8 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from workers.link.control import Failed
-from workers.voice.voice import Order, refuse
+from workers.link.control import WorkerFailure
+from workers.voice.voice import VoiceRequest, refuse
 
 # The server has closed its way to the worker, or all of its end; the first can be told from words only where the system says so.
 _LEFT = getattr(select, "POLLRDHUP", 0)
@@ -23,7 +23,7 @@ class PendingVoices:
 
     def __init__(self, poll: select.poll) -> None:
         self._poll = poll
-        self._voices: dict[int, tuple[Order, list[int]]] = {}  # by their line
+        self._voices: dict[int, tuple[VoiceRequest, list[int]]] = {}  # by their line
 
     def __len__(self) -> int:
         return len(self._voices)
@@ -31,10 +31,10 @@ class PendingVoices:
     def __contains__(self, line: int) -> bool:
         return line in self._voices
 
-    def add(self, order: Order, fds: Sequence[int]) -> None:
-        """One voice more. fds: see `Carrier`; they stay the caller's, for they are doubled."""
+    def add(self, request: VoiceRequest, fds: Sequence[int]) -> None:
+        """One voice more. fds: see `Voice`; they stay the caller's, for they are doubled."""
         own = _doubled(fds)
-        self._voices[own[-1]] = (order, own)
+        self._voices[own[-1]] = (request, own)
         self._poll.register(own[-1], _LEFT)
 
     def leave(self, line: int) -> None:
@@ -43,15 +43,15 @@ class PendingVoices:
         for fd in fds:
             os.close(fd)
 
-    def hand_to(self, hand: socket.socket) -> int:
+    def hand_to(self, channel: socket.socket) -> int:
         """Hand all over; how many went. One that does not go sees its line end."""
         went = 0
         for line in list(self._voices):
-            went += send(hand, *self._voices[line])
+            went += send(channel, *self._voices[line])
             self.leave(line)
         return went
 
-    def refuse(self, why: Failed) -> None:
+    def refuse(self, why: WorkerFailure) -> None:
         """Tell them all why nothing will come."""
         for line in list(self._voices):
             _, fds = self._taken(line)
@@ -64,15 +64,15 @@ class PendingVoices:
         for line in list(self._voices):
             self.leave(line)
 
-    def _taken(self, line: int) -> tuple[Order, list[int]]:
+    def _taken(self, line: int) -> tuple[VoiceRequest, list[int]]:
         self._poll.unregister(line)
         return self._voices.pop(line)
 
 
-def send(hand: socket.socket, order: Order, fds: Sequence[int]) -> bool:
+def send(channel: socket.socket, request: VoiceRequest, fds: Sequence[int]) -> bool:
     """Hand a voice to the worker at the other end; False where it is dead or has not listened for long."""
     try:
-        socket.send_fds(hand, [json.dumps(order._asdict()).encode()], fds)
+        socket.send_fds(channel, [json.dumps(request._asdict()).encode()], fds)
     except OSError:
         return False
     return True

@@ -13,29 +13,29 @@ from dataclasses import dataclass
 from workers.forkserver.loaded import Loaded
 from workers.forkserver.pending import PendingVoices, send
 from workers.forkserver.spawn import executed, forked
-from workers.link.control import ControlError, Failed, parse
+from workers.link.control import ControlError, WorkerFailure, parse
 from workers.voice.process import LEFT, LOADED
-from workers.voice.voice import Order
+from workers.voice.voice import VoiceRequest
 
 _MAX_MESSAGE = 65_536
 
 
 @dataclass
-class Child:
+class WorkerProcess:
     """One worker process."""
 
     pid: int
     kind: str  # denoiser and options: who wants the same may come along
-    hand: socket.socket | None  # over which it is handed voices; None: it was born with the only one
-    waiting: PendingVoices  # the voices for which it loads
+    channel: socket.socket | None  # over which it is handed voices; None: it was born with the only one
+    pending: PendingVoices  # the voices for which it loads
     loading: bool = False
     voices: int = 1
 
-    def take(self, order: Order, fds: Sequence[int]) -> bool:
+    def take(self, request: VoiceRequest, fds: Sequence[int]) -> bool:
         """One voice more, now or once it has loaded; False where it does not listen."""
         if self.loading:
-            self.waiting.add(order, fds)
-        elif self.hand is None or not send(self.hand, order, fds):
+            self.pending.add(request, fds)
+        elif self.channel is None or not send(self.channel, request, fds):
             return False
         self.voices += 1
         return True
@@ -46,44 +46,48 @@ class Pool:
 
     def __init__(self, poll: select.poll) -> None:
         self._poll = poll
-        self._living: dict[int, Child] = {}
-        self._hands: dict[int, Child] = {}  # by the descriptor of the hand
+        self._living: dict[int, WorkerProcess] = {}
+        self._by_channel: dict[int, WorkerProcess] = {}  # by its descriptor
         self._said: str | None = None
 
-    def place(self, order: Order, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]) -> Child:
+    def place(
+        self, request: VoiceRequest, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]
+    ) -> WorkerProcess:
         """Have a voice carried, by a worker that has room or by a new one.
 
         loaded: None where the denoiser is not to be forked. fds: they stay the caller's.
         """
-        kind = json.dumps([order.denoiser, options], sort_keys=True, default=str)
-        for child in sorted(self._hands.values(), key=lambda child: -child.voices):
-            if child.kind == kind and child.voices < share and child.take(order, fds):
-                return child
-        return self._new(kind, order, options, loaded, share, fds)
+        kind = json.dumps([request.denoiser, options], sort_keys=True, default=str)
+        for worker in sorted(self._by_channel.values(), key=lambda worker: -worker.voices):
+            if worker.kind == kind and worker.voices < share and worker.take(request, fds):
+                return worker
+        return self._new(kind, request, options, loaded, share, fds)
 
-    def _new(self, kind: str, order: Order, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]) -> Child:
-        objection = f"{order.denoiser} cannot be forked with these options" if loaded is None else loaded.why_no_fork()
-        waiting = PendingVoices(self._poll)
+    def _new(
+        self, kind: str, request: VoiceRequest, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]
+    ) -> WorkerProcess:
+        objection = f"{request.denoiser} cannot be forked with these options" if loaded is None else loaded.why_no_fork()
+        pending = PendingVoices(self._poll)
         if loaded is not None and objection is None:
             if share == 1:
-                return self._kept(Child(forked(order, loaded.denoisers, fds, None), kind, None, waiting))
+                return self._kept(WorkerProcess(forked(request, loaded.denoisers, fds, None), kind, None, pending))
             with _pair() as (near, far):
-                return self._kept(Child(forked(order, loaded.denoisers, fds, far), kind, near, waiting))
+                return self._kept(WorkerProcess(forked(request, loaded.denoisers, fds, far), kind, near, pending))
         self._say(str(objection))
-        waiting.add(order, fds)
+        pending.add(request, fds)
         try:
             with _pair() as (near, far):
-                return self._kept(Child(executed(order.denoiser, options, far), kind, near, waiting, loading=True))
+                return self._kept(WorkerProcess(executed(request.denoiser, options, far), kind, near, pending, loading=True))
         except BaseException:
-            waiting.close()
+            pending.close()
             raise
 
-    def _kept(self, child: Child) -> Child:
-        self._living[child.pid] = child
-        if child.hand is not None:
-            self._hands[child.hand.fileno()] = child
-            self._poll.register(child.hand, select.POLLIN)
-        return child
+    def _kept(self, worker: WorkerProcess) -> WorkerProcess:
+        self._living[worker.pid] = worker
+        if worker.channel is not None:
+            self._by_channel[worker.channel.fileno()] = worker
+            self._poll.register(worker.channel, select.POLLIN)
+        return worker
 
     def _say(self, objection: str) -> None:
         if objection != self._said:
@@ -91,41 +95,41 @@ class Pool:
             print(f"forkserver: workers are not forked but started anew: {objection}", file=sys.stderr, flush=True)
 
     def hear(self, fd: int) -> None:
-        """A worker says something on its hand, or a voice that waits for one to load leaves."""
-        if (child := self._hands.get(fd)) is not None:
-            self._told(child, _message(child.hand))
-        elif (child := next((each for each in self._living.values() if fd in each.waiting), None)) is not None:
-            child.waiting.leave(fd)
-            self._less(child)
-            if child.hand is None:
-                os.kill(child.pid, signal.SIGKILL)  # it loads for nobody
+        """A worker says something on its channel, or a voice that waits for one to load leaves."""
+        if (worker := self._by_channel.get(fd)) is not None:
+            self._told(worker, _message(worker.channel))
+        elif (worker := next((each for each in self._living.values() if fd in each.pending), None)) is not None:
+            worker.pending.leave(fd)
+            self._less(worker)
+            if worker.channel is None:
+                os.kill(worker.pid, signal.SIGKILL)  # it loads for nobody
 
-    def _told(self, child: Child, message: bytes) -> None:
+    def _told(self, worker: WorkerProcess, message: bytes) -> None:
         if message == LEFT:
-            self._less(child)
+            self._less(worker)
         elif message == LOADED:
-            child.loading = False
-            child.voices = child.waiting.hand_to(child.hand) if child.hand is not None else 0
-            if not child.voices:
-                self._let_go(child)
+            worker.loading = False
+            worker.voices = worker.pending.hand_to(worker.channel) if worker.channel is not None else 0
+            if not worker.voices:
+                self._let_go(worker)
         else:
             if message:
-                child.waiting.refuse(_failure(message))
-            self._let_go(child)
+                worker.pending.refuse(_failure(message))
+            self._let_go(worker)
 
-    def _less(self, child: Child) -> None:
+    def _less(self, worker: WorkerProcess) -> None:
         """With its last voice it may go."""
-        child.voices -= 1
-        if not child.voices:
-            self._let_go(child)
+        worker.voices -= 1
+        if not worker.voices:
+            self._let_go(worker)
 
-    def _let_go(self, child: Child) -> None:
-        child.waiting.close()
-        if child.hand is not None:
-            del self._hands[child.hand.fileno()]
-            self._poll.unregister(child.hand)
-            child.hand.close()
-            child.hand = None
+    def _let_go(self, worker: WorkerProcess) -> None:
+        worker.pending.close()
+        if worker.channel is not None:
+            del self._by_channel[worker.channel.fileno()]
+            self._poll.unregister(worker.channel)
+            worker.channel.close()
+            worker.channel = None
 
     def reap(self) -> None:
         """Forget those that have ended."""
@@ -137,7 +141,7 @@ class Pool:
                 self._let_go(self._living.pop(pid))
 
     def kill_all(self) -> None:
-        """No child is left when this returns."""
+        """No worker is left when this returns."""
         for pid in self._living:
             os.kill(pid, signal.SIGKILL)
         for pid in self._living:
@@ -147,7 +151,7 @@ class Pool:
 
 @contextmanager
 def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The forkserver's end of a hand, which stays open, and the worker's, which goes with it."""
+    """The forkserver's end of a channel, which stays open, and the worker's, which goes with it."""
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     near.setblocking(False)
     try:
@@ -159,17 +163,17 @@ def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         far.close()
 
 
-def _message(hand: socket.socket | None) -> bytes:
+def _message(channel: socket.socket | None) -> bytes:
     """What a worker says; nothing where it is at its end."""
     try:
-        return hand.recv(_MAX_MESSAGE) if hand is not None else b""
+        return channel.recv(_MAX_MESSAGE) if channel is not None else b""
     except OSError:
         return b""
 
 
-def _failure(message: bytes) -> Failed:
+def _failure(message: bytes) -> WorkerFailure:
     try:
         told = parse(message)
     except ControlError:
         told = None
-    return told if isinstance(told, Failed) else Failed("crashed")
+    return told if isinstance(told, WorkerFailure) else WorkerFailure("crashed")

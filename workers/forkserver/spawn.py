@@ -17,22 +17,24 @@ from workers.pdeathsig import leave_with_parent
 from workers.root import module_command, module_environment
 from workers.voice import opus
 from workers.voice.process import serve
-from workers.voice.voice import Order
+from workers.voice.voice import VoiceRequest
 
 _NICE = 2  # behind the server: its loop carries everybody's sound, a worker one
 
 
-def forked(order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None) -> int:
+def forked(request: VoiceRequest, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None) -> int:
     """A worker with what is loaded here, at work for one voice; its pid. forkserver: where it gets more voices from."""
     gc.freeze()  # what is loaded is never collected, so the children share its pages
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _be_worker(parent, order, loaded, fds, forkserver)
+        _be_worker(parent, request, loaded, fds, forkserver)
     return pid
 
 
-def _be_worker(parent: int, order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None) -> NoReturn:
+def _be_worker(
+    parent: int, request: VoiceRequest, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None
+) -> NoReturn:
     """What the forked child does instead of returning into the forkserver's loop."""
     code = 1
     try:
@@ -43,7 +45,7 @@ def _be_worker(parent: int, order: Order, loaded: Mapping[str, Denoiser], fds: S
         leave_with_parent(parent)
         _close_all_but([*fds, *([forkserver.fileno()] if forkserver is not None else [])])
         os.nice(_NICE)
-        serve(order, loaded, fds, forkserver)
+        serve(request, loaded, fds, forkserver)
         code = 0
     except BaseException:  # noqa: BLE001  nothing may return into the forkserver's loop
         traceback.print_exc()

@@ -13,7 +13,7 @@ import sys
 
 from workers import registry
 from workers.denoiser import Denoiser
-from workers.link.control import Failed, dump
+from workers.link.control import WorkerFailure, dump
 from workers.pdeathsig import leave_with_parent
 from workers.voice.process import LOADED, Process, warm
 
@@ -31,7 +31,7 @@ def main() -> None:
     try:
         denoiser = _loaded(what["denoiser"], what["options"])
     except Exception as error:  # noqa: BLE001  whatever a plugin raises is told in words
-        forkserver.send(dump(Failed(getattr(error, "reason", "load"), str(error)[:_MOST_WORDS])))
+        forkserver.send(dump(WorkerFailure(getattr(error, "reason", "load"), str(error)[:_MOST_WORDS])))
         return
     forkserver.send(LOADED)
     Process({what["denoiser"]: denoiser}, forkserver).run()

@@ -1,6 +1,6 @@
 """The lines between server and worker: one JSON object a line over a socket pair. Parse and dump, no I/O.
 
-Worker to server: Ready once, Stats once a second, Failed before it ends by its own will.
+Worker to server: Ready once, Stats once a second, WorkerFailure before it ends by its own will.
 Server to worker: Adjust. The end of the stream is a message too: the other side is gone.
 """
 
@@ -58,7 +58,7 @@ class Stats:
 
 
 @dataclass(frozen=True)
-class Failed:
+class WorkerFailure:
     """The worker cannot go on. `reason`: nan, load, unknown_denoiser, no_opus, crashed."""
 
     reason: str
@@ -84,8 +84,8 @@ def quiet_s(samples: int) -> float:
     return 2 * samples / 48_000 + 0.06
 
 
-Message = Ready | Stats | Failed | Adjust
-_KINDS: dict[str, type[Message]] = {"ready": Ready, "stats": Stats, "failed": Failed, "adjust": Adjust}
+Message = Ready | Stats | WorkerFailure | Adjust
+_KINDS: dict[str, type[Message]] = {"ready": Ready, "stats": Stats, "failed": WorkerFailure, "adjust": Adjust}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -125,7 +125,7 @@ def _checked(kind: Any, name: str, value: object) -> Any:
     return value
 
 
-class Lines:
+class LineBuffer:
     """Puts a stream back into lines. Holds at most MAX_LINE bytes; a longer line raises ControlError."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 
 from workers.errors import WorkerFailed
-from workers.link.control import ControlError, Failed, Lines, Message, Ready, dump, parse
+from workers.link.control import ControlError, LineBuffer, Message, Ready, WorkerFailure, dump, parse
 
 _LEAVE_S = 0.3  # for each way of asking: Stop is answered within a second also where the worker hangs
 _HUNG_S = 1.0  # a shared one that has not given up a voice by then serves nobody
@@ -49,7 +49,7 @@ class Worker:
         self.gone = asyncio.Event()
         self._pidfd = pidfd
         self._line = line
-        self._lines = Lines()
+        self._lines = LineBuffer()
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[Ready] = self._loop.create_future()
         self._message: Callable[[Message], None] = lambda message: None
@@ -168,7 +168,7 @@ class Worker:
         if not self._ready.done():
             if isinstance(message, Ready):
                 self._ready.set_result(message)
-            elif isinstance(message, Failed):
+            elif isinstance(message, WorkerFailure):
                 self._fail(message.text, message.reason)
         self._message(message)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from workers.denoiser import BLOCK, RATE_HZ, Sound, Voice
+from workers.denoiser import BLOCK, RATE_HZ, Sound, VoiceState
 
 
 class Passthrough:
@@ -17,9 +17,9 @@ class Passthrough:
     def __init__(self, options: Mapping[str, object]) -> None:
         """Takes any options and needs none."""
 
-    def open(self) -> Voice:
+    def open(self) -> VoiceState:
         return None
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         """float32[n, 480] -> a copy."""
         return noisy.copy()

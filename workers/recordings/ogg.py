@@ -17,7 +17,7 @@ _LARGEST = _HEADER.size + MAX_SEGMENTS + MAX_SEGMENTS * 255
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-class Page(NamedTuple):
+class OggPage(NamedTuple):
     """One page as it was found in a file."""
 
     offset: int  # bytes from the beginning of the file
@@ -55,7 +55,7 @@ def build(packets: Iterable[bytes], granule: int, serial: int, sequence: int, fl
     return bytes(page)
 
 
-def page_at(file: BinaryIO, offset: int) -> Page | None:
+def page_at(file: BinaryIO, offset: int) -> OggPage | None:
     """The page that begins at `offset`, or None where there is none, or a broken or half-written one."""
     file.seek(offset)
     head = file.read(_HEADER.size)
@@ -70,7 +70,7 @@ def page_at(file: BinaryIO, offset: int) -> Page | None:
     whole[_CHECKSUM_AT : _CHECKSUM_AT + 4] = bytes(4)
     if len(lacing) < count or len(body) < sum(lacing) or checksum(whole) != crc:
         return None
-    return Page(offset, len(whole), flags, granule, serial, sequence, _unlaced(lacing, body))
+    return OggPage(offset, len(whole), flags, granule, serial, sequence, _unlaced(lacing, body))
 
 
 def _unlaced(lacing: bytes, body: bytes) -> tuple[bytes, ...]:
@@ -84,14 +84,14 @@ def _unlaced(lacing: bytes, body: bytes) -> tuple[bytes, ...]:
     return tuple(packets)
 
 
-def pages(file: BinaryIO, offset: int = 0) -> Iterator[Page]:
+def pages(file: BinaryIO, offset: int = 0) -> Iterator[OggPage]:
     """The pages from `offset` (where one must begin) up to the first that is missing or broken."""
     while (page := page_at(file, offset)) is not None:
         yield page
         offset += page.size
 
 
-def page_after(file: BinaryIO, offset: int, limit: int) -> Page | None:
+def page_after(file: BinaryIO, offset: int, limit: int) -> OggPage | None:
     """The first whole page that begins in offset..limit-1, wherever pages begin there; None where there is none."""
     while offset < limit:
         file.seek(offset)
@@ -108,7 +108,7 @@ def page_after(file: BinaryIO, offset: int, limit: int) -> Page | None:
     return None
 
 
-def last_page(file: BinaryIO) -> Page | None:
+def last_page(file: BinaryIO) -> OggPage | None:
     """The last whole page of a file, found from its end; a broken tail is passed over. None where no page is whole."""
     end = file.seek(0, 2)
     begin = end
@@ -120,16 +120,16 @@ def last_page(file: BinaryIO) -> Page | None:
     return None
 
 
-def _last_of(file: BinaryIO, page: Page) -> Page:
+def _last_of(file: BinaryIO, page: OggPage) -> OggPage:
     for later in pages(file, page.offset + page.size):
         page = later
     return page
 
 
-def page_before(file: BinaryIO, granule: int) -> Page | None:
+def page_before(file: BinaryIO, granule: int) -> OggPage | None:
     """The last page that ends at or before `granule`; None where there is none. Bisects: about 20 reads an hour of sound."""
     low, high = 0, file.seek(0, 2)
-    best: Page | None = None
+    best: OggPage | None = None
     while low < high:
         middle = (low + high) // 2
         page = page_after(file, middle, high)

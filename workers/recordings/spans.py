@@ -23,7 +23,7 @@ _REASON = re.compile(r"[a-z_]{1,32}")
 _LONGEST = 80  # bytes of a line that is looked at
 
 
-class Why(NamedTuple):
+class Treatment(NamedTuple):
     """How a packet went to `auto` listeners, clean, bypass or denoise_off, and why; gap: why nothing came before it, where nothing did."""
 
     kind: str
@@ -77,7 +77,7 @@ class Journal:
             if self._file.read(1) != b"\n":
                 self._append(b"\n")  # what is torn shall not spoil what follows
 
-    def heard(self, packet: Packet, why: Why) -> None:
+    def heard(self, packet: Packet, why: Treatment) -> None:
         """The next packet of the line that is heard; times rise."""
         if packet.flags & Flag.CONCEALED:
             return

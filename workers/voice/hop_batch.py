@@ -11,14 +11,14 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from workers.denoiser import BLOCK, Denoiser, Sound, Voice
+from workers.denoiser import BLOCK, Denoiser, Sound, VoiceState
 
 
-class Ask(NamedTuple):
+class HopRequest(NamedTuple):
     """One hop of one voice, or as many as its denoiser takes at once."""
 
     denoiser: Denoiser
-    voice: Voice
+    voice: VoiceState
     noisy: Sound  # float32[hops * 480]
 
     @property
@@ -26,7 +26,7 @@ class Ask(NamedTuple):
         return len(self.noisy) // BLOCK
 
 
-class Cleaned(NamedTuple):
+class HopResult(NamedTuple):
     """The answer. hop_ns: what 10 ms of everybody's sound took; of a call that did more, its part."""
 
     sound: Sound  # float32[hops * 480]
@@ -34,7 +34,7 @@ class Cleaned(NamedTuple):
 
 
 Done = TypeVar("Done")
-Work = Generator[Ask, Cleaned, Done]
+Work = Generator[HopRequest, HopResult, Done]
 
 
 def alone(work: Work[Done]) -> Done:
@@ -44,13 +44,13 @@ def alone(work: Work[Done]) -> Done:
         while True:
             begin = time.perf_counter_ns()
             sound = ask.denoiser.clean([ask.voice], ask.noisy[None])[0]
-            ask = work.send(Cleaned(sound, (time.perf_counter_ns() - begin) // ask.hops))
+            ask = work.send(HopResult(sound, (time.perf_counter_ns() - begin) // ask.hops))
     except StopIteration as end:
         done: Done = end.value
         return done
 
 
-def cleaned(asks: Sequence[Ask]) -> list[Cleaned | Exception]:
+def cleaned(asks: Sequence[HopRequest]) -> list[HopResult | Exception]:
     """Answer all, in one call for each denoiser and length; an exception is the answer of the voice that it is about, and of no other."""
     found: list[Sound | Exception] = [np.empty(0, np.float32)] * len(asks)
     groups: dict[tuple[int, int], list[int]] = {}
@@ -62,10 +62,10 @@ def cleaned(asks: Sequence[Ask]) -> list[Cleaned | Exception]:
         for at, sound in zip(group, _together([asks[at] for at in group]), strict=True):
             found[at] = sound
         hop_ns += (time.perf_counter_ns() - begin) // asks[group[0]].hops
-    return [each if isinstance(each, Exception) else Cleaned(each, hop_ns) for each in found]
+    return [each if isinstance(each, Exception) else HopResult(each, hop_ns) for each in found]
 
 
-def _together(asks: Sequence[Ask]) -> Sequence[Sound | Exception]:
+def _together(asks: Sequence[HopRequest]) -> Sequence[Sound | Exception]:
     try:
         noisy = np.stack([ask.noisy for ask in asks]) if len(asks) > 1 else asks[0].noisy[None]
         return list(asks[0].denoiser.clean([ask.voice for ask in asks], noisy))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from workers.denoiser import RATE_HZ, Sound
-from workers.errors import NoOpus
+from workers.errors import OpusMissing
 from workers.link.ring import MAX_PAYLOAD
 
 PLACE = "HUSHCAST_LIBOPUS"  # names the library for a process that has no PyAV
@@ -190,7 +190,7 @@ def library() -> ctypes.CDLL:
             return _with_signatures(ctypes.CDLL(place))
         except (OSError, AttributeError):
             continue
-    raise NoOpus("libopus was found neither beside PyAV nor on the system (Debian: apt install libopus0)")
+    raise OpusMissing("libopus was found neither beside PyAV nor on the system (Debian: apt install libopus0)")
 
 
 def _places() -> list[str]:

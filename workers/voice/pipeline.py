@@ -1,6 +1,6 @@
 """Packet in -> decode, conceal -> denoise -> encode -> packet out, on one time line and without a clock of its own.
 
-    packet ─► restorer ─► pieces ─► blocks of 480 ─► stage ─► clean sound ─► encoder ─► packet of the same number and time
+    packet ─► loss recovery ─► pieces ─► blocks of 480 ─► stage ─► clean sound ─► encoder ─► packet of the same number and time
 
 What comes out as packet n decodes to the sound of packet n, sample for sample. So a packet leaves as soon as the clean sound
 reaches `lookahead` samples beyond its end: with whole packets, (latency + lookahead) rounded up to packets after it came in.
@@ -21,12 +21,12 @@ from workers.voice.hop_batch import Work, alone
 from workers.voice.levels import dbfs
 from workers.voice.loss_recovery import Counts, Cut, LossRecovery, Piece
 from workers.voice.opus import Encoder, OpusError
-from workers.voice.stage import NO_LIMIT_DB, Hops, Stage
+from workers.voice.stage import NO_LIMIT_DB, HopCosts, Stage
 
 PACKET = 960  # samples of the usual packet, 20 ms
 
 
-class Due(NamedTuple):
+class DuePacket(NamedTuple):
     """A packet that waits for its clean sound."""
 
     number: int
@@ -42,17 +42,17 @@ class Pipeline:
     def __init__(self, denoiser: Denoiser, latency: int = 0, encoder: Encoder | None = None, delay: int = 0) -> None:
         """`latency`, `delay`: samples in force, of the model and of the whole way; a quicker denoiser is padded to them."""
         self.latency = max(latency, denoiser.latency)
-        self.hops = Hops()
+        self.hops = HopCosts()
         self.flushes = self.spoilt = 0
         self._encoder = encoder or Encoder()
         if self.delay < delay:
             self.latency = delay - self._encoder.lookahead
         self.counts = Counts()
-        self._restorer = LossRecovery(self.counts)
+        self._loss_recovery = LossRecovery(self.counts)
         self._stage = Crossfade(Stage(denoiser, self.latency, self.hops))
         self._strength_db = NO_LIMIT_DB
         self._noisy, self._clean = Fifo(), Fifo()
-        self._due: deque[Due] = deque()
+        self._due: deque[DuePacket] = deque()
         self._arrival_ns = 0
         self._samples = PACKET
         self._skip = self.latency  # samples of the stage's output that belong to what was before this line
@@ -88,7 +88,7 @@ class Pipeline:
         """`push` as work that can be done together with that of other voices."""
         self._arrival_ns = packet.arrival_ns
         done: list[Packet] = []
-        for piece in self._restorer.take(packet, quiet=not self._due, skipped=skipped):
+        for piece in self._loss_recovery.take(packet, quiet=not self._due, skipped=skipped):
             if piece.cut is not Cut.NONE:
                 done += yield from self.flushing()
             if piece.cut is Cut.LONG:
@@ -140,7 +140,7 @@ class Pipeline:
     def _hear(self, piece: Piece) -> Work[list[Packet]]:
         level = piece.dbfs if isfinite(piece.dbfs) else dbfs(piece.sound)
         self._samples = len(piece.sound)
-        self._due.append(Due(piece.number, piece.time, self._samples, piece.flags, level))
+        self._due.append(DuePacket(piece.number, piece.time, self._samples, piece.flags, level))
         self._noisy.push(piece.sound)
         return (yield from self._run())
 
@@ -165,7 +165,7 @@ class Pipeline:
         self._encoder.independent(True)
         self._primed = True
 
-    def _encoded(self, due: Due) -> list[Packet]:
+    def _encoded(self, due: DuePacket) -> list[Packet]:
         clean = self._clean.pull(due.samples)
         try:
             payload = self._encoder.encode(clean)
@@ -176,5 +176,5 @@ class Pipeline:
         return [Packet(due.number, due.time, due.samples, self._arrival_ns, payload, due.dbfs, dbfs(clean), due.flags)]
 
     def close(self) -> None:
-        self._restorer.close()
+        self._loss_recovery.close()
         self._encoder.close()

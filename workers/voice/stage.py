@@ -9,14 +9,14 @@ import numpy as np
 from workers.denoiser import BLOCK, Denoiser, Sound, blocks_at_once
 from workers.errors import WorkerFailed
 from workers.voice.fifo import Fifo
-from workers.voice.hop_batch import Ask, Work
+from workers.voice.hop_batch import HopRequest, Work
 
 NO_LIMIT_DB = 100.0
 _WINDOW = 512  # hops whose durations are kept for the quantiles
 
 
 @dataclass
-class Hops:
+class HopCosts:
     """What the hops cost. Bounded: the oldest durations go."""
 
     count: int = 0
@@ -27,7 +27,7 @@ class Hops:
 class Stage:
     """A voice in a denoiser; its output trails its input by exactly `latency` samples, more than the denoiser's where asked."""
 
-    def __init__(self, denoiser: Denoiser, latency: int, hops: Hops) -> None:
+    def __init__(self, denoiser: Denoiser, latency: int, hops: HopCosts) -> None:
         self.denoiser = denoiser
         self.latency = latency
         self.blocks = blocks_at_once(denoiser)  # that `hop` takes
@@ -59,7 +59,7 @@ class Stage:
 
         Raises WorkerFailed("nan") for anything but finite numbers.
         """
-        clean, hop_ns = yield Ask(self.denoiser, self._voice, noisy)
+        clean, hop_ns = yield HopRequest(self.denoiser, self._voice, noisy)
         hops = len(noisy) // BLOCK
         self._hops.ns.extend((hop_ns,) * hops)
         self._hops.count += hops

@@ -11,43 +11,45 @@ from typing import NamedTuple, TypeVar
 
 from workers.denoiser import Denoiser
 from workers.link.bell import Bell
-from workers.link.control import Adjust, ControlError, Failed, Lines, Message, Quantiles, Ready, Stats, dump, parse
+from workers.link.control import Adjust, ControlError, LineBuffer, Message, Quantiles, Ready, Stats, WorkerFailure, dump, parse
 from workers.link.ring import ORDERED, Flag, Packet, Ring
 from workers.voice.hop_batch import Work
 from workers.voice.pipeline import Pipeline
 
 _STATS_S = 1.0
 _WINDOW = 256  # packets whose durations are kept for the quantiles
-FDS = 5
+DESCRIPTORS = 5
 End = TypeVar("End")
 
 
-class Order(NamedTuple):
+class VoiceRequest(NamedTuple):
     """Which voice is to be carried."""
 
     denoiser: str  # of those loaded
     delay: int  # samples that the whole way has to take at least
 
 
-class Spent(NamedTuple):
+class ProcessUsage(NamedTuple):
     """What the process has done so far."""
 
     cpu_s: float
     hops: int
 
 
-class Carrier:
+class Voice:
     """One voice in its process. Owns its ends of both rings, both bells and the line until close()."""
 
-    def __init__(self, order: Order, loaded: Mapping[str, Denoiser], fds: Sequence[int], spent: Callable[[], Spent]) -> None:
-        """fds: noisy ring, noisy bell, clean ring, clean bell, line, all owned from here on. spent: by all voices of the process.
+    def __init__(
+        self, request: VoiceRequest, loaded: Mapping[str, Denoiser], fds: Sequence[int], usage: Callable[[], ProcessUsage]
+    ) -> None:
+        """fds: noisy ring, noisy bell, clean ring, clean bell, line, all owned from here on. usage: of all voices of the process.
 
         Where it raises (whatever a plugin does, OSError, ValueError) they are closed, but for the line, on which it is still to be said.
         """
         *ends, line = fds
         with ExitStack() as undone:
             undone.callback(_close, ends)  # those that nobody has taken yet
-            self._pipeline = Pipeline(loaded[order.denoiser], delay=order.delay)
+            self._pipeline = Pipeline(loaded[request.denoiser], delay=request.delay)
             undone.callback(self._pipeline.close)
             self._noisy = undone.enter_context(_taken(ends, Ring.attach))
             self.bell = undone.enter_context(_taken(ends, Bell.attach))
@@ -55,11 +57,11 @@ class Carrier:
             self._clean_bell = undone.enter_context(_taken(ends, Bell.attach))
             self.line = socket.socket(fileno=line)
             undone.pop_all()
-        self._name = order.denoiser
+        self._name = request.denoiser
         self._loaded = loaded
-        self._spent, self._spent_before, self._cpu_s = spent, spent(), 0.0
+        self._usage, self._usage_before, self._cpu_s = usage, usage(), 0.0
         self._hops_before = 0
-        self._lines = Lines()
+        self._lines = LineBuffer()
         self._dropped = self._announced = 0
         self._packet_ns: deque[int] = deque(maxlen=_WINDOW)
         self._ring_ns: deque[int] = deque(maxlen=_WINDOW)
@@ -181,11 +183,11 @@ class Carrier:
 
     def _cpu(self, hops: int) -> float:
         """This voice's part of what the process has spent: by its part of the hops."""
-        before, self._spent_before = self._spent_before, self._spent()
+        before, self._usage_before = self._usage_before, self._usage()
         mine, self._hops_before = hops - self._hops_before, hops
-        everybodys = self._spent_before.hops - before.hops
+        everybodys = self._usage_before.hops - before.hops
         if everybodys:
-            self._cpu_s += (self._spent_before.cpu_s - before.cpu_s) * min(mine / everybodys, 1.0)
+            self._cpu_s += (self._usage_before.cpu_s - before.cpu_s) * min(mine / everybodys, 1.0)
         return round(self._cpu_s, 6)
 
     def close(self) -> None:
@@ -218,7 +220,7 @@ def tell(line: socket.socket, message: Message) -> None:
 def refuse(line: int, reason: str, text: str) -> None:
     """Say on a line that is owned from here on why nothing will come, and close it."""
     with socket.socket(fileno=line) as far:
-        tell(far, Failed(reason, text))
+        tell(far, WorkerFailure(reason, text))
 
 
 def _quantiles(ns: deque[int]) -> Quantiles:

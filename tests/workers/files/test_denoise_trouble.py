@@ -18,7 +18,7 @@ from tests.support.running import ROOT
 from tests.workers.extras import cuda_environment
 from tests.workers.sound_files import start, tone, write
 from workers.files.main import main
-from workers.files.selection import Settings, options
+from workers.files.selection import DenoiserSettings, options
 from workers.files.spectrogram import Spectrogram
 from workers.models import cuda
 
@@ -97,7 +97,7 @@ def test_torch_finds_no_cuda(tmp_path: Path, capsys: pytest.CaptureFixture[str],
 
 def test_a_model_on_cuda_is_its_weights(models_folder: Path, tmp_path: Path) -> None:
     """CUDA runs the weights; what has none is the same everywhere."""
-    settings = Settings((models_folder,), cache=tmp_path, device="cuda")
+    settings = DenoiserSettings((models_folder,), cache=tmp_path, device="cuda")
     given = options("deepfilternet3", settings, lambda line: None)
     assert given == {"weights": str(models_folder / "DeepFilterNet3"), "device": "cuda"}
     assert options("rnnoise", settings, lambda line: None) == {}

@@ -49,7 +49,7 @@ async def test_a_native_thread_is_not_forked(
             for packet in sent:
                 way.put(packet)
             await way.whole(sent, 30 * stretch)
-        kinds = [psutil.Process(way.worker.pid).cmdline()[2] for way in (before, *ways)]
+        kinds = [psutil.Process(way.worker.pid).cmdline()[3] for way in (before, *ways)]
     assert kinds == ["workers.forkserver.main", *["workers.forkserver.standalone"] * 3]
     [line] = [line for line in capfd.readouterr().err.splitlines() if "not forked" in line]
     assert f"{threaded} has started a native thread" in line

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from workers.link.control import MAX_LINE, Adjust, ControlError, Failed, Lines, Message, Quantiles, Ready, Stats, dump, parse
+from workers.link.control import MAX_LINE, Adjust, ControlError, LineBuffer, Message, Quantiles, Ready, Stats, WorkerFailure, dump, parse
 
 _MESSAGES = (
     some.builds(Ready, some.integers(), some.text(), some.integers(), some.integers())
-    | some.builds(Failed, some.text(), some.text())
+    | some.builds(WorkerFailure, some.text(), some.text())
     | some.builds(
         Adjust,
         some.none() | some.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False),
@@ -60,13 +60,13 @@ def test_refused(line: bytes) -> None:
 
 def test_unknown_field() -> None:
     """A field of a later version is passed over."""
-    assert parse(b'{"type": "failed", "reason": "nan", "mood": 1}') == Failed("nan")
+    assert parse(b'{"type": "failed", "reason": "nan", "mood": 1}') == WorkerFailure("nan")
 
 
 @given(some.lists(_MESSAGES, max_size=5), some.integers(1, 40))
 def test_lines(messages: list[Message], step: int) -> None:
     """However the stream is cut, the lines come out whole."""
-    stream, lines = b"".join(map(dump, messages)), Lines()
+    stream, lines = b"".join(map(dump, messages)), LineBuffer()
     found = [line for at in range(0, len(stream), step) for line in lines.feed(stream[at : at + step])]
     assert [parse(line) for line in found] == messages
 
@@ -74,4 +74,4 @@ def test_lines(messages: list[Message], step: int) -> None:
 def test_endless_line() -> None:
     """A line that never ends is refused before it fills the memory."""
     with pytest.raises(ControlError):
-        Lines().feed(bytes(MAX_LINE + 1))
+        LineBuffer().feed(bytes(MAX_LINE + 1))

@@ -21,7 +21,7 @@ from tests.workers.speech import decoded, lag, packets, places, voice
 from workers.errors import WorkerFailed
 from workers.link import forkserver as forkservers
 from workers.link.bell import Bell
-from workers.link.control import Adjust, Failed, Message, Stats
+from workers.link.control import Adjust, Message, Stats, WorkerFailure
 from workers.link.forkserver import Forkserver, Worker
 from workers.link.ring import Packet, Ring
 
@@ -393,7 +393,7 @@ async def test_no_numbers(stretch: float) -> None:
         for packet in packets(voice(0.5)):
             way.put(packet)
         await asyncio.wait_for(way.ended.wait(), 20 * stretch)
-        assert [message.reason for message in way.messages if isinstance(message, Failed)] == ["nan"]
+        assert [message.reason for message in way.messages if isinstance(message, WorkerFailure)] == ["nan"]
         assert places(way.clean.take_all(way.clean_bell)) or way.out
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.workers.mirror import Upstream
 from tests.workers.spoiling import SPOILERS, empty, flip, learn, overwrite, truncate
 from workers.errors import WorkerFailed
-from workers.files.selection import Settings, options
+from workers.files.selection import DenoiserSettings, options
 from workers.models.store import ModelStore
 from workers.weights.weights import FAMILIES, SUMS, checkpoint, fault, sha256, whole, write_sums
 
@@ -99,10 +99,10 @@ async def test_for_a_file(upstream: tuple[Upstream, str], models_folder: Path, c
     said: list[str] = []
     overwrite(copied(models_folder, cache / "weights"))
     with pytest.raises(WorkerFailed, match="no weights"):
-        options(NAME, Settings(cache=cache), said.append)
+        options(NAME, DenoiserSettings(cache=cache), said.append)
     assert len(said) == 1 and "set aside as DeepFilterNet3.broken" in said[0]
     overwrite(copied(models_folder, cache / "weights"))
-    settings = Settings(url=upstream[1], download=True, cache=cache)
+    settings = DenoiserSettings(url=upstream[1], download=True, cache=cache)
     given = await asyncio.to_thread(options, NAME, settings, said.append)
     assert set(given) == {"graph"} and "set aside" in said[1] and "being fetched" in said[2] and len(said) == 3
 

@@ -12,9 +12,9 @@ from tests.workers.speech import voice
 from workers import registry
 from workers.denoiser import Denoiser, Sound
 from workers.errors import OptionError, WorkerFailed
-from workers.files.apart import Apart
 from workers.files.cleaner import Cleaner
-from workers.files.selection import Settings, chosen, names
+from workers.files.remote_denoiser import RemoteDenoiser
+from workers.files.selection import DenoiserSettings, chosen, names
 from workers.plugins.chunked import Chunked
 
 
@@ -59,7 +59,7 @@ def test_not_live() -> None:
 def test_no_weights(tmp_path: Path) -> None:
     """Without weights there is one sentence, and `auto` takes the denoiser that needs none."""
     reference_python()
-    settings, said = Settings(paths=(tmp_path,), cache=tmp_path), []
+    settings, said = DenoiserSettings(paths=(tmp_path,), cache=tmp_path), []
     for name in ("deepfilternet3", "chunked:deepfilternet3"):
         with pytest.raises(WorkerFailed, match="no weights"):
             chosen(name, settings, said.append)
@@ -69,7 +69,7 @@ def test_no_weights(tmp_path: Path) -> None:
 def test_no_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without upstream's packages a line has the command, before anything is looked for or fetched; other chunked ones need none."""
     monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(tmp_path))
-    settings, said = Settings(paths=(tmp_path,), cache=tmp_path, download=True, url=str(tmp_path)), []
+    settings, said = DenoiserSettings(paths=(tmp_path,), cache=tmp_path, download=True, url=str(tmp_path)), []
     with pytest.raises(WorkerFailed) as caught:
         chosen("chunked:deepfilternet3", settings, said.append)
     assert str(caught.value) == "chunked:deepfilternet3 needs the packages of the reference: python3 run.py install reference"
@@ -81,8 +81,8 @@ def test_deepfilternet(models_folder: Path, audio_folder: Path, offline: Offline
     wav = audio_folder / "noisy_snr0.wav"
     wanted = offline.enhanced("deepfilternet3", wav.name)[480:]
     sound = read_wav(wav)
-    _, denoiser = chosen("chunked:deepfilternet3", Settings((models_folder,), cache=tmp_path, chunk_s=12.0, overlap_s=1.0), print)
-    assert isinstance(denoiser, Apart)
+    _, denoiser = chosen("chunked:deepfilternet3", DenoiserSettings((models_folder,), cache=tmp_path, chunk_s=12.0, overlap_s=1.0), print)
+    assert isinstance(denoiser, RemoteDenoiser)
     try:
         heard = through(denoiser, sound)
     finally:

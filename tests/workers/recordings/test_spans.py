@@ -7,7 +7,7 @@ import pytest
 from tests.support.spoken import packet
 from workers.link.ring import Flag
 from workers.recordings import spans
-from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, GAP, SHORTEST, Journal, Span, Why
+from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, GAP, SHORTEST, Journal, Span, Treatment
 
 SAMPLES = 960
 Heard = tuple[int, str, str | None]  # packets, kind, reason
@@ -20,7 +20,7 @@ def journal(path: Path, *heard: Heard, first: int = 0, position: int = 0, close:
         for count, kind, reason in heard:
             for each in range(number, number + count):
                 if kind != GAP:
-                    ours.heard(packet(each, b"x", SAMPLES), Why(kind, reason, gap))
+                    ours.heard(packet(each, b"x", SAMPLES), Treatment(kind, reason, gap))
                     gap = None
             gap = reason if kind == GAP else gap
             number += count
@@ -66,9 +66,9 @@ def test_what_the_sender_left_out_is_no_gap(tmp_path: Path) -> None:
     path = tmp_path / "spans.log"
     with Journal(path) as ours:
         for number, time in enumerate((0, 960, 48_000, 48_960)):
-            ours.heard(packet(number, b"x", SAMPLES, time), Why(CLEAN))
-        ours.heard(packet(6, b"x", SAMPLES, 48_960 + 3 * SAMPLES), Why(CLEAN))
-        ours.heard(packet(7, b"x", SAMPLES, 96_000)._replace(flags=Flag.JUMP), Why(CLEAN, None, "parked"))
+            ours.heard(packet(number, b"x", SAMPLES, time), Treatment(CLEAN))
+        ours.heard(packet(6, b"x", SAMPLES, 48_960 + 3 * SAMPLES), Treatment(CLEAN))
+        ours.heard(packet(7, b"x", SAMPLES, 96_000)._replace(flags=Flag.JUMP), Treatment(CLEAN, None, "parked"))
         ours.close()
     assert spans.read(path, 96_960).spans == [Span(48_960 + 4 * SAMPLES, 96_000, GAP, "parked")]
 
@@ -79,7 +79,7 @@ def test_what_was_made_up_is_a_gap_where_it_lasts(tmp_path: Path) -> None:
     with Journal(path) as ours:
         for number in range(60):
             made_up = number in (20, 21) or 40 <= number < 50
-            ours.heard(packet(number, b"x", SAMPLES)._replace(flags=Flag.CONCEALED if made_up else 0), Why(CLEAN))
+            ours.heard(packet(number, b"x", SAMPLES)._replace(flags=Flag.CONCEALED if made_up else 0), Treatment(CLEAN))
         ours.close()
     assert told(path, 60 * SAMPLES) == [(40, 50, GAP, None)]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.workers.speech import lag, packets, voice
-from workers.errors import NoOpus
+from workers.errors import OpusMissing
 from workers.voice import opus
 from workers.voice.levels import dbfs
 from workers.voice.opus import APPLICATIONS, DURATIONS, Decoder, Encoder, OpusError, duration, has_fec, joined
@@ -104,6 +104,6 @@ def test_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake.write_bytes(b"no library")
     monkeypatch.setattr(opus, "_places", lambda: [str(fake), "/nowhere/libopus.so"])
     opus.library.cache_clear()
-    with pytest.raises(NoOpus, match="libopus0"):
+    with pytest.raises(OpusMissing, match="libopus0"):
         opus.library()
     opus.library.cache_clear()

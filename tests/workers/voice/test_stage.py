@@ -8,14 +8,14 @@ from workers.errors import WorkerFailed
 from workers.plugins.passthrough import Passthrough
 from workers.voice.fifo import Fifo
 from workers.voice.hop_batch import alone
-from workers.voice.stage import Hops, Stage
+from workers.voice.stage import HopCosts, Stage
 
 
 @pytest.mark.parametrize("latency", [1440, 1920, 2400])
 @pytest.mark.parametrize("kind", [Passthrough, Slow])
 def test_latency(kind: type[Passthrough], latency: int) -> None:
     """Whatever the denoiser, the sound comes out as late as asked."""
-    sound, stage = voice(1), Stage(kind({}), latency, Hops())
+    sound, stage = voice(1), Stage(kind({}), latency, HopCosts())
     heard = np.concatenate([alone(stage.hop(block)) for block in sound.reshape(-1, 480)])
     assert lag(sound, heard) == latency
     assert (heard[latency:] == sound[:-latency]).all()
@@ -23,7 +23,7 @@ def test_latency(kind: type[Passthrough], latency: int) -> None:
 
 def test_strength_goes_over() -> None:
     """The share of the noisy sound goes over in a straight line to its exact end."""
-    stage = Stage(Silencer({}), 0, Hops())
+    stage = Stage(Silencer({}), 0, HopCosts())
     ones = np.ones(480, np.float32)
     stage.limit(0, over=960)
     line = np.concatenate([alone(stage.hop(ones)) for _ in range(3)])
@@ -37,7 +37,7 @@ def test_two_blocks() -> None:
     """Two blocks in a call, in the middle of a change of strength too, are what two calls give."""
 
     def heard(hops: int) -> np.ndarray:
-        stage, out = Stage(Paired({}), 1920, Hops()), []
+        stage, out = Stage(Paired({}), 1920, HopCosts()), []
         for at in range(0, len(sound), hops * 480):
             if at in (9600, 19_200):
                 stage.limit(10 if at == 9600 else 30, over=1300)
@@ -50,7 +50,7 @@ def test_two_blocks() -> None:
 
 def test_no_numbers() -> None:
     """NaN is counted and ends it."""
-    hops = Hops()
+    hops = HopCosts()
     stage = Stage(Broken({}), 0, hops)
     with pytest.raises(WorkerFailed, match="hop 21"):
         for _ in range(30):

@@ -11,12 +11,12 @@ _INSIDE = {
 }  # fmt: skip
 
 
-class Segment(NamedTuple):
+class MatroskaSegment(NamedTuple):
     end: int  # beyond the file's size, where something is missing
     knows_its_size: bool  # else it ends where its last element does: a live recording
 
 
-def first_segment(file: BinaryIO, begin: int, size: int) -> Segment:
+def first_segment(file: BinaryIO, begin: int, size: int) -> MatroskaSegment:
     """begin: of an EBML header. size: of the file. Raises OSError."""
     at = begin
     while at < size:
@@ -24,15 +24,15 @@ def first_segment(file: BinaryIO, begin: int, size: int) -> Segment:
         head = file.read(12)
         name, name_bytes = _name(head)
         if name not in _INSIDE and name not in (_SEGMENT, _CLUSTER) and (name != _HEADER or at > begin):
-            return Segment(at, False)  # something else, behind it
+            return MatroskaSegment(at, False)  # something else, behind it
         length, length_bytes = _length(head[name_bytes:])
         if not length_bytes:
-            return Segment(size + 1, False)  # cut amid the length
+            return MatroskaSegment(size + 1, False)  # cut amid the length
         inside = at + name_bytes + length_bytes
         if name == _SEGMENT and length is not None:
-            return Segment(inside + length, True)
+            return MatroskaSegment(inside + length, True)
         at = inside + (length or 0)
-    return Segment(at, False)
+    return MatroskaSegment(at, False)
 
 
 def _name(head: bytes) -> tuple[int, int]:

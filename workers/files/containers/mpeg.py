@@ -7,7 +7,7 @@ frames between the tags is a sound of its own here: files put together are as lo
 import os
 from typing import BinaryIO, NamedTuple
 
-from workers.files.containers.window import Part
+from workers.files.containers.window import ByteRange
 
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}  # by version
 _KBITS = {  # by (whether it is MPEG 1, layer bits)
@@ -22,12 +22,12 @@ _SURE = 3  # frames in a row that are no chance
 _FAR = 1 << 20  # bytes of rubbish that are looked through for the next frame
 
 
-class Frame(NamedTuple):
+class MpegFrame(NamedTuple):
     kind: tuple[int, int, int]  # version, layer, rate: the same all through a stream
     size: int
 
 
-def frame_of(head: bytes) -> Frame | None:
+def frame_of(head: bytes) -> MpegFrame | None:
     """What the four bytes of a frame's head say."""
     if len(head) < 4 or head[0] != 0xFF or head[1] < 0xE0:
         return None
@@ -38,13 +38,13 @@ def frame_of(head: bytes) -> Frame | None:
     rate_hz = _RATES[version][rate]
     per_slot = 12 if layer == 3 else 72 if layer == 1 and version != 3 else 144
     slots = per_slot * 1000 * _KBITS[version == 3, layer][bits - 1] // rate_hz + (head[2] >> 1 & 1)
-    return Frame((version, layer, rate_hz), slots * 4 if layer == 3 else slots)
+    return MpegFrame((version, layer, rate_hz), slots * 4 if layer == 3 else slots)
 
 
-def streams(file: BinaryIO) -> list[Part]:
+def streams(file: BinaryIO) -> list[ByteRange]:
     """The stretches of frames, if the file begins with one, maybe behind tags; else nothing. Raises OSError."""
     size = file.seek(0, os.SEEK_END)
-    at, found = _behind_tags(file, 0, size), list[Part]()
+    at, found = _behind_tags(file, 0, size), list[ByteRange]()
     while at < size and _begins(file, at, size):
         end, counted = _end_of_frames(file, at, size)
         next_at = _behind_tags(file, end, size)
@@ -52,7 +52,7 @@ def streams(file: BinaryIO) -> list[Part]:
             next_at = _next(file, end, size)
             if next_at < size and not counted:
                 return []  # amid the sound: it is damaged, and FFmpeg will say so
-        found.append(Part(at, end, "mp3"))
+        found.append(ByteRange(at, end, "mp3"))
         at = next_at
     return found
 

@@ -4,22 +4,22 @@ import os
 import struct
 from typing import BinaryIO, NamedTuple
 
-from workers.files.containers.window import Part
+from workers.files.containers.window import ByteRange
 from workers.recordings import ogg
 
 _HEAD = 27  # bytes of a page before its lacing
 _PRE_SKIP_AT = 10  # in an Opus head
 
 
-class Link(NamedTuple):
-    part: Part
+class OggLink(NamedTuple):
+    part: ByteRange
     granule: int | None  # at its end, less what an Opus head says is to be skipped; None: there are several streams in it
 
 
-def links(file: BinaryIO) -> list[Link]:
+def links(file: BinaryIO) -> list[OggLink]:
     """One for each time that streams begin. Pages are taken at their word, not checked. Raises OSError."""
     size = file.seek(0, os.SEEK_END)
-    found, begin, at, in_head = list[Link](), 0, 0, True
+    found, begin, at, in_head = list[OggLink](), 0, 0, True
     ends, skipped = dict[int, int](), 0  # granules, by stream
     while at < size:
         file.seek(at)
@@ -33,14 +33,14 @@ def links(file: BinaryIO) -> list[Link]:
         flags, granule, serial = struct.unpack("<5xBqI", head[:18])
         starts = bool(flags & ogg.FIRST)
         if starts and not in_head:
-            found.append(Link(Part(begin, at, "ogg"), _end(ends, skipped)))
+            found.append(OggLink(ByteRange(begin, at, "ogg"), _end(ends, skipped)))
             begin, ends, skipped = at, {}, 0
         in_head = starts
         if starts:
             skipped = _pre_skip(file, at + _HEAD + head[26]) or skipped
         ends[serial] = max(granule, ends.get(serial, 0))
         at += _HEAD + head[26] + sum(head[_HEAD : _HEAD + head[26]])
-    return [*found, Link(Part(begin, size, "ogg"), _end(ends, skipped))]
+    return [*found, OggLink(ByteRange(begin, size, "ogg"), _end(ends, skipped))]
 
 
 def _end(granules: dict[int, int], skipped: int) -> int | None:

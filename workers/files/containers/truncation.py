@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from workers.files.containers import ebml
-from workers.files.containers.boxes import boxes
+from workers.files.containers.mp4_boxes import boxes
 from workers.files.containers.riff_chunks import end_of_sound
 from workers.files.errors import FileError
 

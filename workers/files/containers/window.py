@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 
-class Part(NamedTuple):
+class ByteRange(NamedTuple):
     """Where one sound lies in a file that may hold several, or have something behind it. In bytes."""
 
     begin: int
@@ -15,15 +15,15 @@ class Part(NamedTuple):
     head: bytes = b""  # to be read instead of what it begins with
 
 
-def opened(path: Path, part: Part | None) -> BinaryIO:
+def opened(path: Path, part: ByteRange | None) -> BinaryIO:
     """The part, or without one all of the file. Raises OSError."""
-    return path.open("rb") if part is None else cast(BinaryIO, Window(path, part))
+    return path.open("rb") if part is None else cast(BinaryIO, FileWindow(path, part))
 
 
-class Window(io.RawIOBase):
+class FileWindow(io.RawIOBase):
     """Owns the open file. Raises OSError from its beginning."""
 
-    def __init__(self, path: Path, part: Part) -> None:
+    def __init__(self, path: Path, part: ByteRange) -> None:
         self._file = path.open("rb")
         self._begin, self._length, self._at = part.begin, part.end - part.begin, 0
         self._head = part.head

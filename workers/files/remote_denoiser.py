@@ -1,9 +1,10 @@
-"""A denoiser in a process of its own, in the Python that has its library: for files and comparison, not for voices that are live.
+"""A denoiser in a process of its own, in the Python that has its library: for files and comparison, not for live voices.
 
-`Apart` is a denoiser like any other; this module run as `-m workers.files.apart '{"denoiser": NAME, "options": {...}, "parent": PID}'`
-is its process. Both may be of different Python versions, so only bytes go between them: first a line of JSON, {"latency", "blocks"} or
-{"error", "reason"}; then for each call a head of three numbers (voices, samples of each, voices closed), the voices' numbers (one that is
-new opens it), those closed, and float32; as an answer a length and float32, or -length and why not.
+`RemoteDenoiser` is a denoiser like any other. Its process is this module: `-m workers.files.remote_denoiser JSON`, with JSON
+{"denoiser": NAME, "options": {...}, "parent": PID}. Both may be of different Python versions, so only bytes go between them:
+- first the process writes a line of JSON, {"latency", "blocks"} or {"error", "reason"};
+- a call is a head of three numbers (voices, samples of each, voices closed), the voices' numbers (a new number opens a voice), the
+  numbers of those closed, and float32; the answer is a length and float32, or -length and an error text.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ from workers.root import ROOT, module_command
 _HEAD, _LENGTH = struct.Struct("<III"), struct.Struct("<q")
 
 
-class Voice:
+class RemoteVoice:
     """One voice over there, closed when the last reference goes."""
 
     def __init__(self, number: int, closed: list[int]) -> None:
@@ -37,7 +38,7 @@ class Voice:
         weakref.finalize(self, closed.append, number)
 
 
-class Apart:
+class RemoteDenoiser:
     """Owns the process, until close() or its own end. Not for several threads."""
 
     rate_hz: ClassVar[int] = RATE_HZ
@@ -57,7 +58,7 @@ class Apart:
         what = json.dumps({"denoiser": name, "options": dict(options), "parent": os.getpid()}, default=str)
         self._name, self._count, self._closed = name, 0, list[int]()
         with interrupt.held():  # it keeps that: Ctrl-C is for this process, which ends it
-            command = module_command("workers.files.apart", what, python=python)
+            command = module_command("workers.files.remote_denoiser", what, python=python)
             pipe = subprocess.PIPE  # not `workers.child`: sound goes both ways while it lives
             self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe)
         try:
@@ -82,11 +83,11 @@ class Apart:
                 pipe.close()
         self._process.wait()
 
-    def open(self) -> Voice:
+    def open(self) -> RemoteVoice:
         self._count += 1
-        return Voice(self._count, self._closed)
+        return RemoteVoice(self._count, self._closed)
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[RemoteVoice], noisy: Sound) -> Sound:
         """As the denoiser over there does it: float32[n, hops * 480] -> the same shape. Raises WorkerFailed."""
         to, back = self._pipes
         closed = [self._closed.pop() for _ in range(len(self._closed))]

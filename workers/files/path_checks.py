@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 from workers.files.errors import FileError, reason
-from workers.files.kinds import kind_of
+from workers.files.output_formats import output_format
 
 
 def check_places(noisy: Path, clean: Path, plot: Path | None) -> None:
     """Raises FileError where a name has the wrong ending, or two names are one file. Raises OSError for a name that cannot be."""
-    kind_of(clean)
+    output_format(clean)
     if _same(clean, noisy):
         raise FileError(f"{clean} is the file to be read")
     _check_place(clean)

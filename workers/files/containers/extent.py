@@ -8,7 +8,7 @@ import av
 from av.container import InputContainer
 
 from workers.files.containers import ebml
-from workers.files.containers.boxes import boxes
+from workers.files.containers.mp4_boxes import boxes
 from workers.files.containers.riff_chunks import end_of_sound
 
 # Those whose time stamps say when, not only how much there was before.

@@ -7,42 +7,42 @@ from typing import BinaryIO, NamedTuple
 from workers.files.containers import ebml, mpeg
 from workers.files.containers.ogg_links import links
 from workers.files.containers.riff_chunks import end_of_sound
-from workers.files.containers.window import Part
+from workers.files.containers.window import ByteRange
 
 
-class Section(NamedTuple):
+class SoundSection(NamedTuple):
     """One of them."""
 
-    part: Part | None = None  # None: the whole file
+    part: ByteRange | None = None  # None: the whole file
     granule: int | None = None  # where an Ogg stream says that it ends, in its own units, if that is known
 
 
-def sections(path: Path) -> list[Section]:
+def sections(path: Path) -> list[SoundSection]:
     """In the order in which they are to be heard. Raises OSError."""
     with path.open("rb") as file:
         magic = file.read(4)
         size = file.seek(0, os.SEEK_END)
         if magic == b"OggS":
-            found = [Section(link.part, link.granule) for link in links(file)]
-            return found if len(found) > 1 else [Section(None, found[0].granule)]
+            found = [SoundSection(link.part, link.granule) for link in links(file)]
+            return found if len(found) > 1 else [SoundSection(None, found[0].granule)]
         if magic == ebml.MAGIC:
             return _segments(file, size)
         if magic == b".snd":  # whose reader takes what is behind it for sound
             end = end_of_sound(file)
-            return [Section(Part(0, end, "au"))] if end and end < size else [Section()]
+            return [SoundSection(ByteRange(0, end, "au"))] if end and end < size else [SoundSection()]
         if magic in (b"RF64", b"BW64") and end_of_sound(file) is None:  # of whose length FFmpeg knows no placeholder; of a RIFF's it does
-            return [Section(Part(0, size, "wav", b"RIFF"))]
+            return [SoundSection(ByteRange(0, size, "wav", b"RIFF"))]
         parts = mpeg.streams(file)
-    return [Section(part) for part in parts] if parts and parts != [Part(0, size, "mp3")] else [Section()]
+    return [SoundSection(part) for part in parts] if parts and parts != [ByteRange(0, size, "mp3")] else [SoundSection()]
 
 
-def _segments(file: BinaryIO, size: int) -> list[Section]:
-    begin, parts = 0, list[Part]()
+def _segments(file: BinaryIO, size: int) -> list[SoundSection]:
+    begin, parts = 0, list[ByteRange]()
     while begin < size and (not parts or _magic_at(file, begin) == ebml.MAGIC):
         end = ebml.first_segment(file, begin, size).end
-        parts.append(Part(begin, min(end, size), "matroska"))
+        parts.append(ByteRange(begin, min(end, size), "matroska"))
         begin = end
-    return [Section(part) for part in parts] if len(parts) > 1 else [Section()]
+    return [SoundSection(part) for part in parts] if len(parts) > 1 else [SoundSection()]
 
 
 def _magic_at(file: BinaryIO, at: int) -> bytes:

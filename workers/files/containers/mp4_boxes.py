@@ -7,12 +7,12 @@ _FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp"
 _KNOWN = (*_FIRST, b"moof", b"mfra", b"sidx", b"uuid", b"meta", b"udta", b"emsg", b"prft", b"ssix")
 
 
-class Boxes(NamedTuple):
+class Mp4Boxes(NamedTuple):
     end: int  # of the last box, as it says
     in_fragments: bool  # it was written as it came, and has no index of the whole
 
 
-def boxes(file: BinaryIO, size: int) -> Boxes | None:
+def boxes(file: BinaryIO, size: int) -> Mp4Boxes | None:
     """What the outermost boxes say; None where it is no such file. Raises OSError."""
     at, in_fragments = 0, False
     while at < size:
@@ -26,6 +26,6 @@ def boxes(file: BinaryIO, size: int) -> Boxes | None:
             (length,) = struct.unpack(">Q", head[8:])
         in_fragments |= kind == b"moof"
         if length < 8:  # 0: it ends where the file does
-            return Boxes(size, in_fragments)
+            return Mp4Boxes(size, in_fragments)
         at += length
-    return Boxes(at, in_fragments) if at else None
+    return Mp4Boxes(at, in_fragments) if at else None
