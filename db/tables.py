@@ -272,24 +272,3 @@ class LiveBroadcast(Row):
     strength_db = peewee.FloatField(null=True)
     resource = peewee.TextField()
     access = peewee.TextField()
-
-
-ALL = (
-    User,
-    Ownership,
-    Login,
-    FriendRequest,
-    Friendship,
-    Block,
-    Token,
-    Invite,
-    ListenLink,
-    Recording,
-    DiscardedFolder,
-    TrustedTime,
-    CompanionSession,
-    CompanionPass,
-    Chapter,
-    NamePart,
-    LiveBroadcast,
-)

@@ -70,11 +70,6 @@ def join(username: str, password_hash: str, *, invite: str | None = None, claim:
     return Joined(created, inviter)
 
 
-def set_password(user_id: int, password_hash: str) -> None:
-    """Replace the password's hash."""
-    User.update(password_hash=password_hash).where(User.id == user_id).execute()
-
-
 def remove(user_id: int) -> list[str]:
     """Delete the account and all its rows. Returns the folders of its recordings, those in the trash too: the files are the caller's
 

@@ -7,23 +7,23 @@ reaches `lookahead` samples beyond its end: with whole packets, (latency + looka
 """
 
 from collections import deque
-from math import isfinite
+from math import isfinite, log10
 from typing import NamedTuple
 
 import numpy as np
 
-from workers.denoiser import BLOCK, Denoiser
+from workers.denoiser import BLOCK, Denoiser, Sound
 from workers.link.control import quiet_s
 from workers.link.ring import Packet
 from workers.voice.crossfade import Crossfade
 from workers.voice.fifo import Fifo
 from workers.voice.hop_batch import Work, alone
-from workers.voice.levels import dbfs
 from workers.voice.loss_recovery import Counts, Cut, LossRecovery, Piece
 from workers.voice.opus import Encoder, OpusError
 from workers.voice.stage import NO_LIMIT_DB, HopCosts, Stage
 
 PACKET = 960  # samples of the usual packet, 20 ms
+SILENCE_DBFS = -127.0  # the quietest level of RFC 6464
 
 
 class DuePacket(NamedTuple):
@@ -178,3 +178,9 @@ class Pipeline:
     def close(self) -> None:
         self._loss_recovery.close()
         self._encoder.close()
+
+
+def dbfs(sound: Sound) -> float:
+    """Level of float32[n] in dB relative to full scale (a square wave of 1.0 is 0), at least SILENCE_DBFS."""
+    power = float(np.dot(sound, sound)) / max(len(sound), 1)
+    return max(10 * log10(power), SILENCE_DBFS) if power > 0 else SILENCE_DBFS

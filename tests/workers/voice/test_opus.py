@@ -8,8 +8,8 @@ import pytest
 from tests.workers.speech import lag, packets, voice
 from workers.errors import OpusMissing
 from workers.voice import opus
-from workers.voice.levels import dbfs
 from workers.voice.opus import APPLICATIONS, DURATIONS, Decoder, Encoder, OpusError, duration, has_fec, joined
+from workers.voice.pipeline import dbfs
 
 
 @pytest.mark.parametrize("application", APPLICATIONS)

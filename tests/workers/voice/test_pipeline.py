@@ -18,9 +18,8 @@ from workers.link.ring import Flag, Packet
 from workers.plugins.deepfilternet import DeepFilterNet3LowLatency
 from workers.plugins.passthrough import Passthrough
 from workers.plugins.rnnoise import RNNoise
-from workers.voice.levels import dbfs
 from workers.voice.opus import Encoder, duration, has_fec, joined, library
-from workers.voice.pipeline import Pipeline
+from workers.voice.pipeline import Pipeline, dbfs
 from workers.weights.weights import FAMILIES
 
 
