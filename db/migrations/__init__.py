@@ -1,7 +1,8 @@
 """The schema's history: numbered modules, each with `STATEMENTS`, applied once and in order when the file is opened.
 
-A module that has shipped is never changed; the next change is the next module. The SQL here is frozen text, apart from
-the models, which may move on; a test compares the two.
+m0001_first, m0002_live_broadcast, m0003_spans, m0004_trash, m0005_companions, m0006_bounds, m0007_words_of_failure, m0008_ownership.
+A released module is never changed; the next change is the next module. The SQL is frozen text, while the classes in `db.tables`
+change; a test compares the two. Imported by `db.connection` alone.
 """
 
 import importlib

@@ -1,10 +1,14 @@
-"""A sound file through a denoiser: the parts of `python -m workers.files.main`.
+"""A sound file through a denoiser: `python -m workers.files.main IN OUT`. Streams: memory does not grow with the file's length.
 
-    IN ─► source ─► blocks at 48 kHz ─► cleaning ─► target ─► OUT        choice: name -> denoiser, ready to use
-              └────────────────────────────┴──────► spectrogram ─► picture
+    IN -> reader -> blocks at 48 kHz -> cleaner -> writer -> OUT
+             └─────────────────────────┴──> spectrogram -> plot
 
-Of the source: parts (which sounds lie in the file; chunks, ebml, boxes, links and mpeg know the containers) ─► track (one of them, decoded;
-gaps puts its frames in their places, extent says where it begins and ends) ─► stretch (frames of one kind at 48 kHz).
+- main: the process; command: arguments, the way from IN to OUT, messages; path_checks: whether the names can be used
+- selection: name -> denoiser, ready to use; device: CPU or CUDA; remote_denoiser: one in another Python
+- reader: a file as blocks, of which track decodes one sound, time_stamp_gaps puts frames in their places, stretch joins
+  frames of one format, and resampler changes rates; the room containers knows the containers
+- cleaner: noisy -> clean of the same length; writer: blocks -> a file; output_formats: what can be written;
+  channel_layouts: names of channel layouts; progress: the bar; errors: messages for the terminal
 
-Everything streams: a file of any length takes the memory of a short one. Chunked denoisers keep one chunk.
+Imported by nobody: `run.py denoise` becomes this process.
 """
