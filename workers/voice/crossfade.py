@@ -1,4 +1,4 @@
-"""A change of denoiser while the voice goes on: both run, the new one is faded in over 20 ms."""
+"""A change of denoiser during a voice: both run, and the output is cross-faded over 20 ms."""
 
 import numpy as np
 
@@ -10,24 +10,24 @@ _FADE_BLOCKS = 2
 
 
 class Crossfade:
-    """The stage in force and, for some blocks, the one that takes over. All of them have one latency."""
+    """The present stage and, for some blocks, its successor. All stages have the same latency."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._next: Stage | None = None
-        self._after: Stage | None = None  # asked for while a fade was heard
-        self._heard = 0  # blocks that the next one has had
-        self._idle = 0  # blocks in which there is nothing to be faded
+        self._after: Stage | None = None  # asked for during a fade
+        self._heard = 0  # blocks given to the next stage
+        self._idle = 0  # blocks by which the fade is put off
 
     def change(self, stage: Stage) -> None:
-        """Go over to another stage of the same latency; one that was still coming is given up, one half faded in is awaited."""
+        """Change to another stage of the same latency. A successor that is not audible yet is replaced; a fade in progress is finished."""
         if self._next is not None and self._heard > _filled(self._next):
             self._after = stage
         else:
             self._next, self._heard = stage, 0
 
     def delay(self, blocks: int) -> None:
-        """Be so many blocks later from now on; the next `blocks` of output are nobody's. One that was still coming begins anew."""
+        """Delay the output by so many blocks; the next `blocks` of output are padding. A successor that is not audible yet begins anew."""
         if self._next is not None and self._heard <= _filled(self._next):
             self._heard = 0
         elif self._next is not None:
@@ -40,7 +40,7 @@ class Crossfade:
             stage.limit(strength_db, over)
 
     def forget(self) -> None:
-        """Begin with a new voice, at once with the next stage where there is one."""
+        """Reset for a new voice; a successor takes over at once."""
         self._stage, self._next, self._after = self._after or self._next or self._stage, None, None
         self._idle = 0
         self._stage.forget()
@@ -70,5 +70,5 @@ class Crossfade:
 
 
 def _filled(stage: Stage) -> int:
-    """Blocks until its output is the voice's."""
+    """Blocks until its output is valid."""
     return stage.latency // BLOCK + 1

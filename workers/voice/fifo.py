@@ -6,9 +6,9 @@ from workers.denoiser import Sound
 
 
 class Fifo:
-    """Samples in at one end, out at the other. Grows to the most that was ever in it; its user keeps that bounded.
+    """Samples in at one end, out at the other. Grows to the largest content so far, which its user keeps bounded.
 
-    It walks through all of its memory again and again, which should stay in the processor's caches: hence no more of it than needed.
+    It cycles through all of its memory, which should stay in the processor's caches, so it takes no more than needed.
     """
 
     def __init__(self, capacity: int = 4096) -> None:

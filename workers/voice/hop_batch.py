@@ -1,8 +1,8 @@
-"""The hops of many voices, cleaned at once. A voice's work is a generator that asks for its hops, one or a few at a time.
+"""The hops of many voices, denoised in one call. A voice's work is a generator that yields a request for one or a few hops at a time.
 
     work ─► Ask(denoiser, state, blocks) ─► with all of that denoiser and length in one call ─► Cleaned ─► work goes on
 
-So a pipeline reads as if it were alone, and whoever drives several of them decides what is cleaned together.
+So a pipeline is written as if it were alone, and its driver decides which hops are denoised together.
 """
 
 import time
@@ -27,7 +27,7 @@ class HopRequest(NamedTuple):
 
 
 class HopResult(NamedTuple):
-    """The answer. hop_ns: what 10 ms of everybody's sound took; of a call that did more, its part."""
+    """The answer. hop_ns: the time for 10 ms of all voices; a share of a call that did more."""
 
     sound: Sound  # float32[hops * 480]
     hop_ns: int
@@ -38,7 +38,7 @@ Work = Generator[HopRequest, HopResult, Done]
 
 
 def alone(work: Work[Done]) -> Done:
-    """Do all the work of one voice. Raises what it raises."""
+    """Run the work of one voice alone. Raises what the work raises."""
     try:
         ask = next(work)
         while True:
@@ -51,7 +51,7 @@ def alone(work: Work[Done]) -> Done:
 
 
 def cleaned(asks: Sequence[HopRequest]) -> list[HopResult | Exception]:
-    """Answer all, in one call for each denoiser and length; an exception is the answer of the voice that it is about, and of no other."""
+    """Answer all requests, in one call for each denoiser and length. An exception is the answer only for the voice that causes it."""
     found: list[Sound | Exception] = [np.empty(0, np.float32)] * len(asks)
     groups: dict[tuple[int, int], list[int]] = {}
     for at, ask in enumerate(asks):
@@ -69,5 +69,5 @@ def _together(asks: Sequence[HopRequest]) -> Sequence[Sound | Exception]:
     try:
         noisy = np.stack([ask.noisy for ask in asks]) if len(asks) > 1 else asks[0].noisy[None]
         return list(asks[0].denoiser.clean([ask.voice for ask in asks], noisy))
-    except Exception as error:  # noqa: BLE001  whatever a plugin raises harms the voice that it is about
+    except Exception as error:  # noqa: BLE001  whatever a plug-in raises concerns only the voice that causes it
         return [error] if len(asks) == 1 else [each for ask in asks for each in _together([ask])]

@@ -1,9 +1,9 @@
-"""Packets with holes in, sound without holes out: decode, repair by FEC, conceal. Knows nothing of denoising.
+"""From packets, some of them lost, to sound without gaps: decode, repair by FEC, conceal. Knows nothing of denoising.
 
-A hole in the numbers with a matching hole in time is filled exactly: the packet before the next one from that one's FEC, the
-others by concealment, after 120 ms in a row by silence. Where the sound before it has been flushed out meanwhile, a hole of more than
-these 120 ms is left to whoever listens but for what FEC brings: of what is made up for it most would come too late, or be silence.
-Any other step of the time line is a cut: what follows begins anew.
+A gap in the packet numbers with a matching gap in time is filled exactly: its last packet by the FEC in the packet after it, the
+others by concealment, and after 120 ms of concealment by silence. If the pipeline has been flushed meanwhile, a gap of more than
+120 ms is filled by FEC only: concealment would come after its playout time, or be silence. Any other jump of the time line is a
+cut: the sound after it begins anew.
 """
 
 from dataclasses import dataclass, field
@@ -16,37 +16,37 @@ from workers.denoiser import RATE_HZ, Sound
 from workers.link.ring import Flag, Packet
 from workers.voice.opus import MAX_SAMPLES, Decoder, OpusError, has_fec
 
-MAX_CONCEALED = 5760  # samples in a row that the decoder may make up: 120 ms; then silence
-MAX_FILLED = RATE_HZ  # samples of the longest hole that is filled; a longer one is a cut
-FORGET_AFTER = RATE_HZ  # samples after which what was before says nothing about what comes
-_LATE = 64  # packets: a number behind by at most this is a straggler, by more a new counting
+MAX_CONCEALED = 5760  # samples in a row: 120 ms; then silence
+MAX_FILLED = RATE_HZ  # samples of the longest gap that is filled; a longer one is a cut
+FORGET_AFTER = RATE_HZ  # samples of a gap after which the decoder's state is useless
+_LATE = 64  # packets: a number that is behind by at most this is late, by more it is a new numbering
 _FADE_IN = np.linspace(0, 1, 240, dtype=np.float32)
 _FADE_OUT = np.linspace(1, 0, 480, dtype=np.float32)
 
 
 class Cut(IntEnum):
-    """Whether the sound goes on from what was before it."""
+    """Whether the sound continues what came before it."""
 
     NONE = 0
-    SHORT = 1  # begins anew, the voice is the same
-    LONG = 2  # so long a gap, or a jump back: nothing before it counts
+    SHORT = 1  # begins anew; the denoiser keeps its state
+    LONG = 2  # a long gap, or a jump back: all state is reset
 
 
 class Piece(NamedTuple):
-    """The sound of one packet, heard or made up, and its place."""
+    """The sound of one packet, decoded or concealed, and its place on the time line."""
 
     number: int
     time: int
     arrival_ns: int
     sound: Sound  # float32[samples]
     flags: int
-    dbfs: float  # as the sender told, or nan
+    dbfs: float  # as the sender says, or nan
     cut: Cut
 
 
 @dataclass
 class Counts:
-    """What happened since the start; see control.Stats."""
+    """Counters since the start; see control.Stats."""
 
     received: int = 0
     lost: int = 0
@@ -64,15 +64,15 @@ class LossRecovery:
 
     def __post_init__(self) -> None:
         self._decoder = Decoder()
-        self._number: int | None = None  # expected next; None before the first packet
+        self._number: int | None = None  # the next one; None before the first packet
         self._time = 0
         self._samples = 960  # of the last packet
-        self._concealed = 0  # samples made up in a row
+        self._concealed = 0  # samples in a row
 
     def take(self, packet: Packet, *, quiet: bool, skipped: bool = False) -> list[Piece]:
-        """The pieces up to and with this packet. `quiet`: what was before has been flushed out, so fill in but short holes after it.
+        """The pieces up to this packet, inclusive. `quiet`: the pipeline has been flushed, so only short gaps are filled.
 
-        `skipped`: what is missing before it was there, but too late; it was heard as it was, so nobody needs it made up.
+        `skipped`: the missing packets came, but too late to be denoised in time, so they are not concealed.
         """
         self.counts.received += 1
         if self._number is None:
@@ -102,7 +102,7 @@ class LossRecovery:
     def _filled(self, packet: Packet, lost: int, samples: int, quiet: bool) -> list[Piece]:
         fec, cut, pieces = has_fec(packet.payload), Cut.NONE, []
         first = 0
-        if quiet and lost * samples > MAX_CONCEALED:  # too late for all but what comes with this packet
+        if quiet and lost * samples > MAX_CONCEALED:  # only this packet's FEC is still in time
             first, cut = lost - fec, Cut.SHORT
             self._concealed = 0
         for index in range(first, lost):
@@ -130,7 +130,7 @@ class LossRecovery:
         return Piece(packet.number, packet.time, packet.arrival_ns, sound, flags, packet.original_dbfs, cut)
 
     def _made_up(self, samples: int) -> Sound:
-        """Concealment at first, faded out when it has lasted for MAX_CONCEALED, then silence."""
+        """Concealment, faded out towards MAX_CONCEALED, then silence."""
         before, self._concealed = self._concealed, self._concealed + samples
         if before >= MAX_CONCEALED:
             return np.zeros(samples, dtype=np.float32)
@@ -141,7 +141,7 @@ class LossRecovery:
         return sound
 
     def _resumed(self, sound: Sound) -> Sound:
-        """Real sound again: faded in where silence was before it."""
+        """Decoded sound; faded in where silence came before it."""
         if self._concealed >= MAX_CONCEALED:
             sound[: len(_FADE_IN)] *= _FADE_IN[: len(sound)]
         self._concealed = 0
@@ -152,7 +152,7 @@ class LossRecovery:
 
 
 def _matching(lost: int, gap: int) -> bool:
-    """Whether `lost` packets of one possible duration fill `gap` samples."""
+    """Whether `lost` packets of one valid duration fill `gap` samples."""
     return lost > 0 and gap > 0 and gap % lost == 0 and _possible(gap // lost)
 
 

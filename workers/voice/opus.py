@@ -16,7 +16,7 @@ from workers.denoiser import RATE_HZ, Sound
 from workers.errors import OpusMissing
 from workers.link.ring import MAX_PAYLOAD
 
-PLACE = "HUSHCAST_LIBOPUS"  # names the library for a process that has no PyAV
+PLACE = "HUSHCAST_LIBOPUS"  # the library's path, for a process without PyAV
 MAX_SAMPLES = 5760  # the longest packet, 120 ms
 DURATIONS = (120, 240, 480, 960, 1920, 2880, 3840, 4800, 5760)  # samples of the packets that the encoder makes
 APPLICATIONS = {"voip": 2048, "audio": 2049, "lowdelay": 2051}
@@ -27,16 +27,16 @@ _GET_LOOKAHEAD, _RESET, _SET_PREDICTION_DISABLED = 4027, 4028, 4042
 
 
 class OpusError(ValueError):
-    """libopus does not want this: a packet that is none, or a value out of range."""
+    """libopus refuses it: not a valid packet, or a value out of range."""
 
 
 class Encoder:
     """One voice's encoder. Owns the libopus state until close().
 
-    `lookahead`: samples by which what is decoded trails what was encoded.
-    Measured on a noisy voice that came in at 96 kb/s and went through DeepFilterNet3 (SI-SDR 17.7 dB, PESQ-wb 2.88): encoded again
-    at 48, 64, 80, 96 kb/s 13.1, 14.9, 15.9, 17.1 dB and 2.67, 2.79, 2.85, 2.87; with FEC (SILK) 8.2 dB and 2.89 at any. `voip`
-    filters the lows: under 6 dB. Hence `audio`, the rate that broadcasters are asked for, and FEC only where something is lost.
+    `lookahead`: samples by which decoded sound trails the encoder's input.
+    Measured on a noisy voice that arrived at 96 kb/s and was denoised by DeepFilterNet3 (SI-SDR 17.7 dB, PESQ-wb 2.88): re-encoding
+    at 48, 64, 80, 96 kb/s gives 13.1, 14.9, 15.9, 17.1 dB and 2.67, 2.79, 2.85, 2.87; with FEC (SILK) 8.2 dB and 2.89 at any rate.
+    `voip` filters low frequencies: under 6 dB. Hence `audio`, the rate that broadcasters are asked for, and FEC only against loss.
     """
 
     def __init__(self, application: str = "audio", bitrate: int = 96_000, complexity: int = 10, loss_percent: int = 0) -> None:
@@ -45,7 +45,7 @@ class Encoder:
         self._state: int | None = self._lib.opus_encoder_create(RATE_HZ, 1, APPLICATIONS[application], ctypes.byref(failure))
         _checked(failure.value)
         self._packet = ctypes.create_string_buffer(MAX_PAYLOAD)
-        self._sound = np.zeros(MAX_SAMPLES, dtype=np.float32)  # to ask an array where it lies takes longer than to copy it
+        self._sound = np.zeros(MAX_SAMPLES, dtype=np.float32)  # asking an array for its address takes longer than copying it here
         self._at = self._sound.ctypes.data
         self._independent = False
         self._set(_SET_BITRATE, bitrate)
@@ -72,7 +72,7 @@ class Encoder:
         return ctypes.string_at(self._packet, length)
 
     def independent(self, on: bool) -> None:
-        """Code the next packets without looking back, for listeners that have not heard what was before."""
+        """Encode the next packets without inter-frame prediction, for decoders that start there."""
         if on != self._independent:
             self._set(_SET_PREDICTION_DISABLED, int(on))
             self._independent = on
@@ -99,7 +99,7 @@ class Encoder:
     @loss_percent.setter
     def loss_percent(self, value: int) -> None:
         self._set(_SET_LOSS, value)
-        self._set(_SET_SIGNAL, _VOICE if value else _MUSIC)  # a hint which codec to take
+        self._set(_SET_SIGNAL, _VOICE if value else _MUSIC)  # a hint for the choice between CELT and SILK
         self._loss_percent = value
 
     def _set(self, request: int, value: int) -> None:
@@ -152,7 +152,7 @@ class Decoder:
 
 
 def joined(packets: list[bytes]) -> bytes:
-    """One packet of the frames of several. Raises OpusError where their kinds differ or there is too much of them."""
+    """One packet with the frames of several. Raises OpusError where their modes differ or they are too long together."""
     lib, out = library(), ctypes.create_string_buffer(MAX_PAYLOAD)
     state = lib.opus_repacketizer_create()
     try:
@@ -164,12 +164,12 @@ def joined(packets: list[bytes]) -> bytes:
 
 
 def duration(payload: bytes) -> int:
-    """Samples of the packet at 48 kHz by its own word. Raises OpusError where it is no packet."""
+    """The packet's duration in samples at 48 kHz. Raises OpusError where it is no packet."""
     return _checked(library().opus_packet_get_nb_samples(payload, len(payload), RATE_HZ))
 
 
 def has_fec(payload: bytes) -> bool:
-    """Whether the packet carries its predecessor's sound too (a guess from the mode with a libopus before 1.5)."""
+    """Whether the packet carries FEC for its predecessor (guessed from the mode with a libopus before 1.5)."""
     known = getattr(library(), "opus_packet_has_lbrr", None)
     if known is None:
         return bool(payload) and payload[0] >> 3 < 16
@@ -177,7 +177,7 @@ def has_fec(payload: bytes) -> bool:
 
 
 def told() -> dict[str, str]:
-    """Environment variables that tell a child in another Python, which may be without PyAV, where this one has libopus from."""
+    """Environment variables with the path of this process's libopus, for a child in another Python, perhaps without PyAV."""
     places = _places()
     return {PLACE: places[0]} if places else {}
 

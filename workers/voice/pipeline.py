@@ -1,4 +1,4 @@
-"""Packet in -> decode, conceal -> denoise -> encode -> packet out, on one time line and without a clock of its own.
+"""Packet in -> decode, conceal -> denoise -> encode -> packet out, on the broadcast's time line and without a clock.
 
     packet ─► loss recovery ─► pieces ─► blocks of 480 ─► stage ─► clean sound ─► encoder ─► packet of the same number and time
 
@@ -27,7 +27,7 @@ SILENCE_DBFS = -127.0  # the quietest level of RFC 6464
 
 
 class DuePacket(NamedTuple):
-    """A packet that waits for its clean sound."""
+    """An input packet whose denoised sound is not complete yet."""
 
     number: int
     time: int
@@ -40,7 +40,7 @@ class Pipeline:
     """One voice from packet to packet. Owns a decoder, an encoder and the denoiser's state of the voice until close()."""
 
     def __init__(self, denoiser: Denoiser, latency: int = 0, encoder: Encoder | None = None, delay: int = 0) -> None:
-        """`latency`, `delay`: samples in force, of the model and of the whole way; a quicker denoiser is padded to them."""
+        """`latency`, `delay`: least samples, of the denoiser and of the whole pipeline; a quicker denoiser is padded to them."""
         self.latency = max(latency, denoiser.latency)
         self.hops = HopCosts()
         self.flushes = self.spoilt = 0
@@ -55,37 +55,37 @@ class Pipeline:
         self._due: deque[DuePacket] = deque()
         self._arrival_ns = 0
         self._samples = PACKET
-        self._skip = self.latency  # samples of the stage's output that belong to what was before this line
-        self._primed = False  # whether the encoder has heard what it looks ahead
+        self._skip = self.latency  # samples of the stage's output that come before the start of this time line
+        self._primed = False  # whether the encoder was given its look-ahead
 
     @property
     def delay(self) -> int:
-        """Samples from the end of a packet to its leaving, for packets of 20 ms."""
+        """Samples from the end of an input packet to its output, for packets of 20 ms."""
         return -(-(self.latency + self._encoder.lookahead) // PACKET) * PACKET
 
     @property
     def quiet_s(self) -> float:
-        """How long nothing may come before the delay is flushed out."""
+        """How long no packet may come before pending packets are flushed."""
         return quiet_s(self._samples)
 
     @property
     def waiting(self) -> bool:
-        """Whether a packet has not come out yet."""
+        """Whether an input packet has not come out yet."""
         return bool(self._due)
 
     def push(self, packet: Packet, *, skipped: bool = False) -> list[Packet]:
-        """The packets that this one pushes out, at best none are late. skipped: those before it were passed over, for they were.
+        """The output packets that this input packet completes. skipped: packets before it were skipped because they were late.
 
         Raises WorkerFailed("nan").
         """
         return alone(self.pushing(packet, skipped=skipped))
 
     def flush(self) -> list[Packet]:
-        """Everything that waits, with silence after it; the next packet begins a new line with the same voice."""
+        """All pending packets, with silence pushed in behind them; the next packet begins a new time line with the same voice."""
         return alone(self.flushing())
 
     def pushing(self, packet: Packet, *, skipped: bool = False) -> Work[list[Packet]]:
-        """`push` as work that can be done together with that of other voices."""
+        """`push` as a generator, whose hops can be batched with those of other voices."""
         self._arrival_ns = packet.arrival_ns
         done: list[Packet] = []
         for piece in self._loss_recovery.take(packet, quiet=not self._due, skipped=skipped):
@@ -97,7 +97,7 @@ class Pipeline:
         return done
 
     def flushing(self) -> Work[list[Packet]]:
-        """`flush` likewise."""
+        """`flush` as a generator."""
         done: list[Packet] = []
         if self._due:
             self.flushes += 1
@@ -110,7 +110,7 @@ class Pipeline:
         return done
 
     def adjust(self, strength_db: float | None = None, complexity: int | None = None, loss_percent: int | None = None) -> None:
-        """Change what is given, from the next block on; the strength goes over in 20 ms."""
+        """Change what is not None, from the next block on; the strength is faded over 20 ms."""
         if strength_db is not None:
             self._strength_db = strength_db
             self._stage.limit(strength_db, over=PACKET if self.hops.count else 0)
@@ -120,11 +120,11 @@ class Pipeline:
             self._encoder.loss_percent = min(max(loss_percent, 0), 100)
 
     def takes(self, denoiser: Denoiser) -> bool:
-        """Whether `change` goes over to it: one in time, or later by no odd part of a block."""
+        """Whether `change` accepts it: its latency is no greater than the present one, or is whole blocks."""
         return denoiser.latency <= self.latency or denoiser.latency % BLOCK == 0
 
     def change(self, denoiser: Denoiser) -> None:
-        """Go over to another denoiser that it takes, 30 ms after its latency at most. With a later one all is later from now on."""
+        """Change to another accepted denoiser, at most 30 ms after its latency. A greater latency stays for good."""
         if denoiser.latency > self.latency:
             self._delay(-(-(denoiser.latency - self.latency) // BLOCK))
         stage = Stage(denoiser, self.latency, self.hops)
@@ -132,7 +132,7 @@ class Pipeline:
         self._stage.change(stage)
 
     def _delay(self, blocks: int) -> None:
-        """No sample is lost: what waits comes out so much later."""
+        """Delay the output from now on; no sample is lost."""
         self.latency += blocks * BLOCK
         self._skip += blocks * BLOCK
         self._stage.delay(blocks)
@@ -157,7 +157,7 @@ class Pipeline:
         return done
 
     def _prime(self) -> None:
-        """Let the encoder hear what it looks ahead, so that the first packet of a line begins with the line."""
+        """Give the encoder its look-ahead, so that the first packet of a time line begins exactly there."""
         ahead = self._encoder.lookahead
         if self._primed or len(self._clean) < ahead:
             return
@@ -169,7 +169,7 @@ class Pipeline:
         clean = self._clean.pull(due.samples)
         try:
             payload = self._encoder.encode(clean)
-        except OpusError:  # a duration that cannot be made; nothing stands in its place
+        except OpusError:  # a duration that cannot be encoded; the packet is left out
             self.spoilt += 1
             return []
         self._encoder.independent(False)

@@ -1,8 +1,14 @@
-"""The denoise process: one thread that waits on bells and lines, and takes packets from ring to ring for one voice or several.
+"""The worker process: one thread that polls the bells and control lines of its voices and moves their packets from ring to ring.
 
-Whenever it wakes, it cleans the hops that wait, of all its voices, in one call for each denoiser and length, and never waits for
-more. A voice that fails, ends or floods is its own affair: it gets one packet done before the others get theirs, and no more.
-With no voice left it ends; where the forkserver can hand it more of them, it does when the forkserver says so.
+Each time it wakes, it denoises the pending hops of all voices, in one call for each denoiser and length, and never waits for more
+hops to come. A voice that fails, ends or floods does not disturb the others: each voice gets one packet done per round.
+The process ends with its last voice, or, where the forkserver can hand over more voices, when the forkserver closes its end.
+
+No wake-up is lost. The server puts a packet before it rings; a bell stays readable until it is answered, and it is answered before
+its ring is looked at. So a packet is either seen by that look, or its bell is still to be answered. A voice whose packet is done is
+looked at again until its ring is empty, whatever its bell says. A packet can be missing for three reasons only, all of them counted:
+the ring was full (`Ring.dropped`), its reader came later than `max_delay_ms` (`Ring.skipped`), or it waits for the next packet or
+the flush (`Pipeline.waiting`).
 """
 
 import json
@@ -24,34 +30,34 @@ from workers.voice.hop_batch import HopRequest, HopResult, Work, cleaned
 from workers.voice.voice import DESCRIPTORS, ProcessUsage, Voice, VoiceRequest, refuse
 
 MAX_MESSAGE = 4096
-LEFT = b"-"  # what the forkserver is told for each voice that is gone
-LOADED = b"+"  # and by a worker that was not forked, once it can be handed voices
-WARM_CALLS = 6  # beyond the start-up of a model that looks ahead, until memory and caches are as they will be
-_FORKED_CALLS = 2  # a fork has them warm, and needs its own pages only: one of each length
+LEFT = b"-"  # sent to the forkserver for each voice that has ended
+LOADED = b"+"  # sent by a worker that was not forked, once it can be handed voices
+WARM_CALLS = 6  # enough to pass the start-up of a model that looks ahead, and to have memory and caches settled
+_FORKED_CALLS = 2  # one of each length: a fork inherits warm caches and only needs its own pages
 
 Running = tuple[Work[list[Packet]], HopRequest]
 
 
 class Process:
-    """All voices of this process. Owns them, and the line on which the forkserver hands over more."""
+    """All voices of this process. Owns them, and the socket over which the forkserver hands over more."""
 
     def __init__(self, loaded: Mapping[str, Denoiser], forkserver: socket.socket | None = None) -> None:
         self._loaded = loaded
         self._forkserver = forkserver
-        self._voices: dict[int, Voice] = {}  # by the descriptors of their bell and of their line
+        self._voices: dict[int, Voice] = {}  # each voice twice: by the descriptor of its bell and of its control line
         self._running: dict[Voice, Running] = {}
-        self._ready: dict[Voice, None] = {}  # those with something to begin: rung for, or more in the ring when they had done
-        self._due = 0.0  # when all have to be looked at, rung for or not (time.monotonic); at times too early, never too late
+        self._ready: dict[Voice, None] = {}  # voices to look at: their bell was rung, or their ring was not empty after the last packet
+        self._due = 0.0  # when all voices have to be looked at, rung or not (time.monotonic); may be too early, never too late
         self._hops = 0
         self._poll = select.poll()
         if forkserver is not None:
             self._poll.register(forkserver, select.POLLIN)
 
     def take_in(self, request: VoiceRequest, fds: Sequence[int]) -> None:
-        """One voice more; its descriptors are owned from here on. What fails is told on its line."""
+        """Add a voice; its descriptors are owned from here on. A failure is reported on its control line."""
         try:
             voice = Voice(request, self._loaded, fds, self._usage)
-        except Exception as error:  # noqa: BLE001  it is that voice's
+        except Exception as error:  # noqa: BLE001  a failure of this voice alone
             self._one_less()
             refuse(fds[-1], getattr(error, "reason", "crashed"), str(error))
             return
@@ -62,16 +68,16 @@ class Process:
         self._due = min(self._due, voice.due)
 
     def run(self) -> None:
-        """Serve until there is nobody left to serve."""
+        """Serve until no voice is left and none can come."""
         while self._voices or self._forkserver is not None:
             self._attend()
             self._begin()
             self._clean()
 
-    # what comes in
+    # input
 
     def _attend(self) -> None:
-        """Wait, unless there is work, and do what was asked for."""
+        """Poll, without waiting where there is work, and handle what is readable."""
         for fd, _ in self._poll.poll(0 if self._running or self._ready else self._patience_ms()):
             voice = self._voices.get(fd)
             if voice is None:
@@ -86,13 +92,13 @@ class Process:
         return max(self._due - time.monotonic(), 0.0) * 1000 if self._voices else None
 
     def _receive(self) -> None:
-        """The forkserver hands over a voice, or has no more of them."""
+        """The forkserver hands over a voice, or closes its end."""
         assert self._forkserver is not None
         try:
             message, fds, _, _ = socket.recv_fds(self._forkserver, MAX_MESSAGE, DESCRIPTORS)
-        except ConnectionError:  # it has closed its end with a message of ours unread
+        except ConnectionError:  # it has closed its end with a message of this process unread
             message, fds = b"", []
-        if message and len(fds) < DESCRIPTORS:  # this process has no descriptor left: the server sees the line end
+        if message and len(fds) < DESCRIPTORS:  # this process has no descriptor left; the server sees the control line end
             for fd in fds:
                 os.close(fd)
             self._one_less()
@@ -104,7 +110,7 @@ class Process:
             self._forkserver = None
 
     def _begin(self) -> None:
-        """Take up the next packet of every voice that is ready and has none in work; one that has comes back when it is done."""
+        """Begin the next packet of every ready voice that has none in work. One that has is looked at again when that is done."""
         now = time.monotonic()
         if now >= self._due:
             self._look_at_all(now)
@@ -115,17 +121,17 @@ class Process:
                 self._go_on(voice, work, work.__next__)
 
     def _look_at_all(self, now: float) -> None:
-        """For what nobody rings: a word once a second, and what waits to be flushed. At most some ten times a second."""
+        """For what no bell announces: statistics once a second, and flushes. Runs at most about ten times a second."""
         for voice in dict.fromkeys(self._voices.values()):
             if voice not in self._running:
                 voice.keep_time(now)
                 self._ready[voice] = None
         self._due = min((voice.due for voice in self._voices.values()), default=now)
 
-    # what is done
+    # work
 
     def _clean(self) -> None:
-        """The next hops of every voice that has work: one each, or what its denoiser takes at once."""
+        """Denoise the next hops of every voice that has work: one each, or as many as its denoiser takes at once."""
         if not self._running:
             return
         running = list(self._running.items())
@@ -145,7 +151,7 @@ class Process:
                 self._ready[voice] = None
         except WorkerFailed as failure:
             self._fail(voice, WorkerFailure(failure.reason, str(failure)))
-        except Exception as error:  # noqa: BLE001  of a plugin: the others go on
+        except Exception as error:  # noqa: BLE001  of a plug-in: the other voices go on
             traceback.print_exc()
             self._fail(voice, WorkerFailure("crashed", repr(error)))
 
@@ -158,14 +164,14 @@ class Process:
             del self._voices[each.fileno()]
             self._poll.unregister(each)
         self._ready.pop(voice, None)
-        self._one_less()  # before the server sees the end: who then asks for a voice finds the room
+        self._one_less()  # before the server sees the end, so that a request for a new voice finds the place free
         voice.close()
 
     def _one_less(self) -> None:
         if self._forkserver is not None:
             try:
                 self._forkserver.send(LEFT, socket.MSG_DONTWAIT)
-            except OSError:  # it is gone, and so is this process soon
+            except OSError:  # the forkserver has ended, and this process will be killed
                 pass
 
     def _usage(self) -> ProcessUsage:
@@ -173,7 +179,7 @@ class Process:
 
 
 def serve(request: VoiceRequest, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None = None) -> None:
-    """The whole life of a forked worker, begun with one voice. fds: see `Voice`. forkserver: where more voices may come from."""
+    """Run a forked worker, which begins with one voice, to its end. fds: see `Voice`. forkserver: hands over more voices."""
     warm(loaded[request.denoiser], _FORKED_CALLS)
     process = Process(loaded, forkserver)
     process.take_in(request, fds)
@@ -181,8 +187,8 @@ def serve(request: VoiceRequest, loaded: Mapping[str, Denoiser], fds: Sequence[i
 
 
 def warm(denoiser: Denoiser, calls: int = WARM_CALLS) -> None:
-    """Run a voice of no consequence, so that the first packet is not the slow one, nor the first flush or packet of 10 ms."""
+    """Run a dummy voice, so that the first packet, the first flush and the first packet of 10 ms are not slow."""
     state, blocks = denoiser.open(), blocks_at_once(denoiser)
-    tone = np.sin(np.arange(blocks * BLOCK, dtype=np.float32) / 8)[None] * np.float32(0.1)  # silence takes short cuts
+    tone = np.sin(np.arange(blocks * BLOCK, dtype=np.float32) / 8)[None] * np.float32(0.1)  # silence would take short cuts
     for call in range(calls):
         denoiser.clean([state], tone if call % 2 == 0 else tone[:, :BLOCK])

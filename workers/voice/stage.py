@@ -1,4 +1,4 @@
-"""One voice through one denoiser: delayed alike whatever the denoiser, with its strength, checked for NaN."""
+"""One voice through one denoiser: padded to a common latency, with the strength applied, checked for NaN."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _WINDOW = 512  # hops whose durations are kept for the quantiles
 
 @dataclass
 class HopCosts:
-    """What the hops cost. Bounded: the oldest durations go."""
+    """What the hops cost. Bounded: the oldest durations are dropped."""
 
     count: int = 0
     nan: int = 0
@@ -30,7 +30,7 @@ class Stage:
     def __init__(self, denoiser: Denoiser, latency: int, hops: HopCosts) -> None:
         self.denoiser = denoiser
         self.latency = latency
-        self.blocks = blocks_at_once(denoiser)  # that `hop` takes
+        self.blocks = blocks_at_once(denoiser)  # the most that `hop` takes
         self._hops = hops
         self._limit = 0.0  # share of the noisy sound in the output
         self._wanted = 0.0
@@ -38,19 +38,19 @@ class Stage:
         self.forget()
 
     def forget(self) -> None:
-        """Begin with a new voice."""
+        """Reset for a new voice."""
         self._voice = self.denoiser.open()
         self._noisy = _Delay(self.latency)
         self._padding = _Delay(self.latency - self.denoiser.latency)
 
     def delay(self, samples: int) -> None:
-        """Be so much later from now on; the next `samples` of output are nobody's."""
+        """Delay the output by so many samples more; the next `samples` of output are padding."""
         self.latency += samples
         for each in (self._noisy, self._padding):
             each.lengthen(samples)
 
     def limit(self, strength_db: float, over: int = 960) -> None:
-        """Take out at most `strength_db`; reached by a straight line over `over` samples."""
+        """Attenuate noise by at most `strength_db`; reached linearly over `over` samples."""
         self._wanted = 0.0 if strength_db >= NO_LIMIT_DB else 10 ** (-max(strength_db, 0.0) / 20)
         self._step = abs(self._wanted - self._limit) / over if over else 2.0
 
@@ -67,7 +67,7 @@ class Stage:
             self._hops.nan += 1
             raise WorkerFailed(f"no finite numbers in hop {self._hops.count}", reason="nan")
         clean = self._padding.through(clean)
-        noisy = self._noisy.through(noisy)  # always, for a limit may be asked for at any time
+        noisy = self._noisy.through(noisy)  # always, because a limit may be set at any time
         if self._limit == self._wanted == 0.0:
             return clean
         share = self._share(len(noisy))
@@ -92,14 +92,14 @@ class _Delay:
         self._held.push(np.zeros(count, dtype=np.float32))
 
     def lengthen(self, count: int) -> None:
-        """Silence, and then what was held."""
+        """Put silence in front of the held samples."""
         held = self._held.pull(self._count).copy()
         self._held.push(np.zeros(count, dtype=np.float32))
         self._held.push(held)
         self._count += count
 
     def through(self, sound: Sound) -> Sound:
-        """float32[n] -> as many, which are the caller's."""
+        """float32[n] -> as many, in an array of the caller's."""
         if not self._count:
             return sound
         self._held.push(sound)

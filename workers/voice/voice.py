@@ -1,4 +1,4 @@
-"""What carries one voice through its process: from ring to ring, with its pipeline between them and its line to the server."""
+"""One voice in its worker process: two rings, the pipeline between them, and the control line to the server."""
 
 import os
 import socket
@@ -23,32 +23,32 @@ End = TypeVar("End")
 
 
 class VoiceRequest(NamedTuple):
-    """Which voice is to be carried."""
+    """What the server asks for when it wants a voice."""
 
-    denoiser: str  # of those loaded
-    delay: int  # samples that the whole way has to take at least
+    denoiser: str  # a loaded one
+    delay: int  # samples that the whole pipeline has to take at least
 
 
 class ProcessUsage(NamedTuple):
-    """What the process has done so far."""
+    """What the process has spent so far."""
 
     cpu_s: float
     hops: int
 
 
 class Voice:
-    """One voice in its process. Owns its ends of both rings, both bells and the line until close()."""
+    """One voice. Owns its ends of both rings, of both bells and of the control line until close()."""
 
     def __init__(
         self, request: VoiceRequest, loaded: Mapping[str, Denoiser], fds: Sequence[int], usage: Callable[[], ProcessUsage]
     ) -> None:
         """fds: noisy ring, noisy bell, clean ring, clean bell, line, all owned from here on. usage: of all voices of the process.
 
-        Where it raises (whatever a plugin does, OSError, ValueError) they are closed, but for the line, on which it is still to be said.
+        Where it raises (whatever a plug-in does, OSError, ValueError) they are closed, except the line, over which the failure is reported.
         """
         *ends, line = fds
         with ExitStack() as undone:
-            undone.callback(_close, ends)  # those that nobody has taken yet
+            undone.callback(_close, ends)  # those without an owner yet
             self._pipeline = Pipeline(loaded[request.denoiser], delay=request.delay)
             undone.callback(self._pipeline.close)
             self._noisy = undone.enter_context(_taken(ends, Ring.attach))
@@ -65,19 +65,19 @@ class Voice:
         self._dropped = self._announced = 0
         self._packet_ns: deque[int] = deque(maxlen=_WINDOW)
         self._ring_ns: deque[int] = deque(maxlen=_WINDOW)
-        self._taken_ns: int | None = None  # when the packet that is worked on was taken; None: it is no packet
+        self._taken_ns: int | None = None  # when the packet in work was taken; None while flushing
         self._heard_at = self._told_at = time.monotonic()
         takes = tuple(name for name, denoiser in loaded.items() if self._pipeline.takes(denoiser))
         self.tell(Ready(os.getpid(), self._name, self._pipeline.latency, self._pipeline.delay, takes))
 
-    # its work
+    # packets
 
     def answer(self) -> None:
-        """The bell was rung."""
+        """The bell was rung: note how many packets it announces."""
         self._announced += self.bell.answer()
 
     def next_work(self, now: float) -> Work[list[Packet]] | None:
-        """What is to be done for this voice now; its result goes to `finish`. One at a time."""
+        """The next packet or flush as work, None where there is neither. Its result goes to `finish`. One at a time."""
         skipped = self._noisy.skipped
         packet = self._noisy.take() if ORDERED or self._announced > 0 else None
         if packet is not None:
@@ -92,7 +92,7 @@ class Voice:
         return None
 
     def finish(self, done: Sequence[Packet]) -> None:
-        """Put out what the work gave."""
+        """Put the packets that the work produced into the clean ring."""
         if self._taken_ns is None:
             done = [packet._replace(flags=packet.flags | Flag.FLUSHED) for packet in done]
         put = 0
@@ -110,29 +110,29 @@ class Voice:
 
     @property
     def more(self) -> bool:
-        """Whether there is a packet to be worked on: of what its bell has announced, or beyond where that needs no announcing."""
+        """Whether there is another packet: one that the bell has announced or, on machines that keep stores in order, any."""
         return self._announced > 0 or (ORDERED and not self._noisy.empty)
 
     @property
     def flushes_at(self) -> float:
-        """When what waits is given back unless a packet comes (time.monotonic)."""
+        """When pending packets are flushed unless another one comes (time.monotonic)."""
         return self._heard_at + self._pipeline.quiet_s if self._pipeline.waiting else inf
 
     @property
     def due(self) -> float:
-        """When something has to be done without being called (time.monotonic)."""
+        """When something has to be done without a bell (time.monotonic)."""
         return min(self._told_at + _STATS_S, self.flushes_at)
 
     def keep_time(self, now: float) -> None:
-        """Say how it goes, once a second."""
+        """Send statistics once a second."""
         if now - self._told_at >= _STATS_S:
             self._told_at = now
             self.tell(self._stats())
 
-    # words
+    # control
 
     def listen(self) -> bool:
-        """Do what the server says; False when it wants this voice no more. Not while there is work."""
+        """Handle the server's messages; False when it has closed the line. Not while there is work."""
         try:
             chunk = self.line.recv(65_536, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -142,7 +142,7 @@ class Voice:
         try:
             for line in self._lines.feed(chunk):
                 self._obey(parse(line))
-        except ControlError:  # of another version, maybe; the sound does not depend on it
+        except ControlError:  # perhaps of another version; the sound does not depend on it
             pass
         return bool(chunk)
 
@@ -155,7 +155,7 @@ class Voice:
                 self._name = str(message.denoiser)
 
     def tell(self, message: Message) -> None:
-        """Send without waiting: a server that does not read its line misses a message and hangs nobody."""
+        """Send without waiting: a server that does not read its line misses messages and blocks nobody."""
         tell(self.line, message)
 
     def _stats(self) -> Stats:
@@ -182,7 +182,7 @@ class Voice:
         return stats
 
     def _cpu(self, hops: int) -> float:
-        """This voice's part of what the process has spent: by its part of the hops."""
+        """This voice's share of the process's processor time, by its share of the hops."""
         before, self._usage_before = self._usage_before, self._usage()
         mine, self._hops_before = hops - self._hops_before, hops
         everybodys = self._usage_before.hops - before.hops
@@ -191,14 +191,14 @@ class Voice:
         return round(self._cpu_s, 6)
 
     def close(self) -> None:
-        """Give everything back; the server sees its line end."""
+        """Release everything; the server sees its line end."""
         self._pipeline.close()
         for each in (self._noisy, self._clean, self.bell, self._clean_bell, self.line):
             each.close()
 
 
 def _taken(ends: list[int], attach: Callable[[int], End]) -> End:
-    """The first of these descriptors in the hands of its owner; where it has none, it stays among them."""
+    """An owner for the first of these descriptors, which leaves the list only if that succeeds."""
     end = attach(ends[0])
     del ends[0]
     return end
@@ -218,13 +218,13 @@ def tell(line: socket.socket, message: Message) -> None:
 
 
 def refuse(line: int, reason: str, text: str) -> None:
-    """Say on a line that is owned from here on why nothing will come, and close it."""
+    """Report a failure on a control line, which is owned from here on, and close it."""
     with socket.socket(fileno=line) as far:
         tell(far, WorkerFailure(reason, text))
 
 
 def _quantiles(ns: deque[int]) -> Quantiles:
-    """As numpy's, in a tenth of its time: three of them a second and voice are as much as a packet's sum."""
+    """As numpy's, in a tenth of the time: numpy's, three times a second and voice, cost as much as a packet."""
     if not ns:
         return Quantiles()
     ranked = sorted(ns)
@@ -232,7 +232,7 @@ def _quantiles(ns: deque[int]) -> Quantiles:
 
 
 def _quantile(ranked: Sequence[int], share: float) -> float:
-    """In ms, between two neighbours by a straight line."""
+    """In ms, interpolated linearly between two neighbours."""
     below, part = divmod(share * (len(ranked) - 1), 1)
     low, high = ranked[int(below)], ranked[min(int(below) + 1, len(ranked) - 1)]
     return round((low + (high - low) * part) / 1e6, 3)
