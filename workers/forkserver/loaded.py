@@ -1,4 +1,4 @@
-"""The denoisers that the forkserver has loaded, and whether what they brought along can be forked."""
+"""The denoisers that the forkserver has loaded, and whether the process can still be forked."""
 
 import ctypes
 import gc
@@ -14,27 +14,27 @@ from workers.hugepages import collapse
 from workers.voice.process import warm
 
 RUNTIME = "onnxruntime"
-PARKED = 1  # native threads that ONNX Runtime starts when it is imported, unless ORT_DISABLE_TELEMETRY is 1; a fork does not miss it
+PARKED = 1  # native threads that ONNX Runtime starts on import unless ORT_DISABLE_TELEMETRY is 1; a fork works without it
 
 
 class Loaded:
-    """One denoiser of each name, with the options of its last load. A fork loses all threads but its own, so they are counted."""
+    """One denoiser of each name, with the options of its last load. A fork loses all threads but one, so they are counted."""
 
     def __init__(self) -> None:
         self._keys: dict[str, str] = {}
         self._denoisers: dict[str, Denoiser] = {}
         self._baseline = native_threads()
-        self._crowd: str | None = None  # why a fork is out of the question, for good
+        self._crowd: str | None = None  # why this process can never be forked again
 
     @property
     def denoisers(self) -> Mapping[str, Denoiser]:
-        """By name: what a worker forked now may use."""
+        """By name: what a worker forked now can use."""
         return dict(self._denoisers)
 
     def get(self, name: str, options: Mapping[str, object]) -> Denoiser:
-        """The denoiser with these options, loaded the first time that it is asked for. Nobody else is served meanwhile.
+        """The denoiser with these options, loaded at the first request. Blocks the forkserver meanwhile.
 
-        Raises WorkerFailed, and whatever a plugin raises.
+        Raises WorkerFailed, and whatever a plug-in raises.
         """
         key = json.dumps(options, sort_keys=True, default=str)
         if self._keys.get(name) != key:
@@ -47,8 +47,8 @@ class Loaded:
         try:
             denoiser = registry.load(name)(options)
             if not mapped(denoiser):
-                warm(denoiser)  # touched here, its pages are shared
-            self._denoisers[name] = denoiser  # one with other options goes
+                warm(denoiser)  # pages touched here are shared with forks
+            self._denoisers[name] = denoiser  # replaces one with other options
         finally:
             gc.collect()
             _trim()
@@ -66,7 +66,7 @@ class Loaded:
         self._baseline += came
 
     def why_no_fork(self) -> str | None:
-        """What speaks against a fork now; None: nothing."""
+        """Why a fork is impossible now; None where it is possible."""
         if not hasattr(os, "fork"):
             return "this system cannot fork"
         if self._crowd is None and (threading.active_count() > 1 or native_threads() > self._baseline):
@@ -75,7 +75,7 @@ class Loaded:
 
 
 def native_threads() -> int:
-    """Threads of this process, Python's and others'; 1 where that cannot be known."""
+    """Threads of this process, Python's and native ones; 1 where that is unknown."""
     try:
         return len(os.listdir("/proc/self/task"))
     except OSError:
@@ -83,12 +83,12 @@ def native_threads() -> int:
 
 
 def _parked() -> int:
-    """Native threads that are excused in the load that has brought ONNX Runtime."""
+    """Native threads that are expected from the load that imports ONNX Runtime."""
     return PARKED if RUNTIME in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != "1" else 0
 
 
 def _trim() -> None:
-    """Give back what loading took for a while; only glibc can."""
+    """Return memory that loading used temporarily to the system; only glibc can."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -2,12 +2,13 @@
 
     python -m workers.forkserver.main SOCKET_FD PARENT_PID
 
-One thread, no asyncio, no lock: what is forked must be in one piece. It serves one SOCK_SEQPACKET socket; a question is one
-message of JSON ({"ask", "do": "load" or "spawn", "denoiser", "options"}; a spawn also "delay", "share" and five descriptors),
-an answer another ({"ask"}, for a spawn with "pid", "shared" (whether other voices may be in that process), "loading" (whether
-it has its denoiser still to load) and a pidfd where there are some; or {"ask", "error", "reason"}). When the socket ends it
-kills its children and leaves; when it is killed itself, the kernel does. A load keeps everybody who wants a worker waiting (a
-fraction of a second for a model; the server has its own loaded for the first voice), those that have one hear nothing of it.
+One thread, no asyncio, no lock, because a fork copies only the calling thread. It serves one SOCK_SEQPACKET socket.
+- A request is one JSON message: {"ask", "do": "load" or "spawn", "denoiser", "options"}; a spawn also has "delay", "share" and five
+  descriptors.
+- An answer is another: {"ask"}, for a spawn also "pid", "shared" (whether other voices may be in that process), "loading" (whether it
+  has still to load its denoiser) and, where the system has them, a pidfd; or {"ask", "error", "reason"}.
+When the socket ends it kills its workers and exits; when it is killed itself, the kernel kills them. While a model is loaded (a fraction
+of a second) requests wait; running workers are not affected.
 """
 
 import json
@@ -30,11 +31,11 @@ from workers.voice.opus import library
 from workers.voice.voice import DESCRIPTORS, VoiceRequest
 
 MAX_MESSAGE = 65_536
-UNLIMITED = 1 << 30  # voices of a worker whose denoiser cannot be forked: a second one would need the model, and the card, once more
+UNLIMITED = 1 << 30  # voices of a worker whose denoiser cannot be forked: a second process would load the model, on the GPU too, again
 
 
 class ForkserverLoop:
-    """The loaded denoisers and the living children. Owns the server's socket."""
+    """The loaded denoisers and the running workers. Owns the server's socket."""
 
     def __init__(self, server: socket.socket) -> None:
         self._server = server
@@ -43,7 +44,7 @@ class ForkserverLoop:
         self._pool = Pool(self._poll)
 
     def run(self) -> None:
-        """Serve until the server is gone; then no child is left."""
+        """Serve until the server's socket ends; no worker is left then."""
         child_ended = _child_ended_fd()
         self._poll.register(self._server, select.POLLIN)
         self._poll.register(child_ended, select.POLLIN)
@@ -69,7 +70,7 @@ class ForkserverLoop:
             return False
         if not message:
             return False
-        for fd in fds:  # a worker that is executed would hold another's line open
+        for fd in fds:  # an executed worker would inherit them and hold another voice's line open
             os.set_inheritable(fd, False)
         try:
             self._answer(json.loads(message), fds)
@@ -94,7 +95,7 @@ class ForkserverLoop:
                 pidfds = [os.pidfd_open(worker.pid)] if hasattr(os, "pidfd_open") else []
         except WorkerFailed as failure:
             answer.update(error=str(failure), reason=failure.reason)
-        except Exception as error:  # noqa: BLE001  whatever a plugin raises harms its own broadcast only
+        except Exception as error:  # noqa: BLE001  whatever a plug-in raises fails this request only
             traceback.print_exc()
             answer.update(error=repr(error), reason="load")
         try:
@@ -111,7 +112,7 @@ class ForkserverLoop:
 
 
 def _child_ended_fd() -> int:
-    """A descriptor that becomes readable when a child ends."""
+    """A descriptor that becomes readable when a worker ends."""
     far, near = os.pipe()
     os.set_blocking(far, False)
     os.set_blocking(near, False)
@@ -130,7 +131,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides
     signal.signal(signal.SIGTERM, _leave)
     try:
-        library()  # so that the children have it mapped already
+        library()  # so that forked workers have it mapped already
     except WorkerFailed:
         pass  # each spawn will say so
     os.set_inheritable(fd, False)

@@ -1,7 +1,7 @@
-"""The voices that wait until a worker that was not forked has loaded its denoiser: with the forkserver, where nothing holds them.
+"""The voices that wait until an executed worker has loaded its denoiser. The forkserver keeps them meanwhile.
 
-A process that loads a model hears nothing for seconds. So it is given no voice before: who leaves meanwhile is let go at once,
-and those who stay do not notice.
+A process that loads a model reads nothing for seconds, so it gets its voices only after that. A voice that is closed meanwhile is
+released at once.
 """
 
 import json
@@ -14,16 +14,16 @@ from contextlib import ExitStack
 from workers.link.control import WorkerFailure
 from workers.voice.voice import VoiceRequest, refuse
 
-# The server has closed its way to the worker, or all of its end; the first can be told from words only where the system says so.
+# The server has shut down its sending side, or closed its end. The first is told from data only where the system has POLLRDHUP.
 _LEFT = getattr(select, "POLLRDHUP", 0)
 
 
 class PendingVoices:
-    """Owns the descriptors of these voices until they are handed over. `poll` is told of their lines."""
+    """Owns the descriptors of these voices until they are handed over. Registers their control lines with `poll`."""
 
     def __init__(self, poll: select.poll) -> None:
         self._poll = poll
-        self._voices: dict[int, tuple[VoiceRequest, list[int]]] = {}  # by their line
+        self._voices: dict[int, tuple[VoiceRequest, list[int]]] = {}  # by the descriptor of their control line
 
     def __len__(self) -> int:
         return len(self._voices)
@@ -32,19 +32,19 @@ class PendingVoices:
         return line in self._voices
 
     def add(self, request: VoiceRequest, fds: Sequence[int]) -> None:
-        """One voice more. fds: see `Voice`; they stay the caller's, for they are doubled."""
+        """Add a voice. fds: see `Voice`; they stay the caller's, because they are duplicated."""
         own = _doubled(fds)
         self._voices[own[-1]] = (request, own)
         self._poll.register(own[-1], _LEFT)
 
     def leave(self, line: int) -> None:
-        """The server wants that voice no more: it sees its line end."""
+        """Close a voice; the server sees its control line end."""
         _, fds = self._taken(line)
         for fd in fds:
             os.close(fd)
 
     def hand_to(self, channel: socket.socket) -> int:
-        """Hand all over; how many went. One that does not go sees its line end."""
+        """Hand all voices over; returns how many. The control line of one that fails ends."""
         went = 0
         for line in list(self._voices):
             went += send(channel, *self._voices[line])
@@ -52,7 +52,7 @@ class PendingVoices:
         return went
 
     def refuse(self, why: WorkerFailure) -> None:
-        """Tell them all why nothing will come."""
+        """Report a failure to all voices and close them."""
         for line in list(self._voices):
             _, fds = self._taken(line)
             refuse(fds.pop(), why.reason, why.text)
@@ -60,7 +60,7 @@ class PendingVoices:
                 os.close(fd)
 
     def close(self) -> None:
-        """There is nothing to wait for any more: they see their lines end."""
+        """Close all voices; their control lines end."""
         for line in list(self._voices):
             self.leave(line)
 
@@ -70,7 +70,7 @@ class PendingVoices:
 
 
 def send(channel: socket.socket, request: VoiceRequest, fds: Sequence[int]) -> bool:
-    """Hand a voice to the worker at the other end; False where it is dead or has not listened for long."""
+    """Hand a voice to the worker at the other end; False where it has ended or its buffer is full."""
     try:
         socket.send_fds(channel, [json.dumps(request._asdict()).encode()], fds)
     except OSError:
@@ -79,7 +79,7 @@ def send(channel: socket.socket, request: VoiceRequest, fds: Sequence[int]) -> b
 
 
 def _doubled(fds: Sequence[int]) -> list[int]:
-    """Copies that no process started meanwhile inherits; all or none."""
+    """Duplicates that are not inherited on exec; all or none."""
     with ExitStack() as undone:
         made = []
         for fd in fds:

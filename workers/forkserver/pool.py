@@ -1,4 +1,4 @@
-"""The forkserver's workers: forked, or where that is not to be had executed anew; handed one more voice while they have room."""
+"""The forkserver's workers: forked or, where that is impossible, executed; they get more voices while they have room."""
 
 import json
 import os
@@ -25,14 +25,14 @@ class WorkerProcess:
     """One worker process."""
 
     pid: int
-    kind: str  # denoiser and options: who wants the same may come along
+    kind: str  # denoiser and options, which all its voices have in common
     channel: socket.socket | None  # over which it is handed voices; None: it was born with the only one
     pending: PendingVoices  # the voices for which it loads
     loading: bool = False
     voices: int = 1
 
     def take(self, request: VoiceRequest, fds: Sequence[int]) -> bool:
-        """One voice more, now or once it has loaded; False where it does not listen."""
+        """Give it one more voice, now or once it has loaded; False where it does not read its channel."""
         if self.loading:
             self.pending.add(request, fds)
         elif self.channel is None or not send(self.channel, request, fds):
@@ -42,7 +42,7 @@ class WorkerProcess:
 
 
 class Pool:
-    """Owns the processes and the sockets over which they get voices. `poll` is told of those sockets."""
+    """Owns the processes and the channels over which they get voices. Registers those channels with `poll`."""
 
     def __init__(self, poll: select.poll) -> None:
         self._poll = poll
@@ -53,9 +53,9 @@ class Pool:
     def place(
         self, request: VoiceRequest, options: Mapping[str, object], loaded: Loaded | None, share: int, fds: Sequence[int]
     ) -> WorkerProcess:
-        """Have a voice carried, by a worker that has room or by a new one.
+        """Give a voice to a worker with room, or to a new one.
 
-        loaded: None where the denoiser is not to be forked. fds: they stay the caller's.
+        loaded: None where the denoiser cannot be forked. fds: they stay the caller's.
         """
         kind = json.dumps([request.denoiser, options], sort_keys=True, default=str)
         for worker in sorted(self._by_channel.values(), key=lambda worker: -worker.voices):
@@ -95,14 +95,14 @@ class Pool:
             print(f"forkserver: workers are not forked but started anew: {objection}", file=sys.stderr, flush=True)
 
     def hear(self, fd: int) -> None:
-        """A worker says something on its channel, or a voice that waits for one to load leaves."""
+        """A worker has sent a message on its channel, or a voice that waits for one to load has been closed."""
         if (worker := self._by_channel.get(fd)) is not None:
             self._told(worker, _message(worker.channel))
         elif (worker := next((each for each in self._living.values() if fd in each.pending), None)) is not None:
             worker.pending.leave(fd)
             self._less(worker)
             if worker.channel is None:
-                os.kill(worker.pid, signal.SIGKILL)  # it loads for nobody
+                os.kill(worker.pid, signal.SIGKILL)  # no voice is left to load for
 
     def _told(self, worker: WorkerProcess, message: bytes) -> None:
         if message == LEFT:
@@ -118,7 +118,7 @@ class Pool:
             self._let_go(worker)
 
     def _less(self, worker: WorkerProcess) -> None:
-        """With its last voice it may go."""
+        """One voice less; without voices the worker is released."""
         worker.voices -= 1
         if not worker.voices:
             self._let_go(worker)
@@ -132,7 +132,7 @@ class Pool:
             worker.channel = None
 
     def reap(self) -> None:
-        """Forget those that have ended."""
+        """Reap the workers that have ended."""
         while self._living:
             pid, _ = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
@@ -151,7 +151,7 @@ class Pool:
 
 @contextmanager
 def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """The forkserver's end of a channel, which stays open, and the worker's, which goes with it."""
+    """The forkserver's end of a channel, which stays open, and the worker's end, which is closed on leaving."""
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     near.setblocking(False)
     try:
@@ -164,7 +164,7 @@ def _pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def _message(channel: socket.socket | None) -> bytes:
-    """What a worker says; nothing where it is at its end."""
+    """A worker's message; empty where the channel has ended."""
     try:
         return channel.recv(_MAX_MESSAGE) if channel is not None else b""
     except OSError:

@@ -1,4 +1,4 @@
-"""How a worker process comes to be: forked from the forkserver, or executed anew."""
+"""Starts a worker process: forked from the forkserver, or executed."""
 
 import gc
 import json
@@ -19,12 +19,12 @@ from workers.voice import opus
 from workers.voice.process import serve
 from workers.voice.voice import VoiceRequest
 
-_NICE = 2  # behind the server: its loop carries everybody's sound, a worker one
+_NICE = 2  # less than the server, whose loop carries all voices
 
 
 def forked(request: VoiceRequest, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None) -> int:
-    """A worker with what is loaded here, at work for one voice; its pid. forkserver: where it gets more voices from."""
-    gc.freeze()  # what is loaded is never collected, so the children share its pages
+    """Fork a worker that serves one voice with what is loaded here; its pid. forkserver: its channel for more voices."""
+    gc.freeze()  # keeps the collector from writing to loaded objects, so that forks share their pages
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -35,7 +35,7 @@ def forked(request: VoiceRequest, loaded: Mapping[str, Denoiser], fds: Sequence[
 def _be_worker(
     parent: int, request: VoiceRequest, loaded: Mapping[str, Denoiser], fds: Sequence[int], forkserver: socket.socket | None
 ) -> NoReturn:
-    """What the forked child does instead of returning into the forkserver's loop."""
+    """Run as a worker in the forked child; never returns."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -54,9 +54,9 @@ def _be_worker(
 
 
 def executed(denoiser: str, options: Mapping[str, object], forkserver: socket.socket) -> int:
-    """A worker that loads its denoiser by itself, slower to start, with memory of its own, and has no voice yet; its pid.
+    """Execute a worker that loads its denoiser itself, in the Python that has its library; its pid. It has no voice yet.
 
-    In the Python that has the denoiser's library, which need not be this one. Raises WorkerFailed.
+    It starts more slowly and shares no memory. Raises WorkerFailed.
     """
     python, environment = _interpreter(denoiser, options)
     os.set_inheritable(forkserver.fileno(), True)
@@ -67,7 +67,7 @@ def executed(denoiser: str, options: Mapping[str, object], forkserver: socket.so
 
 
 def _interpreter(denoiser: str, options: Mapping[str, object]) -> tuple[str, dict[str, str]]:
-    """The Python that such a worker runs in, and its environment."""
+    """The Python in which an executed worker runs, and its environment."""
     parts = extra(registry.load(denoiser), options)
     if not parts:
         return sys.executable, module_environment()
@@ -76,7 +76,7 @@ def _interpreter(denoiser: str, options: Mapping[str, object]) -> tuple[str, dic
 
 
 def _close_all_but(kept: Sequence[int]) -> None:
-    """Close every descriptor above 2 that is not in `kept`: a stranger's pipe held open here would hide its end."""
+    """Close every descriptor above 2 that is not in `kept`: an inherited pipe would stay open for its reader."""
     try:
         highest = max(map(int, os.listdir("/proc/self/fd")))
     except OSError:

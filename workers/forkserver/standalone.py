@@ -1,8 +1,8 @@
-"""A worker that was not forked: it loads its denoiser by itself. For systems and plugins with which a fork is not to be had.
+"""A worker that was executed and loads its denoiser itself: for systems and plug-ins with which a fork is impossible.
 
 python -m workers.forkserver.standalone '{"parent": PID, "denoiser": NAME, "options": {...}, "forkserver": FD}'
 
-It has no voice while it loads. Then it says so to the forkserver, or why it cannot, and is handed those that wait for it.
+It has no voice while it loads. It then reports LOADED or a failure to the forkserver, and gets the voices that wait for it.
 """
 
 import json
@@ -18,7 +18,7 @@ from workers.pdeathsig import leave_with_parent
 from workers.voice.process import LOADED, Process, warm
 
 _NICE = 2
-_MOST_WORDS = 1000  # of what a plugin raises
+_MOST_WORDS = 1000  # of a plug-in's exception
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     forkserver.set_inheritable(False)
     try:
         denoiser = _loaded(what["denoiser"], what["options"])
-    except Exception as error:  # noqa: BLE001  whatever a plugin raises is told in words
+    except Exception as error:  # noqa: BLE001  whatever a plug-in raises is reported
         forkserver.send(dump(WorkerFailure(getattr(error, "reason", "load"), str(error)[:_MOST_WORDS])))
         return
     forkserver.send(LOADED)

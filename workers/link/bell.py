@@ -1,4 +1,4 @@
-"""The descriptor that says "new packet": an eventfd, so that one process can wake the other from its poll."""
+"""The descriptor that announces new packets: an eventfd, so that one process can wake the other from its poll."""
 
 import os
 import socket
@@ -8,10 +8,10 @@ from typing import Self
 
 
 class Bell:
-    """Rung by one process, answered by the other; never blocks either. Owns its descriptors.
+    """Rung by one process, answered by the other; blocks neither. Owns its descriptors.
 
-    `fd` is what this side polls and rings, `handed` is what the other process gets (the same one with an eventfd; the
-    other end of a socket pair where eventfds are missing).
+    `fd` is what this side polls and rings, `handed` is what the other process gets: the same eventfd, or the other end of a
+    socket pair where the system has no eventfds.
     """
 
     def __init__(self, fd: int, handed: int) -> None:
@@ -20,7 +20,7 @@ class Bell:
 
     @classmethod
     def create(cls) -> "Bell":
-        """A silent bell, closed on exec."""
+        """A bell that is not rung, closed on exec."""
         if hasattr(os, "eventfd"):
             fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             return cls(fd, fd)
@@ -31,7 +31,7 @@ class Bell:
 
     @classmethod
     def attach(cls, fd: int) -> "Bell":
-        """The other side's bell, from the descriptor that came over the socket; it is owned from here on."""
+        """The other side's bell, from a descriptor received over a socket, which is owned from here on."""
         os.set_blocking(fd, False)
         return cls(fd, fd)
 
@@ -39,14 +39,14 @@ class Bell:
         return self.fd
 
     def ring(self, count: int = 1) -> None:
-        """Wake the other side: `count` packets more. A bell rung to its limit is loud enough, so that is no error."""
+        """Wake the other side: `count` more packets. A full counter wakes it too, so that is no error."""
         try:
             os.write(self.fd, count.to_bytes(8, sys.byteorder) if self._counts else bytes(count))
         except (BlockingIOError, BrokenPipeError):
             pass
 
     def answer(self) -> int:
-        """How often it was rung since the last answer; 0 when silent."""
+        """How many packets were announced since the last answer; resets the bell."""
         try:
             told = os.read(self.fd, 8 if self._counts else 65536)
         except BlockingIOError:

@@ -1,7 +1,7 @@
 """The lines between server and worker: one JSON object a line over a socket pair. Parse and dump, no I/O.
 
-Worker to server: Ready once, Stats once a second, WorkerFailure before it ends by its own will.
-Server to worker: Adjust. The end of the stream is a message too: the other side is gone.
+Worker to server: Ready once, Stats once a second, WorkerFailure before it ends by itself.
+Server to worker: Adjust. The end of the stream means that the other side has ended.
 """
 
 import json
@@ -14,12 +14,12 @@ MAX_LINE = 65_536
 
 
 class ControlError(ValueError):
-    """The other side sent something that is no line of this protocol."""
+    """The other side sent a line that is not of this protocol."""
 
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Of the last window; 0.0 where nothing was measured."""
+    """Quantiles in ms over the last window; 0.0 where nothing was measured."""
 
     p50: float = 0.0
     p99: float = 0.0
@@ -27,12 +27,12 @@ class Quantiles:
 
 @dataclass(frozen=True)
 class Ready:
-    """The worker takes packets from now on."""
+    """The worker accepts packets from now on."""
 
     pid: int
     denoiser: str
     latency: int  # samples by which the model's output trails its input
-    delay: int  # the whole pipeline's, in samples, padded to whole packets of 20 ms
+    delay: int  # of the whole pipeline, in samples, padded to whole packets of 20 ms
     takes: tuple[str, ...] = ()  # the denoisers that Adjust may name
 
 
@@ -42,19 +42,19 @@ class Stats:
 
     received: int = 0  # packets taken from the ring
     lost: int = 0  # packets missing on the way in
-    concealed: int = 0  # of the lost: made up by the decoder
-    repaired: int = 0  # of the lost: brought back by FEC
-    garbage: int = 0  # packets that could not be decoded, or came late or twice
-    jumps: int = 0  # gaps and jumps of the time line
-    flushes: int = 0  # the delay let out because nothing came
-    nan: int = 0  # hops in which the model gave no finite numbers
+    concealed: int = 0  # of the lost: concealed by the decoder
+    repaired: int = 0  # of the lost: decoded from FEC
+    garbage: int = 0  # packets that could not be decoded, or came too late or twice
+    jumps: int = 0  # gaps and jumps of the time line that were not filled
+    flushes: int = 0  # times that pending packets were flushed because no packet came
+    nan: int = 0  # hops in which the model's output was not finite
     hops: int = 0
-    denoiser: str = ""  # the one in force
+    denoiser: str = ""  # the present one
     cpu_s: float = 0.0  # processor time, Opus included
-    dropped: int = 0  # packets for which the second ring had no room
-    hop_ms: Quantiles = field(default_factory=Quantiles)  # the denoiser alone, a hop of 10 ms
-    packet_ms: Quantiles = field(default_factory=Quantiles)  # put into the first ring -> put into the second
-    ring_ms: Quantiles = field(default_factory=Quantiles)  # put into the first ring -> taken from it
+    dropped: int = 0  # packets for which the clean ring had no room
+    hop_ms: Quantiles = field(default_factory=Quantiles)  # the denoiser alone, for a hop of 10 ms
+    packet_ms: Quantiles = field(default_factory=Quantiles)  # put into the noisy ring -> put into the clean ring
+    ring_ms: Quantiles = field(default_factory=Quantiles)  # put into the noisy ring -> taken from it
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,19 @@ class WorkerFailure:
 
 @dataclass(frozen=True)
 class Adjust:
-    """What to change while running; None leaves it as it is. A strength of 100 dB and more is no limit."""
+    """Settings to change; None leaves one as it is. A strength of 100 dB or more means no limit."""
 
     strength_db: float | None = None  # attenuation limit, 0 to 100
     complexity: int | None = None  # of the Opus encoder, 0 to 10
-    denoiser: str | None = None  # one of Ready.takes, else unheeded
-    loss_percent: int | None = None  # what the worst listener loses: above 0 the encoder adds FEC
+    denoiser: str | None = None  # one of Ready.takes, else ignored
+    loss_percent: int | None = None  # of the listener with the most loss: above 0 the encoder adds FEC
 
 
 def quiet_s(samples: int) -> float:
-    """How long after a packet of so many samples a worker waits before it gives back, with silence behind, what it still has.
+    """How long after a packet of so many samples a worker waits for another before it flushes pending packets.
 
-    Where one packet is lost the next takes two durations to come, and is kept back for another 40 ms in which the lost one may
-    still be sent again: nothing is flushed for that. 20 ms are to spare.
+    After a lost packet the next one comes two durations later, and is held for another 40 ms in which the lost one may be
+    retransmitted: that is no reason to flush. 20 ms are added as a margin.
     """
     return 2 * samples / 48_000 + 0.06
 
@@ -126,7 +126,7 @@ def _checked(kind: Any, name: str, value: object) -> Any:
 
 
 class LineBuffer:
-    """Puts a stream back into lines. Holds at most MAX_LINE bytes; a longer line raises ControlError."""
+    """Splits a stream into lines. Holds at most MAX_LINE bytes; a longer line raises ControlError."""
 
     def __init__(self) -> None:
         self._rest = b""

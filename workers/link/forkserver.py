@@ -1,6 +1,6 @@
-"""The forkserver and its workers as the server sees them. Light: no model, no numpy, no waiting.
+"""The forkserver as the server sees it. Light: no model, no numpy, nothing that blocks.
 
-The forkserver is exec'd, never forked from the server; it forks the workers. Both leave when their socket ends.
+The forkserver is exec'd, not forked from the server; it forks the workers. Both end when their socket ends.
 """
 
 import asyncio
@@ -20,25 +20,25 @@ from workers.root import ROOT, module_command, module_environment
 
 __all__ = ["Forkserver", "Worker"]
 
-ANSWER_S = 60.0  # several models may be loaded before it is this one's turn
-LEAVE_S = 2.0  # one that is loading a model does not hear that it shall go
+ANSWER_S = 60.0  # other models may be loaded before this request
+LEAVE_S = 2.0  # while it loads a model it does not see its socket end
 _MAX_MESSAGE = 65_536
-# No library in the forkserver may start a thread, for a fork would lose it; ONNX Runtime's one thread phones home besides.
+# No library in the forkserver may start a thread: a fork would lose it. ONNX Runtime's own thread sends telemetry.
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY"), "1")
 
 
 class Forkserver:
-    """A process that has denoisers loaded. Owns the process and its socket; when it dies, `gone` tells, and it stays dead."""
+    """A process that has denoisers loaded. Owns the process and its socket; `gone` is set when it ends, which is final."""
 
     def __init__(
         self, share: int = 1, refused: Collection[str] = (), patience_s: float = ANSWER_S, timeout: Timeout = asyncio.timeout
     ) -> None:
         """share: the most voices that one worker process serves; one that cannot be forked serves all.
 
-        refused: denoisers that are not to be loaded, for they kill.
-        patience_s: a forkserver that has not answered for so long hangs, and is killed.   timeout: as asyncio's; how that is counted.
+        refused: denoisers that are not loaded, because loading them has killed the forkserver.
+        patience_s: a forkserver that has not answered for so long is killed.   timeout: like asyncio.timeout; counts that time.
         """
-        self.last_asked: str | None = None  # the denoiser that it was busy with when it died, if any
+        self.last_asked: str | None = None  # the denoiser of the oldest unanswered request when it died
         self._share = share
         self._patience_s = patience_s
         self._timeout = timeout
@@ -58,7 +58,7 @@ class Forkserver:
             self._process = await asyncio.create_subprocess_exec(
                 *module_command("workers.forkserver.main", far.fileno(), os.getpid()),
                 pass_fds=[far.fileno()],
-                start_new_session=True,  # Ctrl-C is for the server, which lets it go in its turn
+                start_new_session=True,  # Ctrl-C is for the server, which then ends the forkserver
                 stdin=asyncio.subprocess.DEVNULL,
                 env=module_environment(**_ONE_THREAD),
                 cwd=ROOT,
@@ -75,7 +75,7 @@ class Forkserver:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Let it go: the end of its socket, then SIGKILL, which comes at once to who is cancelled. Its workers go with it."""
+        """End it, by closing its socket, then SIGKILL (at once, if this is cancelled). Its workers end with it."""
         self._end()
         try:
             async with asyncio.timeout(LEAVE_S):
@@ -96,12 +96,12 @@ class Forkserver:
         return not self.gone.is_set()
 
     async def idle(self) -> None:
-        """Wait until nobody waits for an answer."""
+        """Wait until every request is answered."""
         while self._asked:
             await asyncio.wait(self._asked.values())
 
     async def load(self, denoiser: str, options: Mapping[str, object]) -> None:
-        """Have the model loaded; at once when it is already. Raises WorkerFailed."""
+        """Load a denoiser's model; returns at once if it is loaded. Raises WorkerFailed."""
         await self._ask("load", denoiser, options)
 
     async def spawn(
@@ -115,9 +115,9 @@ class Forkserver:
         *,
         delay: int = 0,
     ) -> Worker:
-        """Fork a worker on these rings (which stay the caller's), or have one that has room serve them. Raises WorkerFailed.
+        """Fork a worker on these rings (which stay the caller's), or have one with room serve them. Raises WorkerFailed.
 
-        The model is loaded first if need be. delay: samples that the whole way has to take at least.
+        The model is loaded first if need be. delay: samples that the whole pipeline has to take at least.
         """
         near, far = socket.socketpair()
         try:
@@ -144,7 +144,7 @@ class Forkserver:
         question = {"ask": ask, "do": what, "denoiser": denoiser, "options": dict(options), **more}
         try:
             socket.send_fds(self._socket, [json.dumps(question, default=str).encode()], fds)
-        except OSError as error:  # a full buffer too: a forkserver that has not listened for so long is none
+        except OSError as error:  # also a full buffer: a forkserver that has read nothing for so long hangs
             raise WorkerFailed(f"the forkserver does not listen: {error}", reason="forkserver_gone") from error
         self._busy_with[ask] = denoiser
         asked = self._asked[ask] = asyncio.get_running_loop().create_future()
@@ -161,9 +161,9 @@ class Forkserver:
         return answer, pidfds
 
     def _kill(self) -> None:
-        """It hangs: it is gone for everybody who asks, and so are its workers."""
+        """It hangs: every request fails, and its workers end."""
         self._end()
-        with suppress(ProcessLookupError):  # it may have gone by itself just now
+        with suppress(ProcessLookupError):  # it may have ended just now
             self._process.kill()
 
     def _hear(self) -> None:
@@ -180,13 +180,13 @@ class Forkserver:
         answer = json.loads(message)
         self._busy_with.pop(answer["ask"], None)
         asked = self._asked.get(answer["ask"])
-        if asked is None or asked.done():  # whoever asked has left
+        if asked is None or asked.done():  # the caller was cancelled
             _close(fds)
         else:
             asked.set_result((answer, list(fds)))
 
     def _end(self) -> None:
-        """The socket is closed and everybody who waits for an answer is told. Idempotent."""
+        """Close the socket and fail all pending requests. Idempotent."""
         if self._socket is None:
             return
         asyncio.get_running_loop().remove_reader(self._socket)
@@ -204,7 +204,7 @@ async def _received(asked: asyncio.Future[tuple[dict[str, Any], list[int]]]) -> 
         return await asked
     except asyncio.CancelledError:
         if asked.done() and not asked.cancelled() and not asked.exception():
-            _close(asked.result()[1])  # it came at the same moment
+            _close(asked.result()[1])  # the answer came at the same moment
         raise
 
 

@@ -1,11 +1,11 @@
 """Packets between two processes: one writer, one reader, no lock, no wait.
 
 Layout  0 u64 written, dropped | 64 u64 read, skipped | 128 slots of 1600 bytes: header and payload   (a cache line per side)
-Rule    each side stores to its own line only, and to its counter only after the packet is copied.
-Full    the writer drops the new packet (the old ones are not its to touch) and counts `dropped`.
+Rule    each side writes to its own cache line only, and to its counter only after the packet is copied.
+Full    the writer drops the new packet, because the old ones belong to the reader, and counts `dropped`.
 Late    a reader whose oldest packet has waited longer than `max_delay_ms` jumps to the newest and counts `skipped`.
 Order   x86-64 keeps stores in order; elsewhere `take_all` takes no more packets than the bell has counted.
-Life    a memfd mapping handed over by fd (an unlinked temporary file where memfd is missing): it is gone when both ends are.
+Life    a memfd mapping passed by descriptor (an unlinked temporary file without memfd); freed when both ends are closed.
 """
 
 import fcntl
@@ -31,12 +31,12 @@ ORDERED = platform.machine().lower() in ("x86_64", "amd64", "i686")
 
 
 class Flag:
-    """What happened to a packet on its way; several may be set. Plain ints: an enum's `&` costs a microsecond, for every packet."""
+    """What happened to a packet; several may be set. Plain ints, because an enum's `&` costs a microsecond for every packet."""
 
     CONCEALED = 1
-    REPAIRED = 2  # by the in-band FEC of the packet after it
+    REPAIRED = 2  # from the in-band FEC of the packet after it
     JUMP = 4  # the time line jumped before this packet
-    FLUSHED = 8  # no later packet pushed it out: it waited for one, then came by itself
+    FLUSHED = 8  # no later packet completed it: it was flushed
 
 
 class Packet(NamedTuple):
@@ -45,9 +45,9 @@ class Packet(NamedTuple):
     number: int  # counts packets from 0, unbounded
     time: int  # samples at 48 kHz since the first packet
     samples: int  # its duration at 48 kHz
-    arrival_ns: int  # time.monotonic_ns() of the datagram; on the way back: of the input packet that pushed this one out
+    arrival_ns: int  # time.monotonic_ns() of the datagram; in the clean ring: of the input packet that completed this one
     payload: bytes  # at most MAX_PAYLOAD bytes
-    original_dbfs: float = nan  # level of the sound, dB relative to full scale; nan = not known
+    original_dbfs: float = nan  # level of the sound, dB relative to full scale; nan: not known
     denoised_dbfs: float = nan
     flags: int = 0
 
@@ -59,14 +59,14 @@ class Ring:
         size = os.fstat(fd).st_size
         self.fd = fd
         self.slots = (size - _LINES) // _SLOT
-        self.waited_ns = 0  # how long the packet taken last had waited in the ring
+        self.waited_ns = 0  # how long the packet taken last was in the ring
         self._max_delay_ns = int(max_delay_ms * 1e6)
         self._memory = mmap.mmap(fd, size)
         self._counters = memoryview(self._memory)[:_LINES].cast("Q")
 
     @classmethod
     def create(cls, slots: int = 256, max_delay_ms: float = 200) -> "Ring":
-        """An empty ring of `slots` packets; its size is sealed, so that no other process can pull the memory away."""
+        """An empty ring of `slots` packets; its size is sealed, so that no other process can truncate the memory."""
         if slots < 1:
             raise ValueError(f"a ring needs at least one slot, not {slots}")
         fd = _memory_file(_LINES + slots * _SLOT)
@@ -78,7 +78,7 @@ class Ring:
 
     @classmethod
     def attach(cls, fd: int, max_delay_ms: float = 200) -> "Ring":
-        """The other side's ring, from the descriptor that came over the socket; its own, save where this raises: ValueError, OSError."""
+        """The other side's ring, from a descriptor received over a socket, owned from here on unless this raises ValueError, OSError."""
         if os.fstat(fd).st_size < _LINES + _SLOT:
             raise ValueError("that descriptor is no ring")
         return cls(fd, max_delay_ms)
@@ -94,21 +94,21 @@ class Ring:
 
     @property
     def read(self) -> int:
-        """Packets that have left the ring, the skipped ones included."""
+        """Packets that have left the ring, including the skipped ones."""
         return self._counters[8]
 
     @property
     def skipped(self) -> int:
-        """Packets that the reader passed over because it was late."""
+        """Packets that the reader skipped because it was late."""
         return self._counters[9]
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to take now."""
+        """Whether there is no packet to take."""
         return self._counters[0] <= self._counters[8]
 
     def delay_ms(self, now_ns: int) -> float:
-        """How long the oldest packet has waited, 0.0 in an empty ring. For the writer: nobody else may write over that slot."""
+        """How long the oldest packet has waited, 0.0 in an empty ring. The writer's side only, which alone may reuse that slot."""
         written, read = self._counters[0], self._counters[8]
         if written <= read:
             return 0.0
@@ -144,7 +144,7 @@ class Ring:
         return packet
 
     def take_all(self, bell: Bell) -> Iterator[Packet]:
-        """Answer the bell and take what it announced (all there is where the machine keeps stores in order)."""
+        """Answer the bell and take the packets that it announced, or all there are on machines that keep stores in order."""
         left = bell.answer()
         while left > 0 or ORDERED:
             packet = self.take()
@@ -162,7 +162,7 @@ class Ring:
         return Packet(number, moment, samples, arrival_ns, payload, original, denoised, flags)
 
     def close(self) -> None:
-        """Give this side's mapping and descriptor back; the memory goes with the last side."""
+        """Release this side's mapping and descriptor; the memory is freed with the last side."""
         if self.fd < 0:
             return
         self._counters.release()
@@ -178,7 +178,7 @@ class Ring:
 
 
 def _memory_file(size: int) -> int:
-    """A descriptor of `size` zeroed bytes without a name. Raises OSError when there is no memory or no descriptor left."""
+    """A descriptor of `size` zeroed bytes without a file name. Raises OSError without memory or descriptors."""
     if not hasattr(os, "memfd_create"):
         with tempfile.TemporaryFile() as file:
             os.ftruncate(file.fileno(), size)

@@ -1,4 +1,4 @@
-"""One voice's denoise process as the server sees it: its words, its death, and how it is made to leave."""
+"""One voice's worker process as the server sees it: its messages, its end, and how it is closed."""
 
 import asyncio
 import os
@@ -10,23 +10,23 @@ from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from workers.errors import WorkerFailed
 from workers.link.control import ControlError, LineBuffer, Message, Ready, WorkerFailure, dump, parse
 
-_LEAVE_S = 0.3  # for each way of asking: Stop is answered within a second also where the worker hangs
-_HUNG_S = 1.0  # a shared one that has not given up a voice by then serves nobody
-_DEAD_S = 5.0  # after SIGKILL: only the kernel can be slow now
-# How long a process has for its end, and what it gets if it has not ended by then.
+_LEAVE_S = 0.3  # per step of closing: Stop is answered within a second even where the worker hangs
+_HUNG_S = 1.0  # a shared worker that has not released a voice by then hangs
+_DEAD_S = 5.0  # after SIGKILL, when only the kernel can be slow
+# Steps of closing: how long to wait for the end, and the signal to send after that.
 _Ways = tuple[tuple[float, signal.Signals | None], ...]
 _ALONE: _Ways = ((_LEAVE_S, signal.SIGTERM), (_LEAVE_S, signal.SIGKILL), (_DEAD_S, None))
-_SHARED: _Ways = ((_HUNG_S, signal.SIGKILL), (_DEAD_S, None))  # the others in it pay only where it hangs, ready or not
-_NOT_YET: _Ways = ((_HUNG_S, None),)  # it loads, or the forkserver has its hands full: others wait for it, and it owes nobody anything
+_SHARED: _Ways = ((_HUNG_S, signal.SIGKILL), (_DEAD_S, None))  # its other voices are killed only where it hangs
+_NOT_YET: _Ways = ((_HUNG_S, None),)  # it loads, or the forkserver is busy: others may wait for it, and it holds nothing of this voice
 
 
 Timeout = Callable[[float], AbstractAsyncContextManager[object]]
 
 
 class Worker:
-    """Owns the server's end of the control line and, where the system has them, a pidfd. States: living, then gone for ever.
+    """Owns the server's end of the control line and, where the system has them, a pidfd. States: alive, then gone for good.
 
-    `gone` is set when the line ends, and the line ends with the process; where it is shared, when it gives this voice up.
+    `gone` is set when the line ends: with the process, or, if that is shared, when it releases this voice.
     Nothing here blocks the loop.
     """
 
@@ -40,8 +40,10 @@ class Worker:
         loading: bool = False,
         timeout: Timeout = asyncio.timeout,
     ) -> None:
-        """shared: other voices may be in that process. loading: it has its denoiser still to load, which may take long.
-        timeout: as asyncio's; how the time until it is ready is counted."""
+        """shared: other voices may be in that process. loading: it has still to load its denoiser, which may take long.
+
+        timeout: like asyncio.timeout; counts the time until it is ready.
+        """
         self.pid = pid
         self.loading = loading
         self._shared = shared
@@ -59,19 +61,19 @@ class Worker:
         self._loop.add_reader(line, self._hear)
 
     def on_message(self, callback: Callable[[Message], None]) -> None:
-        """Call with every message from now on, on the loop."""
+        """Call with every message from now on, on the event loop."""
         self._message = callback
 
     def on_end(self, callback: Callable[[], None]) -> None:
-        """Call once when the process is dead; soon, when it is already."""
+        """Call once when the process has ended; soon, if it already has."""
         self._end = callback
         if self.gone.is_set():
             self._loop.call_soon(callback)
 
     async def ready(self, timeout_s: float) -> Ready:
-        """What the worker said when it was ready. Raises WorkerFailed when it fails, ends or says nothing for so long.
+        """Wait for the worker's Ready. Raises WorkerFailed when it fails, ends or is silent for so long.
 
-        One that loads for longer is killed, with all who wait for it: they might relieve each other before it for ever.
+        One that loads for longer is killed, also for the other voices that wait for it: else new ones might wait for it for ever.
         """
         with suppress(TimeoutError):
             async with self._timeout(timeout_s):
@@ -84,19 +86,19 @@ class Worker:
         return self._ready.result()
 
     def send(self, message: Message) -> None:
-        """Tell the worker something; lost when it is gone, or has not listened for thousands of messages."""
+        """Send a message to the worker; lost when it has ended, or has thousands of messages unread."""
         with suppress(OSError):
             self._line.send(dump(message))
 
     def kill(self) -> None:
-        """End it now, as a crash would, with all the voices that it serves."""
+        """Kill the process, with all the voices that it serves."""
         self._signal(signal.SIGKILL)
 
     async def close(self) -> None:
-        """Have it leave, by the end of its line, then SIGTERM, then SIGKILL; returns when it is dead. Idempotent.
+        """End it, by closing its line, then SIGTERM, then SIGKILL; returns when it has ended. Idempotent.
 
-        Where it is shared, by the first and the last alone; while it loads, it is left to who waits for it too, or to the forkserver.
-        Cancelled, it is killed at once, for nobody would ask it again; but not where others are served by it.
+        A shared worker gets no SIGTERM. One that still loads is left to the other voices that wait for it, or to the forkserver.
+        If this is cancelled, the worker is killed at once unless it is shared, because nobody would close it again.
         """
         if self._closed:
             return
@@ -131,7 +133,7 @@ class Worker:
 
     @contextmanager
     def _death(self) -> Iterator[asyncio.Event]:
-        """Set when the process is dead; where it is shared, when it gives this voice up."""
+        """Set when the process has ended or, if it is shared, has released this voice."""
         if self._pidfd is None or self._shared:
             yield self.gone
             return
@@ -140,7 +142,7 @@ class Worker:
         try:
             yield dead
         finally:
-            self._loop.remove_reader(pidfd)  # here and now: a moment later its number may be another's
+            self._loop.remove_reader(pidfd)  # at once: a moment later the number may be of another descriptor
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -160,7 +162,7 @@ class Worker:
             self._loop.remove_reader(self._line)
             self._finish()
             return
-        with suppress(ControlError):  # what cannot be understood is passed over
+        with suppress(ControlError):  # what cannot be parsed is ignored
             for line in self._lines.feed(chunk):
                 self._told(parse(line))
 
@@ -182,4 +184,4 @@ class Worker:
 
     def _fail(self, text: str, reason: str) -> None:
         self._ready.set_exception(WorkerFailed(text, reason))
-        self._ready.exception()  # seen, so that asyncio does not report it where nobody waits
+        self._ready.exception()  # retrieved, so that asyncio does not report it where nobody waits
