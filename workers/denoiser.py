@@ -1,7 +1,7 @@
-"""What a denoiser is. Strength, padding, cross-fades and NaN checks belong to the pipeline, so every plugin has them.
+"""The contract of a denoiser plug-in. The pipeline does strength, padding, cross-fades and NaN checks for every plug-in.
 
-A plugin may be slow to start, not to run. It is loaded once in the forkserver and then shared by forked workers, so what
-`__init__` makes must survive a fork (no threads of its own), and importing its module must not import its library.
+A plug-in may be slow to load, not to run. It is loaded once in the forkserver and then shared by forked workers, so what
+`__init__` creates must survive a fork (no threads), and importing its module must not import its library.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,21 @@ RATE_HZ = 48_000
 BLOCK = 480
 
 Sound = npt.NDArray[np.float32]
-VoiceState = Any  # the state of one voice: made, changed and understood by its denoiser alone
+VoiceState = Any  # the state of one voice, opaque to all but its denoiser
 Voice = VoiceState  # its former name, which plug-ins may import
 
 
 class Denoiser(Protocol):
-    """Noisy blocks in, clean blocks out, for one voice or a batch. Lives in a worker process.
+    """Noisy blocks in, clean blocks out, for one voice or a batch. Runs in a worker process.
 
-    A class may have besides `forkable(options) -> bool`, a class method: False where a process that has loaded it with these
-    options cannot be forked (CUDA). The forkserver then never loads it; one worker started anew serves all its voices.
-    `extra(options) -> tuple[str, ...]`, a class method too: parts of `.venv-torch` with one of which its library comes. A worker for
-    it is started there, with the packages of that part and no others; such a denoiser is not forkable.
-    And `blocks: int`, of its class or of each denoiser: the most blocks of each voice that `clean` takes in one call, where that
-    is cheaper than several calls. It is then called with float32[n, k * block], k from 1 to `blocks`, whatever lies there.
+    Optional members:
+    - `forkable(options) -> bool`, a class method: False where a process that has loaded it with these options cannot be forked
+      (CUDA). The forkserver then never loads it; one executed worker serves all its voices.
+    - `extra(options) -> tuple[str, ...]`, a class method: parts of `.venv-torch`, any of which has its library. A worker for it is
+      started there, with the packages of that part only; such a denoiser is not forkable.
+    - `blocks: int`, of the class or the object: the most blocks of each voice that `clean` takes in one call, where that is cheaper
+      than several calls. It is then called with float32[n, k * block], for any k from 1 to `blocks`.
+    - `mapped: bool`: True where its weights lie in a memory-mapped file; see `mapped` below.
     """
 
     rate_hz: ClassVar[int]  # 48_000
@@ -38,35 +40,35 @@ class Denoiser(Protocol):
         """Load the model. Raises OptionError."""
 
     def open(self) -> VoiceState:
-        """The state of one new voice. Giving up the last reference closes it."""
+        """The state of a new voice. It is closed when its last reference goes."""
 
     def clean(self, voices: Sequence[VoiceState], noisy: Sound) -> Sound:
         """Denoise one block of each voice: float32[n, block] -> float32[n, block], row i belongs to voices[i].
 
-        Where it raises, the voices are to be as they were: each is then tried alone, for one may be to blame.
+        Where it raises, it must leave the voices unchanged: each is then tried alone, because one may be the cause.
         """
 
 
 def blocks_at_once(denoiser: Denoiser) -> int:
-    """The most blocks of each voice that `clean` may be given: one, where the denoiser does not say."""
+    """The most blocks of each voice that `clean` may be given; 1 by default."""
     return max(1, int(getattr(denoiser, "blocks", 1)))
 
 
 def mapped(denoiser: Denoiser) -> bool:
-    """Whether its weights lie in a file that is mapped: no, where it does not say.
+    """Whether its weights lie in a memory-mapped file; no by default.
 
-    Run beforehand it would have them all in memory, to no end: a fork has to look up a file's pages for itself.
+    Such a denoiser is not warmed up before a fork: that would load all its pages, which each fork has to map again anyway.
     """
     return bool(getattr(denoiser, "mapped", False))
 
 
 def forkable(kind: type[Denoiser], options: Mapping[str, object]) -> bool:
-    """Whether a process that has loaded this denoiser may be forked: yes, where its class does not say."""
+    """Whether a process that has loaded this denoiser may be forked; yes by default."""
     ask = getattr(kind, "forkable", None)
     return ask is None or bool(ask(options))
 
 
 def extra(kind: type[Denoiser], options: Mapping[str, object]) -> tuple[str, ...]:
-    """Which parts of `.venv-torch` it can run with: any of them; none: it runs where the server runs."""
+    """The parts of `.venv-torch`, any of which it can run with; empty: it runs in the server's Python."""
     ask = getattr(kind, "extra", None)
     return () if ask is None else tuple(ask(options))

@@ -1,4 +1,4 @@
-"""Room on a disk: how much is left for recordings and caches, above the floor that stays free for accounts."""
+"""Free space for recordings and caches, above a reserve that stays free for the database."""
 
 import errno
 import os
@@ -10,13 +10,13 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class DiskRoom(NamedTuple):
-    """The file system of `folder`, made or not, of which `floor` bytes are to stay free."""
+    """The file system of `folder`, which need not exist yet; `floor` bytes of it stay free."""
 
     folder: Path
     floor: int
 
     def has(self, wanted: int = 0) -> bool:
-        """Whether so many bytes fit above the floor. Where nobody knows, the write will tell. Not for the loop."""
+        """Whether so many bytes fit above the floor; True where that is unknown. Blocks: not for the event loop."""
         try:
             folder = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
             found = os.statvfs(folder)
@@ -26,5 +26,5 @@ class DiskRoom(NamedTuple):
 
 
 def why_not(error: OSError) -> str:
-    """What a write that failed is told as: `storage_full`, or `failed` for everything else."""
+    """The problem code of a failed write: `storage_full`, or `failed` for everything else."""
     return "storage_full" if error.errno in _FULL else "failed"

@@ -1,8 +1,8 @@
-"""What can go wrong on the workers' side; the server maps these to its own taxonomy."""
+"""Errors of the workers' side; the server maps them to its own."""
 
 
 class WorkerFailed(Exception):
-    """A denoiser could not be loaded, or its process did not start or ended. `reason` is a stable word, the text is for people."""
+    """A denoiser could not be loaded, or its process did not start or has ended. `reason` is a stable code, the text is for people."""
 
     def __init__(self, text: str, reason: str = "worker_failed") -> None:
         super().__init__(text)
@@ -10,7 +10,7 @@ class WorkerFailed(Exception):
 
 
 class OptionError(WorkerFailed):
-    """A denoiser was given options that it cannot work with, or lacks its model or library."""
+    """A denoiser got options that it cannot use, or lacks its model or library."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, reason="bad_options")
@@ -25,7 +25,7 @@ class UnregisteredDenoiser(WorkerFailed):
 
 
 class OpusMissing(WorkerFailed):
-    """libopus was found neither beside PyAV nor on the system, or it refused to work."""
+    """libopus was found neither beside PyAV nor on the system, or it does not work."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, reason="no_opus")

@@ -1,7 +1,7 @@
 """`.venv-torch`, the environment beside `.venv` that holds torch: where its Python is, and which parts are installed there.
 
-Nothing that serves on a CPU needs it. It may be of another Python version than this process: whoever starts something there
-talks with it over pipes, sockets and rings, never in pickles. It is found by its files; no Python is started for that.
+Nothing that runs on a CPU needs it. It may be of another Python version than this process, so processes there are talked to over
+pipes, sockets and rings, never with pickles. It is found by its files, without starting a Python.
 """
 
 import json
@@ -12,26 +12,26 @@ from pathlib import Path
 from workers.errors import WorkerFailed
 from workers.root import ROOT
 
-CUDA, REFERENCE = "cuda", "reference"  # torch and `deepfilternet` without its library; both with it: the offline `enhance()`
+CUDA, REFERENCE = "cuda", "reference"  # reference: also deepfilterlib, for the offline `enhance()`
 PARTS = (CUDA, REFERENCE)
 LABELS = {CUDA: "CUDA", REFERENCE: "the reference"}
 _OF_THIS_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 
 
 class MissingExtra(WorkerFailed):
-    """What was asked for needs packages that are not installed here. The text names the command that installs them."""
+    """The request needs packages that are not installed. The text names the command that installs them."""
 
     def __init__(self, what: str, part: str, more: str = "") -> None:
         super().__init__(f"{what} needs the packages of {LABELS[part]}: python3 run.py install {part}{more}", reason="missing_extra")
 
 
 def folder() -> Path:
-    """Where it is. HUSHCAST_TEST_TORCH names another one, for tests."""
+    """Its folder. HUSHCAST_TEST_TORCH names another one, for tests."""
     return Path(os.environ.get("HUSHCAST_TEST_TORCH") or ROOT / ".venv-torch")
 
 
 def parts() -> frozenset[str]:
-    """Which of PARTS are installed there, whole."""
+    """Which of PARTS are completely installed there."""
     place = folder()
     try:
         stamp = json.loads((place / "hushcast.json").read_text())
@@ -43,14 +43,14 @@ def parts() -> frozenset[str]:
 
 
 def python_of(wanted: Collection[str]) -> Path | None:
-    """Its interpreter, where one of the wanted parts is installed."""
+    """Its interpreter; None where none of the wanted parts is installed."""
     return folder() / "bin" / "python" if parts() & frozenset(wanted) else None
 
 
 def runner(what: str, wanted: Sequence[str]) -> tuple[Path, dict[str, str]]:
-    """Its interpreter, which has one of the wanted parts, and the environment in which one of our modules is to be started there.
+    """Its interpreter, if it has one of the wanted parts, and the environment in which to start one of our modules there.
 
-    Nothing of this process's own packages may get there: they may be another Python's. Raises MissingExtra.
+    The environment excludes this process's own packages, which may be of another Python version. Raises MissingExtra.
     """
     python = python_of(wanted)
     if python is None:

@@ -1,4 +1,4 @@
-"""Memory in pages of 2 MB instead of 4 KB, for what is read through with cold caches: weights every 10 ms, listeners' keys every 20."""
+"""Memory in pages of 2 MB instead of 4 KB, for data that is read with cold caches: weights every 10 ms, listeners' keys every 20 ms."""
 
 import ctypes
 import mmap
@@ -9,20 +9,20 @@ from typing import BinaryIO
 
 HUGE = 2 << 20
 MAPS, PAGES = Path("/proc/self/maps"), Path("/proc/self/pagemap")
-HEAP_ROOM = 128 << 20  # addresses that the heap gets beforehand, for a thousand listeners; memory is taken as they are used
-_PROBE_BYTES, _MOST_PROBES = 65536, 256  # what is asked of the C library until its heap grows
+HEAP_ROOM = 128 << 20  # addresses reserved for the heap, enough for a thousand listeners; memory is taken as they are used
+_PROBE_BYTES, _MOST_PROBES = 65536, 256  # blocks allocated until the heap grows
 _TRIM_THRESHOLD, _TOP_PAD, _USUAL_PAD = -1, -2, 128 << 10  # of glibc's mallopt
-_WORTH = 0.75  # of a huge page that is in use
+_WORTH = 0.75  # share of a huge page that must be in use
 _ENTRY = 8  # bytes of /proc/self/pagemap for a small page, little-endian
-_HUGEPAGE = 14  # MADV_HUGEPAGE: from the first touch on, unless the system's policy is never
-_COLLAPSE = 25  # MADV_COLLAPSE, Linux 6.1: now, and whatever the system's policy is
+_HUGEPAGE = 14  # MADV_HUGEPAGE: from the first touch on, unless the system's policy is "never"
+_COLLAPSE = 25  # MADV_COLLAPSE, Linux 6.1: at once, whatever the system's policy is
 
 
 def collapse() -> None:
-    """Move what this process holds into huge pages; forks share them. Where the kernel cannot, nothing happens.
+    """Move this process's private memory into huge pages, which forks share. Does nothing where the kernel cannot.
 
-    A hop of DeepFilterNet reads 8.6 MB in 2,100 small pages, more than the TLB remembers through 10 ms of others' work: 13 %
-    of a paced hop went into looking them up. Takes 2 ms for each MB. What is mostly holes is left alone: they would be filled.
+    A hop of DeepFilterNet reads 8.6 MB in 2,100 small pages, more than the TLB keeps through 10 ms of other work: 13 % of a paced
+    hop was spent on page walks. Takes 2 ms for each MB. Huge pages that are mostly unused are left alone: they would be filled.
     """
     advise = getattr(ctypes.CDLL(None), "madvise", None)
     if advise is None:
@@ -32,11 +32,11 @@ def collapse() -> None:
 
 
 def grow_large() -> None:
-    """Let the next HEAP_ROOM that the heap grows by come in huge pages. Where the C library or the kernel cannot, nothing happens.
+    """Let the next HEAP_ROOM bytes of heap growth use huge pages. Does nothing where the C library or the kernel cannot.
 
-    What a listener's packet is encrypted with lies all over what the heap has grown by, and is looked for 20 ms later. Each 2 MB
-    are taken at their first touch, so a listener holds some 40 KB more. Call it once, on the main thread, whose heap it is.
-    To set these two keeps glibc from learning: blocks of 128 KB and more are mapped one by one from then on, however often they come.
+    A listener's encryption state is scattered over the heap and is read every 20 ms. Each 2 MB are taken at their first touch, so a
+    listener holds some 40 KB more. Call it once, on the main thread, whose heap it is. Setting these two options turns off glibc's
+    dynamic threshold: from then on each block of 128 KB or more is mapped separately, however often that happens.
     """
     libc = ctypes.CDLL(None)
     if not all(hasattr(libc, name) for name in ("mallopt", "madvise", "sbrk")):
@@ -45,14 +45,14 @@ def grow_large() -> None:
     start: int = libc.sbrk(0)
     libc.mallopt(_TOP_PAD, HEAP_ROOM)
     _grow(libc, start)
-    libc.mallopt(_TOP_PAD, _USUAL_PAD)  # later growth is as ever: near a limit of addresses much room is none at all
+    libc.mallopt(_TOP_PAD, _USUAL_PAD)  # later growth is in usual steps: a large step fails near an address limit
     end: int = libc.sbrk(0)
     if end > start:
         libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _HUGEPAGE)
 
 
 def _grow(libc: ctypes.CDLL, start: int) -> None:
-    """Take blocks until the heap ends elsewhere than at `start`, then give them back, but not the room to the system."""
+    """Allocate blocks until the heap's end moves from `start`, then free them without returning the room to the system."""
     libc.mallopt(_TRIM_THRESHOLD, 2 * HEAP_ROOM)
     blocks: list[int | None] = []
     while libc.sbrk(0) == start and len(blocks) < _MOST_PROBES:
@@ -62,7 +62,7 @@ def _grow(libc: ctypes.CDLL, start: int) -> None:
 
 
 def _mostly_used(ranges: Sequence[tuple[int, int]]) -> Iterator[int]:
-    """The huge pages in these of which at least _WORTH is in memory; all of them where the kernel does not say."""
+    """The huge pages in these ranges of which at least _WORTH is in memory; all where the kernel does not tell."""
     small = HUGE // mmap.PAGESIZE
     with ExitStack() as opened:
         try:
@@ -82,7 +82,7 @@ def _present(pages: BinaryIO, start: int, count: int) -> int:
 
 
 def _anonymous() -> list[tuple[int, int]]:
-    """Where the heap and other private memory that is no file's begins and ends."""
+    """Begin and end of the heap and other private anonymous memory."""
     try:
         lines = [line.split() for line in MAPS.read_text().splitlines()]
     except OSError:

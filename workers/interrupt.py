@@ -1,8 +1,8 @@
 """Ctrl-C in a command, from its first moment on: one line and status 130, never the traceback of an import.
 
-While modules and models are loaded nothing is half done, so the process just leaves. Where something has to be taken away again (a
-child, a draft) Ctrl-C is a KeyboardInterrupt, once. From one program to the next, by exec, it waits. `run.py` takes this under any Python
-that there is, so it uses nothing new.
+While modules and models are loaded there is nothing to clean up, so the process exits at once. Where there is (a child, a draft),
+Ctrl-C raises KeyboardInterrupt, once. Across an exec it is blocked. `run.py` imports this with any Python version, so it uses no
+new syntax.
 """
 
 import os
@@ -15,7 +15,7 @@ LINE = "hushcast: interrupted; nothing was written"
 
 
 class _Leave:
-    """The handler of a program that has nothing to take away."""
+    """The handler of a program that has nothing to clean up."""
 
     def __init__(self, line: str) -> None:
         self._line = line
@@ -26,30 +26,30 @@ class _Leave:
 
 
 def leave_at_once(line: str = LINE) -> None:
-    """From now on Ctrl-C prints the line and ends the process. For the first statement of a program; ignored stays ignored.
+    """From now on Ctrl-C prints the line and ends the process. To be called first in a program; an ignored signal stays ignored.
 
-    Without this the other functions leave the handler alone: it is somebody else's program.
+    Unless this was called, the other functions leave the handler alone, because the program is not ours.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a job in the background has it
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in a background job
         signal.signal(signal.SIGINT, _Leave(line))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def raise_it() -> None:
-    """From now on it is a KeyboardInterrupt; a second one is not heard, so that nothing disturbs the tidying up."""
+    """From now on it raises KeyboardInterrupt; a second one is ignored, so that it cannot disturb the cleanup."""
     if _is_ours():
         signal.signal(signal.SIGINT, _raise)
 
 
 def ignore() -> None:
-    """From now on it comes too late."""
+    """From now on it is ignored."""
     if _is_ours():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """It is a KeyboardInterrupt meanwhile."""
+    """It raises KeyboardInterrupt within the context."""
     before = signal.getsignal(signal.SIGINT)
     raise_it()
     try:
@@ -60,13 +60,13 @@ def raised() -> Iterator[None]:
 
 
 def hold() -> None:
-    """From now on it waits, for the program that this one is about to become."""
+    """From now on it is blocked, for the program that this process is about to exec."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """It waits meanwhile."""
+    """It is blocked within the context."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,4 +1,4 @@
-"""A child process that has no pipe to watch ends with the process that started it, and not before it."""
+"""Lets a child process end with its parent, and not before it, without a pipe to watch."""
 
 import ctypes
 import os
@@ -9,10 +9,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def leave_with_parent(parent: int | None = None) -> None:
-    """Be killed when the parent dies, on Linux; elsewhere nothing happens. Call it first thing in `main`.
+    """Have the kernel kill this process when its parent dies, on Linux; elsewhere nothing happens. Call it first in `main`.
 
-    SIGHUP, which goes to the whole group or service, does not end the server; so it ends no child of the server.
-    `parent`: its id, where it is known; leaves at once when that one has died already.
+    SIGHUP, which goes to the whole group or service, does not end the server, so it is ignored here too.
+    `parent`: its process id, where known; exits at once if that process has died already.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if sys.platform == "linux":

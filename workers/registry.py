@@ -1,8 +1,8 @@
 """Names of denoisers -> classes, by the entry-point group `hushcast.denoisers`.
 
-Ours stand in this checkout's setup.cfg (which need not be installed), strangers' in their installed packages; ours win.
-Each is read once, strangers' only for a name that is not ours or for all names; so ask first where waiting for files is
-allowed: at start, not on a running event loop.
+Our own are read from this checkout's setup.cfg, which need not be installed, third parties' from their installed packages; ours
+take precedence. Each source is read once, the packages only for a name that is not ours or for all names. Reading files blocks, so
+the first call belongs to the start, not to a running event loop.
 """
 
 import configparser
@@ -21,18 +21,18 @@ _SETUP = ROOT / "setup.cfg"
 
 
 def names() -> list[str]:
-    """Every registered name: ours in the order of setup.cfg, then strangers'."""
+    """Every registered name: ours in the order of setup.cfg, then third parties'."""
     return list(_own() | _strangers())
 
 
 def own() -> list[str]:
-    """Those of this checkout: what they start, and what they take, is known."""
+    """The names of this checkout's own denoisers, whose costs are known."""
     return [name for name, place in _own().items() if place.startswith("workers.")]
 
 
 def load(name: str) -> "type[Denoiser]":
     """The class of that name, without loading a model. Raises UnknownDenoiser, or WorkerFailed where its module is broken."""
-    place = _own().get(name) or _strangers().get(name)  # strangers are not looked for while ours are enough
+    place = _own().get(name) or _strangers().get(name)  # packages are searched only if ours are not enough
     if place is None:
         raise UnregisteredDenoiser(name, names())
     module, _, inner = place.partition(":")
@@ -57,7 +57,7 @@ def _own() -> dict[str, str]:
 
 @cache
 def _strangers() -> dict[str, str]:
-    from importlib.metadata import entry_points  # 2 MB, most of it mail's headers: the forkserver does without
+    from importlib.metadata import entry_points  # 2 MB, most of it the email package, which the forkserver need not load
 
     found: dict[str, str] = {}
     for entry in entry_points(group=GROUP):

@@ -1,6 +1,6 @@
-"""`python -m workers.models.cuda`: whether torch can use CUDA here. Exit 0, or 1 and one line that says why not.
+"""`python -m workers.models.cuda`: whether torch can use CUDA here. Exit status 0, or 1 and one line that says why not.
 
-For a child in the Python that has torch. Everything else here is light: whether it is worth asking, and how.
+Runs as a child in the Python that has torch. The rest of this module is light: whether to ask, and how.
 """
 
 import sys
@@ -13,18 +13,18 @@ from workers.root import module_command
 DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # NVIDIA's on Linux, and inside WSL
 NO_DRIVER = "there is no NVIDIA driver on this machine"
 COULD_HAVE = "DeepFilterNets run on the CPU: there is an NVIDIA GPU, but no packages of CUDA; to use it: python3 run.py install cuda"
-NETS = frozenset({"deepfilternet3", "deepfilternet2", "deepfilternet2_ll"})  # that the engine has; others run as graphs, on the CPU
-PATIENCE_S = 60.0  # torch is imported from a cold disk
+NETS = frozenset({"deepfilternet3", "deepfilternet2", "deepfilternet2_ll"})  # the models of the CUDA engine; others run as graphs on the CPU
+PATIENCE_S = 60.0  # importing torch from a cold disk takes long
 
 
 class NoCuda(Exception):
-    """CUDA is not to be had, or not worth a word: the text says why."""
+    """CUDA cannot be used; the text says why."""
 
 
 def question(wanted: str, what: str) -> tuple[list[str], dict[str, str]]:
-    """The command that asks torch, and its environment, where "cuda" or "auto" is wanted and the answer is open.
+    """The command that asks torch, and its environment, for the setting "cuda" or "auto".
 
-    Raises NoCuda where it is not, or MissingExtra, which says that `what` needs it.
+    Raises NoCuda where there is no driver, or MissingExtra, whose text says that `what` needs torch.
     """
     has_driver = any(driver.exists() for driver in DRIVERS)
     if wanted == "auto" and not has_driver:

