@@ -1,8 +1,8 @@
-"""From recorded packets back to samples: any stretch of a recording, at its exact length, in constant memory.
+"""From recorded packets back to samples: any range of a recording, at its exact length, in constant memory.
 
-A decoder that begins in the middle never gets to the very bits of one that began at the beginning (SILK rounds in loops; the
-difference is inaudible, some -60 dB below the voice). So that a stretch is the same bytes whoever asks for how much of it, sound
-is by definition decoded in segments, each by a fresh decoder that has heard the half second before.
+A decoder that starts in the middle never produces exactly the samples of one that started at the beginning (SILK has rounding in
+feedback loops; the difference is inaudible, some 60 dB below the voice). So that every request gets the same bytes for the same range,
+sound is decoded in fixed segments, each with a reset decoder that has decoded the half second before.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workers.recordings.opusfile import packet_samples, packets_from
 from workers.voice.opus import Decoder, OpusError
 
-BLOCK = 48_000  # samples that are handed over at once: a second
+BLOCK = 48_000  # samples that are yielded at once: a second
 SEGMENT = 20 * BLOCK
 
 
@@ -41,7 +41,7 @@ def _padded(rest: NDArray[np.float32], left: int) -> Iterator[NDArray[np.float32
 
 
 def _pieces(path: Path, begin: int, end: int) -> Iterator[NDArray[np.float32]]:
-    """What each packet says, from sample `begin` to `end`, without holes."""
+    """The sound of the packets from sample `begin` to `end`, without gaps."""
     decoder = Decoder()
     try:
         while begin < end:
@@ -59,7 +59,7 @@ def _pieces(path: Path, begin: int, end: int) -> Iterator[NDArray[np.float32]]:
 
 
 def _decoded(decoder: Decoder, payload: bytes) -> NDArray[np.float32]:
-    """One packet's sound; what is no packet inside (a stranger's encoder may have sent anything) is concealed."""
+    """One packet's sound; silence where its content is invalid, which a foreign encoder may send."""
     try:
         return decoder.decode(payload)
     except OpusError:

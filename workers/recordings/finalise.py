@@ -1,8 +1,8 @@
 """python -m workers.recordings.finalise FOLDER [--wav]: make a closed or interrupted recording ready to play.
 
-Ends files that a crash left open (both at the same length), makes the peaks of each variant and, if asked, the WAV of what
-was heard. Everything new is written beside its place and moved there whole, so a second run starts over where one was
-killed. Says one line of JSON: {duration_s, variants, size_bytes, failed, whole, spans, denoised_share, spans_merged}.
+Ends files that a crash left open (both at the same length), makes the peaks of each variant and, if asked, the WAV of what `auto`
+listeners heard. New files are written as drafts and renamed when complete, so a run that was killed can be repeated. Prints one line of
+JSON: {duration_s, variants, size_bytes, failed, whole, spans, denoised_share, spans_merged}.
 """
 
 import argparse
@@ -26,10 +26,10 @@ _NICENESS = 10
 
 
 def finalise(folder: Path, with_wav: bool, floor: int = 0) -> dict[str, object]:
-    """Do all of it; the answer is what is printed. `failed`: empty, storage_full, failed, or None; sound there is may still be played.
+    """Do all of it; returns what is printed. `failed`: empty, storage_full, failed, or None; sound that is there can still be played.
 
-    `whole`: there is an outline of every variant. A WAV that would take what is left of the disk below `floor` bytes is left out:
-    the recording can be heard as one without it.
+    `whole`: every variant has its peaks. A WAV that would leave less than `floor` bytes on the disk is not made: the WAV view
+    serves without it.
     """
     (folder / opusfile.HEARD).unlink(missing_ok=True)
     failed = None
@@ -58,7 +58,7 @@ def finalise(folder: Path, with_wav: bool, floor: int = 0) -> dict[str, object]:
 
 
 def _heard(folder: Path, variants: list[str], samples: int) -> dict[str, object]:
-    """What its journal comes to; without one, as of a recording begun by an older version, it was cleaned or it was not."""
+    """The spans of its journal. Without one, as in a recording of an older version, all or nothing counts as denoised."""
     denoised = "denoised" in variants
     try:
         heard = spans.read(folder / spans.JOURNAL, samples)
@@ -72,7 +72,7 @@ def _variants(folder: Path) -> list[str]:
 
 
 def _end_files(folder: Path) -> None:
-    """Take up what was not closed and end it, so that both variants are as long as the longer; a file of nothing is deleted."""
+    """End the files that were not closed, so that both variants have the length of the longer; an empty file is deleted."""
     taken_up: list[OpusFile] = []
     length = 0
     try:
@@ -106,7 +106,7 @@ def _make(folder: Path, variant: str, samples: int, with_wav: bool) -> None:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears at `path` when it is complete, and not at all after an error."""
+    """A file that is moved to `path` when it is complete, and deleted after an error."""
     if path == Path(os.devnull):
         with path.open("wb") as nowhere:
             yield nowhere

@@ -1,6 +1,6 @@
-"""Ogg pages (RFC 3533), built and found again. Knows nothing of what is inside the packets.
+"""Ogg pages (RFC 3533): built and found. Knows nothing of the packets' content.
 
-A page is written with one call, so a crash leaves whole pages and at most one broken one at the end; readers stop there.
+A page is written with one call, so a crash leaves whole pages and at most one broken page at the end, where readers stop.
 Our packets never span pages (a packet is at most 1500 bytes, a page holds 65025).
 """
 
@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
-FIRST, LAST = 2, 4  # header flags: the stream begins, ends with this page
-MAX_SEGMENTS = 255  # lacing values of a page, each standing for at most 255 bytes
+FIRST, LAST = 2, 4  # header flags: first, last page of the stream
+MAX_SEGMENTS = 255  # lacing values of a page, each for at most 255 bytes
 _HEADER = struct.Struct("<4sBBqIIIB")  # capture version flags granule serial sequence checksum segments
 _CHECKSUM_AT = 22
 _LARGEST = _HEADER.size + MAX_SEGMENTS + MAX_SEGMENTS * 255
@@ -18,7 +18,7 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class OggPage(NamedTuple):
-    """One page as it was found in a file."""
+    """One page of a file."""
 
     offset: int  # bytes from the beginning of the file
     size: int  # bytes
@@ -30,21 +30,21 @@ class OggPage(NamedTuple):
 
 
 def checksum(page: bytes | bytearray) -> int:
-    """Ogg's CRC-32: the polynomial of zlib's, with the bits in the other order, and nothing inverted. 0..2**32-1.
+    """Ogg's CRC-32: zlib's polynomial in the other bit order, without inversion. 0..2**32-1.
 
-    zlib works on mirrored bits, so mirroring what goes in and what comes out makes the one from the other, at C's speed.
+    zlib works on reflected bits, so reflecting its input and output gives Ogg's checksum at C speed.
     """
     mirrored = zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int.from_bytes(mirrored.to_bytes(4, "little").translate(_MIRRORED), "big")
 
 
 def segments(payload: bytes) -> int:
-    """How many lacing values a packet takes."""
+    """The number of a packet's lacing values."""
     return len(payload) // 255 + 1
 
 
 def build(packets: Iterable[bytes], granule: int, serial: int, sequence: int, flags: int = 0) -> bytes:
-    """One page of whole packets that together take at most MAX_SEGMENTS lacing values."""
+    """A page of whole packets that have at most MAX_SEGMENTS lacing values together."""
     packets = list(packets)
     lacing = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets)
     if len(lacing) > MAX_SEGMENTS:
@@ -56,7 +56,7 @@ def build(packets: Iterable[bytes], granule: int, serial: int, sequence: int, fl
 
 
 def page_at(file: BinaryIO, offset: int) -> OggPage | None:
-    """The page that begins at `offset`, or None where there is none, or a broken or half-written one."""
+    """The page at `offset`; None where there is none, or a damaged or incomplete one."""
     file.seek(offset)
     head = file.read(_HEADER.size)
     if len(head) < _HEADER.size:
@@ -85,14 +85,14 @@ def _unlaced(lacing: bytes, body: bytes) -> tuple[bytes, ...]:
 
 
 def pages(file: BinaryIO, offset: int = 0) -> Iterator[OggPage]:
-    """The pages from `offset` (where one must begin) up to the first that is missing or broken."""
+    """The pages from `offset`, where one must begin, up to the first that is missing or damaged."""
     while (page := page_at(file, offset)) is not None:
         yield page
         offset += page.size
 
 
 def page_after(file: BinaryIO, offset: int, limit: int) -> OggPage | None:
-    """The first whole page that begins in offset..limit-1, wherever pages begin there; None where there is none."""
+    """The first whole page that begins in offset..limit-1; None where there is none."""
     while offset < limit:
         file.seek(offset)
         window = file.read(min(_LARGEST, limit - offset + 3))
@@ -109,7 +109,7 @@ def page_after(file: BinaryIO, offset: int, limit: int) -> OggPage | None:
 
 
 def last_page(file: BinaryIO) -> OggPage | None:
-    """The last whole page of a file, found from its end; a broken tail is passed over. None where no page is whole."""
+    """The last whole page of a file, searched from its end; a damaged tail is skipped. None where no page is whole."""
     end = file.seek(0, 2)
     begin = end
     while begin > 0:

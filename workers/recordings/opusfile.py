@@ -1,8 +1,8 @@
-"""Opus packets on a time line, kept in an Ogg file that a crash cannot spoil (RFC 7845).
+"""Opus packets on a time line, in an Ogg file that a crash cannot damage (RFC 7845).
 
-Position 0 of the file is time 0 of the broadcast. Holes are filled to their true length with packets of nothing but a TOC
-byte (§4.1); a file closed at `end` decodes to exactly `end` samples, for the encoder's look-ahead is skipped at the
-beginning (pre-skip) and decoded for once more at the end.
+Position 0 of the file is time 0 of the broadcast. Gaps are filled to their true length with packets that consist of a TOC byte only
+(§4.1). A file closed at `end` decodes to exactly `end` samples: the encoder's look-ahead is skipped at the beginning (pre-skip), and
+a silent packet at the end carries the samples that it delays.
 """
 
 import os
@@ -14,19 +14,19 @@ from typing import BinaryIO, Self
 
 from workers.recordings import ogg
 
-# The files of a recording. HEARD is DENOISED as long as nothing in it is denoised: a crash leaves it behind for nobody.
+# The files of a recording. HEARD becomes DENOISED with the first denoised packet; one that a crash leaves behind is deleted.
 ORIGINAL, DENOISED, HEARD = "original.opus", "denoised.opus", "heard.opus"
 RATE_HZ = 48_000
-PRE_SKIP = 312  # libopus looks ahead 6.5 ms, whoever drives it
+PRE_SKIP = 312  # libopus' look-ahead, 6.5 ms
 PAGE_SAMPLES = 9_600  # a page is written every 200 ms
-QUANTUM = 120  # 2.5 ms: the shortest Opus frame, and so the finest hole that can be filled
-PREROLL = RATE_HZ // 2  # decoded and thrown away before a place in the middle (§4.6 asks for 80 ms at least)
+QUANTUM = 120  # 2.5 ms: the shortest Opus frame, so the shortest gap that can be filled
+PREROLL = RATE_HZ // 2  # decoded and discarded before a position in the middle (§4.6 asks for at least 80 ms)
 _HEAD = struct.Struct("<8sBBHIhB")  # OpusHead: version channels pre-skip rate gain family
-_CELT_TOC = 0xF8  # full band, 20 ms, mono: before anything was heard
+_CELT_TOC = 0xF8  # full band, 20 ms, mono: used before the first packet
 
 
 def frame_samples(toc: int) -> int:
-    """How long one frame lasts, in samples at 48 kHz. toc: 0..255, the first byte of a packet (RFC 6716 §3.1)."""
+    """The duration of one frame in samples at 48 kHz. toc: 0..255, the first byte of a packet (RFC 6716 §3.1)."""
     config = toc >> 3
     if config < 12:
         return (480, 960, 1920, 2880)[config & 3]
@@ -36,7 +36,7 @@ def frame_samples(toc: int) -> int:
 
 
 def packet_samples(payload: bytes) -> int:
-    """How long a packet lasts, in samples at 48 kHz; 0 where it is none."""
+    """The duration of a packet in samples at 48 kHz; 0 for an invalid one."""
     if not payload or (payload[0] & 3 == 3 and len(payload) < 2):
         return 0
     frames = (1, 2, 2, payload[1] & 63 if payload[0] & 3 == 3 else 0)[payload[0] & 3]
@@ -44,7 +44,7 @@ def packet_samples(payload: bytes) -> int:
 
 
 def silent_packets(toc: int, samples: int) -> tuple[bytes, int, bytes]:
-    """What fills a hole: (packet of 20 ms, how many of it, the shorter packets after them), in the mode of `toc` where it can.
+    """What fills a gap: (packet of 20 ms, its count, the TOC bytes of shorter packets after them), in the mode of `toc` if possible.
 
     samples: rounded down to 2.5 ms.
     """
@@ -58,12 +58,12 @@ def silent_packets(toc: int, samples: int) -> tuple[bytes, int, bytes]:
 
 
 def _toc_like(toc: int, samples: int) -> int:
-    """The TOC byte of a single frame of `samples` (120, 240, 480, 960), of the same mode, bandwidth and channels if it can be."""
+    """The TOC byte of a single frame of `samples` (120, 240, 480, 960), with the same mode, bandwidth and channels if possible."""
     config, stereo = toc >> 3, toc & 4
     if config >= 16:
         config = (config & ~3) + samples.bit_length() - 7
     elif samples < 480:
-        config = 28 + samples.bit_length() - 7  # only CELT has frames that short
+        config = 28 + samples.bit_length() - 7  # only CELT has such short frames
     elif config >= 12:
         config = (config & ~1) + (samples == 960)
     else:
@@ -72,9 +72,9 @@ def _toc_like(toc: int, samples: int) -> int:
 
 
 class OpusFile:
-    """One variant of a recording while it is written. Owns the file; every call may raise OSError, and none half-writes a page.
+    """One variant of a recording while it is written. Owns the file; every call may raise OSError, and none leaves part of a page.
 
-    position: samples at 48 kHz that the file holds, the page being filled included. size: bytes written so far.
+    position: samples at 48 kHz in the file, including the page being filled. size: bytes written so far.
     """
 
     def __init__(self, file: BinaryIO, serial: int, sequence: int, position: int, toc: int) -> None:
@@ -90,7 +90,7 @@ class OpusFile:
 
     @classmethod
     def create(cls, path: Path, channels: int) -> Self:
-        """A new file with both headers written. channels: 1 or 2, what players shall make of it."""
+        """A new file with both headers written. channels: 1 or 2, how players output it."""
         opened = cls(path.open("xb", buffering=0), int.from_bytes(os.urandom(4), "little"), 0, 0, _CELT_TOC)
         vendor = b"Hushcast"
         try:
@@ -103,9 +103,9 @@ class OpusFile:
 
     @classmethod
     def resume(cls, path: Path) -> Self | None:
-        """Go on where a crash left the file: what is behind its last whole page is cut off. None where it is closed.
+        """Continue a file that a crash left open: what is after its last whole page is cut off. None where it was closed.
 
-        Serial, page sequence and granule go on. Raises ValueError if there is nothing, OSError.
+        Serial, page sequence and granule position continue. Raises ValueError where it holds no sound, OSError.
         """
         file = path.open("r+b", buffering=0)
         try:
@@ -135,7 +135,7 @@ class OpusFile:
         self.position += samples
 
     def silence(self, samples: int) -> None:
-        """Append a hole of that length (rounded down to 2.5 ms), whole pages at a time."""
+        """Append a gap of that length, rounded down to 2.5 ms, whole pages at a time."""
         packet, count, shorter = silent_packets(self._toc, samples)
         while count:
             if self._page and (self.position - self._page_began >= PAGE_SAMPLES or not self._room):
@@ -149,37 +149,37 @@ class OpusFile:
             self.packet(bytes([toc]), frame_samples(toc))
 
     def fill(self, end: int) -> None:
-        """Silence up to `end`, if that is still to come."""
+        """Append silence up to `end`, if the file is shorter."""
         if end - self.position >= QUANTUM:
             self.silence(end - self.position)
 
     def flush(self) -> None:
-        """Write the page being filled, if there is anything in it."""
+        """Write the page being filled, if it has packets."""
         if self._page:
             page, self._page, self._room = self._page, [], ogg.MAX_SEGMENTS
             self._page_began = self.position
             self._write(page, self.position)
 
     def close(self, end: int) -> None:
-        """Fill up to `end`, end the stream so that `end` samples are decoded, and close the file. Only the first call counts."""
+        """Fill up to `end`, end the stream so that it decodes to `end` samples, and close the file. Idempotent."""
         if self._file.closed:
             return
         with self._file:
             self.fill(end)
             end = max(end, self.position)
-            self.silence(960)  # carries the last 312 samples, which the encoder had not let out yet
+            self.silence(960)  # carries the last 312 samples, which the encoder delays
             page, self._page = self._page, []
             self._write(page, end + PRE_SKIP, ogg.LAST)
             os.fsync(self._file.fileno())
 
     def leave(self) -> None:
-        """Write what is there and close the file without an end, for `resume` to go on."""
+        """Write the page being filled and close the file without ending the stream, so that `resume` can continue it."""
         with self._file:
             self.flush()
             os.fsync(self._file.fileno())
 
     def abandon(self) -> None:
-        """Close the file as it is, after an error; what was being filled is lost."""
+        """Close the file as it is, after an error; the page being filled is lost."""
         self._page = []
         self._file.close()
 
@@ -189,7 +189,7 @@ class OpusFile:
             while page:
                 page = page[self._file.write(page) :]
         except OSError:
-            self._file.truncate(self.size)  # a full disk takes half a page; what is left must be whole
+            self._file.truncate(self.size)  # a full disk may have taken part of a page
             raise
         self.size = self._file.tell()
         self._sequence += 1

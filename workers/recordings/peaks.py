@@ -1,4 +1,4 @@
-"""The outline of a sound: the lowest and highest sample of every 10 ms, kept beside the recording as NAME.peaks."""
+"""The waveform's outline: the lowest and highest sample of every 10 ms, stored beside the recording as NAME.peaks."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def peaks_of(block: NDArray[np.int16]) -> NDArray[np.int16]:
 
 
 def outline(path: Path, points: int) -> list[list[float]]:
-    """A file of peaks drawn with `points` pairs [min, max] in [-1, 1], whatever their number; none of an empty file. Raises OSError."""
+    """A file of peaks resampled to `points` pairs [min, max] in [-1, 1]; none for an empty file. Raises OSError."""
     pairs = np.fromfile(path, "<i2")
     pairs = pairs[: len(pairs) // 2 * 2].reshape(-1, 2)
     if not len(pairs):

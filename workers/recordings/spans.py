@@ -1,8 +1,8 @@
-"""What of a recording was heard uncleaned, or not at all, and why: a journal while it is made, spans when it has ended.
+"""Which parts of a recording were not denoised, or are missing, and why: a journal during the recording, spans afterwards.
 
-The journal has a line a change, `TIME KIND REASON`: from TIME on (samples at 48 kHz, on the recording's own time line) it is KIND.
-A line is appended as the change is heard and never touched again, so a crash costs a torn last line at most, and whoever takes
-the recording up again goes on behind it. What is told again from an earlier time on, because the sound was lost, counts anew.
+The journal has a line for each change, `TIME KIND REASON`: from TIME on (samples at 48 kHz, on the recording's own time line) it is
+KIND. Lines are only appended, so a crash can tear the last line at most, and a resumed recording continues after it. A line with an
+earlier time than those before it replaces them, because the sound after that time was lost.
 """
 
 import re
@@ -14,17 +14,17 @@ from workers.link.ring import Flag, Packet
 
 JOURNAL = "spans.log"
 CLEAN, BYPASS, DENOISE_OFF, GAP = "clean", "bypass", "denoise_off", "gap"
-SHORTEST = 4800  # samples (100 ms): a shorter clean stretch between two uncleaned ones, or a shorter gap, is not told
-LINES = 10_000  # after each so many lines twice as much is short: a day of trouble stays below a hundred thousand
+SHORTEST = 4800  # samples (100 ms): a shorter clean part between two others, or a shorter gap, is left out
+LINES = 10_000  # after each so many lines, SHORTEST is doubled: a day of trouble stays below 100,000 lines
 MOST_SPANS = 200
 RATE_HZ = 48_000
 _LINE = re.compile(rb"(\d{1,15}) (clean|bypass|denoise_off|gap) (-|[a-z_]{1,32})\n")
 _REASON = re.compile(r"[a-z_]{1,32}")
-_LONGEST = 80  # bytes of a line that is looked at
+_LONGEST = 80  # bytes of a line that are read
 
 
 class Treatment(NamedTuple):
-    """How a packet went to `auto` listeners, clean, bypass or denoise_off, and why; gap: why nothing came before it, where nothing did."""
+    """How `auto` listeners got a packet: clean, bypass or denoise_off, and why. gap: why packets before it are missing, if they are."""
 
     kind: str
     reason: str | None = None
@@ -41,14 +41,14 @@ class Span(NamedTuple):
 
 
 class Spans(NamedTuple):
-    """What a journal comes to. merged: spans that are part of another one, for there were too many."""
+    """The result of a journal. merged: spans that became part of another one, because there were too many."""
 
     spans: list[Span]
-    share: float  # of the time in which there was sound (all but gaps) the part that was cleaned
+    share: float  # denoised part of the time with sound, that is, without gaps
     merged: int
 
     def told(self) -> list[dict[str, Any]]:
-        """As JSON has them, in seconds."""
+        """For JSON, in seconds."""
         return [
             {"from_s": round(each.begin / RATE_HZ, 3), "to_s": round(each.end / RATE_HZ, 3), "kind": each.kind, "reason": each.reason}
             for each in self.spans
@@ -58,27 +58,27 @@ class Spans(NamedTuple):
 class Journal:
     """The journal while it is written. Owns the file; every call may raise OSError.
 
-    A packet before which time has passed that no packet was lost in, as with DTX, has no gap before it: the sender was silent.
-    What a worker made up for lost packets was not received: a gap where it lasts.
+    Time without lost packets, as with DTX, is no gap: the sender was silent. Concealed packets were not received: if they last
+    long enough, they are a gap.
     """
 
     def __init__(self, path: Path, position: int = 0) -> None:
-        """position: where the line that is heard goes on, in samples."""
+        """position: where the time line continues, in samples."""
         self._file = path.open("a+b", buffering=0)
         self._end = position
         self._number: int | None = None  # of the next packet
-        self._state: tuple[str, str | None] | None = None  # as it was told last
-        self._clean_since: int | None = None  # not told yet, for it may be short
+        self._state: tuple[str, str | None] | None = None  # as written last
+        self._clean_since: int | None = None  # not written yet, because it may be short
         self._lines = 0
         self.size = self._file.seek(0, 2)
         self._resumed = self.size > 0
         if self._resumed:
             self._file.seek(-1, 2)
             if self._file.read(1) != b"\n":
-                self._append(b"\n")  # what is torn shall not spoil what follows
+                self._append(b"\n")  # ends a torn line, so that it does not damage the next one
 
     def heard(self, packet: Packet, why: Treatment) -> None:
-        """The next packet of the line that is heard; times rise."""
+        """Note the next packet that `auto` listeners got; times rise."""
         if packet.flags & Flag.CONCEALED:
             return
         lost = packet.number != self._number or packet.flags & Flag.JUMP
@@ -105,7 +105,7 @@ class Journal:
         return SHORTEST << (self._lines // LINES)
 
     def _settle(self) -> None:
-        """Tell what was clean at last, however short."""
+        """Write a pending clean part, however short."""
         if self._clean_since is not None:
             self._tell(self._clean_since, CLEAN, None)
             self._clean_since = None
@@ -123,7 +123,7 @@ class Journal:
             line = line[written:]
 
     def close(self) -> None:
-        """Tell what is untold and close the file. Only the first call counts."""
+        """Write what is pending and close the file. Idempotent."""
         if not self._file.closed:
             with self._file:
                 self._settle()
@@ -140,7 +140,7 @@ class Journal:
 
 
 def read(path: Path, samples: int) -> Spans:
-    """The spans of a recording of that length. Lines that are none are passed over. Raises OSError, FileNotFoundError among them."""
+    """The spans of a recording of that length. Invalid lines are skipped. Raises OSError, also FileNotFoundError."""
     spans: list[Span] = []
     clean = gaps = 0
     for span in _parts(_changes(path), samples):
@@ -174,7 +174,7 @@ def _parts(changes: list[tuple[int, str, str | None]], samples: int) -> Iterator
 
 
 def _bounded(spans: list[Span]) -> list[Span]:
-    """At most MOST_SPANS: those nearest to each other become one, of the kind of the longest; first those that are of one kind."""
+    """At most MOST_SPANS: the nearest neighbours are merged, those of the same kind first; the result has the kind of the longest."""
     excess = len(spans) - MOST_SPANS
     if excess <= 0:
         return spans

@@ -1,9 +1,9 @@
-"""python -m workers.recordings.transcode: one recording in another form, made in a process that can be killed at any time.
+"""python -m workers.recordings.transcode: converts one recording, in a process that can be killed at any time.
 
 FOLDER VARIANT wav --samples N --start A --stop B      bytes A..B-1 of the WAV view, to stdout
-FOLDER VARIANT flac|opus --samples N --output FILE     the whole file, which appears when it is complete
+FOLDER VARIANT flac|opus --samples N --output FILE     the whole file, which is moved to FILE when it is complete
 
-VARIANT is original, denoised, or both (two channels: left original, right denoised). N is the length that was promised.
+VARIANT is original, denoised, or both (two channels: left original, right denoised). N is the length that the client was told.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def pcm(folder: Path, variant: str, begin: int, end: int) -> Iterator[NDArray[np
 
 
 def wav_bytes(folder: Path, variant: str, samples: int, start: int, stop: int) -> Iterator[bytes]:
-    """Bytes start..stop-1 of the WAV view. Only the sound that is in them is decoded (and what a decoder needs before it)."""
+    """Bytes start..stop-1 of the WAV view. Decodes only the sound in them, and what a decoder needs before it."""
     channels = len(VARIANTS[variant])
     head, frame = wav.header(samples, channels), 2 * channels
     yield head[start:stop]
@@ -48,7 +48,7 @@ def wav_bytes(folder: Path, variant: str, samples: int, start: int, stop: int) -
 
 def write(folder: Path, variant: str, form: str, samples: int, path: Path) -> None:
     """Encode the whole recording into `path`."""
-    import av  # here, because the WAV view does without it and has to begin at once
+    import av  # imported here, because the WAV view does not need it and has to start quickly
 
     container, codec, sample_format, bit_rate = _ENCODERS[form]
     layout = "stereo" if len(VARIANTS[variant]) == 2 else "mono"

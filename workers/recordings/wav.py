@@ -1,4 +1,4 @@
-"""The head of a WAV file of known length: 16-bit PCM at 48 kHz. Beyond 4 GiB it is RF64 (EBU Tech 3306)."""
+"""The header of a WAV file of known length: 16-bit PCM at 48 kHz. Beyond 4 GiB it is RF64 (EBU Tech 3306)."""
 
 import struct
 
@@ -8,7 +8,7 @@ _LARGEST = 0xFFFFFFFF
 
 
 def header(samples: int, channels: int = 1) -> bytes:
-    """What comes before the sound: 44 bytes, or 80 where the sizes do not fit into 32 bits (12 hours of mono)."""
+    """The bytes before the samples: 44, or 80 where the sizes do not fit into 32 bits (12 hours of mono)."""
     frame = 2 * channels
     sound = samples * frame
     form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, channels, RATE_HZ, RATE_HZ * frame, frame, 16)

