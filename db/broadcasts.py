@@ -1,4 +1,4 @@
-"""What is on air, in rows: written while it is, removed when it ends, found by the next start where the server did not get to that."""
+"""Live broadcasts as rows: written while on air, removed at the end, and found by the next start if the server did not end them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,16 +7,16 @@ from db.tables import LiveBroadcast, Recording, User
 
 
 class Remains(NamedTuple):
-    """What goes on, each with its user and its recording, and the ids of what was over: their rows are still to be removed."""
+    """Broadcasts to continue, each with its user and recording, and the ids of ended ones, whose rows are still to be removed."""
 
     going_on: list[tuple[LiveBroadcast, Recording | None]]
     over: list[str]
 
 
 def keep(username: str, row: Mapping[str, Any], title: str | None) -> None:
-    """Write a user's broadcast, instead of what was there of that user's; nothing where there is no such user any more.
+    """Write a user's broadcast, replacing an earlier one; nothing where the user no longer exists.
 
-    title: its recording is called so from now on ("": it has none); None: as it is.
+    title: the new title of its recording ("": none); None: unchanged.
     """
     user = User.get_or_none(User.username == username)
     if user is None:
@@ -27,12 +27,12 @@ def keep(username: str, row: Mapping[str, Any], title: str | None) -> None:
 
 
 def forget(identity: str) -> None:
-    """It has ended."""
+    """Remove a broadcast that has ended."""
     LiveBroadcast.delete().where(LiveBroadcast.id == identity).execute()
 
 
 def left() -> Remains:
-    """What was on air when the last run ended, the first to begin first. One whose recording is closed already was over."""
+    """What was on air when the last run ended, oldest first. One whose recording is closed had ended."""
     rows = list(LiveBroadcast.select(LiveBroadcast, User).join(User).order_by(LiveBroadcast.since))
     tapes = {tape.broadcast: tape for tape in Recording.select().where(Recording.broadcast.in_([row.id for row in rows]))}
     found = Remains([], [])

@@ -1,4 +1,4 @@
-"""How much one account may have of what it makes by itself. What was there before the caps stays, and is listed page by page."""
+"""Limits of what one account may create. Rows from before the limits stay, and are listed page by page."""
 
 from typing import Any, TypeVar
 
@@ -9,14 +9,14 @@ from db.errors import Clash
 M = TypeVar("M", bound=peewee.Model)
 
 LINKS = TOKENS = INVITES = 100
-LOGINS = 50  # one more ends the oldest
+LOGINS = 50  # one more replaces the oldest
 FRIENDS = BLOCKS = 1000
-REQUESTS = 200  # that wait for an answer
-PAGE = 200  # rows of a list at once, unless it says otherwise
+REQUESTS = 200  # pending
+PAGE = 200  # default rows of a page
 
 
 def check_room(rows: "peewee.ModelSelect[Any]", most: int) -> None:
-    """In the transaction that adds one more. Raises Clash("limit_reached")."""
+    """To be called in the transaction that adds a row. Raises Clash("limit_reached")."""
     if rows.count() >= most:
         raise Clash("limit_reached")
 

@@ -1,4 +1,4 @@
-"""Questions about chapters: the marks that were set while a recording was made."""
+"""Queries for chapters: the marks set during a recording."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,11 +8,11 @@ import peewee
 
 from db.tables import Chapter, Recording
 
-MOST_CHAPTERS = 1000  # of one recording; later ones are not kept
+MOST_CHAPTERS = 1000  # of one recording; more are not stored
 
 
 def add(recording_id: int, at_s: float, kind: str, text: str) -> bool:
-    """Append a chapter; False where it is not kept (no such recording, or too many)."""
+    """Append a chapter; False where it is not stored (no such recording, or too many)."""
     if not Recording.select().where(Recording.id == recording_id).exists():
         return False
     place = Chapter.select().where(Chapter.recording == recording_id).count()
@@ -23,7 +23,7 @@ def add(recording_id: int, at_s: float, kind: str, text: str) -> bool:
 
 
 def fill_in(recordings: Sequence[Recording]) -> None:
-    """Give each of these its chapters. SQLite puts them together, without Python's lock: a page of 200 may have 200,000."""
+    """Load the chapters of these recordings. SQLite builds the JSON, without Python's GIL: a page of 200 may have 200,000."""
     if not recordings:
         return
     by_id = {recording.id: recording for recording in recordings}

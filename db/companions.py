@@ -1,4 +1,4 @@
-"""Questions about companion sessions and the devices that joined them. Only digests of codes and passes come here."""
+"""Queries for companion sessions and the devices that joined them. Only digests of codes and passes are stored."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -8,11 +8,11 @@ from db.errors import Missing
 from db.tables import CompanionPass, CompanionSession, User, now
 
 LIFE = timedelta(hours=12)
-SLACK = timedelta(hours=1)  # a clock that is corrected by less than this ends nothing
+SLACK = timedelta(hours=1)  # a clock correction of less than this ends no session
 
 
 def open_session(session_id: str, user_id: int, kind: str, digest: str, most: int) -> tuple[CompanionSession, list[str]]:
-    """A new session, and the ids of the oldest that ended for it: a user has at most `most`."""
+    """A new session, and the ids of the oldest ones that it replaces: a user has at most `most`."""
     mine = CompanionSession.select(CompanionSession.id).where(CompanionSession.user == user_id)
     older = [each.id for each in mine.order_by(CompanionSession.created_at, CompanionSession.id)]
     ended = older[: max(0, len(older) + 1 - most)]
@@ -25,8 +25,8 @@ def open_session(session_id: str, user_id: int, kind: str, digest: str, most: in
 def find(session_id: str) -> CompanionSession:
     """The session with its user, within its twelve hours. Raises Missing.
 
-    One that ends much later than twelve hours from now was made by a clock that was ahead: it is refused like one that is over. The
-    rows of both stay until a time that is trusted says the same, so that a clock that jumps ends none.
+    A session that expires much later than twelve hours from now was created while the clock was ahead: it is refused like an expired one.
+    The rows of both stay until a trusted time confirms it, so that a clock jump deletes none.
     """
     rows = CompanionSession.select(CompanionSession, User).join(User)
     found: CompanionSession | None = rows.where((CompanionSession.id == session_id) & _lasts(now())).first()
@@ -36,7 +36,7 @@ def find(session_id: str) -> CompanionSession:
 
 
 def admit(session_id: str, digest: str, most: int) -> None:
-    """Remember a device by its pass; beyond `most` the one that joined first has to join anew. Raises Missing."""
+    """Store a device's pass; beyond `most` devices the first one has to join again. Raises Missing."""
     if not CompanionSession.select().where(CompanionSession.id == session_id).exists():
         raise Missing("not_found")
     CompanionPass.create(session=session_id, digest=digest)
@@ -61,12 +61,12 @@ def remove_of(user_id: int) -> None:
 
 
 def remove_over(moment: datetime) -> None:
-    """Delete the sessions that are over at `moment`, a trusted one, and those that a clock made that was ahead."""
+    """Delete the sessions that have expired at `moment`, a trusted time, and those created while the clock was ahead."""
     CompanionSession.delete().where(~_lasts(moment)).execute()
 
 
 def gone(session_ids: Collection[str]) -> set[str]:
-    """Which of these sessions are no more."""
+    """Which of these sessions no longer exist."""
     there = CompanionSession.select(CompanionSession.id).where(CompanionSession.id.in_(list(session_ids)))
     return set(session_ids) - {session.id for session in there}
 

@@ -1,7 +1,7 @@
-"""One SQLite file, one thread that writes it, one that reads it, and the hop off the event loop.
+"""One SQLite file, one thread that writes it, one that reads it, and the way off the event loop.
 
-In WAL mode who reads never waits for who writes, be that another program for an hour. A reading begins when its turn has come,
-so it sees every writing that was answered before it was asked for.
+In WAL mode a reader never waits for a writer, even of another program. A read begins when its turn comes, so it sees every write that
+was answered before the read was requested.
 """
 
 import asyncio
@@ -23,23 +23,23 @@ from db.migrations import apply_missing
 from db.standing import Standing
 
 PRAGMAS = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1, "temp_store": "memory"}
-WAIT_S = 5.0  # for the file and for the questions before: from being asked to being begun
-NOTE_S = 0.25  # the same for what may be left out
-TROUBLE_S = 5.0  # after a failure nothing is tried for so long that may be left out
+WAIT_S = 5.0  # for the file and for earlier jobs: from the request to its start
+NOTE_S = 0.25  # the same for optional writes
+TROUBLE_S = 5.0  # after a failure, optional writes are skipped for so long
 CHECK_S = 2.0
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class ThreadBound(peewee.SqliteDatabase):
-    """What the tables are bound to: in each thread the file that this thread has opened, so that two servers may share a process."""
+    """The database of the tables: in each thread the file which that thread has opened, so that two servers can share a process."""
 
     def __init__(self) -> None:
         super().__init__("one file a thread", pragmas=PRAGMAS, lock_type="IMMEDIATE", autoconnect=False)
         self._here = threading.local()
 
     def open(self, path: Path, *, reading: bool = False) -> None:
-        """Connect this thread to the file at `path`, perhaps for reading only; the caller closes it, in the same thread."""
+        """Connect this thread to the file at `path`, read-only if asked; to be closed by the caller in the same thread."""
         self._here.path = str(path)
         self.connect()
         if reading:
@@ -72,7 +72,7 @@ TABLES = ThreadBound()
 
 
 class Database:
-    """Owns two threads and their connections. `run` and `read` are how everybody else asks; each call is one transaction.
+    """Owns two threads and their connections. `run` and `read` are the interface; each call is one transaction.
 
     Jobs wait in the order asked, as many as there are callers awaiting one, so the HTTP server's limits bound them; none waits
     longer than WAIT_S. What is the machine's fault raises Unavailable, and is said in the log once a minute.
@@ -98,27 +98,27 @@ class Database:
         await self.close()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a plain function of this package in the writing thread, in one transaction. Raises what it raises, and Unavailable."""
+        """Call a function of this package in the writing thread, in one transaction. Raises what it raises, and Unavailable."""
         return await self._told(self.writing, self._writer.do(WAIT_S, function, *args, **kwargs))
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for a function that only reads, in the reading thread: no lock of another program's holds it up."""
+        """As `run`, for a function that only reads, in the reading thread: locks of other programs do not block it."""
         return await self._told(self.reading, self._reader.do(WAIT_S, function, *args, **kwargs))
 
     async def note(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """As `run`, for what may be left out: None where it cannot be done soon, or just now could not."""
+        """As `run`, for an optional write: None where it cannot be done soon, or has just failed."""
         if time.monotonic() < self._no_notes_until or self.writing.failed_within(TROUBLE_S):
             return None
         try:
             return await self._writer.do(NOTE_S, function, *args, **kwargs)
         except Unavailable as fault:
             self._no_notes_until = time.monotonic() + TROUBLE_S
-            if fault.code != "database_busy":  # that nobody had to wait for a note is no trouble
+            if fault.code != "database_busy":  # a skipped note is no trouble
                 self.writing.failed(fault)
             return None
 
     async def check(self) -> None:
-        """Whether it can be read and written now. Raises Unavailable."""
+        """Check that it can be read and written now. Raises Unavailable."""
         await self._told(self.reading, self._reader.do(CHECK_S, _look))
         trying = self._writer.do(CHECK_S, _try, self._path.parent, write=self.writing.trouble is not None)
         await self._told(self.writing, trying)
@@ -139,12 +139,12 @@ class Database:
 
 
 class _Lane:
-    """One thread with one connection, and the jobs that wait for it."""
+    """One thread with one connection and its queue of jobs."""
 
     def __init__(self, path: Path, *, reading: bool = False) -> None:
         self._path, self._reading = path, reading
         self._thread: ThreadPoolExecutor | None = None
-        self._file: tuple[int, int] | None = None  # device and inode of what is open
+        self._file: tuple[int, int] | None = None  # device and inode of the open file
 
     async def open(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="db-read" if self._reading else "db")
@@ -162,7 +162,7 @@ class _Lane:
             thread.shutdown()
 
     async def do(self, wait_s: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Raises Unavailable where its turn does not come in time; once begun it is waited for."""
+        """Raises Unavailable if the job does not start in time; a started job is always awaited."""
         assert self._thread is not None, "the database is not open"
         job = self._thread.submit(self._transact, time.monotonic() + wait_s, function, args, kwargs)
         answer: asyncio.Future[T] = asyncio.wrap_future(job)
@@ -176,7 +176,7 @@ class _Lane:
             raise
 
     def _open(self) -> None:
-        """In the thread: the writer makes, checks and brings up to date what the reader then opens."""
+        """In the thread: the writer creates, checks and migrates the file, which the reader then opens."""
         if not self._reading:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self._path.exists():
@@ -195,7 +195,7 @@ class _Lane:
         self._file = _identity(self._path)
 
     def _transact(self, deadline: float, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
-        """A constraint that nothing more precise has foreseen (the account went meanwhile, say) is a clash, not a crash."""
+        """A violated constraint that was not checked for (the account was deleted meanwhile, say) is a Clash, not a crash."""
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise _too_late()
@@ -239,7 +239,7 @@ def _look() -> None:
 
 
 def _try(folder: Path, *, write: bool) -> None:
-    """The transaction alone tells of locks. A small write may fit where nothing else does any more, so room is looked for as well."""
+    """The transaction alone detects locks. A small write may fit on a full disk, so free space is checked too."""
     if free_bytes(folder) < NO_ROOM:
         raise Unavailable("storage_full", f"nothing is left in {folder}")
     if write:

@@ -1,8 +1,8 @@
-"""What a question may be refused with. `code` is the word that goes out on the wire."""
+"""Errors of queries. `code` is the problem code of the API."""
 
 
 class DatabaseRefusal(Exception):
-    """Root: the question was well put, and the rows say no."""
+    """Base class: the request was valid, but the rows do not allow it."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -10,19 +10,19 @@ class DatabaseRefusal(Exception):
 
 
 class Clash(DatabaseRefusal):
-    """It is there already, or it is no longer so."""
+    """It exists already, or its state has changed."""
 
 
 class Missing(DatabaseRefusal):
-    """There is no such row, or none that the asker may know of."""
+    """There is no such row, or none that the requester may know of."""
 
 
 class Denied(DatabaseRefusal):
-    """The row is somebody else's."""
+    """The row belongs to another user."""
 
 
 class Unavailable(Exception):
-    """The machine's fault, not the asker's: the file cannot be read or written now. It may be asked again later.
+    """The file cannot be read or written now; the request may be repeated later.
 
     code: storage_full, database_busy (another program holds it) or database_away (gone, unreadable, damaged). cause: for the log.
     """
@@ -33,4 +33,4 @@ class Unavailable(Exception):
 
 
 class Unusable(Exception):
-    """At the start: the file is damaged, another program's, or newer than this program. One line, which says what to do."""
+    """At the start: the file is damaged, of another program, or newer than this program. The text is one line that says what to do."""

@@ -1,4 +1,4 @@
-"""What an error of SQLite means for who asked: which of them are the machine's fault, and which one of three words tells it."""
+"""Maps errors of SQLite to Unavailable, with one of three codes, if the machine and not the program is the cause."""
 
 import os
 import sqlite3
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from db.errors import Unavailable
 
-NO_ROOM = 1 << 20  # bytes: with less left on the disk, an input/output error is its being full
+NO_ROOM = 1 << 20  # bytes: with less free space, an input/output error counts as a full disk
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 AWAY = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM} | DAMAGED
@@ -14,7 +14,7 @@ NO_TEXT = "Could not decode to UTF-8"  # Python's own, which has no code of SQLi
 
 
 def fault_of(error: BaseException, path: Path) -> Unavailable | None:
-    """The machine's fault that an error of sqlite3 or peewee tells of; None where it is a fault of the program."""
+    """Unavailable for an error of sqlite3 or peewee that the machine causes; None for a fault of the program."""
     original = original_of(error)
     if original is None:
         return None
@@ -35,17 +35,17 @@ def original_of(error: BaseException) -> sqlite3.Error | None:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether what lies in the file cannot be what SQLite wrote there."""
+    """Whether the file's content is damaged."""
     return _primary(error) in DAMAGED
 
 
 def is_write_by_reader(error: BaseException) -> bool:
-    """Whether a function that was to read only has tried to write, which `PRAGMA query_only` refuses: a fault of the program."""
+    """Whether a read-only function has tried to write, which `PRAGMA query_only` refuses: a fault of the program."""
     return getattr(original_of(error), "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY
 
 
 def free_bytes(folder: Path) -> int:
-    """What is left on the file system for who is not root; 0 where nobody knows."""
+    """Free space for unprivileged users; 0 where unknown."""
     try:
         found = os.statvfs(folder)
     except OSError:

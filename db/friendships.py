@@ -1,4 +1,4 @@
-"""Questions about who is whose friend, and who has blocked whom."""
+"""Queries for friendships, friend requests and blocks."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from db.tables import Block, FriendRequest, Friendship, User, now
 
 
 class RequestOutcome(NamedTuple):
-    """What became of a request. `heard`: the other may be told."""
+    """The result of a request. `heard`: the other user is notified."""
 
     id: int
     status: str
@@ -19,7 +19,7 @@ class RequestOutcome(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """An answered request and who had asked."""
+    """An answered request and its requester."""
 
     id: int
     status: str
@@ -27,7 +27,7 @@ class Answered(NamedTuple):
 
 
 class PendingRequests(NamedTuple):
-    """The requests that wait for an answer, newest first, each with its two users."""
+    """The pending requests, newest first, each with its two users."""
 
     incoming: list[FriendRequest]
     outgoing: list[FriendRequest]
@@ -39,12 +39,12 @@ def are_friends(one: int, other: int) -> bool:
 
 
 def parted(pairs: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Which of these pairs are two people, and no friends."""
+    """Which of these pairs are two different users who are not friends."""
     return [(one, other) for one, other in pairs if one != other and not are_friends(one, other)]
 
 
 def friends_of(user_id: int, after: str | None = None, limit: int = FRIENDS) -> list[User]:
-    """A user's friends by name, those behind the name `after`: more than the limit only where it came later than they."""
+    """A user's friends by name, those after the name `after`. More than FRIENDS only if they are older than that limit."""
     firsts = Friendship.select(Friendship.first).where(Friendship.second == user_id)
     seconds = Friendship.select(Friendship.second).where(Friendship.first == user_id)
     rows = User.select().where(User.id.in_(firsts.union_all(seconds)))
@@ -56,7 +56,7 @@ def friends_of(user_id: int, after: str | None = None, limit: int = FRIENDS) -> 
 def ask(asker: int, asked: int) -> RequestOutcome:
     """Ask for friendship; accepted at once if the other had asked. Raises Clash already_friends, already_requested, blocked,
 
-    limit_reached. Of what was answered before the last answer stays.
+    limit_reached. Of earlier answered requests the last one stays.
     """
     if are_friends(asker, asked):
         raise Clash("already_friends")
@@ -92,7 +92,7 @@ def answer(request_id: int, user_id: int, accept: bool) -> Answered:
 
 
 def pending(user_id: int, before: int | None = None, limit: int = PAGE) -> PendingRequests:
-    """The requests to and from a user that wait for an answer, a page of each; hidden ones are seen by who asked only."""
+    """The pending requests to and from a user, a page of each; only the requester sees hidden ones."""
     waiting = FriendRequest.status == "pending"
     asker, asked = User.alias(), User.alias()
     rows = FriendRequest.select(FriendRequest, asker, asked).join(asker, on=FriendRequest.asker).switch(FriendRequest)
@@ -104,7 +104,7 @@ def pending(user_id: int, before: int | None = None, limit: int = PAGE) -> Pendi
 
 
 def befriend(one: int, other: int) -> None:
-    """Make the two friends, if they are not yet; requests between them are settled by it. Raises Clash limit_reached."""
+    """Make the two friends, if they are not yet; accepts requests between them. Raises Clash limit_reached."""
     low, high = sorted((one, other))
     if not are_friends(one, other):
         for each in (one, other):
@@ -141,7 +141,7 @@ def block(blocker: int, blocked: int) -> bool:
 
 
 def unblock(blocker: int, blocked: int) -> None:
-    """End a block. What was asked meanwhile is forgotten, so that it may be asked again."""
+    """End a block. Hidden requests are deleted, so that they can be made again."""
     Block.delete().where((Block.blocker == blocker) & (Block.blocked == blocked)).execute()
     FriendRequest.delete().where((FriendRequest.asker == blocked) & (FriendRequest.asked == blocker) & FriendRequest.hidden).execute()
 
@@ -157,7 +157,7 @@ def _pending(asker: int, asked: int):  # type: ignore[no-untyped-def]
 
 
 def _forget_answered(asker: int, asked: int) -> None:
-    """All but the last answer: two who ask and reject each other for days do not fill the table."""
+    """Delete answered requests but the last one, so that repeated requests and rejections do not fill the table."""
     answered = (FriendRequest.asker == asker) & (FriendRequest.asked == asked) & (FriendRequest.status != "pending")
     last = FriendRequest.select(peewee.fn.MAX(FriendRequest.id)).where(answered).scalar()
     FriendRequest.delete().where(answered & (FriendRequest.id != last)).execute()

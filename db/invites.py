@@ -1,4 +1,4 @@
-"""Questions about invites: links that make an account and a friendship."""
+"""Queries for invites: links that create an account and a friendship."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from db.tables import Invite, User
 
 
 def add(user_id: int, digest: str, uses: int | None, expires_at: datetime | None) -> Invite:
-    """Keep a new invite; null: no limit. Raises Clash("limit_reached")."""
+    """Store a new invite; null: no limit. Raises Clash("limit_reached")."""
     check_room(Invite.select().where(Invite.user == user_id), INVITES)
     added: Invite = Invite.create(user=user_id, digest=digest, uses=uses, expires_at=expires_at)
     return added
@@ -21,13 +21,13 @@ def of_user(user_id: int, before: int | None = None, limit: int = PAGE) -> list[
 
 
 def remove(user_id: int, invite_id: int) -> None:
-    """Take an invite back. Raises Missing where the user has none of that id."""
+    """Revoke an invite. Raises Missing where the user has none of that id."""
     if not Invite.delete().where((Invite.user == user_id) & (Invite.id == invite_id)).execute():
         raise Missing("not_found")
 
 
 def find(digest: str) -> Invite | None:
-    """The invite behind a digest, while it may still be used."""
+    """The invite with a digest, if it can still be used."""
     unused = Invite.uses.is_null() | (Invite.used < Invite.uses)
     fresh = is_good(Invite.created_at, Invite.expires_at)
     found: Invite | None = Invite.select(Invite, User).join(User).where((Invite.digest == digest) & unused & fresh).first()
@@ -35,7 +35,7 @@ def find(digest: str) -> Invite | None:
 
 
 def take(digest: str) -> User:
-    """Use an invite once; returns who made it. Raises Missing("invite")."""
+    """Use an invite once; returns its creator. Raises Missing("invite")."""
     invite = find(digest)
     if invite is None:
         raise Missing("invite")

@@ -1,4 +1,4 @@
-"""What the rows know of the time: the last moment at which the wall clock was trusted, against which a new start is held."""
+"""The last time at which the wall clock was trusted, to which the clock is compared at a new start."""
 
 from datetime import datetime, timedelta
 
@@ -7,11 +7,11 @@ import peewee
 from db import trash
 from db.tables import Login, Recording, TrustedTime, User
 
-FAR = timedelta(days=1)  # more than this between two trusted moments may be a clock that was set wrong
+FAR = timedelta(days=1)  # a greater step between two trusted times may come from a wrong clock
 
 
 def newest() -> datetime | None:
-    """The last trusted moment; where none was ever noted, the newest time stamp of the rows; None in a new database."""
+    """The last trusted time; if none was stored, the newest time stamp of the rows; None in a new database."""
     noted = TrustedTime.get_or_none()
     if noted is not None:
         return noted.moment  # type: ignore[no-any-return]
@@ -21,7 +21,7 @@ def newest() -> datetime | None:
 
 
 def accept(moment: datetime) -> None:
-    """Note a trusted moment. Far from the one before, the days of what lies in the trash are counted anew.
+    """Store a trusted time. If it is far from the one before, the days of recordings in the trash are counted anew.
 
     So nothing goes for good because of a jump, not even because of one that lasted until it was believed.
     """

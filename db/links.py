@@ -1,4 +1,4 @@
-"""Questions about listen links: hearing a user's live broadcast without an account."""
+"""Queries for listen links, which give access to a user's live broadcast without an account."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -10,7 +10,7 @@ from db.tables import ListenLink, User
 
 
 def add(user_id: int, digest: str, expires_at: datetime | None) -> ListenLink:
-    """Keep a new link; `expires_at` null: until it is deleted. Raises Clash("limit_reached")."""
+    """Store a new link; `expires_at` null: valid until it is deleted. Raises Clash("limit_reached")."""
     check_room(ListenLink.select().where(ListenLink.user == user_id), LINKS)
     added: ListenLink = ListenLink.create(user=user_id, digest=digest, expires_at=expires_at)
     return added
@@ -28,13 +28,13 @@ def remove(user_id: int, link_id: int) -> None:
 
 
 def gone(link_ids: Collection[int]) -> set[int]:
-    """Which of these links are no more."""
+    """Which of these links no longer exist."""
     there = ListenLink.select(ListenLink.id).where(ListenLink.id.in_(list(link_ids)))
     return set(link_ids) - {link.id for link in there}
 
 
 def find(digest: str) -> ListenLink | None:
-    """The link behind a digest with its user, while it is good."""
+    """The link with a digest, and its user, if it is valid."""
     fresh = is_good(ListenLink.created_at, ListenLink.expires_at)
     found: ListenLink | None = ListenLink.select(ListenLink, User).join(User).where((ListenLink.digest == digest) & fresh).first()
     return found

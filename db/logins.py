@@ -1,4 +1,4 @@
-"""Questions about logins: which browsers are signed in as whom. Only digests of cookies come here."""
+"""Queries for logins: which browsers are signed in as whom. Only digests of cookies are stored."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -9,21 +9,21 @@ from db.errors import Missing
 from db.tables import Login, User, now
 
 IDLE = timedelta(days=30)
-LIFE = timedelta(days=180)  # from signing in, however much it is used; then the password is asked for again
-KEPT = timedelta(days=90)  # rows of idle logins: a clock that was set wrong for an hour deletes nobody's
-MOST_ENDED = 100  # by one new login, where there are more than there may be since before there was a cap
+LIFE = timedelta(days=180)  # from signing in, whether used or not; then the password is needed again
+KEPT = timedelta(days=90)  # rows of idle logins, so that a temporarily wrong clock deletes none
+MOST_ENDED = 100  # by one new login, if older rows exceed the limit
 TOUCH_AFTER = timedelta(hours=1)
 
 
 class Added(NamedTuple):
-    """A new login, and the ids of those that have ended for it."""
+    """A new login, and the ids of those that it replaces."""
 
     login: Login
     ended: list[int]
 
 
 def add(user_id: int, digest: str, address: str, agent: str, password_hash: str, replaced: int | None = None) -> Added | None:
-    """Sign a browser in; None where the password that was right is no longer the user's.
+    """Sign a browser in; None where the verified password is no longer the user's.
 
     The oldest of too many ends; `replaced`, the one that the caller ends for the new one, does not count.
     """
@@ -37,7 +37,7 @@ def add(user_id: int, digest: str, address: str, agent: str, password_hash: str,
 
 
 def find(digest: str) -> Login | None:
-    """The login behind a digest with its user, unless it has been idle for 30 days or is 180 days old.
+    """The login with a digest, and its user, unless it was idle for 30 days or is 180 days old.
 
     The row stays: the clock may be wrong.
     """
@@ -46,17 +46,17 @@ def find(digest: str) -> Login | None:
 
 
 def is_stale(login: Login) -> bool:
-    """Whether it is time to note that this login is in use."""
+    """Whether the time of last use should be updated."""
     return bool(now() - login.seen_at > TOUCH_AFTER)
 
 
 def touch(digest: str) -> bool:
-    """Note that a login is in use; False where it is gone."""
+    """Update the time of last use; False where the login no longer exists."""
     return bool(Login.update(seen_at=now()).where(Login.digest == digest).execute())
 
 
 def of_user(user_id: int, before: int | None = None, limit: int = PAGE) -> list[Login]:
-    """A user's logins that are good, newest first: those before an id."""
+    """A user's valid logins, newest first: those before an id."""
     return list(newest(Login.select().where((Login.user == user_id) & _alive()), Login.id, before, limit))
 
 
@@ -66,13 +66,13 @@ def ids_of(user_id: int) -> list[int]:
 
 
 def gone(login_ids: Collection[int]) -> set[int]:
-    """Which of these logins are no more."""
+    """Which of these logins no longer exist."""
     there = Login.select(Login.id).where(Login.id.in_(list(login_ids)))
     return set(login_ids) - {login.id for login in there}
 
 
 def remove_idle(moment: datetime) -> int:
-    """Delete the rows of logins that have long been refused, as idle or as too old. `moment`: a trusted one. Returns how many."""
+    """Delete the rows of logins that expired long ago. `moment`: a trusted time. Returns how many."""
     long_over = (Login.seen_at < moment - KEPT) | (Login.created_at < moment - LIFE - KEPT)
     return int(Login.delete().where(long_over).execute())
 
@@ -89,7 +89,7 @@ def remove_digest(digest: str) -> None:
 
 
 def remove_others(user_id: int, kept_id: int) -> list[int]:
-    """Sign out all of a user's browsers but one; returns the ids of those."""
+    """Sign out all of a user's browsers but one; returns the ids of their logins."""
     others = (Login.user == user_id) & (Login.id != kept_id)
     ended = [login.id for login in Login.select(Login.id).where(others)]
     Login.delete().where(others).execute()
@@ -97,6 +97,6 @@ def remove_others(user_id: int, kept_id: int) -> list[int]:
 
 
 def _alive() -> Any:
-    """Refused, not deleted: the clock may be wrong for a while."""
+    """Expired rows are refused, not deleted, because the clock may be wrong."""
     moment = now()
     return (Login.seen_at >= moment - IDLE) & (Login.created_at >= moment - LIFE)

@@ -1,4 +1,4 @@
-"""The file before it is used: made whole or not at all, and looked at before anything is written into it.
+"""The file before it is used: created whole or not at all, and checked before anything is written into it.
 
 What is looked at: that it is a SQLite file, as long as it says, ours, no newer than this program, and sound. The last takes as
 long as the file is large, so it is given up after CHECK_S; what is found later is answered 503 and said in the log.
@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 
 MAGIC = b"SQLite format 3\0"
 HEAD = struct.Struct(">16sH6xII60xI4x")  # magic, page size, change counter, pages, version that these are valid for
-CHECK_S = 2.0  # for the soundness of a large file
-LOOK_S = 3.0  # for another program to let go of it
+CHECK_S = 2.0  # for the integrity check of a large file
+LOOK_S = 3.0  # for another program to release it
 RESTORE = "stop what uses it, move it, its -wal and its -shm away and put a copy in its place: docs/operating.md, Restoring"
 
 
 def make(path: Path, fill: Callable[[Path], object]) -> None:
-    """Make the file beside its place, `fill` it, and put it there, mode 0600; where another program was quicker, its file stays.
+    """Create a draft, `fill` it, and move it to its place, mode 0600; if another program was quicker, its file stays.
 
     Raises Unusable where recordings or a journal tell that there was one.
     """
@@ -43,7 +43,7 @@ def make(path: Path, fill: Callable[[Path], object]) -> None:
             os.link(draft, path)
         except FileExistsError:
             return
-        except OSError:  # a file system without hard links
+        except OSError:  # the file system has no hard links
             os.rename(draft, path)
     finally:
         for suffix in ("", "-wal", "-shm"):
@@ -51,7 +51,7 @@ def make(path: Path, fill: Callable[[Path], object]) -> None:
 
 
 def look_at(path: Path) -> None:
-    """Read what is there and change nothing. Raises Unusable; Unavailable where it cannot be read now."""
+    """Check the file without changing it. Raises Unusable; Unavailable where it cannot be read now."""
     try:
         _look_at_head(path)
         address = f"file:{quote(str(path.absolute()))}?mode=ro"
@@ -65,7 +65,7 @@ def look_at(path: Path) -> None:
 
 
 def trouble_of(error: Exception, path: Path) -> Exception:
-    """What an error at the opening is told as: Unusable for damage, Unavailable for what may pass, itself for all else."""
+    """The error to raise for one at opening: Unusable for damage, Unavailable for temporary faults, else the error itself."""
     original = original_of(error)
     if original is not None and is_damage(original):
         return Unusable(f"{path} is damaged ({original}); {RESTORE}")
@@ -73,7 +73,7 @@ def trouble_of(error: Exception, path: Path) -> Exception:
 
 
 def _refuse_to_replace(path: Path) -> None:
-    """A new file where there was one would hide that it is lost, and give numbers anew that recordings have."""
+    """A new file in place of a lost one would hide the loss, and reuse ids that recordings have."""
     journal = Path(f"{path}-wal")
     if journal.exists() and journal.stat().st_size:
         raise Unusable(f"{path} is missing, but {journal.name} is there; put both back, or a copy: docs/operating.md, Restoring")
@@ -100,7 +100,7 @@ def _look_at_head(path: Path) -> None:
     _, page, change, pages, valid_for = HEAD.unpack(head)
     page = 65536 if page == 1 else page
     journal = Path(f"{path}-wal")
-    waits = journal.exists() and journal.stat().st_size > 0  # then the rest may be in there
+    waits = journal.exists() and journal.stat().st_size > 0  # then it may contain the rest
     if not waits and change == valid_for and found.st_size < page * pages:
         raise Unusable(f"{path} is cut off: {found.st_size} of {page * pages} bytes; {RESTORE}")
 
@@ -121,7 +121,7 @@ def _look_at_pages(path: Path, connection: sqlite3.Connection) -> None:
 
     def give_up() -> None:
         given_up.set()
-        with suppress(sqlite3.ProgrammingError):  # closed already
+        with suppress(sqlite3.ProgrammingError):  # already closed
             connection.interrupt()
 
     timer = threading.Timer(CHECK_S, give_up)

@@ -1,4 +1,4 @@
-"""Questions about whose server it is. The one row names an account, or nobody.
+"""Queries for the server's owner. The single row names an account, or nobody.
 
 It never moves by itself: whoever registered first may be a stranger, so with the owner's account goes the ownership, and nobody has
 it until it is claimed.
@@ -13,13 +13,13 @@ from db.tables import Ownership, User
 
 
 def owner_id() -> int | None:
-    """The account that owns the server; None while nobody does."""
+    """The account that owns the server; None while it has no owner."""
     owner: int | None = _row().user_id
     return owner
 
 
 def open_nonce() -> str | None:
-    """What a claim is made from while nobody owns the server; None where somebody does. Another one for each time it is to be claimed."""
+    """The nonce of the claim while the server has no owner, else None. It changes with each claim."""
     row = _row()
     return None if row.user_id is not None else str(row.nonce)
 
@@ -38,7 +38,7 @@ def claim(user_id: int, nonce: str) -> None:
 
 def claim_if_only(user_id: int) -> bool:
     """Make a new account the owner where there is no other account and nobody owns the server. Returns whether it is."""
-    if User.select(peewee.fn.MIN(User.id)).scalar() != user_id:  # numbers are never given twice
+    if User.select(peewee.fn.MIN(User.id)).scalar() != user_id:  # ids are never reused
         return False
     nobodys = (Ownership.id == 1) & Ownership.user.is_null()
     return bool(Ownership.update(user=user_id, nonce=_fresh()).where(nobodys).execute())

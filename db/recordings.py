@@ -1,4 +1,4 @@
-"""Questions about recordings. The rows are also the list of work: what is `finalising` waits for its child process."""
+"""Queries for recordings. The rows are also the work queue: one that is `finalising` waits for its child process."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -12,18 +12,18 @@ from db.tables import Recording, User
 
 
 class Ended(NamedTuple):
-    """What is known of a recording when its files are closed, or again when it is finalised."""
+    """What is known of a recording when its files are closed, and again when it is finalised."""
 
     duration_s: float
     variants: list[str]
     size_bytes: int
-    stats: Mapping[str, Any]  # added to what is there
-    spans: list[dict[str, Any]] | None = None  # None: not known yet, what is there stays
+    stats: Mapping[str, Any]  # merged into the existing ones
+    spans: list[dict[str, Any]] | None = None  # None: unknown, the existing ones stay
     denoised_share: float | None = None
 
 
 def begin(username: str, broadcast: str, title: str | None, started_at: datetime) -> Recording:
-    """Make the row of a broadcast that is beginning, `live`; its folder is told from storage's. Raises Missing without such a user."""
+    """Create the `live` row of a new broadcast; its folder is relative to storage's. Raises Missing without such a user."""
     user = User.get_or_none(User.username == username)
     if user is None:
         raise Missing("no_such_user")
@@ -36,12 +36,12 @@ def begin(username: str, broadcast: str, title: str | None, started_at: datetime
 
 
 def close(recording_id: int, ended: Ended) -> None:
-    """The files are closed: live → finalising. Nothing happens where it is no longer live."""
+    """The files are closed: live → finalising. Does nothing where it is no longer live."""
     _end(recording_id, "live", "finalising", ended)
 
 
 def finish(recording_id: int, ended: Ended, playable: bool) -> None:
-    """The child is through: finalising → ready, or failed where there is nothing to play."""
+    """The child has ended: finalising → ready, or failed where there is nothing to play."""
     _end(recording_id, "finalising", "ready" if playable else "failed", ended)
 
 
@@ -58,13 +58,13 @@ def _end(recording_id: int, before: str, after: str, ended: Ended) -> None:
 
 
 def interrupt(going_on: Collection[str] = ()) -> int:
-    """At the start nothing is live but the broadcasts that go on: what else says so shall be finalised. Returns how many those are."""
+    """At the start: live → finalising for all recordings but those of broadcasts that continue. Returns how many."""
     interrupted = (Recording.state == "live") & Recording.broadcast.not_in(list(going_on))
     return int(Recording.update(state="finalising").where(interrupted).execute())
 
 
 def next_to_finalise(but: Collection[int] = ()) -> Recording | None:
-    """The oldest recording that waits for its child, but for these."""
+    """The oldest recording that waits for its child, except these."""
     waiting = (Recording.state == "finalising") & Recording.id.not_in(list(but))
     found: Recording | None = Recording.select().where(waiting).order_by(Recording.id).first()
     return found
@@ -73,7 +73,7 @@ def next_to_finalise(but: Collection[int] = ()) -> Recording | None:
 def of_user(
     user_id: int, limit: int, before_id: int | None = None, before: datetime | None = None, *, in_trash: bool = False
 ) -> list[Recording]:
-    """A user's recordings with the user, newest first, of those before an id or a moment; or those that lie in the trash."""
+    """A user's recordings with the user, newest first, those before an id or a time; or those in the trash."""
     question = Recording.select(Recording, User).join(User).where((Recording.user == user_id) & Recording.deleted_at.is_null(not in_trash))
     if before_id is not None:
         question = question.where(Recording.id < before_id)
@@ -85,7 +85,7 @@ def of_user(
 
 
 def find(recording_id: int) -> Recording:
-    """One recording with its user. What lies in the trash is found by nobody. Raises Missing."""
+    """One recording with its user, unless it is in the trash. Raises Missing."""
     here = (Recording.id == recording_id) & Recording.deleted_at.is_null()
     found: Recording | None = Recording.select(Recording, User).join(User).where(here).first()
     if found is None:
@@ -94,7 +94,7 @@ def find(recording_id: int) -> Recording:
 
 
 def gone(recording_ids: Collection[int]) -> set[int]:
-    """Which of these recordings are no more, or lie in the trash."""
+    """Which of these recordings no longer exist, or are in the trash."""
     there = Recording.select(Recording.id).where(Recording.id.in_(list(recording_ids)) & Recording.deleted_at.is_null())
     return set(recording_ids) - {recording.id for recording in there}
 
@@ -117,5 +117,5 @@ def rename(user_id: int, recording_id: int, title: str) -> Recording:
 
 
 def used_bytes(user_id: int) -> int:
-    """What a user's recordings take on the disk, those in the trash too."""
+    """The bytes of a user's recordings on the disk, including the trash."""
     return int(Recording.select(peewee.fn.COALESCE(peewee.fn.SUM(Recording.size_bytes), 0)).where(Recording.user == user_id).scalar())

@@ -1,4 +1,4 @@
-"""What ends with a password: whoever has come in by the old one may have left doors open."""
+"""What a new password revokes: whoever had the old one may have created other ways in."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from db.tables import Invite, ListenLink, Token, User
 
 
 class Revoked(NamedTuple):
-    """The ids of what is good for nothing from here on."""
+    """The ids of what was revoked."""
 
     logins: list[int]
     tokens: list[int]
@@ -16,7 +16,7 @@ class Revoked(NamedTuple):
 
 
 def change_password(user: User, password_hash: str, kept_login: int | None, revoke: bool) -> Revoked:
-    """A new password, and the end of all logins but `kept_login` and of companion sessions; `revoke`: of tokens, links, invites too.
+    """Set a new password and end companion sessions and all logins but `kept_login`; `revoke`: also tokens, links, invites.
 
     user: as the old password was right for it. Raises Clash("password_changed") where somebody was quicker: two who know the old one
     do not overwrite each other's.

@@ -1,4 +1,4 @@
-"""Who is there, and what are they to me?"""
+"""Searches accounts by a part of their name, with their relation to the user."""
 
 from collections.abc import Collection
 
@@ -8,7 +8,7 @@ from db.tables import Block, FriendRequest, Friendship, NamePart, User
 
 LIMIT = 20
 LONGEST_NAME = 32
-LAST = "\U0010ffff"  # behind every letter of a name
+LAST = "\U0010ffff"  # sorts after every letter of a name
 
 
 def search(user_id: int, text: str) -> list[tuple[str, str]]:
@@ -38,7 +38,7 @@ def _beginning_with(wanted: str) -> list[tuple[int, str]]:
 
 
 def _containing(wanted: str) -> list[tuple[int, str]]:
-    """Behind its first letter, by name. One name may have a part many times ("aaaa" has "a" thrice)."""
+    """Matches after a name's first letter, by name. A name may have a part several times ("aaaa" has "a" thrice)."""
     parts = NamePart.select(NamePart.user).where(_begins(NamePart.part, wanted)).order_by(NamePart.part).limit(LIMIT * LONGEST_NAME)
     numbers = list(dict.fromkeys(part.user_id for part in parts))[: 2 * LIMIT]
     if not numbers:
@@ -51,13 +51,13 @@ def _rows(users: "peewee.ModelSelect[User]") -> list[tuple[int, str]]:
 
 
 def _begins(field: peewee.Field, wanted: str) -> peewee.Expression:
-    """As an index is asked for it, letter by letter and without case. What LIKE does with % and _ has no place here."""
+    """A case-insensitive prefix condition that uses an index, and gives % and _ no special meaning."""
     begins: peewee.Expression = (field >= wanted) & (field < wanted + LAST)
     return begins
 
 
 def _relations(user_id: int, others: Collection[int]) -> dict[int, str]:
-    """The strongest relation to each of these whom the user has one with."""
+    """The user's strongest relation to each of these, where there is one."""
     waiting = FriendRequest.status == "pending"
     relations: dict[int, str] = {}
     for request in FriendRequest.select().where(waiting & (FriendRequest.asker == user_id) & FriendRequest.asked.in_(others)):

@@ -1,4 +1,4 @@
-"""The tables as classes. Constraints live in the schema (migrations/); here are the names and the Python types.
+"""The tables as classes. Constraints are in the schema (migrations/); here are the names and the Python types.
 
 Times are aware datetimes in UTC, stored as fixed-width RFC 3339 text, so that text order is time order.
 """
@@ -14,12 +14,12 @@ from db.errors import Unavailable
 
 
 def now() -> datetime:
-    """This moment, aware, in UTC."""
+    """The current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 class UtcField(peewee.Field):
-    """An aware datetime, kept as `2025-01-31T20:14:00.000000Z`."""
+    """An aware datetime, stored as `2025-01-31T20:14:00.000000Z`."""
 
     field_type = "TEXT"
 
@@ -34,7 +34,7 @@ class UtcField(peewee.Field):
 
 
 class JsonField(peewee.Field):
-    """A JSON value, kept as text."""
+    """A JSON value, stored as text."""
 
     field_type = "TEXT"
 
@@ -49,13 +49,13 @@ class JsonField(peewee.Field):
 
 
 def _damaged(field: peewee.Field, value: object) -> Unavailable:
-    """Nobody here writes such a value: a disk or another program has."""
+    """An invalid value, which only a damaged disk or another program can have written."""
     where = f"{field.model._meta.table_name}.{field.column_name}"
     return Unavailable("database_away", f"damaged: {str(value)[:40]!r} in {where}")
 
 
 class Row(peewee.Model):
-    """Root of the tables: all are in the file that the calling thread has open."""
+    """Base class of the tables, which are in the file that the calling thread has open."""
 
     class Meta:
         database = TABLES
@@ -63,7 +63,7 @@ class Row(peewee.Model):
 
 
 class User(Row):
-    """An account. Names are unique without regard to case and keep the case they were made with."""
+    """An account. Names are unique regardless of case, and stored as they were entered."""
 
     id = peewee.AutoField()
     username = peewee.TextField(collation="NOCASE", unique=True)
@@ -72,7 +72,7 @@ class User(Row):
 
 
 class Ownership(Row):
-    """One row: whose server it is, null while it is nobody's. `nonce`: from which the claim is made; renewed by each claim."""
+    """One row: the server's owner, null while it has none. `nonce`: of the claim; renewed by each claim."""
 
     id = peewee.AutoField()
     user = peewee.ForeignKeyField(User, null=True, on_delete="SET NULL", backref="+")
@@ -81,7 +81,7 @@ class Ownership(Row):
 
 
 class Login(Row):
-    """A browser that is signed in: the digest of its cookie, never the cookie."""
+    """A signed-in browser, by the digest of its cookie."""
 
     id = peewee.AutoField()
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
@@ -94,7 +94,7 @@ class Login(Row):
 
 
 class FriendRequest(Row):
-    """`hidden`: the one asked has blocked the asker and does not hear of it."""
+    """A friend request. `hidden`: `asked` has blocked `asker` and does not see it."""
 
     id = peewee.AutoField()
     asker = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="+")
@@ -108,7 +108,7 @@ class FriendRequest(Row):
 
 
 class Friendship(Row):
-    """A pair, once: the lower id first."""
+    """A pair of friends, once: the lower id first."""
 
     id = peewee.AutoField()
     first = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="+")
@@ -119,7 +119,7 @@ class Friendship(Row):
 
 
 class Block(Row):
-    """`blocker` wants to hear nothing of `blocked`."""
+    """`blocker` has blocked `blocked`."""
 
     id = peewee.AutoField()
     blocker = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="+")
@@ -143,7 +143,7 @@ class Token(Row):
 
 
 class Invite(Row):
-    """A door for new accounts, by digest. `uses` and `expires_at` null: no limit."""
+    """An invitation for new accounts, by digest. `uses` and `expires_at` null: no limit."""
 
     id = peewee.AutoField()
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
@@ -156,7 +156,7 @@ class Invite(Row):
 
 
 class ListenLink(Row):
-    """Whoever has it hears this user's live broadcast; by digest."""
+    """A link to hear this user's live broadcast without an account; by digest."""
 
     id = peewee.AutoField()
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
@@ -167,7 +167,7 @@ class ListenLink(Row):
 
 
 class Recording(Row):
-    """One broadcast, kept. `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are.
+    """One recorded broadcast. `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are.
 
     `spans`: list of {from_s, to_s, kind, reason}, known when it is finalised, as is `denoised_share` in [0, 1].
     `deleted_at`: it lies in the trash. `counts_from`: from when its days count, those in the trash (null: from the next trusted
@@ -185,7 +185,7 @@ class Recording(Row):
     denoised = peewee.BooleanField(default=False)
     variants = JsonField(default=list)
     size_bytes = peewee.IntegerField(default=0)
-    chapters = JsonField(default=list)  # always [] in the file: `db.chapters.fill_in` brings them from their own rows
+    chapters = JsonField(default=list)  # always [] in the file: `db.chapters.fill_in` loads them from their own rows
     stats = JsonField(default=dict)
     spans = JsonField(default=list)
     denoised_share = peewee.FloatField(default=0.0)
@@ -196,7 +196,7 @@ class Recording(Row):
 
 
 class Chapter(Row):
-    """A mark in a recording. `place`: 0 for the first that was set, and so on."""
+    """A mark in a recording. `place`: its index, from 0."""
 
     recording = peewee.ForeignKeyField(Recording, on_delete="CASCADE", backref="+")
     recording_id: int
@@ -210,7 +210,7 @@ class Chapter(Row):
 
 
 class NamePart(Row):
-    """What is left of a name without its first letters, for the search by a part of it. A trigger writes them as accounts are made."""
+    """A suffix of a name, for the search by a part of it. A trigger adds them for each new account."""
 
     part = peewee.TextField(collation="NOCASE")
     user = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="+")
@@ -221,20 +221,20 @@ class NamePart(Row):
 
 
 class DiscardedFolder(Row):
-    """Files to be deleted: their recording's row is gone. Kept until they are gone too."""
+    """A folder to be deleted, whose recording's row is deleted already. Stored until the files are deleted."""
 
     folder = peewee.TextField(primary_key=True)
 
 
 class TrustedTime(Row):
-    """One row: the last moment at which the wall clock was trusted."""
+    """One row: the last time at which the wall clock was trusted."""
 
     id = peewee.AutoField()
     moment = UtcField()
 
 
 class CompanionSession(Row):
-    """A phone beside the PC. `digest`: of the code to join by."""
+    """A companion session. `digest`: of the code with which devices join."""
 
     id = peewee.TextField(primary_key=True)
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
@@ -246,7 +246,7 @@ class CompanionSession(Row):
 
 
 class CompanionPass(Row):
-    """A device that has joined and may come back: the digest of its cookie."""
+    """A device that has joined a companion session, by the digest of its cookie."""
 
     id = peewee.AutoField()
     session = peewee.ForeignKeyField(CompanionSession, on_delete="CASCADE")

@@ -1,4 +1,4 @@
-"""Questions about bearer tokens. Only digests come here."""
+"""Queries for bearer tokens. Only digests are stored."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -11,7 +11,7 @@ TOUCH_AFTER = timedelta(minutes=1)
 
 
 def add(user_id: int, name: str, scopes: list[str], digest: str) -> Token:
-    """Keep a new token. Raises Clash("limit_reached")."""
+    """Store a new token. Raises Clash("limit_reached")."""
     check_room(Token.select().where(Token.user == user_id), TOKENS)
     added: Token = Token.create(user=user_id, name=name, scopes=scopes, digest=digest)
     return added
@@ -29,22 +29,22 @@ def remove(user_id: int, token_id: int) -> None:
 
 
 def gone(token_ids: Collection[int]) -> set[int]:
-    """Which of these tokens are no more."""
+    """Which of these tokens no longer exist."""
     there = Token.select(Token.id).where(Token.id.in_(list(token_ids)))
     return set(token_ids) - {token.id for token in there}
 
 
 def find(digest: str) -> Token | None:
-    """The token behind a digest with its user."""
+    """The token with a digest, and its user."""
     found: Token | None = Token.select(Token, User).join(User).where(Token.digest == digest).first()
     return found
 
 
 def is_stale(token: Token) -> bool:
-    """Whether it is time to note that this token is in use."""
+    """Whether the time of last use should be updated."""
     return bool(token.last_used_at is None or now() - token.last_used_at > TOUCH_AFTER)
 
 
 def touch(token_id: int) -> None:
-    """Note that a token is in use."""
+    """Update the time of last use."""
     Token.update(last_used_at=now()).where(Token.id == token_id).execute()

@@ -1,4 +1,4 @@
-"""Questions about deleted recordings: the trash, from which they come back, and those that are gone for good.
+"""Queries for deleted recordings: the trash, from which they can be restored, and permanent deletion.
 
 Whoever deletes rows for good names their folders in `discarded_folder`, in the same transaction. The files are deleted after it, and
 the names last. So a kill at any point leaves either the row with its files, or files that the next run still knows to delete.
@@ -14,11 +14,11 @@ from db import recordings
 from db.errors import Clash, Missing
 from db.tables import DiscardedFolder, Recording, User, now
 
-LONGEST_DAYS = 36_500  # of `recording.keep_days`, which knows no limit, as dates do
+LONGEST_DAYS = 36_500  # of `recording.keep_days`, which has no limit, while dates have
 
 
 def put(user_id: int, recording_id: int, moment: datetime | None) -> None:
-    """Move an own recording into the trash; its days there count from `moment`, or from the next trusted time.
+    """Move a user's own recording into the trash; its days there count from `moment`, or from the next trusted time.
 
     Raises Missing, Denied, Clash("still_live").
     """
@@ -27,12 +27,12 @@ def put(user_id: int, recording_id: int, moment: datetime | None) -> None:
 
 
 def remove(user_id: int, recording_id: int) -> list[str]:
-    """Delete an own recording for good, past the trash; the folders are the caller's to delete. Raises as `put`."""
+    """Delete a user's own recording permanently, bypassing the trash; returns folders for the caller to delete. Raises as `put`."""
     return discard([_deletable(user_id, recording_id)])
 
 
 def restore(user_id: int, recording_id: int, moment: datetime) -> None:
-    """Take an own recording out of the trash; `recording.keep_days` counts from `moment`. Raises Missing, Clash("not_in_trash")."""
+    """Restore a user's own recording; `recording.keep_days` counts from `moment`. Raises Missing, Clash("not_in_trash")."""
     found = Recording.get_or_none((Recording.id == recording_id) & (Recording.user == user_id))
     if found is None:
         raise Missing("not_found")
@@ -42,19 +42,19 @@ def restore(user_id: int, recording_id: int, moment: datetime) -> None:
 
 
 def everything() -> list[Recording]:
-    """All that lies in the trash, each with its user, what was deleted first first."""
+    """All recordings in the trash with their users, in the order of deletion."""
     rows = Recording.select(Recording, User).join(User).where(_in_trash())
     return list(rows.order_by(Recording.deleted_at, Recording.id))
 
 
 def find(recording_id: int) -> Recording | None:
-    """What lies in the trash under that id."""
+    """The recording with that id in the trash."""
     found: Recording | None = Recording.get_or_none((Recording.id == recording_id) & _in_trash())
     return found
 
 
 def put_older(keep_days: int, moment: datetime) -> int:
-    """Move what has ended and began over `keep_days` before `moment`, a trusted one, into the trash. Returns how many.
+    """Move ended recordings that began over `keep_days` before `moment`, a trusted time, into the trash. Returns how many.
 
     Ids are given in the order in which recordings begin. So what has a higher id than one that is young enough is as young, whatever
     its time stamp says: it was made while the clock was behind.
@@ -69,12 +69,12 @@ def put_older(keep_days: int, moment: datetime) -> int:
 
 
 def _written(moment: datetime) -> peewee.Value:
-    """A moment as the columns have it: beside a function peewee writes it in another way, and what is compared are texts."""
+    """A time in the columns' text format: peewee converts it differently next to an SQL function, and texts are compared."""
     return peewee.Value(moment, converter=Recording.started_at.db_value)
 
 
 def remove_expired(trash_days: int, moment: datetime) -> list[str]:
-    """Delete for good what has lain in the trash for `trash_days` of trusted time; the folders are the caller's to delete."""
+    """Permanently delete what was in the trash for `trash_days` of trusted time; returns folders for the caller to delete."""
     uncounted = Recording.counts_from.is_null() | (Recording.counts_from > moment)
     Recording.update(counts_from=moment).where(_in_trash() & uncounted).execute()
     expired = _in_trash() & (Recording.counts_from <= moment - timedelta(days=trash_days))
@@ -82,7 +82,7 @@ def remove_expired(trash_days: int, moment: datetime) -> list[str]:
 
 
 def make_room(quota_bytes: int) -> list[str]:
-    """Delete for good, of each user over the quota, what was deleted first, then the oldest, until the rest fits.
+    """Permanently delete, for each user over the quota, first what is in the trash, then the oldest, until the rest fits.
 
     What is live or being finalised counts but stays. The folders are the caller's to delete.
     """
@@ -100,22 +100,22 @@ def make_room(quota_bytes: int) -> list[str]:
 
 
 def empty() -> list[str]:
-    """Delete all that lies in the trash for good; the folders are the caller's to delete."""
+    """Permanently delete everything in the trash; returns folders for the caller to delete."""
     return discard(_going().where(_in_trash()))
 
 
 def remove_of(user_id: int) -> list[str]:
-    """Delete all recordings of a user for good, whatever state they are in; the folders are the caller's to delete."""
+    """Permanently delete all recordings of a user, in any state; returns folders for the caller to delete."""
     return discard(_going().where(Recording.user == user_id))
 
 
 def count_anew() -> None:
-    """The days of what lies in the trash count from the next trusted time; once only, or a machine that sleeps often would keep all."""
+    """Count the days in the trash from the next trusted time; once only, or a machine that sleeps often would keep everything."""
     Recording.update(counts_from=None, recounted=True).where(_in_trash() & ~Recording.recounted).execute()
 
 
 def discard(going: Iterable[Recording]) -> list[str]:
-    """Delete rows and note their folders, which are returned: the files are the caller's to delete, and then to `forget`."""
+    """Delete rows, store and return their folders: the caller deletes the files and then calls `forget`."""
     folders = []
     for recording in list(going):
         DiscardedFolder.insert(folder=recording.folder).on_conflict_ignore().execute()
@@ -125,12 +125,12 @@ def discard(going: Iterable[Recording]) -> list[str]:
 
 
 def discarded() -> list[str]:
-    """The folders whose rows are gone and whose files may still be there."""
+    """The folders whose rows are deleted and whose files may still exist."""
     return [each.folder for each in DiscardedFolder.select()]
 
 
 def forget(folders: Collection[str]) -> None:
-    """The files of these are gone."""
+    """Note that the files of these folders are deleted."""
     for folder in folders:
         DiscardedFolder.delete().where(DiscardedFolder.folder == folder).execute()
 
@@ -143,7 +143,7 @@ def _deletable(user_id: int, recording_id: int) -> Recording:
 
 
 def _going() -> Any:
-    """Of those that go no more than is needed: chapters can be large."""
+    """Only the needed columns of the rows to delete: chapters can be large."""
     return Recording.select(Recording.id, Recording.folder, Recording.size_bytes)
 
 

@@ -1,4 +1,4 @@
-"""Questions about accounts."""
+"""Queries for accounts."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -14,7 +14,7 @@ from db.tables import User
 
 
 def find(username: str) -> User | None:
-    """The account of that name, in any case."""
+    """The account with that name, regardless of case."""
     found: User | None = User.get_or_none(User.username == username)
     return found
 
@@ -31,13 +31,13 @@ def everybody() -> list[User]:
 
 
 def unknown(usernames: Collection[str]) -> set[str]:
-    """Which of these names, as the accounts spell them, are nobody's."""
+    """Which of these names, in exactly this spelling, have no account."""
     there = User.select(User.username).where(User.username.in_(list(usernames)))
     return set(usernames) - {user.username for user in there}
 
 
 def create(username: str, password_hash: str, created_at: datetime | None = None) -> User:
-    """Make an account. Raises Clash("username_taken")."""
+    """Create an account. Raises Clash("username_taken")."""
     given = {} if created_at is None else {"created_at": created_at}
     try:
         created: User = User.create(username=username, password_hash=password_hash, **given)
@@ -47,7 +47,7 @@ def create(username: str, password_hash: str, created_at: datetime | None = None
 
 
 class Joined(NamedTuple):
-    """A new account, and who invited it."""
+    """A new account and its inviter."""
 
     user: User
     inviter: User | None

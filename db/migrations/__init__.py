@@ -30,7 +30,7 @@ def apply_missing(database: peewee.SqliteDatabase) -> list[str]:
 
 
 def _apply(database: peewee.SqliteDatabase, name: str) -> bool:
-    """Whether it was still to be done when nobody else could write any more."""
+    """Apply one, unless another program has meanwhile; whether it was applied."""
     module = importlib.import_module(f"{__name__}.{name}")
     with database.atomic("IMMEDIATE"):
         if database.execute_sql("SELECT 1 FROM migration WHERE name = ?", (name,)).fetchone():  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Noisy sound to clean sound of the same length and in the same place: each channel a voice, all of them in one batch."""
+"""Noisy sound to clean sound of the same length and position. Each channel is a voice; all of them are one batch."""
 
 import numpy as np
 
@@ -8,20 +8,20 @@ from workers.voice.stage import NO_LIMIT_DB
 
 
 class Cleaner:
-    """Owns the voices. What comes out of write() and rest(), put together, is as long as what went in, without the denoiser's delay."""
+    """Owns the voices. The output of write() and rest() together has the input's length, without the denoiser's delay."""
 
     def __init__(self, denoiser: Denoiser, channels: int, strength_db: float = NO_LIMIT_DB) -> None:
-        """strength_db: take out at most so much."""
+        """strength_db: the most attenuation."""
         self._denoiser = denoiser
         self._voices = [denoiser.open() for _ in range(channels)]
         self._noisy_share = np.float32(0 if strength_db >= NO_LIMIT_DB else 10 ** (-strength_db / 20))
-        self._pending = self._late = np.zeros((channels, 0), np.float32)  # not denoised yet; not heard out of the denoiser yet
+        self._pending = self._late = np.zeros((channels, 0), np.float32)  # not given to the denoiser yet; not returned by it yet
         self._skip = denoiser.latency
-        self._step = blocks_at_once(denoiser) * BLOCK  # of a call
+        self._step = blocks_at_once(denoiser) * BLOCK  # samples of a call
         self._hops = 0
 
     def write(self, noisy: Sound) -> Sound:
-        """float32[channels, n] at 48 kHz -> float32[channels, m], what is clean by now. Raises FileError for anything but numbers."""
+        """float32[channels, n] at 48 kHz -> float32[channels, m], the output so far. Raises FileError if it is not finite."""
         pending = np.concatenate((self._pending, noisy), axis=1)
         whole = pending.shape[1] // BLOCK * BLOCK
         self._pending = pending[:, whole:]
@@ -32,7 +32,7 @@ class Cleaner:
         return self._mixed(clean[:, skipped:], noisy)
 
     def rest(self) -> Sound:
-        """The end of it, pushed out by silence."""
+        """The rest of the output, pushed out with silence."""
         left = self._pending.shape[1] + self._denoiser.latency
         silence = np.zeros((len(self._voices), self._denoiser.latency + BLOCK), np.float32)
         return self.write(silence)[:, :left]

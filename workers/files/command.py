@@ -1,4 +1,4 @@
-"""The command itself: what is typed, the way from IN to OUT, and what is said about it."""
+"""The command: its arguments, the way from IN to OUT, and its messages."""
 
 import argparse
 import math
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _denoise(asked)
     except (FileError, WorkerFailed) as failure:
         return _said(f"hushcast: {failure}", 1)
-    except OSError as error:  # of a name that is too long, of a folder that may not be looked into
+    except OSError as error:  # for example a name that is too long, or a folder without access
         return _said(f"hushcast: {f'{error.filename}: ' if error.filename else ''}{reason(error)}", 1)
     except KeyboardInterrupt:
         return _said(interrupt.LINE, 130)
@@ -48,7 +48,7 @@ def _denoise(asked: argparse.Namespace) -> int:
         places = (tuple(asked.models), asked.url, asked.download, asked.cache)
         settings = DenoiserSettings(*places, asked.chunk_s, asked.overlap_s, device, asked.post_filter)
         name, denoiser = chosen(asked.denoiser, settings, lambda line: _said(f"hushcast: {line}"))
-        interrupt.raise_it()  # there is a draft from now on, or a process
+        interrupt.raise_it()  # from now on a draft or a process has to be cleaned up
         opened.callback(getattr(denoiser, "close", lambda: None))
         target = opened.enter_context(SoundWriter(asked.output, source.rate_hz, source.layout, source.is_float))
         cleaning, progress = Cleaner(denoiser, source.channels, asked.strength_db), Progress(source.seconds)
@@ -80,7 +80,7 @@ def _denoise(asked: argparse.Namespace) -> int:
 
 
 def _plot(path: Path, noisy: Path, before: Spectrogram, title: str, after: Spectrogram) -> None:
-    """Put the picture in its place, whole or not at all."""
+    """Write the picture, whole or not at all."""
     from workers.files.plot import draw
 
     panels = [(f"Before: {noisy.name}", before.decibels()), (f"After: {title}", after.decibels())]

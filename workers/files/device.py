@@ -1,4 +1,4 @@
-"""Where the model of a file runs: as `denoise.device` says it for the server."""
+"""Where the model for a file runs, as `denoise.device` for the server."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ CHOICES = ("auto", "cpu", "cuda")
 def device_of(wanted: str, has_model: bool, say: Callable[[str], object]) -> str:
     """ "cpu" or "cuda", where `wanted` is one of CHOICES. Raises WorkerFailed for CUDA that is not there.
 
-    has_model: whether there is something that CUDA could run; where not, "auto" need not ask torch.   say: gets a line for a person.
+    has_model: whether there is a model that CUDA could run; if not, "auto" does not ask torch.   say: called with a line for a person.
     """
     if wanted != "cpu" and (wanted == "cuda" or has_model):
         try:
@@ -31,7 +31,7 @@ def device_of(wanted: str, has_model: bool, say: Callable[[str], object]) -> str
 
 
 def _ask(wanted: str) -> None:
-    """Raises NoCuda, or MissingExtra where nobody can be asked."""
+    """Raises NoCuda, or MissingExtra where there is no torch to ask."""
     command, environment = cuda.question(wanted, "--device cuda")
     try:
         with interrupt.raised():

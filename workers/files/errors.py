@@ -1,8 +1,8 @@
-"""What can go wrong with a file, in one line for the person at the terminal."""
+"""Errors of sound files, each one line for the terminal."""
 
 
 class FileError(Exception):
-    """A file cannot be read, is not all there, or cannot be written."""
+    """A file cannot be read, is incomplete, or cannot be written."""
 
 
 class NoSound(FileError):
@@ -10,5 +10,5 @@ class NoSound(FileError):
 
 
 def reason(error: Exception) -> str:
-    """FFmpeg's or the system's own words, without their numbers and file names."""
+    """FFmpeg's or the system's message, without numbers and file names."""
     return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__

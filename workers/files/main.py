@@ -1,7 +1,7 @@
 """`python -m workers.files.main IN OUT`: a sound file through a denoiser, hop by hop as it would be live, in constant memory.
 
-OUT has IN's length, place in time, rate and, with --stereo, channels. It appears when it is complete; until then it is a
-hidden file beside its place. Exit 0, or 1 and one line on stderr, or 130 after Ctrl-C. `run.py denoise` gives it the settings.
+OUT has IN's length, timing, rate and, with --stereo, channels. It appears when it is complete; until then it is a hidden file in
+the same folder. Exit status 0, or 1 and one line on stderr, or 130 after Ctrl-C. `run.py denoise` passes it the settings.
 """
 
 import signal
@@ -13,7 +13,7 @@ from workers import interrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    from workers.files import command  # which takes its time
+    from workers.files import command  # a slow import
 
     return command.main(arguments)
 
@@ -25,6 +25,6 @@ def _leave(number: int, frame: object) -> NoReturn:
 if __name__ == "__main__":
     interrupt.leave_at_once()
     for number in signal.SIGTERM, signal.SIGHUP:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, _leave)  # so that the draft is taken away
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _leave)  # so that the draft is deleted
     sys.exit(main())

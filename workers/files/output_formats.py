@@ -1,11 +1,11 @@
-"""The kinds of file that can be written, by the ending of the name."""
+"""The formats that can be written, by file name extension."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from workers.files.errors import FileError
 
-_BEST_VBR = (("flags", "+qscale"), ("global_quality", "0"))  # below 256 kbit/s LAME makes all but this quieter, by up to 5 %
+_BEST_VBR = (("flags", "+qscale"), ("global_quality", "0"))  # with other settings below 256 kbit/s LAME reduces the level by up to 5 %
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class OutputFormat:
     container: str
     codec: str
     sample_format: str
-    float_codec: str | None = None  # where the sound came from a file of floats
-    bit_rate: int | None = None  # a channel; None: nothing is lost, or as the options say
-    most: int | None = None  # channels
+    float_codec: str | None = None  # used if the input has float samples
+    bit_rate: int | None = None  # for each channel; None: lossless, or set by the options
+    most: int | None = None  # channels at most
     options: tuple[tuple[str, str], ...] = ()  # of the encoder
 
 
@@ -35,7 +35,7 @@ OUTPUT_FORMATS = {
 
 
 def output_format(path: Path) -> OutputFormat:
-    """What the name asks for. Raises FileError."""
+    """The format of a file name. Raises FileError."""
     kind = OUTPUT_FORMATS.get(path.suffix.lower())
     if kind is None:
         raise FileError(f"{path}: the name has to end with one of {', '.join(OUTPUT_FORMATS)}")

@@ -1,4 +1,4 @@
-"""Whether IN, OUT and PLOT are files that may be read and written, before anything is: nothing of somebody's is written over unasked."""
+"""Checks before any work that IN, OUT and PLOT can be read and written, and that no other file is overwritten."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from workers.files.output_formats import output_format
 
 
 def check_places(noisy: Path, clean: Path, plot: Path | None) -> None:
-    """Raises FileError where a name has the wrong ending, or two names are one file. Raises OSError for a name that cannot be."""
+    """Raises FileError where a name has the wrong ending, or two names are one file; OSError for an impossible name."""
     output_format(clean)
     if _same(clean, noisy):
         raise FileError(f"{clean} is the file to be read")
@@ -25,20 +25,20 @@ def check_places(noisy: Path, clean: Path, plot: Path | None) -> None:
 
 
 def through(path: Path) -> Path:
-    """Where what is written under this name lies: at the end of the symbolic links, if it is one. Raises FileError."""
+    """The path with symbolic links resolved, where a file of this name is written. Raises FileError."""
     if not path.is_symlink():
         return path
     try:
         path.stat()
     except FileNotFoundError:
-        pass  # it leads to what is not there yet
+        pass  # its target does not exist yet
     except OSError as error:
         raise FileError(f"{path} cannot be written: {reason(error)}") from error
     return Path(os.path.realpath(path))
 
 
 def _check_place(path: Path) -> None:
-    """Said now, not when all is done. What is there and is no file, a folder or a pipe, is not replaced."""
+    """Fail now rather than at the end. A folder or pipe of that name is not replaced."""
     place = through(path)
     if not place.parent.is_dir():
         raise FileError(f"{path} cannot be written: there is no folder {place.parent}")
@@ -47,7 +47,7 @@ def _check_place(path: Path) -> None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether both are one file, or would be, by whatever names."""
+    """Whether both names are, or would be, one file."""
     if one.exists() and other.exists():
         return one.samefile(other)
     return os.path.realpath(one) == os.path.realpath(other)

@@ -14,7 +14,7 @@ from workers.files.progress import clock
 WIDTH, HEIGHT = 1200, 300  # of one spectrogram
 LEFT, RIGHT, TOP, GAP, BOTTOM = 90, 130, 50, 70, 60  # around and between them
 LOW_DB, HIGH_DB = -110, -20
-# Dark to bright, evenly for the eye and without red against green.
+# Dark to bright, perceptually uniform, safe for red-green blindness.
 _STOPS = ((0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164))
 _INK, _PAPER = (30, 30, 30), (255, 255, 255)
 Decibels = npt.NDArray[np.float32]
@@ -65,7 +65,7 @@ def _times(pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.Im
 
 
 def _scale(image: Image.Image, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, top: int) -> None:
-    """The bar that says which colour is how loud."""
+    """The colour bar with its levels."""
     x = LEFT + WIDTH + 25
     bar = Image.fromarray(_colours(np.linspace(1, 0, HEIGHT)[:, None].repeat(18, axis=1)))
     image.paste(bar, (x, top))

@@ -1,4 +1,4 @@
-"""How far it is: a bar that moves for somebody at a terminal, one line at the end for anybody."""
+"""Progress: a moving bar on a terminal, and one line at the end."""
 
 import sys
 import time
@@ -9,10 +9,10 @@ _EVERY_S = 0.1
 
 
 class Progress:
-    """Counts seconds of sound against the clock."""
+    """Compares seconds of sound with elapsed time."""
 
     def __init__(self, total_s: float | None, stream: TextIO | None = None) -> None:
-        """total_s: how much there is, where that is known. stream: stderr, if none is given."""
+        """total_s: the sound's length, if known. stream: stderr by default."""
         self._total_s, self._stream = total_s, stream or sys.stderr
         self._moving = self._stream.isatty()
         self._began = self._shown = time.monotonic()
@@ -20,11 +20,11 @@ class Progress:
 
     @property
     def speed(self) -> float:
-        """Seconds of sound in a second."""
+        """Seconds of sound for each second."""
         return self._done_s / max(time.monotonic() - self._began, 1e-9)
 
     def at(self, done_s: float) -> None:
-        """So much of the sound is through."""
+        """So much of the sound is done."""
         self._done_s = done_s
         now = time.monotonic()
         if self._moving and now - self._shown >= _EVERY_S:
@@ -42,13 +42,13 @@ class Progress:
         return f"[{'#' * full}{'.' * (_WIDTH - full)}] {100 * share:3.0f} %  {speed}, {clock(left_s)} left"
 
     def end(self) -> None:
-        """Take the bar away, so that the next line has its place."""
+        """Erase the bar, so that the next line can take its place."""
         if self._moving:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
     def factor(self) -> str:
-        """What it took, in words."""
+        """The time taken and the speed, as text."""
         took_s = time.monotonic() - self._began
         factor = took_s / max(self._done_s, 1e-9)
         return f"{self._done_s:.1f} s of sound in {took_s:.1f} s, {self.speed:.1f} times real time (real-time factor {factor:.3f})"

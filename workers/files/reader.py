@@ -1,4 +1,4 @@
-"""A sound file as blocks at 48 kHz, whatever its container, codec, rate and channels, and however many sounds are put together in it."""
+"""A sound file as blocks at 48 kHz, of any container, codec, rate and channels, also of several concatenated sounds."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -19,7 +19,7 @@ from workers.files.errors import FileError, NoSound, reason
 from workers.files.stretch import Stretch
 from workers.files.track import Track
 
-_LONGEST_S = 86_400.0  # of silence in one file: time stamps that leave more of it lie
+_LONGEST_S = 86_400.0  # of silence in one file at most; time stamps that imply more are wrong
 
 
 class SoundReader:
@@ -29,14 +29,14 @@ class SoundReader:
         """keep_channels: a row for each channel; else one row, their mean."""
         self.path = path
         self._keep = keep_channels
-        self._before_s, self._mended = Fraction(), 0  # of the stretches that are through
+        self._before_s, self._mended = Fraction(), 0  # of the finished stretches
         self._made = 0  # samples at 48 kHz
-        self._silent_s = 0.0  # that no sample was there for
+        self._silent_s = 0.0  # filled in for gaps
         if not path.is_file():
             raise FileError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
         try:
             check_bytes(path)
-            self.has_no_end = has_no_end(path)  # where it should have one
+            self.has_no_end = has_no_end(path)  # an Ogg file without an end mark
             self._sections = sections(path)
         except OSError as error:
             raise FileError(f"{path} cannot be read as sound: {reason(error)}") from error
@@ -55,23 +55,23 @@ class SoundReader:
 
     @property
     def seconds(self) -> float | None:
-        """About how long it is, where the file says so."""
+        """The approximate length, if the file tells."""
         return self._track.extent.seconds if len(self._sections) == 1 else None
 
     @property
     def samples(self) -> int:
-        """Read so far, at the rate of the first."""
+        """Samples read so far, at the rate of the first sound."""
         return round((self._before_s + Fraction(self._stretch.samples, self._stretch.rate_hz)) * self.rate_hz)
 
     @property
     def mended(self) -> int:
-        """Samples that were no finite numbers, or beyond all sound, and are silence now."""
+        """Samples that were not finite or absurdly large, and were replaced by silence."""
         return self._mended + self._stretch.mended
 
     def blocks(self) -> Iterator[Sound]:
-        """float32[channels, n] at 48 kHz, n as it comes; once. `samples` is the length of the file after the last one.
+        """float32[channels, n] at 48 kHz, of any n; iterable once. After the last block, `samples` is the file's length.
 
-        All blocks together may be longer by what a codec has put behind the end, less than one of its frames.
+        All blocks together may be longer by a codec's padding at the end, less than one of its frames.
         """
         try:
             for silence_s, frame in self._all():
@@ -103,7 +103,7 @@ class SoundReader:
             yield self._track.silence_s, None
 
     def _ended(self) -> Iterator[Sound]:
-        """The end of a stretch behind which another one follows in its place."""
+        """Finish a stretch, so that the next one starts at its exact position."""
         stretch, channels = self._stretch, self.channels
         self._before_s += Fraction(stretch.samples, stretch.rate_hz)
         self._mended += stretch.mended

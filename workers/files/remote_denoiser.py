@@ -31,7 +31,7 @@ _HEAD, _LENGTH = struct.Struct("<III"), struct.Struct("<q")
 
 
 class RemoteVoice:
-    """One voice over there, closed when the last reference goes."""
+    """One voice of the remote process, closed when its last reference goes."""
 
     def __init__(self, number: int, closed: list[int]) -> None:
         self.number = number
@@ -39,25 +39,25 @@ class RemoteVoice:
 
 
 class RemoteDenoiser:
-    """Owns the process, until close() or its own end. Not for several threads."""
+    """Owns the process, until close() or its own end. For one thread."""
 
     rate_hz: ClassVar[int] = RATE_HZ
     block: ClassVar[int] = BLOCK
-    latency_ms: ClassVar[float] = 0.0  # `latency` knows
+    latency_ms: ClassVar[float] = 0.0  # see `latency`
     latency: int
     blocks: int
 
     def __init__(self, name: str, options: Mapping[str, object], parts: Sequence[str], cards: bool = False) -> None:
-        """name: a denoiser, or chunked:NAME.   parts: of `.venv-torch`; any of them will do.   cards: whether it may see a GPU.
+        """name: a denoiser, or chunked:NAME.   parts: of `.venv-torch`, any of which suffices.   cards: whether it may use a GPU.
 
-        Waits until it is loaded. Raises WorkerFailed.
+        Blocks until it is loaded. Raises WorkerFailed.
         """
         python, environment = runner(name, parts)
         if not cards:
-            environment["CUDA_VISIBLE_DEVICES"] = ""  # upstream's offline model takes one unasked
+            environment["CUDA_VISIBLE_DEVICES"] = ""  # upstream's offline model uses one by default
         what = json.dumps({"denoiser": name, "options": dict(options), "parent": os.getpid()}, default=str)
         self._name, self._count, self._closed = name, 0, list[int]()
-        with interrupt.held():  # it keeps that: Ctrl-C is for this process, which ends it
+        with interrupt.held():  # the child keeps Ctrl-C blocked: this process ends it
             command = module_command("workers.files.remote_denoiser", what, python=python)
             pipe = subprocess.PIPE  # not `workers.child`: sound goes both ways while it lives
             self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe)
@@ -76,10 +76,10 @@ class RemoteDenoiser:
         return self._process.stdin, self._process.stdout
 
     def close(self) -> None:
-        """No process is left. Idempotent."""
+        """Kill the process. Idempotent."""
         self._process.kill()
         for pipe in self._pipes:
-            with contextlib.suppress(OSError):  # what was not sent
+            with contextlib.suppress(OSError):  # unsent data
                 pipe.close()
         self._process.wait()
 
@@ -88,7 +88,7 @@ class RemoteDenoiser:
         return RemoteVoice(self._count, self._closed)
 
     def clean(self, voices: Sequence[RemoteVoice], noisy: Sound) -> Sound:
-        """As the denoiser over there does it: float32[n, hops * 480] -> the same shape. Raises WorkerFailed."""
+        """Denoise in the remote process: float32[n, hops * 480] -> the same shape. Raises WorkerFailed."""
         to, back = self._pipes
         closed = [self._closed.pop() for _ in range(len(self._closed))]
         numbers = [*(voice.number for voice in voices), *closed]
@@ -111,12 +111,12 @@ def made(name: str, options: Mapping[str, object]) -> Denoiser:
 
 
 def serve(denoiser: Denoiser, asked: IO[bytes], told: IO[bytes]) -> None:
-    """Answer until nobody asks any more."""
+    """Answer calls until `asked` ends."""
     voices: dict[int, Any] = {}
     while head := asked.read(_HEAD.size):
         count, samples, closed = _HEAD.unpack(head)
         numbers = np.frombuffer(_read(asked, 4 * (count + closed)), "<u4").tolist()
-        noisy = np.frombuffer(_read(asked, 4 * count * samples), "<f4").reshape(count, samples).copy()  # one that may be written to
+        noisy = np.frombuffer(_read(asked, 4 * count * samples), "<f4").reshape(count, samples).copy()  # writable
         for number in numbers[count:]:
             voices.pop(number, None)
         try:
@@ -132,7 +132,7 @@ def serve(denoiser: Denoiser, asked: IO[bytes], told: IO[bytes]) -> None:
 
 
 def _read(pipe: IO[bytes], size: int) -> bytes:
-    """So many bytes. Raises EOFError."""
+    """Read exactly so many bytes. Raises EOFError."""
     found = pipe.read(size)
     if len(found) < size:
         raise EOFError
@@ -147,7 +147,7 @@ def main() -> int:
     what = json.loads(sys.argv[1])
     leave_with_parent(what["parent"])
     told = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints is no answer
+    os.dup2(2, 1)  # what a library prints must not become an answer
     try:
         denoiser = made(what["denoiser"], what["options"])
         known: dict[str, object] = {"latency": denoiser.latency, "blocks": blocks_at_once(denoiser)}

@@ -1,4 +1,4 @@
-"""A name on the command line -> a denoiser that is ready: its weights found or fetched, its graph made where there is none."""
+"""A name on the command line -> a ready denoiser: finds or fetches its weights, and builds its graph if there is none."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True)
 class DenoiserSettings:
-    """Of config.toml what concerns a denoiser."""
+    """The settings of config.toml that concern a denoiser."""
 
-    paths: tuple[Path, ...] = ()  # searched for weights
+    paths: tuple[Path, ...] = ()  # searched for weights, in order
     url: str = "upstream"
     download: bool = False
     cache: Path = Path("var/cache")
@@ -36,17 +36,17 @@ class DenoiserSettings:
 
 
 def names() -> list[str]:
-    """What may be asked for."""
+    """All valid names."""
     return ["auto", *registry.names(), *(f"{PREFIX}{name}" for name in registry.names())]
 
 
 def has_model(name: str) -> bool:
-    """Whether a model that torch knows serves under this name."""
+    """Whether this name stands for a model that torch can run."""
     return name.removeprefix(PREFIX) in (*FAMILIES, "auto")
 
 
 def chosen(name: str, settings: DenoiserSettings, say: Say) -> tuple[str, Denoiser]:
-    """The denoiser, and its name where "auto" was asked for. `say` gets a line for a person. Raises WorkerFailed."""
+    """The denoiser and its name, which differs for "auto". `say` is called with lines for a person. Raises WorkerFailed."""
     if name != "auto":
         return name, _loaded(name, settings, say)
     try:
@@ -57,7 +57,7 @@ def chosen(name: str, settings: DenoiserSettings, say: Say) -> tuple[str, Denois
 
 
 def options(name: str, settings: DenoiserSettings, say: Say) -> dict[str, object]:
-    """What this denoiser's class is to be given, as JSON could hold it. Raises WorkerFailed."""
+    """The options for this denoiser's class, JSON-compatible. Raises WorkerFailed."""
     if name not in names():
         raise UnregisteredDenoiser(name, names())
     inner = name.removeprefix(PREFIX)
@@ -73,21 +73,21 @@ def options(name: str, settings: DenoiserSettings, say: Say) -> dict[str, object
 
 
 def parts(name: str, settings: DenoiserSettings) -> tuple[str, ...]:
-    """Of `.venv-torch`, which parts this denoiser needs, any of them; none: it runs here."""
+    """The parts of `.venv-torch`, any of which this denoiser needs; empty: it runs in this process."""
     if name.removeprefix(PREFIX) not in FAMILIES:
         return ()
     return (REFERENCE,) if name.startswith(PREFIX) else (CUDA,) if _on_cuda(name, settings) else ()
 
 
 def _on_cuda(name: str, settings: DenoiserSettings) -> bool:
-    """Whether the streaming model runs there."""
+    """Whether the streaming model runs on CUDA."""
     return settings.device == "cuda" and name in NETS
 
 
 def _loaded(name: str, settings: DenoiserSettings, say: Say) -> Denoiser:
     needed = parts(name, settings)
     if needed:
-        runner(name, needed)  # before anything is fetched for it
+        runner(name, needed)  # fail before anything is fetched
     with interrupt.raised():  # a fetch or a child may have to be ended
         given = options(name, settings, say)
         if needed:

@@ -1,4 +1,4 @@
-"""The spectrogram of a sound of unknown length, in constant memory: columns are put together in pairs when there are too many."""
+"""The spectrogram of a sound of unknown length, in constant memory: when there are too many columns, pairs are merged."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,19 +7,19 @@ from workers.denoiser import Sound
 
 FRAME, HOP = 1024, 480
 BINS = FRAME // 2 + 1
-_MOST = 2048  # columns kept at most; at least half of it for a long sound
+_MOST = 2048  # columns at most; a long sound has at least half of that
 
 
 class Spectrogram:
-    """Power of 513 bins up to 24 kHz over time. Silence before the first sample and after the last."""
+    """Power of 513 bins up to 24 kHz over time. The sound is padded with silence at both ends."""
 
     def __init__(self) -> None:
         self._window = np.hanning(FRAME).astype(np.float32)[:, None]
         self._waiting = np.zeros(FRAME // 2, np.float32)
         self._columns = np.zeros((_MOST, BINS), np.float32)
-        self._hops = 1  # that one column stands for
+        self._hops = 1  # of one column
         self._full = 0  # columns that are complete
-        self._count = 0  # hops in the one after
+        self._count = 0  # hops in the column after those
         self.samples = 0
 
     def write(self, sound: Sound) -> None:

@@ -1,4 +1,4 @@
-"""Frames of one rate, format and layout, and silence between them, as one stretch of sound at 48 kHz."""
+"""Frames of one rate, format and layout, with silence between them, as continuous sound at 48 kHz."""
 
 from collections.abc import Iterator
 
@@ -9,18 +9,18 @@ from workers.denoiser import RATE_HZ, Sound
 from workers.files.resampler import Resampler, kind_of
 
 _INTERNAL = "flt"
-_LOUDEST = 1e10  # somewhat above a full scale of 2^31; of what is louder models make overflow, and nobody can have recorded it
+_LOUDEST = 1e10  # above a full scale of 2^31; larger samples are invalid, and overflow in models
 _SILENCE = 48_000  # samples of silence at once
 
 
 class Stretch:
-    """Blocks come out with the channels apart, as float32[channels, n]. Raises FFmpegError."""
+    """Yields blocks of float32[channels, n]. Raises FFmpegError."""
 
     def __init__(self, like: av.AudioFrame) -> None:
         """`like`: its first frame."""
         self.rate_hz, self.layout = like.sample_rate, like.layout
         self.samples = 0  # at its own rate, silence included
-        self.mended = 0  # samples that were no finite numbers, or beyond all sound, and are silence now
+        self.mended = 0  # invalid samples, replaced by silence
         self._form = like.format
         self._kind = kind_of(like)
         self._resampler: Resampler | None = None
@@ -42,7 +42,7 @@ class Stretch:
             yield from self.push(frame)
 
     def rest(self) -> Iterator[Sound]:
-        """What is in the resampler still; there may be more than belongs to it."""
+        """The rest from the resampler; may be longer than the input."""
         if self._resampler is not None:
             yield from map(_rows, self._resampler.push(None))
 

@@ -1,8 +1,8 @@
-"""Sound in its place: where a container's time stamps leave a gap there is silence, as long as the gap.
+"""Places frames by a container's time stamps: a gap between them becomes silence of the same length.
 
-Time stamps are rounded, and those of a live recording come early or late by a few milliseconds, which is nobody's silence. So a gap is
-what all of the next frames agree on, and the smallest of their delays is its length. Time that runs backwards moves nothing: what
-was recorded follows what was recorded before.
+Time stamps are rounded, and those of a live recording jitter by a few milliseconds, which is no gap. So there is a gap only if all of the
+next frames are late, and its length is the smallest of their delays. Time stamps that run backwards are ignored: the frames are
+concatenated.
 """
 
 from collections import deque
@@ -11,17 +11,17 @@ from typing import NamedTuple
 
 import av
 
-_AHEAD = 8  # frames that have to agree
-_JUMP_S = 0.005  # what is lost at once is longer: codecs' frames are
-_DRIFT_S = 0.1  # by which a recorder's clock may have run away from its time stamps, little by little, before it is a gap
-_CUT_SHORT = 0.95  # of the longest page before
-_FIRST_S = 0.0015  # where nothing has been heard yet, no more than rounding to ms
+_AHEAD = 8  # frames that have to be late
+_JUMP_S = 0.005  # lost frames leave a longer gap than this
+_DRIFT_S = 0.1  # of slow drift between a recorder's clock and its time stamps before it counts as a gap
+_CUT_SHORT = 0.95  # of the longest page so far
+_FIRST_S = 0.0015  # before the first frame: more than rounding to ms
 
 
 class Timed(NamedTuple):
     frame: av.AudioFrame
     at_s: float | None  # by the container
-    page: int | None = None  # of Ogg: the byte where the page begins in which the frame's packet does
+    page: int | None = None  # Ogg only: offset of the page in which the frame's packet begins
 
 
 class Placed(NamedTuple):
@@ -60,13 +60,13 @@ def _begun(begin_s: float | None, first_s: float | None) -> float:
 
 
 def _lates(ahead: Iterable[Timed], now_s: float) -> list[float]:
-    """By how much each frame's time stamp is behind its place, were there no gap; up to where time runs backwards."""
+    """How late each frame's time stamp is if there were no gap, up to where time stamps run backwards."""
     lates = list[float]()
     before_s: float | None = None
     for frame, at_s, _ in ahead:
         if at_s is not None:
             runs_back = before_s is not None and at_s < before_s - _DRIFT_S
-            if runs_back and abs(at_s - now_s) > _DRIFT_S:  # else it was the one before that was wrong
+            if runs_back and abs(at_s - now_s) > _DRIFT_S:  # else the time stamp before was wrong
                 break
             lates.append(at_s - now_s)
             before_s = at_s
@@ -77,10 +77,10 @@ def _lates(ahead: Iterable[Timed], now_s: float) -> list[float]:
 
 
 def by_page(frames: Iterable[Timed], end_s: float | None) -> Iterator[Timed]:
-    """Ogg's frames with the gap that a page's end tells of in its place. end_s: of the last page.
+    """Ogg's frames, with the gaps that follow from the pages' end positions. end_s: of the last page.
 
-    A page says where it ends, and so what is missing was before its first packet (RFC 7845, 4); but a page that is shorter than others
-    was finished because of the gap, with the first packet behind it. FFmpeg counts on from the page before, for a packet or the page.
+    A page tells where it ends, so missing sound was before its first packet (RFC 7845, 4). But a page that is shorter than the others was
+    ended because of the gap, which is then before its last packet. FFmpeg continues the time stamps of the page before.
     """
     page, longest_s = list[Timed](), 0.0
     for timed in frames:

@@ -1,4 +1,4 @@
-"""One sound of a file: its frames in their order, each with the silence that is before it. Everything that PyAV reads."""
+"""One sound of a file: its frames in order, each with the silence before it. Reads everything that PyAV can."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from workers.files.containers.window import opened
 from workers.files.errors import FileError, NoSound, reason
 from workers.files.time_stamp_gaps import Placed, Timed, by_page, placed
 
-_PLANES = 7  # PyAV takes a frame of more planes for one of still more, and reads beyond them
+_PLANES = 7  # with more planes, PyAV reads beyond the frame's end
 
 
 class Track:
@@ -23,13 +23,13 @@ class Track:
         self._path, self._granule = path, section.granule
         self._window: BinaryIO | None = None
         self.samples = 0  # decoded, at whatever rate
-        self.silence_s = 0.0  # behind the last frame; known when all are through
-        self.surplus = 0  # samples of the last frame that are no sound; known when all are through
+        self.silence_s = 0.0  # after the last frame; known after the iteration
+        self.surplus = 0  # padding samples of the last frame; known after the iteration
         self._packet_end: int | None = None
         self._seconds = 0.0
         try:
             if section.part is None:
-                # No "http:x.wav" is a URL; tags are in any encoding.
+                # Absolute, so that a name like "http:x.wav" is no URL; tags may have any encoding.
                 self._container = av.open(str(path.absolute()), "r", metadata_errors="replace")
             else:
                 self._window = opened(path, section.part)
@@ -53,7 +53,7 @@ class Track:
         return self._stream.codec_context.name.startswith("pcm_f")
 
     def frames(self) -> Iterator[Placed]:
-        """All of them; once. Frames of other rates, formats and channels than the first one's may be among them."""
+        """All frames; iterable once. Rate, format and channels may change between them."""
         extent = self.extent
         timed = self._decoded() if extent.is_timed else (frame._replace(at_s=None) for frame in self._decoded())
         if self._granule is not None and self._stream.time_base:
@@ -81,7 +81,7 @@ class Track:
                 try:
                     frames = packet.decode()
                 except FFmpegError as error:
-                    # A part of a block, or a byte to make it even, is behind the last block.
+                    # An incomplete block or a padding byte after the last block is ignored.
                     if not (self.extent.is_chunked and packet.size < longest):
                         raise
                     failure = error
@@ -104,7 +104,7 @@ class Track:
 
 
 def _packed(frame: av.AudioFrame) -> av.AudioFrame:
-    """The frame, its samples in one plane where there are too many."""
+    """The frame, converted to one plane if it has too many."""
     if frame.layout.nb_channels <= _PLANES or not frame.format.is_planar:
         return frame
     packed = av.AudioResampler(format=frame.format.packed).resample(frame)[0]

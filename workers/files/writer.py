@@ -1,4 +1,4 @@
-"""Sound into a file of the kind that its name says: whole, or not at all."""
+"""Writes sound to a file, in the format of its name: whole, or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ from workers.files.path_checks import through
 from workers.files.resampler import Resampler
 
 _INTERNAL = "flt"
-_HELD_BACK = 16_384  # samples by which resampler and source may be ahead of the length that the file shall have
-_SHORT = 24  # characters of the file's name in its draft's, which has to be shorter than the longest name there may be
+_HELD_BACK = 16_384  # samples: resampler and source may be longer than the file by at most this
+_SHORT = 24  # characters of the file's name in the draft's name, which must not become too long
 
 
 class SoundWriter:
-    """A file that is being written beside its place, and put there by finish(); leaving without that takes it away again."""
+    """A file that is written as a draft in its folder and renamed by finish(); without that, leaving deletes it."""
 
     def __init__(self, path: Path, rate_hz: int, layout: str, is_float: bool) -> None:
-        """rate_hz: of the file, where its codec has it, else it is 48 kHz. layout: FFmpeg's name of the channels. Raises FileError."""
+        """rate_hz: of the file, if its codec supports it, else 48 kHz. layout: FFmpeg's name of the channel layout. Raises FileError."""
         self._path, kind = path, output_format(path)
         self._place = through(path)
         self._draft = self._place.with_name(f".{path.name[:_SHORT]}.{os.getpid()}.part")
@@ -41,7 +41,7 @@ class SoundWriter:
         if in_file is None:
             raise self._too_many(channels)
         self._written = in_file
-        # Resampled; its end may be beyond the file's, which is not known yet.
+        # Resampled; may extend beyond the file's end, which is not known yet.
         self._ready: Sound = np.zeros((av.AudioLayout(self._written).nb_channels, 0), np.float32)
         with self._faults():
             rates = av.Codec(codec, "w").audio_rates
@@ -72,7 +72,7 @@ class SoundWriter:
             self._ready = self._ready[:, -_HELD_BACK:]
 
     def finish(self, samples: int) -> None:
-        """The file has exactly `samples` at its own rate, and is in its place. Raises FileError, also where it has more already."""
+        """Make the file exactly `samples` long at its own rate and rename it. Raises FileError, also if it is longer already."""
         if samples < self._encoded:
             raise FileError(f"{self._path} cannot be written: it has {self._encoded} samples already and was to have {samples}")
         with self._faults():
@@ -98,7 +98,7 @@ class SoundWriter:
     def _options(self, kind: OutputFormat) -> dict[str, str]:
         if kind.container == "wav":
             return {"rf64": "auto"}  # beyond 4 GB
-        return {"movie_timescale": str(self.rate_hz)} if kind.container == "ipod" else {}  # so that its length is to the sample
+        return {"movie_timescale": str(self.rate_hz)} if kind.container == "ipod" else {}  # makes its length sample-accurate
 
     @contextmanager
     def _refusals(self, channels: int) -> Iterator[None]:
@@ -120,10 +120,10 @@ class SoundWriter:
             raise FileError(f"{self._path} cannot be written: {reason(error)}") from error
 
     def close(self) -> None:
-        """Idempotent; a file that was not finished is gone."""
+        """Close, and delete a draft that was not finished. Idempotent."""
         with suppress(FFmpegError, OSError):
             self._container.close()
-        with suppress(OSError):  # where it could not even be made; why is said by then
+        with suppress(OSError):  # it may not exist; the reason was reported
             self._draft.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
@@ -134,7 +134,7 @@ class SoundWriter:
 
 
 def _frame(sound: Sound, rate_hz: int, layout: str) -> av.AudioFrame:
-    """In one plane, for with many planes PyAV reads beyond them."""
+    """In one plane, because with many planes PyAV reads beyond the end."""
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.T, np.float32).reshape(1, -1), _INTERNAL, layout)
     frame.sample_rate = rate_hz
     return frame

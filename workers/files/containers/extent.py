@@ -1,4 +1,4 @@
-"""When a container's sound begins and ends, by its own words: what is missing at its end, and what a codec has put behind it."""
+"""When a container's sound begins and ends by its own fields: missing sound at the end, and a codec's padding."""
 
 import os
 from fractions import Fraction
@@ -11,18 +11,18 @@ from workers.files.containers import ebml
 from workers.files.containers.mp4_boxes import boxes
 from workers.files.containers.riff_chunks import end_of_sound
 
-# Those whose time stamps say when, not only how much there was before.
+# Containers with real time stamps, not just counts of samples.
 _TIMED = {"matroska", "mov", "ogg", "asf", "flv", "mpegts", "mpeg", "nut", "wtv", "mxf", "rm"}
-_FROM_ZERO = {"matroska", "mov"}  # their time begins at 0, whatever begins later
-_CUT_OUT_S = 60.0  # unless all of it begins later than that, as what was cut out of something longer or recorded from its middle
-_CHUNKED = {"wav", "w64", "aiff", "caf", "au"}  # they say how long their sound is, in bytes
-_COUNTED = _CHUNKED - {"wav"} | {"flac", "mp3"}  # they say how many samples they have
+_FROM_ZERO = {"matroska", "mov"}  # their time begins at 0, even if sound begins later
+_CUT_OUT_S = 60.0  # unless everything begins later than that, as in an excerpt of something longer
+_CHUNKED = {"wav", "w64", "aiff", "caf", "au"}  # they have the sound's length in bytes
+_COUNTED = _CHUNKED - {"wav"} | {"flac", "mp3"}  # they have a count of samples
 _ROUNDED_S = 0.002  # by which the length of an MP4 differs from its sound's at most, in ticks of 1/600 s or less
-SLACK_S = 0.06  # by which declared lengths differ from the sound without harm: what encoders put before and after it
+SLACK_S = 0.06  # tolerated difference of declared lengths: encoder delay and padding
 
 
 class Extent:
-    """Of one sound track of an open container."""
+    """Begin and end of one sound track of an open container."""
 
     def __init__(self, file: BinaryIO, container: InputContainer, stream: av.AudioStream) -> None:
         """file: the same, to be looked into. Raises OSError."""
@@ -45,7 +45,7 @@ class Extent:
 
     @property
     def seconds(self) -> float | None:
-        """About how long it is, where that is known; a guess of FFmpeg's will do."""
+        """The approximate length, if known, or FFmpeg's estimate."""
         stream = self._stream
         if self._is_open and self.is_chunked:
             return None
@@ -55,7 +55,7 @@ class Extent:
 
     @property
     def begin_s(self) -> float | None:
-        """The time stamp of its beginning, be there sound or not. None: that of its first sound."""
+        """The time stamp of its beginning, even without sound there. None: that of its first frame."""
         start = self._container.start_time
         if not self.is_timed or "ogg" in self._names or start is None:
             return None
@@ -65,7 +65,7 @@ class Extent:
 
     @property
     def end_s(self) -> float | None:
-        """How long it says it is from its beginning, a guess of FFmpeg's left out."""
+        """The length that the container declares, without FFmpeg's estimates."""
         stream, names = self._stream, self._names
         if self._is_open:
             return None
@@ -79,9 +79,9 @@ class Extent:
         return float(stream.duration * stream.time_base) if names & _COUNTED else None
 
     def silence_s(self, heard_s: float, packet_end: int | None) -> float:
-        """How much silence belongs behind the sound that ends after heard_s. packet_end: the time stamp where the last packet ends.
+        """How much silence follows the sound that ends after heard_s. packet_end: the time stamp of the last packet's end.
 
-        A Matroska file that is all there, and says that it is longer, is; so is an MP4 whose last packet lasts so long.
+        Silence follows in a complete Matroska file that declares a greater length, and in an MP4 whose last packet lasts that long.
         """
         end_s = self.end_s
         if end_s is None or heard_s >= end_s - SLACK_S:
@@ -91,7 +91,7 @@ class Extent:
         return end_s - heard_s if self._silent_end else 0.0
 
     def padding(self, frame: av.AudioFrame, before_s: float, before: int) -> int:
-        """How many of the last frame's samples lie behind the end of the sound; FFmpeg decodes them too.
+        """How many samples at the end of the last frame are padding, which FFmpeg decodes too.
 
         before_s, before: the time, and the samples that were decoded, before the frame.
         """
@@ -104,9 +104,7 @@ class Extent:
         return frame.samples - own if 0 < own < frame.samples else 0
 
     def _mp4_padding(self, frame: av.AudioFrame, before: int) -> int:
-        """The end is told by the frame's duration, and by the stream's, which may be rounded (often to ms); where they agree the
-        frame's counts.
-        """
+        """The frame's duration gives the end exactly, the stream's perhaps rounded (often to ms); if they agree, the frame's is used."""
         end_s = self.end_s
         if end_s is None or not frame.time_base:
             return 0

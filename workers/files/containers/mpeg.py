@@ -1,7 +1,7 @@
-"""MP3 (and MPEG layers I and II): where the frames lie, apart from the tags and the rubbish around them.
+"""MP3 (and MPEG layers I and II): where the frames are, without the tags and the garbage around them.
 
-FFmpeg takes what stands behind the last frame for a broken one, and forgets what the first one says about the length. Each stretch of
-frames between the tags is a sound of its own here: files put together are as long as all of them.
+FFmpeg takes data after the last frame for a broken frame, and ignores the first frame's length field. Here each run of frames between
+tags is a sound of its own, so that concatenated files have their total length.
 """
 
 import os
@@ -18,17 +18,17 @@ _KBITS = {  # by (whether it is MPEG 1, layer bits)
     (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-_SURE = 3  # frames in a row that are no chance
-_FAR = 1 << 20  # bytes of rubbish that are looked through for the next frame
+_SURE = 3  # consecutive frames that are no coincidence
+_FAR = 1 << 20  # bytes of garbage that are searched for the next frame
 
 
 class MpegFrame(NamedTuple):
-    kind: tuple[int, int, int]  # version, layer, rate: the same all through a stream
+    kind: tuple[int, int, int]  # version, layer, rate: constant in a stream
     size: int
 
 
 def frame_of(head: bytes) -> MpegFrame | None:
-    """What the four bytes of a frame's head say."""
+    """The frame with this header of four bytes; None where it is invalid."""
     if len(head) < 4 or head[0] != 0xFF or head[1] < 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
@@ -42,7 +42,7 @@ def frame_of(head: bytes) -> MpegFrame | None:
 
 
 def streams(file: BinaryIO) -> list[ByteRange]:
-    """The stretches of frames, if the file begins with one, maybe behind tags; else nothing. Raises OSError."""
+    """The runs of frames, if the file begins with one, perhaps after tags; else nothing. Raises OSError."""
     size = file.seek(0, os.SEEK_END)
     at, found = _behind_tags(file, 0, size), list[ByteRange]()
     while at < size and _begins(file, at, size):
@@ -51,7 +51,7 @@ def streams(file: BinaryIO) -> list[ByteRange]:
         if next_at == end < size and not _begins(file, end, size):
             next_at = _next(file, end, size)
             if next_at < size and not counted:
-                return []  # amid the sound: it is damaged, and FFmpeg will say so
+                return []  # garbage within the sound: the file is damaged, which FFmpeg reports
         found.append(ByteRange(at, end, "mp3"))
         at = next_at
     return found
@@ -89,7 +89,7 @@ def _is_count(head: bytes) -> bool:
 
 
 def _count(head: bytes) -> int | None:
-    """How many frames follow, where the first one is there to say so."""
+    """The count of frames in the first one, if it is a Xing or Info frame."""
     place = max(head[:44].find(b"Xing"), head[:44].find(b"Info"))
     if place < 0 or not head[place + 7] & 1:
         return None
@@ -97,7 +97,7 @@ def _count(head: bytes) -> int | None:
 
 
 def _behind_tags(file: BinaryIO, at: int, size: int) -> int:
-    """Where the tags and the padding that begin at `at` end."""
+    """The end of the tags and the padding that begin at `at`."""
     while at < size:
         file.seek(at)
         length = _tag(file.read(32), file, at)
@@ -108,7 +108,7 @@ def _behind_tags(file: BinaryIO, at: int, size: int) -> int:
 
 
 def _tag(head: bytes, file: BinaryIO, at: int) -> int:
-    """How long the tag is that begins so; 0: it is none."""
+    """The length of the tag with this beginning; 0 where it is none."""
     if head[:3] == b"ID3":
         footer = 10 if len(head) > 5 and head[5] & 0x10 else 0
         return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=False)) + footer
@@ -130,7 +130,7 @@ def _tag(head: bytes, file: BinaryIO, at: int) -> int:
 
 
 def _next(file: BinaryIO, at: int, size: int) -> int:
-    """Where frames begin again behind rubbish; `size` where they do not."""
+    """Where frames begin again after garbage; `size` where they do not."""
     file.seek(at)
     rubbish = file.read(_FAR)
     place = rubbish.find(b"\xff", 1)

@@ -1,4 +1,4 @@
-"""Chained Ogg (RFC 3533, 4): sounds put one behind the other in one file, as Icecast dumps have them."""
+"""Chained Ogg (RFC 3533, 4): concatenated sounds in one file, as in Icecast dumps."""
 
 import os
 import struct
@@ -13,11 +13,11 @@ _PRE_SKIP_AT = 10  # in an Opus head
 
 class OggLink(NamedTuple):
     part: ByteRange
-    granule: int | None  # at its end, less what an Opus head says is to be skipped; None: there are several streams in it
+    granule: int | None  # at its end, less the pre-skip of an Opus header; None: it has several streams
 
 
 def links(file: BinaryIO) -> list[OggLink]:
-    """One for each time that streams begin. Pages are taken at their word, not checked. Raises OSError."""
+    """One for each place where streams begin. Checksums of pages are not verified. Raises OSError."""
     size = file.seek(0, os.SEEK_END)
     found, begin, at, in_head = list[OggLink](), 0, 0, True
     ends, skipped = dict[int, int](), 0  # granules, by stream

@@ -1,23 +1,23 @@
-"""Files made of chunks that say how long they are (WAV, RF64, W64, AIFF, CAF, AU, AVI, ASF): where their sound should end.
+"""Files made of chunks with length fields (WAV, RF64, W64, AIFF, CAF, AU, AVI, ASF): where their sound should end.
 
-A program that writes into a pipe cannot go back and fill the length in. What stands there instead is told apart from a true one.
+A program that writes into a pipe cannot fill in the length afterwards. Its placeholder is distinguished from a real length.
 """
 
 import os
 import struct
 from typing import BinaryIO
 
-# Each program has its own: 0; SoX 0x7F000000 (AIFF) and 0x7FFFF000 (WAV), less a header or a part of a sample; arecord 0x7FFFFF00 and
+# Placeholders: 0; SoX 0x7F000000 (AIFF) and 0x7FFFF000 (WAV), less a header or a part of a sample; arecord 0x7FFFFF00 and
 # 0x80000000; FFmpeg 0xFFFFFFFF; GStreamer and mpg123 the same less a header.
 _PLACEHOLDERS = ((0, 0), (0x7EFFFF00, 0x7F000100), (0x7FFFE000, 0x80000100), (0xFFFFF000, 0xFFFFFFFF))
-_LARGE = 1 << 62  # a length of 64 bits that nobody has: -1, or nearly so
+_LARGE = 1 << 62  # a 64-bit length above this is a placeholder: -1, or nearly so
 _W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 
 
 def end_of_sound(file: BinaryIO) -> int | None:
-    """The byte where the sound of such a file should end, wherever the file does. None: it is of another kind, or does not know."""
+    """The offset where the sound should end; None for another kind of file, or if the length is not known."""
     file.seek(0)
     magic = file.read(16)
     if magic[:4] in (b"RIFF", b"RF64", b"BW64", b"RIFX") and magic[8:12] == b"WAVE":
@@ -37,7 +37,7 @@ def end_of_sound(file: BinaryIO) -> int | None:
 
 
 def is_placeholder(length: int) -> bool:
-    """Whether a length of 32 bits is what is written where none is known."""
+    """Whether a 32-bit length is a placeholder."""
     return any(low <= length <= high for low, high in _PLACEHOLDERS)
 
 
@@ -55,12 +55,12 @@ def _wav(file: BinaryIO, order: str) -> int | None:
                 return begin + large if large < _LARGE else None
             return None if is_placeholder(length) else int(begin + length)
         file.seek(begin + length + length % 2)
-    return None  # without samples at all: that is for the decoder to say
+    return None  # no samples: left to the decoder to report
 
 
 def _avi(file: BinaryIO) -> int | None:
     at = 0
-    while True:  # beyond 1 GB there are several
+    while True:  # files beyond 1 GB have several
         file.seek(at)
         head = file.read(8)
         if len(head) < 8 or head[:4] != b"RIFF":
@@ -114,5 +114,5 @@ def _asf(file: BinaryIO) -> int | None:
         if not 24 <= length < _LARGE:
             return None
         if head[:16] == _ASF_DATA:
-            return None if length <= 50 else int(at + length)  # a live one does not know
+            return None if length <= 50 else int(at + length)  # a live stream has no length
         at += length

@@ -1,4 +1,4 @@
-"""Which sounds lie in a file: one, as a rule; several where files were put together; less than all of it where something is behind."""
+"""The sounds in a file: usually one; several in concatenated files; part of the file if other data follows."""
 
 import os
 from pathlib import Path
@@ -11,14 +11,14 @@ from workers.files.containers.window import ByteRange
 
 
 class SoundSection(NamedTuple):
-    """One of them."""
+    """One sound of a file."""
 
     part: ByteRange | None = None  # None: the whole file
-    granule: int | None = None  # where an Ogg stream says that it ends, in its own units, if that is known
+    granule: int | None = None  # an Ogg stream's end position, in its own units, if known
 
 
 def sections(path: Path) -> list[SoundSection]:
-    """In the order in which they are to be heard. Raises OSError."""
+    """In playing order. Raises OSError."""
     with path.open("rb") as file:
         magic = file.read(4)
         size = file.seek(0, os.SEEK_END)
@@ -27,10 +27,10 @@ def sections(path: Path) -> list[SoundSection]:
             return found if len(found) > 1 else [SoundSection(None, found[0].granule)]
         if magic == ebml.MAGIC:
             return _segments(file, size)
-        if magic == b".snd":  # whose reader takes what is behind it for sound
+        if magic == b".snd":  # FFmpeg would decode data after the end
             end = end_of_sound(file)
             return [SoundSection(ByteRange(0, end, "au"))] if end and end < size else [SoundSection()]
-        if magic in (b"RF64", b"BW64") and end_of_sound(file) is None:  # of whose length FFmpeg knows no placeholder; of a RIFF's it does
+        if magic in (b"RF64", b"BW64") and end_of_sound(file) is None:  # FFmpeg knows the placeholders of RIFF only
             return [SoundSection(ByteRange(0, size, "wav", b"RIFF"))]
         parts = mpeg.streams(file)
     return [SoundSection(part) for part in parts] if parts and parts != [ByteRange(0, size, "mp3")] else [SoundSection()]

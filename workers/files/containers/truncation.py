@@ -1,4 +1,4 @@
-"""Is a sound file all there? Its container says so; a decoder stops at the end of a truncated one as if it were whole."""
+"""Whether a sound file is complete. Only its container can tell: a decoder stops at the end of a truncated file without an error."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ _LARGEST_PAGE = 27 + 255 + 255 * 255  # bytes of an Ogg page
 
 
 def check_bytes(path: Path) -> None:
-    """Raises FileError where a file ends before its container says, or is empty. Raises OSError."""
+    """Raises FileError if a file is empty or shorter than its container says. Raises OSError."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if not size:
@@ -31,14 +31,14 @@ def _missing(file: BinaryIO, size: int) -> int:
     if magic == ebml.MAGIC:
         return ebml.first_segment(file, 0, size).end - size
     found = boxes(file, size)
-    if found and found.in_fragments:  # others have an index, by which what is missing shows
+    if found and found.in_fragments:  # others have an index, with which the decoder notices
         return found.end - size
     end = None if found else end_of_sound(file)
     return 0 if end is None else end - size
 
 
 def has_no_end(path: Path) -> bool:
-    """Whether it is an Ogg file whose last page is not marked as the last: written by what crashed, taken from a live stream, or cut.
+    """Whether it is an Ogg file whose last page is not marked as the last: after a crash, from a live stream, or truncated.
 
     Raises OSError.
     """
@@ -50,7 +50,7 @@ def has_no_end(path: Path) -> bool:
 
 
 def _ogg_missing(file: BinaryIO, size: int) -> int:
-    """Bytes that the last page should have and has not."""
+    """The number of missing bytes of the last page."""
     page = _last_page(file, size)
     if len(page) < 27 or len(page) < 27 + page[26]:
         return 27 + (page[26] if len(page) > 26 else 0) - len(page)
@@ -58,7 +58,7 @@ def _ogg_missing(file: BinaryIO, size: int) -> int:
 
 
 def _last_page(file: BinaryIO, size: int) -> bytes:
-    """What is there of it."""
+    """The bytes of the last page that are there."""
     file.seek(max(0, size - _LARGEST_PAGE))
     tail = file.read()
     return tail[max(0, tail.rfind(b"OggS")) :]

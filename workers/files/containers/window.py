@@ -1,4 +1,4 @@
-"""A stretch of a file, to be read as if it were a file of its own."""
+"""A part of a file, read as a file of its own."""
 
 import io
 import os
@@ -7,21 +7,21 @@ from typing import BinaryIO, NamedTuple, cast
 
 
 class ByteRange(NamedTuple):
-    """Where one sound lies in a file that may hold several, or have something behind it. In bytes."""
+    """The bytes of one sound in a file that may hold several sounds, or other data."""
 
     begin: int
     end: int
-    container: str  # FFmpeg's name of it
-    head: bytes = b""  # to be read instead of what it begins with
+    container: str  # FFmpeg's name
+    head: bytes = b""  # read in place of its first bytes
 
 
 def opened(path: Path, part: ByteRange | None) -> BinaryIO:
-    """The part, or without one all of the file. Raises OSError."""
+    """The part, or the whole file if that is None. Raises OSError."""
     return path.open("rb") if part is None else cast(BinaryIO, FileWindow(path, part))
 
 
 class FileWindow(io.RawIOBase):
-    """Owns the open file. Raises OSError from its beginning."""
+    """Owns the open file. Raises OSError."""
 
     def __init__(self, path: Path, part: ByteRange) -> None:
         self._file = path.open("rb")
