@@ -7,7 +7,7 @@ import peewee
 
 from db.caps import BLOCKS, FRIENDS, PAGE, REQUESTS, check_room, newest
 from db.errors import Clash, Denied, Missing
-from db.tables import Block, FriendRequest, Friendship, User, now
+from db.tables import FriendRequest, Friendship, User, UserBlock, now
 
 
 class RequestOutcome(NamedTuple):
@@ -122,7 +122,7 @@ def unfriend(one: int, other: int) -> bool:
 
 def has_blocked(blocker: int, blocked: int) -> bool:
     """Whether the first has blocked the second."""
-    return bool(Block.select().where((Block.blocker == blocker) & (Block.blocked == blocked)).exists())
+    return bool(UserBlock.select().where((UserBlock.blocker == blocker) & (UserBlock.blocked == blocked)).exists())
 
 
 def block(blocker: int, blocked: int) -> bool:
@@ -131,8 +131,8 @@ def block(blocker: int, blocked: int) -> bool:
     Raises Clash limit_reached.
     """
     if not has_blocked(blocker, blocked):
-        check_room(Block.select().where(Block.blocker == blocker), BLOCKS)
-    Block.insert(blocker=blocker, blocked=blocked, created_at=now()).on_conflict_ignore().execute()
+        check_room(UserBlock.select().where(UserBlock.blocker == blocker), BLOCKS)
+    UserBlock.insert(blocker=blocker, blocked=blocked, created_at=now()).on_conflict_ignore().execute()
     for request in list(_pending(blocker, blocked)):
         request.delete_instance()
     waiting = (FriendRequest.asker == blocked) & (FriendRequest.asked == blocker) & (FriendRequest.status == "pending")
@@ -142,7 +142,7 @@ def block(blocker: int, blocked: int) -> bool:
 
 def unblock(blocker: int, blocked: int) -> None:
     """End a block. Hidden requests are deleted, so that they can be made again."""
-    Block.delete().where((Block.blocker == blocker) & (Block.blocked == blocked)).execute()
+    UserBlock.delete().where((UserBlock.blocker == blocker) & (UserBlock.blocked == blocked)).execute()
     FriendRequest.delete().where((FriendRequest.asker == blocked) & (FriendRequest.asked == blocker) & FriendRequest.hidden).execute()
 
 

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 import peewee
 
 from db import trash
-from db.tables import Login, Recording, TrustedTime, User
+from db.tables import LastTrustedTime, Login, Recording, User
 
 FAR = timedelta(days=1)  # a greater step between two trusted times may come from a wrong clock
 
 
 def newest() -> datetime | None:
     """The last trusted time; if none was stored, the newest time stamp of the rows; None in a new database."""
-    noted = TrustedTime.get_or_none()
+    noted = LastTrustedTime.get_or_none()
     if noted is not None:
         return noted.moment  # type: ignore[no-any-return]
     stamps = (User.created_at, Login.seen_at, Recording.started_at)
@@ -25,7 +25,7 @@ def accept(moment: datetime) -> None:
 
     So nothing goes for good because of a jump, not even because of one that lasted until it was believed.
     """
-    noted = TrustedTime.get_or_none()
+    noted = LastTrustedTime.get_or_none()
     if noted is not None and abs(moment - noted.moment) > FAR:
         trash.count_anew()
-    TrustedTime.insert(id=1, moment=moment).on_conflict_replace().execute()
+    LastTrustedTime.insert(id=1, moment=moment).on_conflict_replace().execute()

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import peewee
 
-from db.tables import Block, FriendRequest, Friendship, NamePart, User
+from db.tables import FriendRequest, Friendship, NamePart, User, UserBlock
 
 LIMIT = 20
 LONGEST_NAME = 32
@@ -68,6 +68,6 @@ def _relations(user_id: int, others: Collection[int]) -> dict[int, str]:
     seconds = (Friendship.first == user_id) & Friendship.second.in_(others)
     for pair in Friendship.select().where(seconds | ((Friendship.second == user_id) & Friendship.first.in_(others))):
         relations[pair.second_id if pair.first_id == user_id else pair.first_id] = "friend"
-    for block in Block.select().where((Block.blocker == user_id) & Block.blocked.in_(others)):
+    for block in UserBlock.select().where((UserBlock.blocker == user_id) & UserBlock.blocked.in_(others)):
         relations[block.blocked_id] = "blocked"
     return relations | {user_id: "self"}

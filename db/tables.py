@@ -118,8 +118,11 @@ class Friendship(Row):
     created_at = UtcField(default=now)
 
 
-class Block(Row):
+class UserBlock(Row):
     """`blocker` has blocked `blocked`."""
+
+    class Meta:
+        table_name = "block"
 
     id = peewee.AutoField()
     blocker = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="+")
@@ -226,8 +229,11 @@ class DiscardedFolder(Row):
     folder = peewee.TextField(primary_key=True)
 
 
-class TrustedTime(Row):
+class LastTrustedTime(Row):
     """One row: the last time at which the wall clock was trusted."""
+
+    class Meta:
+        table_name = "trusted_time"
 
     id = peewee.AutoField()
     moment = UtcField()

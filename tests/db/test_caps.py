@@ -9,7 +9,7 @@ import pytest
 from db import caps, friendships, invites, links, logins, search, tokens, users
 from db.connection import TABLES, Database
 from db.errors import Clash
-from db.tables import Block, FriendRequest, Friendship, User
+from db.tables import FriendRequest, Friendship, User, UserBlock
 
 MAKING: dict[str, tuple[int, Callable[[int, str], object], Callable[..., list[Any]]]] = {
     "links": (100, lambda user, digest: links.add(user, digest, None), links.of_user),
@@ -162,7 +162,7 @@ async def test_every_relation_of_a_search(database: Database, alice: User) -> No
         FriendRequest.create(asker=1, asked=2)
         FriendRequest.create(asker=3, asked=1)
         Friendship.create(first=1, second=4)
-        Block.create(blocker=1, blocked=5)
+        UserBlock.create(blocker=1, blocked=5)
 
     await database.run(relate)
     found = await database.run(search.search, alice.id, "person")

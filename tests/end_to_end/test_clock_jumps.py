@@ -11,7 +11,7 @@ import pytest
 
 from db import recordings, trash
 from db.connection import Database
-from db.tables import DiscardedFolder, Recording, TrustedTime, now
+from db.tables import DiscardedFolder, LastTrustedTime, Recording, now
 from tests.conftest import StartServer
 from tests.support.people import Person, signed_up
 from tests.support.running import Server
@@ -82,7 +82,7 @@ async def lived(running: Server, clocks: ShiftedClocks, days: float, stretch: fl
 
 async def noted(database: Database) -> datetime | None:
     """The last time that the server has trusted."""
-    row = await database.run(TrustedTime.get_or_none)
+    row = await database.run(LastTrustedTime.get_or_none)
     return None if row is None else row.moment
 
 

@@ -71,11 +71,11 @@ def _denoise(asked: argparse.Namespace) -> int:
         interrupt.ignore()
         target.finish(round(source.samples * target.rate_hz / source.rate_hz))
     if source.tracks > 1:
-        _said(f"hushcast: {asked.input} has {source.tracks} sound tracks; the first one was taken")
+        _said(f"hushcast: {asked.input} has {source.tracks} sound tracks; the first one was used")
     if source.mended:
-        _said(f"hushcast: {source.mended} samples of {asked.input} were no numbers that sound has; they were taken for silence")
+        _said(f"hushcast: {source.mended} invalid samples of {asked.input} were replaced by silence")
     if source.has_no_end:
-        _said(f"hushcast: {asked.input} has no mark at its end, as a recording that was cut off; what is there was taken")
+        _said(f"hushcast: {asked.input} has no end mark, as if its recording was cut off; all of it was used")
     return _said(f"{asked.output}: {progress.factor()}, {name}", 0)
 
 

@@ -26,7 +26,7 @@ def device_of(wanted: str, has_model: bool, say: Callable[[str], object]) -> str
             say(cuda.COULD_HAVE)
         except cuda.NoCuda as why_not:
             if wanted == "cuda":
-                raise WorkerFailed(f"CUDA is not to be had: {why_not}; use --device auto or cpu", "no_cuda") from why_not
+                raise WorkerFailed(f"CUDA cannot be used: {why_not}; use --device auto or cpu", "no_cuda") from why_not
     return "cpu"
 
 

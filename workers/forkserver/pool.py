@@ -92,7 +92,7 @@ class Pool:
     def _say(self, objection: str) -> None:
         if objection != self._said:
             self._said = objection
-            print(f"forkserver: workers are not forked but started anew: {objection}", file=sys.stderr, flush=True)
+            print(f"forkserver: workers are executed, not forked: {objection}", file=sys.stderr, flush=True)
 
     def hear(self, fd: int) -> None:
         """A worker has sent a message on its channel, or a voice that waits for one to load has been closed."""

@@ -136,7 +136,7 @@ class Forkserver:
         self, what: str, denoiser: str, options: Mapping[str, object], fds: Sequence[int] = (), **more: object
     ) -> tuple[dict[str, Any], list[int]]:
         if denoiser in self._refused:
-            raise WorkerFailed(f"{denoiser} has ended the forkserver again and again when it was loaded", reason="deadly")
+            raise WorkerFailed(f"{denoiser} is not loaded, because loading it has repeatedly ended the forkserver", reason="deadly")
         if self._socket is None:
             raise WorkerFailed("the forkserver is gone", reason="forkserver_gone")
         self._count += 1

@@ -189,7 +189,7 @@ class ModelStore:
             await run_module("workers.weights.fetch", *asked, environment=_ONE_THREAD, on_line=told)
         except ChildFailed as failure:
             logger.warning(
-                "%s: no weights in %s, and none could be fetched: %s; it is tried again later, and %s in a folder of models.path will do",
+                "%s: no weights in %s, and none could be fetched: %s; this is tried again later; or put %s into a folder of models.path",
                 family.denoiser, self._searched(), failure, family.tar,
             )  # fmt: skip
             self._say(family, NO_WEIGHTS)

@@ -106,7 +106,7 @@ def _from_anywhere(task: _Task, url: str) -> Path:
         except (NotFetched, NotThere) as error:
             faults.append(str(error))
     if place is None:
-        raise NotFetched("; ".join(faults) or "nobody is known to have these; put them into a folder of models.path")
+        raise NotFetched("; ".join(faults) or "no source of these weights is known; put them into a folder of models.path")
     if faults:
         task.say(f"{'; '.join(faults)}; taken from {provenance.source(place)} instead")
     return place

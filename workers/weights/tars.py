@@ -38,7 +38,7 @@ def read(tar: Path, contents_of: Collection[str] = MEMBERS) -> dict[str, bytes]:
         if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
             raise
         words = " ".join(str(error).split()) or type(error).__name__
-        raise Damaged(f"it is no archive of weights, or a spoilt one ({words})") from error
+        raise Damaged(f"it is no archive of weights, or a damaged one ({words})") from error
     if missing := [name for name in MEMBERS if name not in found]:
         raise Damaged(f"there is no {missing[0]} in it")
     return found

@@ -240,7 +240,7 @@ def _torn(file: Path) -> str | None:
             if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that no file has
                 raise
             return f"{file.name}: {' '.join(str(error).split()) or type(error).__name__}"
-    return bad and f"{file.name} is spoilt in {bad}"
+    return bad and f"{file.name} is damaged in {bad}"
 
 
 def _set_aside(place: Path) -> str:

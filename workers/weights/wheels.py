@@ -138,7 +138,7 @@ def _reason(said: str) -> NoWheel:
     if "No matching distribution" in said:
         away = [reason for reason in re.findall(r"Could not fetch URL \S+: (.*) - skipping", said) if not reason.startswith("404 ")]
         if away:
-            return NoRegistry(f"the package registry is not to be reached ({_cause(away[0])})")
+            return NoRegistry(f"the package registry cannot be reached ({_cause(away[0])})")
         return NoWheel("the package registry does not offer it")
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     told = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")] or lines or ["it said nothing"]

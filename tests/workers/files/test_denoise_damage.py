@@ -127,7 +127,7 @@ def test_an_ogg_without_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str
     noisy.write_bytes(noisy.read_bytes()[: last.offset])
     assert main([str(noisy), str(clean), PLAIN]) == 0
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 2 and "no mark at its end" in said[0] and str(noisy) in said[0]
+    assert len(said) == 2 and "no end mark" in said[0] and str(noisy) in said[0]
     assert read(clean)[0].shape[1] < 240_000
 
 

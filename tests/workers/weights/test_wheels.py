@@ -98,7 +98,7 @@ def test_along(index: Index, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("vice", "says"),
     [
-        ("500", "the package registry is not to be reached (too many 500 error responses)"),
+        ("500", "the package registry cannot be reached (too many 500 error responses)"),
         ("html", "only 1.0: the package registry does not offer it"),
         ("half", "only 1.0: pip: "),
     ],
