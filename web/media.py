@@ -32,7 +32,7 @@ from web.keys import ANNOUNCED, ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, LOG
 from web.live.self_test import SelfTests
 from web.operations import Sample
 from workers.disk_room import MB
-from workers.models.store import ModelStore
+from workers.models.store import ModelStore, WeightSources
 
 KNOWN_NAMES = "names.json"  # in storage.path
 
@@ -50,9 +50,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         nursing = await opening.enter_async_context(ForkserverKeeper(config.worker.share, app[AWAKE]))
         warming = await opening.enter_async_context(Preloader(nursing))
         models = ModelStore(
-            config.models.path,
-            config.models.url,
-            config.models.download,
+            WeightSources(config.models.path, config.models.url, config.models.download),
             config.storage.path / "cache",
             lambda: changed(),
             device=await device_of(config.denoise.device),

@@ -16,7 +16,7 @@ from web.denoisers.catalogue import DenoiserCatalogue
 from web.denoisers.device import device_of
 from workers import registry
 from workers.models import cuda
-from workers.models.store import ModelStore
+from workers.models.store import ModelStore, WeightSources
 
 QUICKEST = "deepfilternet3_ll"
 
@@ -117,7 +117,7 @@ async def test_no_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_listed(tmp_path: Path) -> None:
     """Without weights the two that need none can serve, and the others say why not; the lighter one is the default."""
-    models = ModelStore([], "upstream", False, tmp_path, lambda: None)
+    models = ModelStore(WeightSources([], "upstream", False), tmp_path, lambda: None)
     before = {row["name"]: row for row in DenoiserCatalogue("auto", models).listed()}
     assert before["deepfilternet3"]["reason"] == "weights are being looked for"
     async with models:
@@ -131,7 +131,7 @@ async def test_listed(tmp_path: Path) -> None:
 async def test_all_that_have_weights(models_folder: Path) -> None:
     """What has weights can serve, and the first model is the default; the quickest one, whose weights a test has not, says so."""
     cache = graph_of("deepfilternet3", models_folder).parent
-    async with ModelStore([models_folder], "upstream", False, cache, lambda: None) as models:
+    async with ModelStore(WeightSources([models_folder], "upstream", False), cache, lambda: None) as models:
         await models.settled()
     rows = DenoiserCatalogue("auto", models).listed()
     quickest = [row for row in rows if row["name"] == QUICKEST]
@@ -150,7 +150,7 @@ async def test_broken_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A stranger's plugin that cannot be imported is listed with the reason and keeps no server from starting."""
     entries = {**registry._strangers(), "broken": "nothing.there:Denoiser"}
     monkeypatch.setattr(registry, "_strangers", lambda: entries)
-    denoisers = DenoiserCatalogue("broken", ModelStore([], "upstream", False, tmp_path, lambda: None))
+    denoisers = DenoiserCatalogue("broken", ModelStore(WeightSources([], "upstream", False), tmp_path, lambda: None))
     [row] = [row for row in denoisers.listed() if row["name"] == "broken"]
     assert not row["available"] and "nothing" in str(row["reason"])
     assert denoisers.chosen(None)[0] == "rnnoise"
@@ -160,6 +160,6 @@ async def test_a_stranger_is_loaded_when_it_is_asked_for(tmp_path: Path, monkeyp
     """Beforehand a stranger's is loaded only where it serves by default: it may start threads, or kill."""
     entries = {**registry._strangers(), "slow": "tests.workers.speech:Slow"}
     monkeypatch.setattr(registry, "_strangers", lambda: entries)
-    models = ModelStore([], "upstream", False, tmp_path, lambda: None)
+    models = ModelStore(WeightSources([], "upstream", False), tmp_path, lambda: None)
     assert DenoiserCatalogue("auto", models).beforehand() == ["rnnoise", "passthrough"]
     assert DenoiserCatalogue("slow", models).beforehand() == ["slow", "rnnoise", "passthrough"]

@@ -7,6 +7,7 @@ the server: without weights or network this is logged once, and the denoiser tha
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -26,10 +27,21 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # for the c
 RETRY_S = (900.0, 3600.0, 14400.0, 43200.0)  # pauses after failed fetches; then every 12 hours
 
 
+@dataclass(frozen=True)
+class WeightSources:
+    """Where weights may come from.
+
+    paths: folders searched for weights, in order.   url: "upstream" or where a mirror's files are.   download: whether to fetch.
+    """
+
+    paths: Sequence[Path]
+    url: str
+    download: bool
+
+
 class ModelStore:
     """Owns one task and the one child process that it waits for. Answers from memory; never blocks the loop.
 
-    paths: folders searched for weights, in order.   url: "upstream" or where a mirror's files are.   download: whether to fetch.
     cache: where graphs and fetched weights are kept.   changed(): called on the loop whenever a denoiser's state has changed.
     device: "cpu" runs exported graphs, "cuda" the weights themselves.   post_filter: whether DeepFilterNets get theirs.
     retry_s: pauses before a failed fetch is repeated.   floor: bytes of the disk that the cache leaves free.
@@ -37,9 +49,7 @@ class ModelStore:
 
     def __init__(
         self,
-        paths: Sequence[Path],
-        url: str,
-        download: bool,
+        sources: WeightSources,
         cache: Path,
         changed: Callable[[], None],
         *,
@@ -48,8 +58,8 @@ class ModelStore:
         retry_s: Sequence[float] = RETRY_S,
         floor: int = 0,
     ) -> None:
-        self._paths, self._cache = [path.absolute() for path in paths], cache.absolute()
-        self._url, self._download = url, download
+        self._paths, self._cache = [path.absolute() for path in sources.paths], cache.absolute()
+        self._url, self._download = sources.url, sources.download
         self._changed, self._device, self._post_filter, self._retry_s = changed, device, post_filter, retry_s
         self._room = DiskRoom(self._cache, floor)
         self._options: dict[str, dict[str, object]] = {}

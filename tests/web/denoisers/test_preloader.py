@@ -14,7 +14,7 @@ from web.denoisers.catalogue import DenoiserCatalogue
 from web.denoisers.preloader import Preloader
 from workers.errors import WorkerFailed
 from workers.link.forkserver import Forkserver
-from workers.models.store import ModelStore
+from workers.models.store import ModelStore, WeightSources
 
 
 async def takes(nursing: ForkserverKeeper, stretch: float) -> set[str]:
@@ -25,7 +25,7 @@ async def takes(nursing: ForkserverKeeper, stretch: float) -> set[str]:
 
 async def test_every_forkserver_is_warm(tmp_path: Path, stretch: float) -> None:
     """A worker made for one denoiser has the others too, also one of the forkserver that follows a dead one, unasked."""
-    denoisers = DenoiserCatalogue("auto", ModelStore([], "upstream", False, tmp_path, lambda: None))
+    denoisers = DenoiserCatalogue("auto", ModelStore(WeightSources([], "upstream", False), tmp_path, lambda: None))
     async with ForkserverKeeper() as nursing, Preloader(nursing) as warming:
         warming.warm(denoisers)
         async with asyncio.timeout(20 * stretch):
@@ -54,7 +54,7 @@ class Unlucky(ForkserverKeeper):
 async def test_a_forkserver_that_could_not_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """The one that is made later is warm all the same, with no news of anything."""
     monkeypatch.setattr(rules, "AGAIN_S", 0.05)
-    denoisers = DenoiserCatalogue("auto", ModelStore([], "upstream", False, tmp_path, lambda: None))
+    denoisers = DenoiserCatalogue("auto", ModelStore(WeightSources([], "upstream", False), tmp_path, lambda: None))
     async with Unlucky() as nursing, Preloader(nursing) as warming:
         warming.warm(denoisers)
         async with asyncio.timeout(20 * stretch):

@@ -11,7 +11,7 @@ import pytest
 from tests.workers.mirror import Upstream
 from workers.disk_room import DiskRoom
 from workers.models import export
-from workers.models.store import ModelStore
+from workers.models.store import ModelStore, WeightSources
 
 NAME = "deepfilternet3"
 
@@ -41,7 +41,7 @@ class Heard:
 
 async def prepared(paths: list[Path], url: str, cache: Path, *, download: bool = True) -> tuple[ModelStore, list[str | None]]:
     heard = Heard()
-    async with ModelStore(paths, url, download, cache, heard.changed) as models:
+    async with ModelStore(WeightSources(paths, url, download), cache, heard.changed) as models:
         heard.models = models
         await models.settled()
     return models, heard.reasons
@@ -106,7 +106,7 @@ async def test_tried_again(upstream: tuple[Upstream, str], cache: Path) -> None:
     server, url = upstream
     server.break_after = 3_000_000
     heard = Heard()
-    async with ModelStore([], url, True, cache, heard.changed, retry_s=(0.05,)) as models:
+    async with ModelStore(WeightSources([], url, True), cache, heard.changed, retry_s=(0.05,)) as models:
         heard.models = models
         await models.settled()
         assert models.state(NAME) == (False, "no weights")
@@ -130,7 +130,7 @@ async def test_a_fault_of_ours(
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(export, "graph_name", name)
-    async with ModelStore([models_folder], "upstream", False, tmp_path, lambda: None) as models:
+    async with ModelStore(WeightSources([models_folder], "upstream", False), tmp_path, lambda: None) as models:
         await models.settled()
     assert models.state(NAME) == (False, "failed: nobody foresaw this")
     assert models.state("deepfilternet2") == (False, "failed: the disk is gone")
@@ -145,7 +145,7 @@ async def test_a_fault_while_tidying(one_model: Path, tmp_path: Path, caplog: py
         raise ValueError("nobody foresaw this")
 
     monkeypatch.setattr(export, "tidy", tidy)
-    async with ModelStore([one_model], "upstream", False, tmp_path / "cache", lambda: None, device="cuda") as models:
+    async with ModelStore(WeightSources([one_model], "upstream", False), tmp_path / "cache", lambda: None, device="cuda") as models:
         await models.settled()
     assert models.state(NAME) == (True, None)
     assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
@@ -158,7 +158,7 @@ async def test_a_fault_of_who_is_told(tmp_path: Path, caplog: pytest.LogCaptureF
     def changed() -> None:
         raise RuntimeError("nobody foresaw this")
 
-    async with ModelStore([], "upstream", False, tmp_path / "cache", changed) as models:
+    async with ModelStore(WeightSources([], "upstream", False), tmp_path / "cache", changed) as models:
         await models.settled()
         assert models.state("deepfilternet2") == (False, "failed: nobody foresaw this")
     assert [record.levelname for record in caplog.records if record.exc_info][-1:] == ["ERROR"]
@@ -169,7 +169,7 @@ async def test_no_room(one_model: Path, tmp_path: Path, monkeypatch: pytest.Monk
     room = {"is left": False}
     monkeypatch.setattr(DiskRoom, "has", lambda room_of_it, wanted=0: room["is left"])
     heard = Heard()
-    async with ModelStore([one_model], "upstream", False, tmp_path / "cache", heard.changed, retry_s=(0.05,)) as models:
+    async with ModelStore(WeightSources([one_model], "upstream", False), tmp_path / "cache", heard.changed, retry_s=(0.05,)) as models:
         heard.models = models
         await models.settled()
         assert models.state(NAME) == (False, "no room on the disk") and not (tmp_path / "cache").exists()
@@ -181,7 +181,7 @@ async def test_no_room(one_model: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 async def test_cuda(one_model: Path, tmp_path: Path) -> None:
     """On CUDA the weights themselves are run: nothing is exported."""
-    async with ModelStore([one_model], "upstream", False, tmp_path / "cache", lambda: None, device="cuda") as models:
+    async with ModelStore(WeightSources([one_model], "upstream", False), tmp_path / "cache", lambda: None, device="cuda") as models:
         await models.settled()
     assert models.state(NAME) == (True, None) and models.graph(NAME) is None
     assert models.options(NAME) == {"weights": str(one_model / "DeepFilterNet3"), "device": "cuda"}
@@ -191,7 +191,7 @@ async def test_cuda(one_model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 async def test_post_filter(device: str, one_model: Path, tmp_path: Path) -> None:
     """With the post filter the graph is another file beside the plain one; weights are given the option."""
-    async with ModelStore([one_model], "upstream", False, tmp_path, lambda: None, device=device, post_filter=True) as models:
+    async with ModelStore(WeightSources([one_model], "upstream", False), tmp_path, lambda: None, device=device, post_filter=True) as models:
         await models.settled()
     weights = one_model / "DeepFilterNet3"
     graph = tmp_path / export.graph_name(NAME, weights, post_filter=True)
@@ -265,7 +265,7 @@ async def test_closed_while_fetching(upstream: tuple[Upstream, str], cache: Path
     server, url = upstream
     server.held.clear()
     heard = Heard()
-    async with ModelStore([], url, True, cache, heard.changed) as models:
+    async with ModelStore(WeightSources([], url, True), cache, heard.changed) as models:
         heard.models = models
         await heard.until(lambda reason: reason.endswith("%"))
     server.held.set()
@@ -275,7 +275,7 @@ async def test_closed_while_fetching(upstream: tuple[Upstream, str], cache: Path
 async def test_closed_while_exporting(models_folder: Path, tmp_path: Path) -> None:
     """Closing ends the child that is exporting, and leaves no half graph that would be taken for one."""
     heard = Heard()
-    async with ModelStore([models_folder], "upstream", True, tmp_path / "cache", heard.changed) as models:
+    async with ModelStore(WeightSources([models_folder], "upstream", True), tmp_path / "cache", heard.changed) as models:
         heard.models = models
         await heard.until(lambda reason: reason == "being prepared")
     assert models.graph(NAME) is None and not list((tmp_path / "cache").glob("*.onnx"))

@@ -13,7 +13,7 @@ from tests.workers.mirror import Upstream
 from tests.workers.spoiling import SPOILERS, empty, flip, learn, overwrite, truncate
 from workers.errors import WorkerFailed
 from workers.files.selection import DenoiserSettings, options
-from workers.models.store import ModelStore
+from workers.models.store import ModelStore, WeightSources
 from workers.weights.weights import FAMILIES, SUMS, checkpoint, fault, sha256, whole, write_sums
 
 NAME = "deepfilternet3"
@@ -32,7 +32,7 @@ def weights(models_folder: Path, tmp_path: Path) -> Path:
 
 
 async def prepared(paths: list[Path], url: str, cache: Path, *, download: bool = True) -> ModelStore:
-    async with ModelStore(paths, url, download, cache, lambda: None) as models:
+    async with ModelStore(WeightSources(paths, url, download), cache, lambda: None) as models:
         await models.settled()
     return models
 

