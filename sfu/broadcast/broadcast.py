@@ -15,10 +15,11 @@ from sfu.broadcast.life import Life
 from sfu.broadcast.loudness import Loudness
 from sfu.broadcast.services import PublishOptions, Services
 from sfu.broadcast.source import Source
-from sfu.broadcast.states import NEXT, BroadcastEvent, BroadcastState, DenoiseState
+from sfu.broadcast.states import NEXT, BroadcastEvent, BroadcastState
 from sfu.broadcast.survival import Left, Survival, Survivor
 from sfu.denoise.catalogue import check_known
 from sfu.denoise.load_monitor import LoadMonitor
+from sfu.denoise.states import DenoiseState
 from sfu.denoise.supervisor import WorkerSupervisor
 from sfu.fanout.fanout import Fanout
 from sfu.ingest.ingest import Ingest
@@ -160,7 +161,7 @@ class Broadcast:
         held = await self.taping.resume(*survivor.tape) if survivor.tape else 0
         self.ingest.resume(self.life.go_on(left, held))
         self.ingest.mute(left.muted)
-        self.worker.tuning.strengthen(left.strength_db)
+        self.worker.tuning.limit_attenuation(left.strength_db)
         self.worker.wish(left.denoise, left.denoiser if left.denoiser in known else None)
         self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
         self.source.restore(left.resource)
@@ -243,7 +244,7 @@ class Broadcast:
 
     def strengthen(self, strength_db: float | None) -> None:
         """Limit the attenuation, 0 to 100 dB; None: no limit."""
-        self.worker.tuning.strengthen(strength_db)
+        self.worker.tuning.limit_attenuation(strength_db)
         self._changed()
 
     def _worker_changed(self) -> None:
@@ -283,7 +284,7 @@ class Broadcast:
         if self._ticks % SLOW_TICKS == 0:
             self._adaptation.look_at_losses(now_ns)
             if self.state is BroadcastState.LIVE:
-                self._adaptation.look_at_room(now_ns)
+                self._adaptation.look_at_load(now_ns)
         self._ticks += 1
         if self.state is BroadcastState.LIVE:
             self._parts.news.on_level(self.username, *self._loudness.told(denoising=self.worker.active))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sfu.broadcast.states import DenoiseState
+from sfu.denoise.states import DenoiseState
 from sfu.denoise.supervisor import TOO_SLOW, WorkerSupervisor
 from workers.link.ring import Packet
 from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Why

@@ -15,13 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
-from sfu.broadcast.states import DENOISE_NEXT, DenoiseEvent, DenoiseState
 from sfu.denoise.catalogue import Catalogue
-from sfu.denoise.handover import Handover
+from sfu.denoise.handover import Handover, Tuning
 from sfu.denoise.load_monitor import LoadMonitor
 from sfu.denoise.overload_guard import COMPLEXITY, WORDS, Step
 from sfu.denoise.restart_policy import RestartPolicy
-from sfu.denoise.tuning import Tuning
+from sfu.denoise.states import DENOISE_NEXT, DenoiseEvent, DenoiseState
 from sfu.denoise.worker_run import Nurse, WorkerRun
 from sfu.errors import WorkerError
 from sfu.tasks import ended, lasting
@@ -147,7 +146,7 @@ class WorkerSupervisor:
         if step is not self._step:
             self._step = step
             logger.warning("%s: %s", self._label, WORDS[step])
-            self.tuning.take_care(COMPLEXITY[step])
+            self.tuning.set_complexity(COMPLEXITY[step])
         if step is Step.BYPASS and self._state is DenoiseState.ACTIVE:
             self._trouble = TOO_SLOW
             self._move(DenoiseEvent.TOO_SLOW)

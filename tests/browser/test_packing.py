@@ -12,7 +12,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page
 
-from sfu.broadcast import packet_time
+from sfu.broadcast import adaptation
 from sfu.broadcast.broadcast import Broadcast
 from sfu.config.schema import Config, DenoiseConfig, HttpConfig, ModelsConfig, RtcConfig, StorageConfig
 from sfu.denoise.capacity import Capacity
@@ -126,7 +126,7 @@ async def test_longer_packets_when_it_fills_and_brief_ones_when_it_is_empty(
 
     Going back may cost the browser the half of a packet that it had begun: a hole of 10 ms, told by the time stamps.
     """
-    monkeypatch.setattr(packet_time, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(adaptation, "PATIENCE_S", 0.5)
     monkeypatch.setattr(Capacity, "watch_server", lambda *_: None)  # what the test itself takes is not the server's
     async with serving(tmp_path) as served:
         await goes_over(served, await watched(await visit()), read_wav(audio_folder / "noisy_snr0.wav"), stretch)

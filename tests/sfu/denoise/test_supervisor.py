@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sfu.broadcast.states import DenoiseState
 from sfu.denoise import restart_policy
 from sfu.denoise.capacity import Capacity
 from sfu.denoise.forkserver_keeper import ForkserverKeeper
 from sfu.denoise.load_monitor import LoadMonitor
+from sfu.denoise.states import DenoiseState
 from sfu.denoise.supervisor import WorkerSupervisor
 from tests.support.strangers import install
 from tests.workers.speech import packets, voice
