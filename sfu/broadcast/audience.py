@@ -100,4 +100,4 @@ class Audience:
         wanted = any(listener.variant == "denoised" for listener in self.listeners.values())
         if wanted is not self._worker.listened:
             self._worker.listened = wanted
-            self._worker.look()
+            self._worker.reconsider()

@@ -62,7 +62,7 @@ class Broadcast:
         self.ingest = Ingest(parts.config.ingest.reorder_ms, self._ordered, awake=parts.awake)
         self.fanout = Fanout(ssrc)
         watch = LoadMonitor(parts.capacity, parts.config.worker.max_delay_ms)
-        self.worker = WorkerSupervisor(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
+        self.worker = WorkerSupervisor(identity, parts.get_forkserver, parts.catalogue, watch, self._denoised, self._worker_changed)
         room = DiskRoom(parts.config.storage.path, parts.config.storage.floor_mb * MB)
         self.taping = BroadcastRecording(identity, parts.archive, room, self._changed)
         self._heard = Heard(self.worker, self.taping.heard)
@@ -162,7 +162,7 @@ class Broadcast:
         self.ingest.resume(self.life.go_on(left, held))
         self.ingest.mute(left.muted)
         self.worker.tuning.limit_attenuation(left.strength_db)
-        self.worker.wish(left.denoise, left.denoiser if left.denoiser in known else None)
+        self.worker.request(left.denoise, left.denoiser if left.denoiser in known else None)
         self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
         self.source.restore(left.resource)
         self._parked_at = math.inf
@@ -230,7 +230,7 @@ class Broadcast:
 
     def _apply(self, wish: PublishOptions, denoise: bool | None) -> None:
         self.life.take(wish)
-        self.worker.wish(denoise, wish.denoiser)
+        self.worker.request(denoise, wish.denoiser)
         self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
 
     # what it is denoised by
@@ -238,7 +238,7 @@ class Broadcast:
     def switch(self, enabled: bool | None, denoiser: str | None) -> None:
         """The broadcaster's switch and choice of denoiser. Raises UnknownDenoiser."""
         check_known(self._parts.catalogue, denoiser)
-        self.worker.wish(enabled, denoiser)
+        self.worker.request(enabled, denoiser)
         self._follow()
         self._changed()
 

@@ -8,7 +8,7 @@ from sfu.broadcast.survival import Forgetful, Memory
 from sfu.config import schema as config
 from sfu.denoise.capacity import Capacity
 from sfu.denoise.catalogue import Catalogue
-from sfu.denoise.worker_run import Nurse
+from sfu.denoise.worker_run import GetForkserver
 from sfu.drop_counters import DropCounters
 from sfu.recording.broadcast_recording import RecordingArchive
 from sfu.standstill import Awake
@@ -51,7 +51,7 @@ class Services:
     """What every broadcast is made from; handed down by the app, owned by nobody here."""
 
     config: config.Config
-    nurse: Nurse
+    get_forkserver: GetForkserver
     catalogue: Catalogue
     archive: RecordingArchive
     memory: Memory = field(default_factory=Forgetful)

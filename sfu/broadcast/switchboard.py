@@ -293,4 +293,4 @@ class Switchboard:
     def look_again(self) -> None:
         """A denoiser became available: each broadcast compares its wish with its worker."""
         for broadcast in self._broadcasts.values():
-            broadcast.worker.look()
+            broadcast.worker.reconsider()

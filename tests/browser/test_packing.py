@@ -149,7 +149,7 @@ async def goes_over(served: TestServer, page: Page, voice: Sound, stretch: float
         await coming(packets, BRIEF, stretch)
         before = await page.evaluate(TRANSPORT)
         for cores, samples in ((9 * capacity.cores, USUAL), (0.0, BRIEF), (9 * capacity.cores, USUAL)):
-            capacity.let_in("load", f"of {cores}")
+            capacity.reserve("load", f"of {cores}")
             capacity.measured(f"of {cores}", cores, 100)
             first = await coming(packets, samples, stretch)
             assert len(red.parse(packets[first + 1].payload)) > 1  # the first one of a new encoder is alone

@@ -71,7 +71,7 @@ async def fills(broadcast: Broadcast, capacity: Capacity, stretch: float) -> Non
     """Until the page has followed, and there is some music after it."""
     packets = overheard(broadcast)
     await coming(packets, BRIEF, stretch)
-    capacity.let_in("load", "of all")
+    capacity.reserve("load", "of all")
     capacity.measured("of all", 9 * capacity.cores, 100)
     await coming(packets, USUAL, stretch)
     assert broadcast._adaptation._packet_time._requests == adaptation.MAX_REQUESTS, "there was a pause"

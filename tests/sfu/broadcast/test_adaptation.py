@@ -13,13 +13,13 @@ SECOND_NS = 1_000_000_000
 def capacity() -> Capacity:
     """Two cores, one light voice."""
     made = Capacity(cores=2.0)
-    made.let_in("voice", "model")
+    made.reserve("voice", "model")
     return made
 
 
 def fill(capacity: Capacity, cores: float) -> None:
     """So much is taken besides."""
-    capacity.let_in("others", f"costs {cores}")
+    capacity.reserve("others", f"costs {cores}")
     capacity.measured(f"costs {cores}", cores, 100)
 
 
@@ -49,11 +49,11 @@ def test_the_next_crowd_is_another_one(capacity: Capacity) -> None:
     packet_time = PacketTime(capacity)
     fill(capacity, 1.2)
     assert len(told(packet_time, BRIEF, 0, 300)) == MAX_REQUESTS
-    capacity.let_go("others")
+    capacity.release("others")
     fill(capacity, 0.85)
     assert not capacity.crowded and not capacity.spacious
     assert told(packet_time, BRIEF, 300, 5) == {}
-    capacity.let_go("others")
+    capacity.release("others")
     fill(capacity, 1.2)
     assert told(packet_time, BRIEF, 305, 300) == {305 + number * REPEAT_S: 20 for number in range(MAX_REQUESTS)}
 
@@ -64,16 +64,16 @@ def test_brief_packets_come_back_after_a_long_time_of_room(capacity: Capacity) -
     fill(capacity, 0.5)
     assert capacity.roomy and not capacity.spacious
     assert told(packet_time, USUAL, 0, 600) == {}
-    capacity.let_go("others")
+    capacity.release("others")
     assert capacity.spacious
     assert told(packet_time, USUAL, 600, PATIENCE_S - 1) == {}
     fill(capacity, 0.5)
     assert packet_time.look(659, USUAL) is None
-    capacity.let_go("others")
+    capacity.release("others")
     assert told(packet_time, USUAL, 660, PATIENCE_S + 1) == {660 + PATIENCE_S: 10}
     fill(capacity, 1.2)
     assert packet_time.look(800, BRIEF) == 20
-    capacity.let_go("others")
+    capacity.release("others")
     assert told(packet_time, USUAL, 801, 2 * PATIENCE_S + 1) == {801 + 2 * PATIENCE_S: 10}
 
 
