@@ -15,7 +15,7 @@ class BroadcastState(Enum):
 class BroadcastEvent(Enum):
     MEDIA = "media"  # an authenticated RTP packet of the broadcaster
     LEFT = "left"  # silent for 6 s, the page left, or DTLS was closed
-    RESTORED = "restored"  # the last run of the server left it on air
+    RESTORED = "restored"  # resumed from a snapshot of the last run
     OVER = "over"  # Stop, the grace time, or no media within 10 s
 
 

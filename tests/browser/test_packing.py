@@ -135,7 +135,7 @@ async def test_longer_packets_when_it_fills_and_brief_ones_when_it_is_empty(
 async def goes_over(served: TestServer, page: Page, voice: Sound, stretch: float) -> None:
     """Three times, on a server that is told how much it has to do."""
     url = str(served.make_url("")).rstrip("/")
-    capacity = served.app[SWITCHBOARD]._parts.capacity
+    capacity = served.app[SWITCHBOARD]._services.capacity
     await register(page, url, "Ada")
     async with signed_up(url, "ben") as ben, signed_up(url, "cem") as cem, ben.phone() as raw, cem.phone() as clean:
         for friend in (ben, cem):

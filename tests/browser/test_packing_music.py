@@ -61,7 +61,7 @@ async def test_music_goes_over_without_a_click(visit, tmp_path: Path, monkeypatc
             await ben.until("Ada", 20 * stretch, live=True)
             await ear.listen("Ada", "?variant=original")
             switchboard = served.app[SWITCHBOARD]
-            await fills(switchboard.own("Ada"), switchboard._parts.capacity, stretch)
+            await fills(switchboard.own("Ada"), switchboard._services.capacity, stretch)
             heard = heard_by(ear)
     [change] = changes(heard)
     assert_no_click(laid_out(heard), heard[change].timestamp - heard[0].timestamp)
