@@ -62,7 +62,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         peer_at = partial(make_peer, sockets, certificate, ledger=ledger, announce=lambda: announced.addresses)
 
         def peer_of(offer: sdp.Offer, kind: sdp.Kind, ssrc: int | None, used: Used, owner: str) -> Peer:
-            brief = BRIEF_MS if parts.capacity.roomy else None
+            brief = BRIEF_MS if services.capacity.roomy else None
             return peer_at(offer, kind, used=used, ssrc=ssrc, owner=owner, packet_ms=brief)
 
         def checkup(offer: sdp.Offer, used: Used, over: sdp.Over) -> Peer:
@@ -71,12 +71,16 @@ async def media(app: web.Application) -> AsyncIterator[None]:
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
         app[CHECKUPS] = await opening.enter_async_context(SelfTests(checkup, sockets.port, sockets.ways))
         capacity = Capacity(heaviness=HEAVINESS)
-        parts = Services(
-            config, warming.forkserver, denoisers, app[ARCHIVE], app[LOGBOOK], capacity=capacity, ledger=ledger, awake=app[AWAKE]
+        services = Services(
+            *(config.ingest, config.worker, config.storage, config.recording, config.broadcast),
+            *(warming.forkserver, denoisers, app[ARCHIVE], app[LOGBOOK]),
+            capacity=capacity,
+            awake=app[AWAKE],
+            drop_counters=ledger,
         )
-        switchboard = await opening.enter_async_context(Switchboard(parts, peer_of))
+        switchboard = await opening.enter_async_context(Switchboard(services, peer_of))
         app[METRICS].append(lambda: air_samples(switchboard))
-        parts.news = app[PRESENCE] = Presence(switchboard)
+        services.events = app[PRESENCE] = Presence(switchboard)
         opening.callback(app[PRESENCE].end_all)
 
         def changed() -> None:
@@ -102,4 +106,4 @@ def socket_samples(sockets: MediaSockets, ledger: DropCounters) -> Iterable[Samp
 def air_samples(switchboard: Switchboard) -> Iterable[Sample]:
     """Who sends and hears."""
     yield Sample("hushcast_listeners", "gauge", "Who hears something or is about to.", switchboard.listeners)
-    yield Sample("hushcast_resources", "gauge", "WHIP and WHEP resources.", switchboard.resources)
+    yield Sample("hushcast_resources", "gauge", "WHIP and WHEP resources.", switchboard.media_sessions)

@@ -1,4 +1,4 @@
-"""One broadcaster on air: what it consists of, what state it is in, and the end of it."""
+"""One broadcast: its parts, its state, and its end."""
 
 import asyncio
 import logging
@@ -9,16 +9,17 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 
 from sfu.broadcast.adaptation import Adaptation
-from sfu.broadcast.audience import Audience
+from sfu.broadcast.audience import Audience, AudienceEvents
 from sfu.broadcast.heard import Heard
-from sfu.broadcast.life import Life
 from sfu.broadcast.loudness import Loudness
+from sfu.broadcast.properties import BroadcastProperties
 from sfu.broadcast.services import PublishOptions, Services
-from sfu.broadcast.source import Source
-from sfu.broadcast.states import NEXT, BroadcastEvent, BroadcastState, DenoiseState
-from sfu.broadcast.survival import Left, Survival, Survivor
+from sfu.broadcast.snapshots import BroadcastSnapshot, ResumableBroadcast, SnapshotWriter
+from sfu.broadcast.source import Source, SourceEvents
+from sfu.broadcast.states import NEXT, BroadcastEvent, BroadcastState
 from sfu.denoise.catalogue import check_known
 from sfu.denoise.load_monitor import LoadMonitor
+from sfu.denoise.states import DenoiseState
 from sfu.denoise.supervisor import WorkerSupervisor
 from sfu.fanout.fanout import Fanout
 from sfu.ingest.ingest import Ingest
@@ -32,46 +33,54 @@ from workers.link.ring import Packet
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.1
-SLOW_TICKS = 5  # between two looks at what changes slowly
-STAYS_S = 1.0  # who still sends so long after it was parked has not left; what a leaving page had in flight does not bring it back
-DRAIN_S = 0.15  # the worker's last 40 ms come within this
-
-Forget = Callable[[str], None]
-GrantOf = Callable[[str], str]
+SLOW_TICKS = 5  # between two checks of what changes slowly
+STAYS_S = 1.0  # a source that still sends so long after parking has not left; packets in flight from a leaving page do not count
+DRAIN_S = 0.15  # the worker returns its last 40 ms within this
 
 
 class Broadcast:
-    """One broadcaster on air. Owns its source, ingest, worker, fan-out, audience and recorder; nobody else closes them.
+    """One broadcaster on air. Owns its source, ingest, worker, fan-out, audience and recording; nobody else closes them.
 
-    States: waiting → live ⇄ parked → ended (`states.NEXT`). `over` is set when it shall end; the switchboard, which
-    holds it open, then leaves the context, and that closes everything from mic to ear.
+    States: waiting → live ⇄ parked → ended (`states.NEXT`). `over` is set when it shall end; the switchboard then
+    leaves the context, which closes everything from source to listeners.
     """
 
     def __init__(
-        self, identity: str, username: str, ssrc: int, parts: Services, forget: Forget, grant_of: GrantOf = lambda peer_id: ""
+        self,
+        identity: str,
+        username: str,
+        ssrc: int,
+        services: Services,
+        forget: Callable[[str], None],
+        grant_of: Callable[[str], str] = lambda peer_id: "",
+        clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """forget: called with the id of a peer that is gone for good; grant_of: by what the resource of a peer was made."""
+        """forget: called with the id of a peer that is gone for good; grant_of: returns the name of the grant of a peer's media session."""
         self.id = identity
         self.username = username
-        self.life = Life()
+        self.properties = BroadcastProperties(clock_ns)
         self.state = BroadcastState.WAITING
         self.over = asyncio.Event()
         self.recording: int | None = None  # known for good after the end
         self.ssrc = ssrc
-        self.ingest = Ingest(parts.config.ingest.reorder_ms, self._ordered, awake=parts.awake)
-        self.fanout = Fanout(ssrc)
-        watch = LoadMonitor(parts.capacity, parts.config.worker.max_delay_ms)
-        self.worker = WorkerSupervisor(identity, parts.nurse, parts.catalogue, watch, self._denoised, self._worker_changed)
-        room = DiskRoom(parts.config.storage.path, parts.config.storage.floor_mb * MB)
-        self.taping = BroadcastRecording(identity, parts.archive, room, self._changed)
-        self._heard = Heard(self.worker, self.taping.heard)
-        self.survival = Survival(identity, parts.memory, self._left)
+        self.ingest = Ingest(services.ingest.reorder_ms, self._ordered, clock_ns=clock_ns, awake=services.awake)
+        self.fanout = Fanout(ssrc, clock_ns=clock_ns)
+        load_monitor = LoadMonitor(services.capacity, services.worker.max_delay_ms)
+        self.worker = WorkerSupervisor(
+            identity, services.get_forkserver, services.catalogue, load_monitor, self._denoised, self._worker_changed, clock_ns
+        )
+        room = DiskRoom(services.storage.path, services.storage.floor_mb * MB)
+        self.broadcast_recording = BroadcastRecording(identity, services.archive, room, self._changed)
+        self._heard = Heard(self.worker, self.broadcast_recording.heard)
+        self.snapshots = SnapshotWriter(identity, services.snapshots, self._snapshot)
         self._background = Background()
-        places, later = parts.config.broadcast.places, self._background.start
-        self.audience = Audience(identity, places, self.fanout, self.worker, forget, self._changed, later)
-        self.source = Source(identity, self.ingest, self.over, forget, later, self._spoken, self._media, self.park)
-        self._adaptation = Adaptation(self.ingest, self.fanout, self.worker.tuning, parts.capacity, self._tell_brevity)
-        self._parts = parts
+        audience_events = AudienceEvents(forget, self._changed, self._background.start)
+        self.audience = Audience(identity, services.broadcast.places, self.fanout, self.worker, audience_events, clock_ns)
+        source_events = SourceEvents(forget, self._background.start, self._spoken, self._media, self.park)
+        self.source = Source(identity, self.ingest, self.over, source_events, clock_ns)
+        self._adaptation = Adaptation(self.ingest, self.fanout, self.worker.tuning, services.capacity, self._tell_packet_time)
+        self._services = services
+        self._clock_ns = clock_ns
         self._grant_of = grant_of
         self._suspended = False
         self._parked_at = 0.0
@@ -79,14 +88,12 @@ class Broadcast:
         self._loudness = Loudness()
         self._closing = AsyncExitStack()
 
-    # life
-
     async def __aenter__(self) -> "Broadcast":
-        async with AsyncExitStack() as opening:  # from ear to mic, so that closing runs mic to ear
-            self._parts.ledger.open(self.ingest.losses)
-            opening.callback(self._parts.ledger.settle, self.ingest.losses)
+        async with AsyncExitStack() as opening:  # from listeners to source, so that closing runs from source to listeners
+            self._services.drop_counters.open(self.ingest.losses)
+            opening.callback(self._services.drop_counters.settle, self.ingest.losses)
             opening.push_async_callback(self._background.finished)
-            opening.push_async_callback(self._close_tape)
+            opening.push_async_callback(self._close_recording)
             opening.push_async_callback(self.audience.close)
             opening.callback(self.fanout.close)
             await opening.enter_async_context(self.worker)
@@ -96,34 +103,34 @@ class Broadcast:
             opening.callback(self.ingest.close)
             self._closing = opening.pop_all()
         self.fanout.heard = self._heard.packet
-        self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
+        self._lengthen_hold(self._services.catalogue.delay_samples(self.worker.denoiser))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         was_on_air = self.on_air
         if self.state is not BroadcastState.ENDED:
             self._move(BroadcastEvent.OVER)
-        self._background.start(self.survival.close(self._left() if self._suspended else None))
-        await self._closing.aclose()
-        how, so_far = "left to the next run" if self._suspended else "ended", (self.ingest.received, self.ingest.lost)
-        logger.info("%s: %s after %.1f s, %s packets received, %s lost", self.id, how, self.life.duration_s, *so_far)
-        if was_on_air and not self._suspended:
-            self._parts.news.on_ended(self.username, self.recording)
+        self._background.start(self.snapshots.close(self._snapshot() if self._suspended else None))
+        try:
+            await self._closing.aclose()
+        finally:
+            how, so_far = "suspended for the next run" if self._suspended else "ended", (self.ingest.received, self.ingest.lost)
+            logger.info("%s: %s after %.1f s, %s packets received, %s lost", self.id, how, self.properties.duration_s, *so_far)
+            if was_on_air and not self._suspended:
+                self._services.events.on_ended(self.username, self.recording)
 
     async def _drained(self) -> None:
-        """Let the worker give back what it holds, so that the last word is denoised too; what is late goes out as it is."""
+        """Wait for the worker to return the packets that it holds; send those it does not return as originals."""
         if self.worker.active and self.state is not BroadcastState.WAITING:
             await asyncio.sleep(DRAIN_S)
         self.fanout.flush()
 
-    async def _close_tape(self) -> None:
-        self.recording = await self.taping.close(resumable=self._suspended)
-
-    # state
+    async def _close_recording(self) -> None:
+        self.recording = await self.broadcast_recording.close(resumable=self._suspended)
 
     @property
     def on_air(self) -> bool:
-        """Friends see it as live: it has begun and is not over; parked counts, for it may come back any moment."""
+        """Friends see it as live: live or parked, for a parked broadcast may come back at any moment."""
         return self.state in (BroadcastState.LIVE, BroadcastState.PARKED)
 
     def _move(self, event: BroadcastEvent) -> None:
@@ -133,117 +140,115 @@ class Broadcast:
         self._changed()
 
     def _changed(self) -> None:
-        if not self._suspended:  # then it is not over for anybody but this process
-            self.survival.note()
-            self._parts.news.on_status(self.username)
+        if not self._suspended:  # a suspended broadcast ends for this process only
+            self.snapshots.note()
+            self._services.events.on_status(self.username)
 
     def _go_live(self) -> None:
-        since = self.life.begin()
+        since = self.properties.begin()
         self._tape()
-        self.survival.begin()
-        self._parts.news.on_live(self.username, since)
+        self.snapshots.begin()
+        self._services.events.on_live(self.username, since)
         logger.info("%s: live", self.id)
 
     def _tape(self) -> None:
-        if self.life.record and self._parts.config.recording.enabled and self.life.since is not None:
-            self.taping.start(self.username, lambda: self.life.title, self.life.since)
+        if self.properties.record and self._services.recording.enabled and self.properties.since is not None:
+            self.broadcast_recording.start(self.username, lambda: self.properties.title, self.properties.since)
 
     def suspend(self) -> None:
-        """The server is about to end: close everything, but so that its next run can take it up. Who has not begun is over."""
+        """The server is about to end: close everything so that its next run can resume. A broadcast that has not begun ends."""
         if not self.over.is_set():
             self._suspended = self.on_air
             self.over.set()
 
-    async def restore(self, survivor: Survivor) -> None:
-        """Instead of a first offer: go on with what the last run left. Parked; the grace time begins with `await_return`."""
-        left, known = survivor.left, self._parts.catalogue.names()
-        held = await self.taping.resume(*survivor.tape) if survivor.tape else 0
-        self.ingest.resume(self.life.go_on(left, held))
-        self.ingest.mute(left.muted)
-        self.worker.tuning.strengthen(left.strength_db)
-        self.worker.wish(left.denoise, left.denoiser if left.denoiser in known else None)
-        self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
-        self.source.restore(left.resource)
+    async def restore(self, resumable: ResumableBroadcast) -> None:
+        """Resume from a snapshot instead of a first offer. The broadcast is parked; its grace time begins with `await_return`."""
+        snapshot, known = resumable.snapshot, self._services.catalogue.names()
+        held = await self.broadcast_recording.resume(*resumable.tape) if resumable.tape else 0
+        self.ingest.resume(self.properties.resume(snapshot, held))
+        self.ingest.mute(snapshot.muted)
+        self.worker.tuning.limit_attenuation(snapshot.strength_db)
+        self.worker.request(snapshot.denoise, snapshot.denoiser if snapshot.denoiser in known else None)
+        self._lengthen_hold(self._services.catalogue.delay_samples(self.worker.denoiser))
+        self.source.restore(snapshot.media_session)
         self._parked_at = math.inf
         self._move(BroadcastEvent.RESTORED)
-        self.survival.begin()
-        if survivor.tape is None:
+        self.snapshots.begin()
+        if resumable.tape is None:
             self._tape()
-        logger.info("%s: taken up, %.1f s after it began", self.id, self.life.duration_s)
+        logger.info("%s: resumed, %.1f s after it began", self.id, self.properties.duration_s)
 
     def await_return(self) -> None:
-        """The server is ready: whoever was restored has the grace time from now on."""
+        """The server is ready: the grace time of a resumed broadcast begins now."""
         if self.state is BroadcastState.PARKED and self.source.peer is None:
-            self._parked_at = time.monotonic()
+            self._parked_at = self._clock_ns() / 1e9
 
-    def _left(self) -> Left:
-        return self.life.left(self.id, self.username, self.worker, self.source.speaker, self._grant_of(self.source.speaker))
+    def _snapshot(self) -> BroadcastSnapshot:
+        return self.properties.snapshot(self.id, self.username, self.worker, self.source.speaker, self._grant_of(self.source.speaker))
 
     # the broadcaster
 
-    def offer(self, peer: Peer, wish: PublishOptions) -> None:
-        """A peer that may become the source: it does with its first authenticated packet of Opus as agreed, and harms nobody before."""
-        self.source.offer(peer, wish)
+    def offer(self, peer: Peer, options: PublishOptions) -> None:
+        """Add a peer that becomes the source with its first authenticated packet of negotiated Opus, and changes nothing before."""
+        self.source.offer(peer, options)
         if self.state is BroadcastState.WAITING:
-            self._apply(wish, denoise=wish.denoise is not False)
+            self._apply(options, denoise=options.denoise is not False)
 
     def withdraw(self, peer_id: str) -> bool:
-        """DELETE by the maker of a publishing peer. True: it was the source (or the only reservation), so this is Stop."""
+        """DELETE of a publishing media session. Returns True if it was the source or the only reservation, so that this is Stop."""
         return self.state is not BroadcastState.ENDED and self.source.withdraw(peer_id)
 
     def park(self) -> None:
-        """The broadcaster left, perhaps to come back: the grace time starts now. What it still sends is heard (see `_media`)."""
+        """The broadcaster has left: the grace time starts now. Packets that still arrive are played (see `_media`)."""
         if self.state is BroadcastState.LIVE:
-            self._parked_at = time.monotonic()
+            self._parked_at = self._clock_ns() / 1e9
             self._move(BroadcastEvent.LEFT)
 
     def mute(self, muted: bool) -> None:
-        """Whoever sends, now or later: while muted, ingest lets no sound through. Only `False` lifts it."""
-        self.life.muted = muted
+        """Mute this and every later source: ingest replaces their sound by silence until called with False."""
+        self.properties.muted = muted
         self.ingest.mute(muted)
         self._changed()
 
     def retitle(self, title: str) -> None:
-        """The recording was given another title: who listens sees it at once, and no takeover changes it any more."""
-        self.life.rename(title)
+        """The recording was given another title: listeners see it at once, and no takeover changes it."""
+        self.properties.rename(title)
         self._changed()
 
-    def _spoken(self, wish: PublishOptions) -> None:
-        """Here a reservation becomes the broadcast: live, or taken over."""
+    def _spoken(self, options: PublishOptions) -> None:
+        """A new source has sent its first packet: the broadcast goes live, or is taken over."""
         self._adaptation.begin()
         if self.state is BroadcastState.WAITING:
             self._move(BroadcastEvent.MEDIA)
             self._go_live()
             return
-        self._apply(wish, wish.denoise)
+        self._apply(options, options.denoise)
         if self.state is not BroadcastState.LIVE:
             self._move(BroadcastEvent.MEDIA)
         else:
             self._changed()
 
     def _media(self, packet: RtpPacket, arrival_ns: int) -> None:
-        """It is heard while parked too: another page of the broadcaster's may have left, not the one that speaks."""
-        if self.state is BroadcastState.PARKED and time.monotonic() - self._parked_at >= STAYS_S:
+        """Packets are played while parked too: another page of the broadcaster may have left, not the one that sends."""
+        if self.state is BroadcastState.PARKED and self._clock_ns() / 1e9 - self._parked_at >= STAYS_S:
             self._move(BroadcastEvent.MEDIA)
         self.ingest.receive(packet, arrival_ns)
 
-    def _apply(self, wish: PublishOptions, denoise: bool | None) -> None:
-        self.life.take(wish)
-        self.worker.wish(denoise, wish.denoiser)
-        self._lengthen_hold(self._parts.catalogue.delay_samples(self.worker.denoiser))
-
-    # what it is denoised by
+    def _apply(self, options: PublishOptions, denoise: bool | None) -> None:
+        self.properties.take(options)
+        self.worker.request(denoise, options.denoiser)
+        self._lengthen_hold(self._services.catalogue.delay_samples(self.worker.denoiser))
 
     def switch(self, enabled: bool | None, denoiser: str | None) -> None:
         """The broadcaster's switch and choice of denoiser. Raises UnknownDenoiser."""
-        check_known(self._parts.catalogue, denoiser)
-        self.worker.wish(enabled, denoiser)
+        check_known(self._services.catalogue, denoiser)
+        self.worker.request(enabled, denoiser)
         self._follow()
         self._changed()
 
     def strengthen(self, strength_db: float | None) -> None:
         """Limit the attenuation, 0 to 100 dB; None: no limit."""
-        self.worker.tuning.strengthen(strength_db)
+        self.worker.tuning.limit_attenuation(strength_db)
         self._changed()
 
     def _worker_changed(self) -> None:
@@ -258,40 +263,37 @@ class Broadcast:
         self.worker.held_samples = self.fanout.held_samples
 
     def _follow(self) -> None:
-        """Tell the fan-out what `auto` points at, and from which number on a denoised packet is worth waiting for."""
+        """Tell the fan-out which variant `auto` is, and whether denoised packets are worth waiting for."""
         self.fanout.follow(self.worker.enabled and self.worker.state is not DenoiseState.BYPASSED, self.worker.active)
 
-    # the way of a packet
+    # packets
 
     def _ordered(self, packet: Packet) -> None:
-        if packet.original_dbfs == packet.original_dbfs:  # it is known: no nan
-            self._loudness.original(packet)
+        self._loudness.original(packet)
         self.worker.put(packet)
-        self.taping.original(packet)
+        self.broadcast_recording.original(packet)
         self.fanout.original(packet)
 
     def _denoised(self, packet: Packet) -> None:
         self._loudness.denoised(packet)
         self.fanout.denoised(packet)
 
-    # time
-
     def _tick(self, now_ns: int) -> None:
-        now, awake_ns = now_ns / 1e9, self._parts.awake.look()
+        now, awake_ns = now_ns / 1e9, self._services.awake.look()
         awake = awake_ns / 1e9
         self.worker.check(now_ns, awake_ns)
         if self._ticks % SLOW_TICKS == 0:
             self._adaptation.look_at_losses(now_ns)
             if self.state is BroadcastState.LIVE:
-                self._adaptation.look_at_room(now_ns)
+                self._adaptation.look_at_load(now_ns)
         self._ticks += 1
         if self.state is BroadcastState.LIVE:
-            self._parts.news.on_level(self.username, *self._loudness.told(denoising=self.worker.active))
-        elif self.state is BroadcastState.PARKED and now - max(self._parked_at, awake) > self._parts.config.broadcast.grace_s:
+            self._services.events.on_level(self.username, *self._loudness.levels(denoising=self.worker.active))
+        elif self.state is BroadcastState.PARKED and now - max(self._parked_at, awake) > self._services.broadcast.grace_s:
             self.over.set()
         self.audience.look(now)
         self.source.look(now, awake)
 
-    def _tell_brevity(self, packet_ms: int) -> None:
-        logger.info("%s: to come in packets of %d ms", self.id, packet_ms)
-        self._parts.news.on_brevity(self.username, packet_ms)
+    def _tell_packet_time(self, packet_ms: int) -> None:
+        logger.info("%s: asked for packets of %d ms", self.id, packet_ms)
+        self._services.events.on_packet_time(self.username, packet_ms)

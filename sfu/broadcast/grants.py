@@ -1,4 +1,4 @@
-"""By what somebody sends and hears (`login:ID`, say). It may pass to another or end at any time, also while an offer is being answered."""
+"""Grants: what a media session is allowed by, such as `login:ID`. A grant may be renamed or revoked while an offer is answered."""
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -7,28 +7,28 @@ from sfu.errors import NotSignedIn
 
 
 class Grant:
-    """What one resource, or one offer that may become one, rests on. `name` changes where it passes to another."""
+    """What allows one media session, or one offer that may become one. `name` changes when the grant is renamed."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.revoked = False
 
     def check(self) -> None:
-        """Raises NotSignedIn where it was revoked meanwhile."""
+        """Raises NotSignedIn if it was revoked meanwhile."""
         if self.revoked:
             raise NotSignedIn
 
 
 class Grants:
-    """Knows the grants of the offers that are being answered. Those of resources are the switchboard's, which tells of them here."""
+    """Owns the grants of offers that are being answered. Those of media sessions are the switchboard's, which passes them in."""
 
     def __init__(self) -> None:
         self._answering: set[Grant] = set()
-        self._successors: dict[str, str] = {}  # of those that pass to another just now
+        self._successors: dict[str, str] = {}  # of the grants that are being renamed
 
     @contextmanager
     def answering(self, name: str) -> Iterator[Grant]:
-        """The grant of an offer until it is answered. Whoever then finds the name good misses neither its passing nor its end."""
+        """Yield the grant of an offer until it is answered. A caller that checks the name inside misses neither renaming nor revocation."""
         grant = Grant(self._successors.get(name, name))
         self._answering.add(grant)
         try:
@@ -38,7 +38,7 @@ class Grants:
 
     @contextmanager
     def passing(self, name: str, successor: str, held: Iterable[Grant]) -> Iterator[None]:
-        """What rests on one name rests on another from now on, and what begins while this lasts: until the first is good no longer."""
+        """Rename the grants `held`, those being answered, and those begun inside the context. Leave when the old name is invalid."""
         self._successors[name] = successor
         for grant in (*held, *self._answering):
             if grant.name == name:
@@ -49,7 +49,7 @@ class Grants:
             self._successors.pop(name, None)
 
     def revoke(self, names: Collection[str]) -> None:
-        """These are good no longer: an offer that is being answered by one will be refused."""
+        """Revoke these: an offer that is being answered by one of them is refused."""
         for grant in self._answering:
             if grant.name in names:
                 grant.revoked = True

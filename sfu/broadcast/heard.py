@@ -1,8 +1,8 @@
-"""What `auto` listeners really were sent, packet by packet, with the reason where it was not cleaned."""
+"""Records which variant `auto` listeners were sent, packet by packet, with the reason where it was not denoised."""
 
 from collections.abc import Callable
 
-from sfu.broadcast.states import DenoiseState
+from sfu.denoise.states import DenoiseState
 from sfu.denoise.supervisor import TOO_SLOW, WorkerSupervisor
 from workers.link.ring import Packet
 from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Treatment
@@ -12,7 +12,7 @@ _WORKER_FAILED = "worker_failed"
 
 
 class Heard:
-    """Stands between one broadcast's fan-out and its recording. No I/O."""
+    """Passes the packets of one broadcast's fan-out on to its recording. No I/O."""
 
     def __init__(self, worker: WorkerSupervisor, pass_on: Callable[[Packet, str, Treatment], None]) -> None:
         self._worker = worker
@@ -21,11 +21,11 @@ class Heard:
         self._gap: str | None = None
 
     def returned(self) -> None:
-        """The broadcaster was away and is back: the next packet is the first since then."""
+        """The broadcaster is back from `parked`: mark the next packet as the first after a gap."""
         self._gap = "parked"
 
     def packet(self, packet: Packet, variant: str) -> None:
-        """The fan-out let this one go to `auto` listeners; variant: `original` or `denoised`."""
+        """The fan-out has sent this packet to `auto` listeners. variant: `original` or `denoised`."""
         if variant == "denoised":
             why = _CLEAN
         else:
@@ -36,8 +36,8 @@ class Heard:
         self._pass_on(packet, variant, why)
 
     def _bypassed(self) -> Treatment:
-        """Why it is the original. As long as nothing clean comes between, what began it stands: a worker that was too slow
-        is started anew, and the first packets after any start have no twin."""
+        """Return why the original was sent. The first reason holds until a denoised packet comes: a worker that was too slow
+        is restarted, and the first packets after any start have no denoised counterpart."""
         state, last = self._worker.state, self._last
         if state is DenoiseState.BYPASSED:
             return Treatment(BYPASS, self._worker.reason)

@@ -1,4 +1,4 @@
-"""How loud a broadcast is: the newest levels, which its listeners are told ten times a second."""
+"""The newest sound levels of a broadcast, sent to its listeners ten times a second."""
 
 import math
 
@@ -6,19 +6,20 @@ from workers.link.ring import Packet
 
 
 class Loudness:
-    """dBFS, or nan where it is not known."""
+    """In dBFS; nan where it is not known."""
 
     def __init__(self) -> None:
         self._original = self._denoised = math.nan
 
     def original(self, packet: Packet) -> None:
-        """A packet as it came whose level is known, for its client measures it (RFC 6464)."""
-        self._original = packet.original_dbfs
+        """Take a packet as it came, if its client measures its level (RFC 6464)."""
+        if not math.isnan(packet.original_dbfs):
+            self._original = packet.original_dbfs
 
     def denoised(self, packet: Packet) -> None:
-        """A packet of the worker's, which measures both."""
+        """Take a packet of the worker, which measures both levels."""
         self._original, self._denoised = packet.original_dbfs, packet.denoised_dbfs
 
-    def told(self, *, denoising: bool) -> tuple[float, float]:
-        """Original and denoised; the latter only while somebody denoises."""
+    def levels(self, *, denoising: bool) -> tuple[float, float]:
+        """Return the original and the denoised level; the latter is nan unless `denoising`."""
         return self._original, self._denoised if denoising else math.nan

@@ -1,4 +1,4 @@
-"""A WHIP or WHEP resource: what its maker may do with it, but for its end."""
+"""A WHIP or WHEP session (RFC 9725): what its owner may do with it, except end it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sfu.wire.sdp import Kind
 
 @dataclass(frozen=True)
 class Departed:
-    """What is left of a broadcaster's peer that the last run of the server had: it can be nothing but deleted."""
+    """Stands for a broadcaster's peer of the last run of the server; it can only be deleted."""
 
     id: str
     kind: Kind = "publish"
@@ -21,7 +21,7 @@ class Departed:
 
 @dataclass
 class MediaSession:
-    """Whose it is, by what grant, and the peer behind it, which is the broadcast's."""
+    """One peer of a broadcast, with its owner and its grant. The broadcast owns the peer."""
 
     peer: Peer | Departed
     broadcast: Broadcast
@@ -29,30 +29,30 @@ class MediaSession:
     grant: Grant
 
     def is_restart(self, fragment: str) -> bool:
-        """Does the fragment bring new ICE credentials? Raises NotFound, BadOffer."""
+        """Whether the fragment has new ICE credentials. Raises NotFound, BadOffer."""
         return self._living().is_restart(fragment)
 
     def restart(self, tags: Collection[str], fragment: str) -> tuple[str, str]:
-        """ICE restart: the answer's fragment and the new tag. Raises PreconditionFailed where `tags` has neither the tag nor `*`."""
+        """Restart ICE. Returns the answer's fragment and the new ETag. Raises PreconditionFailed if `tags` has neither the ETag nor `*`."""
         peer = self._living()
         _match(peer, tags)
         return peer.restart(fragment), peer.etag
 
     def trickle(self, tags: Collection[str] | None, fragment: str) -> None:
-        """Take a trickled fragment: nothing to do at an ICE-lite end but to check it. tags: as for `restart`, None asks for none."""
+        """Check a trickled fragment; ICE-lite needs nothing from it. tags: as for `restart`; None: not checked."""
         peer = self._living()
         if tags is not None:
             _match(peer, tags)
         peer.trickle(fragment)
 
     def choose(self, variant: str) -> None:
-        """A listener's own variant. Raises NotFound."""
+        """Set a listener's variant. Raises NotFound."""
         if self.peer.id not in self.broadcast.audience.listeners:
             raise NotFound("no such listener")
         self.broadcast.audience.choose(self.peer.id, variant)
 
     def _living(self) -> Peer:
-        """One that was taken over is gone for everything but DELETE. Raises NotFound."""
+        """Return the peer. Raises NotFound if it was taken over: then only DELETE is left."""
         if isinstance(self.peer, Departed) or self.peer.closed:
             raise NotFound("another has taken over")
         return self.peer

@@ -1,4 +1,4 @@
-"""Who speaks in a broadcast: one peer, and those whose offers wait beside it."""
+"""The source of a broadcast: the peer that sends, and the candidates whose offers were answered."""
 
 import asyncio
 import logging
@@ -15,25 +15,35 @@ from sfu.wire.rtp import RtpPacket
 
 logger = logging.getLogger(__name__)
 
-CANDIDATES = 4  # offers of one broadcaster that wait for their first packet; the oldest makes room
-SUPERSEDED = 8  # of the peers that were taken over so many are remembered
-UNHEARD_S = 6.0  # the last valid datagram of who speaks is older: they have left
-NO_MEDIA_S = 10.0  # an offer, or a reservation, without media is freed
+CANDIDATES = 4  # offers of one broadcaster that wait for their first packet; beyond that the oldest is discarded
+SUPERSEDED = 8  # replaced peers whose DELETE is still accepted
+UNHEARD_S = 6.0  # after so long without a valid datagram the source has left
+NO_MEDIA_S = 10.0  # after so long an offer or a reservation without media is freed
 
 
 class Candidate(NamedTuple):
-    """An offer that was answered and has not been heard yet."""
+    """An answered offer whose first packet has not come yet."""
 
     peer: Peer
-    wish: PublishOptions
+    options: PublishOptions
     since_s: float  # monotonic
 
 
-class Source:
-    """Owns the broadcaster's peers, from `offer` to their end. One of them speaks: the ingest gets what it sends.
+class SourceEvents(NamedTuple):
+    """What a source calls."""
 
-    A candidate takes over with its first authenticated packet of Opus as agreed, and harms nobody before. `over` is set when
-    nobody has spoken and nobody is left who might; once it is set, nobody begins to.
+    forget: Callable[[str], None]  # with the id of a peer that is gone for good
+    later: Callable[[Coroutine[None, None, None]], None]  # to run what takes time
+    spoken: Callable[[PublishOptions], None]  # another peer is the source from now on, its first packet follows
+    media: Callable[[RtpPacket, int], None]  # with each packet after that one
+    left: Callable[[], None]  # the source sends no more
+
+
+class Source:
+    """Owns the broadcaster's peers, from `offer` to their end. One of them is the source: ingest gets its packets.
+
+    A candidate takes over with its first authenticated packet of negotiated Opus, and changes nothing before. `over` is set when
+    there was no source and no candidate is left; once it is set, no candidate takes over.
     """
 
     def __init__(
@@ -41,40 +51,32 @@ class Source:
         label: str,
         ingest: Ingest,
         over: asyncio.Event,
-        forget: Callable[[str], None],
-        later: Callable[[Coroutine[None, None, None]], None],
-        spoken: Callable[[PublishOptions], None],
-        media: Callable[[RtpPacket, int], None],
-        left: Callable[[], None],
+        events: SourceEvents,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """forget: called with the id of a peer that is gone for good; later: has something done that takes time; spoken: another
-        speaks from now on, its first packet follows; media: gets each packet after that one; left: who speaks does no more."""
-        self.peer: Peer | None = None  # who speaks, or did last
+        self.peer: Peer | None = None  # the source, or the last one
         self._label = label
         self._ingest = ingest
         self._over = over
-        self._forget = forget
-        self._later = later
-        self._spoken = spoken
-        self._media = media
-        self._left = left
+        self._events = events
+        self._clock_ns = clock_ns
         self._candidates: dict[str, Candidate] = {}
-        self._superseded: deque[str] = deque()  # peers that were taken over, whose DELETE is still welcome
-        self._since_s = time.monotonic()
-        self._begun = False  # somebody has spoken, perhaps to the last run of the server
-        self._before = ""  # the peer that did then
+        self._superseded: deque[str] = deque()  # replaced peers whose DELETE is still accepted
+        self._since_s = self._clock_ns() / 1e9
+        self._begun = False  # there was a source, perhaps in the last run of the server
+        self._before = ""  # the id of that one
 
     def restore(self, peer_id: str) -> None:
-        """Who spoke to the last run of the server is away, but its DELETE is still welcome."""
+        """The source of the last run of the server is gone, but its DELETE is still accepted."""
         self._begun, self._before = True, peer_id
 
     @property
     def speaker(self) -> str:
-        """The id of the peer that speaks, or did last, to this run of the server or the one before; "" where there was none."""
+        """The id of the present or last source, in this run of the server or the one before; "" for none."""
         return self._before if self.peer is None else self.peer.id
 
     async def close(self) -> None:
-        """All at once."""
+        """Close all peers."""
         peers = [each.peer for each in self._candidates.values()]
         if self.peer is not None:
             peers.append(self.peer)
@@ -82,25 +84,25 @@ class Source:
         self._before, self.peer = self.speaker, None
         await asyncio.gather(*(peer.close() for peer in peers))
 
-    def offer(self, peer: Peer, wish: PublishOptions) -> None:
-        """A peer that may become the one that speaks."""
+    def offer(self, peer: Peer, options: PublishOptions) -> None:
+        """Add a candidate."""
         while len(self._candidates) >= CANDIDATES:
             self._discard(next(iter(self._candidates)))
-        self._candidates[peer.id] = Candidate(peer, wish, time.monotonic())
+        self._candidates[peer.id] = Candidate(peer, options, self._clock_ns() / 1e9)
         peer.on_rtp = partial(self._first_packet, peer)
         peer.on_gone = partial(self._gone, peer)
 
     def withdraw(self, peer_id: str) -> bool:
-        """Take back an offer. True: it is of who speaks, or nobody has spoken and nobody is left who might."""
+        """Withdraw an offer. Returns True if it was the source's, or if there was no source and no candidate is left."""
         if peer_id and peer_id == self.speaker:
             return True
         self._discard(peer_id)
         return self._deserted
 
     def look(self, now_s: float, awake_s: float = 0.0) -> None:
-        """Part with those who say nothing. To be called a few times a second. awake_s: the end of the last standstill."""
+        """Remove silent peers. Called a few times a second. awake_s: the end of the last standstill of this process."""
         if self.peer is not None and now_s - max(self.peer.last_heard_ns / 1e9, awake_s) > UNHEARD_S:
-            self._left()
+            self._events.left()
         for candidate in list(self._candidates.values()):
             if now_s - max(candidate.since_s, awake_s) > NO_MEDIA_S:
                 self._gone(candidate.peer, "without media")
@@ -114,41 +116,41 @@ class Source:
     def _discard(self, peer_id: str) -> None:
         candidate = self._candidates.pop(peer_id, None)
         if candidate is not None:
-            self._forget(peer_id)
-            self._later(candidate.peer.close())
+            self._events.forget(peer_id)
+            self._events.later(candidate.peer.close())
 
     def _first_packet(self, peer: Peer, packet: RtpPacket, arrival_ns: int) -> None:
         if self._over.is_set() or peer.id not in self._candidates:
-            return  # it is being closed, with all others or to make room
-        if not peer.audio.agreed(packet.payload_type):  # no voice: some send the video that we refused
+            return  # it is being closed
+        if not peer.audio.agreed(packet.payload_type):  # some clients send the video that the answer refused
             self._ingest.not_agreed += 1
             return
         candidate = self._candidates.pop(peer.id)
         self._supersede(peer)
-        self._spoken(candidate.wish)
+        self._events.spoken(candidate.options)
         self._ingest.receive(packet, arrival_ns)
 
     def _supersede(self, peer: Peer) -> None:
-        """The ingest hears this one from now on; who spoke before is let go."""
+        """Make this peer the source and close the previous one."""
         old, superseded = self.peer, self.speaker
         self.peer, self._begun = peer, True
         self._ingest.attach(peer.audio, peer.send_rtcp)
-        peer.on_rtp = self._media
+        peer.on_rtp = self._events.media
         peer.on_rtcp = self._ingest.rtcp
         if not superseded:
             return
         logger.info("%s: taken over", self._label)
         if old is not None:
-            self._later(old.close())
+            self._events.later(old.close())
         self._superseded.append(superseded)
         if len(self._superseded) > SUPERSEDED:
-            self._forget(self._superseded.popleft())
+            self._events.forget(self._superseded.popleft())
 
     def _gone(self, peer: Peer, reason: str) -> None:
         logger.info("%s: broadcaster's peer %s", self._label, reason)
         if peer is self.peer:
-            self._left()
-            self._later(peer.close())
+            self._events.left()
+            self._events.later(peer.close())
         self._discard(peer.id)
         if self._deserted:
             self._over.set()

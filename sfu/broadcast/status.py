@@ -1,4 +1,4 @@
-"""What is told of a broadcast, in the words and shapes of the interface."""
+"""The status of a broadcast as JSON, in the words of the interface."""
 
 from datetime import datetime
 
@@ -11,19 +11,19 @@ RATE_HZ = 48_000
 
 
 def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, *, names: bool) -> dict[str, object]:
-    """The status object; `names`: with the listeners' names, for the broadcaster's own eyes."""
+    """Return the status object. names: with the listeners' names, for the broadcaster only."""
     if broadcast is None or not broadcast.on_air:
         waiting = broadcast is not None and broadcast.state is BroadcastState.WAITING
-        return _silent(username, catalogue, (BroadcastState.WAITING if waiting else BroadcastState.ENDED).value)
-    worker, run, hearing = broadcast.worker, broadcast.worker.run, broadcast.fanout.listeners  # not those who still connect
+        return _not_live(username, catalogue, (BroadcastState.WAITING if waiting else BroadcastState.ENDED).value)
+    worker, run, hearing = broadcast.worker, broadcast.worker.run, broadcast.fanout.listeners  # without those that still connect
     return {
         "username": username,
         "live": True,
         "state": broadcast.state.value,
         "broadcast": broadcast.id,
-        "title": broadcast.life.title,
-        "since": rfc3339(broadcast.life.since),
-        "duration_s": round(broadcast.life.duration_s, 3),
+        "title": broadcast.properties.title,
+        "since": rfc3339(broadcast.properties.since),
+        "duration_s": round(broadcast.properties.duration_s, 3),
         "listeners": len(hearing),
         "listener_names": sorted({listener.name for listener in hearing}) if names else None,
         "denoise": {
@@ -44,12 +44,12 @@ def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, 
             "lost": broadcast.ingest.lost,
             "concealed": worker.concealed,
         },
-        "muted": broadcast.life.muted,
-        "recording": {"id": broadcast.taping.recording, "failed": broadcast.taping.failed},
+        "muted": broadcast.properties.muted,
+        "recording": {"id": broadcast.broadcast_recording.recording, "failed": broadcast.broadcast_recording.failed},
     }
 
 
-def _silent(username: str, catalogue: Catalogue, state: str) -> dict[str, object]:
+def _not_live(username: str, catalogue: Catalogue, state: str) -> dict[str, object]:
     denoiser, reason = catalogue.chosen(None)
     nothing = {"p50": 0.0, "p99": 0.0}
     return {

@@ -1,4 +1,4 @@
-"""Who is on air: publish, find, subscribe, close all."""
+"""Every broadcast of this server: publish, find, subscribe, close all."""
 
 import asyncio
 import logging
@@ -12,8 +12,8 @@ from sfu.broadcast.broadcast import Broadcast
 from sfu.broadcast.grants import Grant, Grants
 from sfu.broadcast.media_session import Departed, MediaSession
 from sfu.broadcast.services import PublishOptions, Services
+from sfu.broadcast.snapshots import ResumableBroadcast
 from sfu.broadcast.status import status_of
-from sfu.broadcast.survival import Survivor
 from sfu.denoise.catalogue import check_known
 from sfu.errors import Draining, NotFound, NotLive
 from sfu.fanout.listener import Listener
@@ -24,21 +24,21 @@ from sfu.wire.offer import parse_offer
 
 logger = logging.getLogger(__name__)
 
-RETRY_S = 2.0  # when to ask again for a voice that is not live
+RETRY_S = 2.0  # Retry-After for a broadcast that is not live
 VARIANTS = ("auto", "denoised", "original")
 
 MakePeer = Callable[[sdp.Offer, sdp.Kind, int, Used, str], Peer]
 
 
 class Switchboard:
-    """Owns every broadcast by its broadcaster's name, and the task that keeps each open. All are closed at the end."""
+    """Owns every broadcast, by its broadcaster's name, and the task that holds each open. All are closed at the end."""
 
-    def __init__(self, parts: Services, make_peer: MakePeer) -> None:
-        self._parts = parts
+    def __init__(self, services: Services, make_peer: MakePeer) -> None:
+        self._services = services
         self._make_peer = make_peer
         self._broadcasts: dict[str, Broadcast] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._resources: dict[str, MediaSession] = {}
+        self._media_sessions: dict[str, MediaSession] = {}
         self._grants = Grants()
         self._draining = False
 
@@ -51,26 +51,28 @@ class Switchboard:
             broadcast.suspend()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    # over a restart
+    # restarts of the server
 
-    async def restore(self, survivors: Iterable[Survivor]) -> None:
-        """Take up what the last run of the server left on air; before anybody else comes. One that cannot be is over."""
-        for survivor in survivors:
-            left = survivor.left
+    async def restore(self, resumables: Iterable[ResumableBroadcast]) -> None:
+        """Resume the broadcasts of the last run, before any client connects. One that cannot be resumed has ended."""
+        for resumable in resumables:
+            snapshot = resumable.snapshot
             try:
-                broadcast = await self._open(left.id, left.username)
-                await broadcast.restore(survivor)
+                broadcast = await self._open(snapshot.id, snapshot.username)
+                await broadcast.restore(resumable)
             except Exception:
-                logger.exception("%s: could not be taken up", left.id)
-                if (there := self._broadcasts.get(left.username)) is not None:
+                logger.exception("%s: could not be resumed", snapshot.id)
+                if (there := self._broadcasts.get(snapshot.username)) is not None:
                     there.over.set()
-                await self._parts.memory.forget(left.id)  # or each start would find it again
+                await self._services.snapshots.forget(snapshot.id)  # otherwise every start would find it again
                 continue
-            if left.resource:
-                self._resources[left.resource] = MediaSession(Departed(left.resource), broadcast, survivor.owner, Grant(left.grant))
+            if snapshot.media_session:
+                self._media_sessions[snapshot.media_session] = MediaSession(
+                    Departed(snapshot.media_session), broadcast, resumable.owner, Grant(snapshot.grant)
+                )
 
     def await_returns(self) -> None:
-        """The server is ready: the grace time of what was taken up begins."""
+        """The server is ready: the grace time of resumed broadcasts begins."""
         for broadcast in self._broadcasts.values():
             broadcast.await_return()
 
@@ -81,39 +83,39 @@ class Switchboard:
 
     # publish
 
-    async def publish(self, username: str, owner: str, offer: str, wish: PublishOptions, used: Used, grant: Grant) -> Peer:
-        """Reserve: answer a broadcaster's offer. Live begins with its first authenticated packet of Opus as agreed.
+    async def publish(self, username: str, owner: str, offer: str, options: PublishOptions, used: Used, grant: Grant) -> Peer:
+        """Reserve: answer a broadcaster's offer. It is live from its first authenticated packet of negotiated Opus.
 
-        used: by what the client has reached the web server; grant: see `answering`.
+        used: the address by which the client reached the web server; grant: see `answering`.
 
-        Raises BadOffer, NoOpus, UnknownDenoiser, Draining, NotSignedIn, NotLive where it was ended while it opened.
+        Raises BadOffer, NoOpus, UnknownDenoiser, Draining, NotSignedIn, and NotLive if it was ended while it opened.
         """
         if self._draining:
             raise Draining()
-        check_known(self._parts.catalogue, wish.denoiser)
+        check_known(self._services.catalogue, options.denoiser)
         parsed = parse_offer(offer, "publish", red=True)
         grant.check()
         broadcast = await self._broadcast_of(username)
-        if grant.revoked and broadcast.withdraw(peer_id=""):  # it was opened for this offer alone
+        if grant.revoked and broadcast.withdraw(peer_id=""):  # it was opened for this offer only
             await self._end(broadcast)
         grant.check()
         peer = self._make_peer(parsed, "publish", 0, used, owner)
-        broadcast.offer(peer, wish)
-        self._resources[peer.id] = MediaSession(peer, broadcast, owner, grant)
+        broadcast.offer(peer, options)
+        self._media_sessions[peer.id] = MediaSession(peer, broadcast, owner, grant)
         return peer
 
     async def _broadcast_of(self, username: str) -> Broadcast:
         while (broadcast := self._broadcasts.get(username)) is not None:
             if not broadcast.over.is_set():
                 return broadcast
-            await asyncio.wait({self._tasks[username]})  # the last one is still closing its files
+            await asyncio.wait({self._tasks[username]})  # the previous one is still closing its files
         if self._draining:
             raise Draining()
         return await self._open(secrets.token_urlsafe(9), username)
 
     async def _open(self, identity: str, username: str) -> Broadcast:
-        """A new broadcast, and the task that holds it open. Raises NotLive where it was ended meanwhile."""
-        broadcast = Broadcast(identity, username, secrets.randbelow(2**32 - 1) + 1, self._parts, self._forget, self._grant_of)
+        """Make a broadcast and the task that holds it open. Raises NotLive if it was ended meanwhile."""
+        broadcast = Broadcast(identity, username, secrets.randbelow(2**32 - 1) + 1, self._services, self._forget, self._grant_of)
         self._broadcasts[username] = broadcast
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks[username] = asyncio.create_task(self._hold_open(broadcast, opened), name=f"broadcast {broadcast.id}")
@@ -123,16 +125,16 @@ class Switchboard:
         return broadcast
 
     def _grant_of(self, identity: str) -> str:
-        resource = self._resources.get(identity)
-        return "" if resource is None else resource.grant.name
+        session = self._media_sessions.get(identity)
+        return "" if session is None else session.grant.name
 
     def _forget(self, identity: str) -> None:
-        self._resources.pop(identity, None)
+        self._media_sessions.pop(identity, None)
 
     async def _hold_open(self, broadcast: Broadcast, opened: asyncio.Future[None]) -> None:
         try:
             async with broadcast:
-                if not opened.done():  # nor cancelled, with who waited for it
+                if not opened.done():  # it is done if the waiting caller was cancelled
                     opened.set_result(None)
                 await broadcast.over.wait()
         except Exception:
@@ -140,8 +142,8 @@ class Switchboard:
         finally:
             if not opened.done():
                 opened.set_exception(NotLive("the broadcast could not be opened"))
-            for identity in [each for each, resource in self._resources.items() if resource.broadcast is broadcast]:
-                del self._resources[identity]
+            for identity in [each for each, session in self._media_sessions.items() if session.broadcast is broadcast]:
+                del self._media_sessions[identity]
             del self._broadcasts[broadcast.username]
             del self._tasks[broadcast.username]
 
@@ -158,8 +160,8 @@ class Switchboard:
         lasts_s: float | None,
         grant: Grant,
     ) -> Peer:
-        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; used: by what
-        the client has reached the web server; lasts_s: how long it may hear; grant: see `answering`.
+        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; used: the address by
+        which the client reached the web server; lasts_s: how long it may listen; grant: see `answering`.
 
         Raises NotLive, BadOffer, NoOpus, Draining, NotSignedIn.
         """
@@ -172,27 +174,27 @@ class Switchboard:
             raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)
         peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, used, owner)
         broadcast.audience.join(Listener(peer, variant, name=name), lasts_s)
-        self._resources[peer.id] = MediaSession(peer, broadcast, owner, grant)
+        self._media_sessions[peer.id] = MediaSession(peer, broadcast, owner, grant)
         return peer
 
     def _on_air(self, username: str) -> Broadcast | None:
         broadcast = self._broadcasts.get(username)
         return broadcast if broadcast is not None and broadcast.on_air and not broadcast.over.is_set() else None
 
-    # one's own resource
+    # media sessions
 
-    def resource(self, identity: str, owner: str) -> MediaSession:
-        """What `owner` made. Raises NotFound for what is gone and for what is somebody else's alike."""
-        resource = self._resources.get(identity)
-        if resource is None or resource.owner != owner:
+    def media_session(self, identity: str, owner: str) -> MediaSession:
+        """Return a media session of `owner`. Raises NotFound if it is gone or belongs to somebody else."""
+        session = self._media_sessions.get(identity)
+        if session is None or session.owner != owner:
             raise NotFound("no such resource")
-        return resource
+        return session
 
     async def delete(self, identity: str, owner: str) -> None:
-        """DELETE of a WHIP or WHEP resource; a broadcaster's is Stop. Raises NotFound the second time."""
-        resource = self.resource(identity, owner)
+        """End a media session (DELETE); the source's is Stop. Raises NotFound the second time."""
+        session = self.media_session(identity, owner)
         self._forget(identity)
-        broadcast = resource.broadcast
+        broadcast = session.broadcast
         if identity in broadcast.audience.listeners:
             await broadcast.audience.part(identity)
         elif broadcast.withdraw(identity):
@@ -219,78 +221,78 @@ class Switchboard:
         return broadcast.recording
 
     def park(self, username: str) -> None:
-        """The page leaves. Nothing where nothing is live."""
+        """The page leaves. Does nothing if the user is not live."""
         broadcast = self._on_air(username)
         if broadcast is not None:
             broadcast.park()
 
     async def drop_listener(self, broadcaster: str, listener: str) -> None:
-        """End what a friendship allowed: every listening of that person to that broadcaster."""
+        """A friendship has ended: remove every listener of that person from that broadcast."""
         broadcast = self._broadcasts.get(broadcaster)
         if broadcast is not None:
             gone = [identity for identity, each in broadcast.audience.listeners.items() if each.name == listener]
             await asyncio.gather(*(broadcast.audience.part(identity) for identity in gone))
 
     async def clear(self, username: str) -> None:
-        """The account goes: end what it sends, a mere reservation too, and all that it hears."""
+        """The account is deleted: end its broadcast, or reservation, and remove all its listeners."""
         while (broadcast := self._broadcasts.get(username)) is not None:
             await self._end(broadcast)
         await asyncio.gather(*(self.drop_listener(each, username) for each in list(self._broadcasts)))
 
-    # by what it is allowed
+    # grants
 
     @property
     def grants(self) -> set[str]:
-        """By what is sent and heard now."""
-        return {resource.grant.name for resource in self._resources.values()}
+        """The names of all grants in use."""
+        return {session.grant.name for session in self._media_sessions.values()}
 
     def answering(self, grant: str) -> AbstractContextManager[Grant]:
-        """For `publish` and `subscribe`: to be entered before it is looked whether the grant is good, and left when they have answered."""
+        """For `publish` and `subscribe`: enter before checking whether the grant is valid, leave when they have answered."""
         return self._grants.answering(grant)
 
     @contextmanager
     def hand_over(self, grant: str, successor: str) -> Iterator[None]:
-        """What was begun by one grant, or is just being answered, is another's from now on. To be left when the first is good no more."""
-        with self._grants.passing(grant, successor, [resource.grant for resource in self._resources.values()]):
+        """Rename a grant for its media sessions and for offers being answered. Leave when the old grant is no longer valid."""
+        with self._grants.passing(grant, successor, [session.grant for session in self._media_sessions.values()]):
             for broadcast in self._broadcasts.values():
-                broadcast.survival.note()
+                broadcast.snapshots.note()
             yield
 
     async def revoke(self, grants: Collection[str]) -> None:
-        """These are good no longer: end what was begun by them, a broadcast as by its broadcaster's DELETE, and refuse what begins."""
+        """Revoke these grants: end their media sessions, as DELETE does, and refuse the offers being answered."""
         self._grants.revoke(grants)
-        gone = [(identity, each.owner) for identity, each in self._resources.items() if each.grant.name in grants]
+        gone = [(identity, each.owner) for identity, each in self._media_sessions.items() if each.grant.name in grants]
         await asyncio.gather(*(self._delete_if_there(*each) for each in gone))
 
     async def _delete_if_there(self, identity: str, owner: str) -> None:
-        with suppress(NotFound):  # it may have gone with another
+        with suppress(NotFound):  # it may have ended with another one
             await self.delete(identity, owner)
 
-    # what is told
+    # status
 
     def status(self, username: str, *, names: bool) -> dict[str, object]:
-        return status_of(self._broadcasts.get(username), username, self._parts.catalogue, names=names)
+        return status_of(self._broadcasts.get(username), username, self._services.catalogue, names=names)
 
     def people(self) -> set[str]:
-        """Who sends or hears something now, but for the bearers of listen links."""
+        """The users who send or listen now, without users of listen links."""
         hearing = (listener for broadcast in self._broadcasts.values() for listener in broadcast.audience.listeners.values())
         return set(self._broadcasts) | {listener.name for listener in hearing if listener.person}
 
     @property
     def listeners(self) -> int:
-        """How many hear something or are about to."""
+        """How many listeners there are, including those that still connect."""
         return sum(len(broadcast.audience.listeners) for broadcast in self._broadcasts.values())
 
     @property
-    def resources(self) -> int:
-        """How many WHIP and WHEP resources there are."""
-        return len(self._resources)
+    def media_sessions(self) -> int:
+        """How many WHIP and WHEP sessions there are."""
+        return len(self._media_sessions)
 
     def live_since(self, username: str) -> datetime | None:
         broadcast = self._on_air(username)
-        return broadcast.life.since if broadcast is not None else None
+        return broadcast.properties.since if broadcast is not None else None
 
     def look_again(self) -> None:
-        """A denoiser became available: each broadcast compares its wish with its worker."""
+        """A denoiser became available: each broadcast compares its request with its worker."""
         for broadcast in self._broadcasts.values():
-            broadcast.worker.look()
+            broadcast.worker.reconsider()

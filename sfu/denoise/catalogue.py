@@ -1,4 +1,4 @@
-"""What the media plane asks of whoever knows models and plugins."""
+"""What the media plane needs to know about denoisers; implemented by the part that knows models and plug-ins."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,23 +7,23 @@ from sfu.errors import UnknownDenoiser
 
 
 class Catalogue(Protocol):
-    """Which denoisers there are; the app hands one in, so that this room need not know models or plugins."""
+    """The denoisers of this server."""
 
     def names(self) -> list[str]:
-        """Every denoiser that may be asked for."""
+        """Every denoiser that may be requested."""
 
     def chosen(self, wanted: str | None) -> tuple[str, str | None]:
-        """The denoiser that serves for `wanted` (None: the default) now, and why it is another one, or None."""
+        """Return the denoiser that serves `wanted` (None: the default) now, and the reason if it is another one, else None."""
 
     def options(self, name: str) -> Mapping[str, object]:
-        """What its constructor needs."""
+        """The options of its constructor."""
 
     def delay_samples(self, name: str) -> int:
-        """Its whole delay in 20 ms packets, encoder included, in samples at 48 kHz."""
+        """Its whole delay with 20 ms packets, encoder included, in samples at 48 kHz."""
 
 
 def check_known(catalogue: Catalogue, denoiser: str | None) -> None:
-    """None is the default, which there always is. Raises UnknownDenoiser."""
+    """Raises UnknownDenoiser. None, the default, is always known."""
     known = catalogue.names()
     if denoiser is not None and denoiser not in known:
         raise UnknownDenoiser(f"no denoiser {denoiser!r}", known=known)

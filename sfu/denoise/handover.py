@@ -1,8 +1,10 @@
-"""The worker that serves and the one that shall follow it: both are fed, one is heard, and nobody hears the change."""
+"""The worker run that serves and the one that will replace it: both are fed, one is heard, and listeners do not notice the change."""
 
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Protocol
 
 from sfu.denoise.worker_run import WorkerRun
@@ -10,8 +12,9 @@ from sfu.errors import WorkerError
 from workers.link.control import Adjust
 from workers.link.ring import Packet
 
-PRIMED_SAMPLES = 9600  # what a worker has given back before it takes over: its model and its encoder have heard the voice by then
-PRIMED_S = 1.0  # where hardly anything is said, this is long enough
+PRIMED_SAMPLES = 9600  # returned by a new worker before it takes over: its model and its encoder have then processed enough voice
+PRIMED_NS = 1_000_000_000  # it takes over after this time even if fewer packets came (hardly anything was said)
+NO_LIMIT_DB = 100.0
 
 
 class Make(Protocol):
@@ -20,61 +23,99 @@ class Make(Protocol):
     def __call__(self, denoiser: str, packet: Callable[[Packet], None]) -> WorkerRun: ...
 
 
-class Handover:
-    """Owns at most two runs and the task that starts one. `news` is called when a run is there, has taken over, or has ended.
+class Tuning:
+    """The settings of one voice's workers, which every later worker gets too. on_change: called with all settings after each change."""
 
-    packet: gets the denoised packets of the run that serves.   The first one serves as soon as it is ready; a later one is fed
-    beside it until it is primed, and takes over with a packet; if the one that serves dies, the other steps in at once.
+    def __init__(self, on_change: Callable[[Adjust], None]) -> None:
+        self._on_change = on_change
+        self._settings = Adjust(strength_db=NO_LIMIT_DB)
+        self.strength_db: float | None = None  # as requested
+
+    def limit_attenuation(self, strength_db: float | None) -> None:
+        """Limit the attenuation, in dB; None: no limit. Takes effect within 100 ms."""
+        self.strength_db = strength_db
+        self._set(replace(self._settings, strength_db=NO_LIMIT_DB if strength_db is None else strength_db))
+
+    def expect_loss(self, loss_percent: int) -> None:
+        """Set the loss of the denoised voice's listeners, 0 to 100: above 0 its packets carry FEC."""
+        self._set(replace(self._settings, loss_percent=loss_percent))
+
+    def set_complexity(self, complexity: int) -> None:
+        """Set the complexity of the Opus encoder, 0 to 10."""
+        self._set(replace(self._settings, complexity=complexity))
+
+    def _set(self, settings: Adjust) -> None:
+        if settings != self._settings:
+            self._settings = settings
+            self._on_change(settings)
+
+
+class Handover:
+    """Owns at most two runs and the task that starts one.
+
+    packet: called with each denoised packet of the run that serves. on_change: called when a run has started, taken over or ended.
+    The first run serves as soon as it is ready. A later one is fed beside it until it is primed, and takes over with a packet;
+    if the serving run dies before that, the new one serves at once.
     """
 
-    def __init__(self, make: Make, packet: Callable[[Packet], None], news: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        make: Make,
+        packet: Callable[[Packet], None],
+        on_change: Callable[[], None],
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self.serving: WorkerRun | None = None
-        self.concealed = 0  # by runs that have ended
+        self.concealed = 0  # packets, by runs that have ended
         self._make = make
         self._packet = packet
-        self._news = news
+        self._on_change = on_change
+        self._clock_ns = clock_ns
         self._settings = Adjust()
         self._coming: WorkerRun | None = None
-        self._coming_since = 0.0
+        self._coming_since_ns = 0
         self._primed_samples = 0
         self._starting: asyncio.Task[WorkerRun] | None = None
-        self._starts = ""
+        self._starting_denoiser = ""
+        self._open: dict[WorkerRun, AsyncExitStack] = {}  # the started runs that are not closed yet
         self._leaving: list[WorkerRun] = []
 
     @property
     def coming(self) -> str | None:
         """The denoiser of the run that starts or is being primed."""
-        return self._starts if self._starting is not None else self._coming.denoiser if self._coming is not None else None
+        return self._starting_denoiser if self._starting is not None else self._coming.denoiser if self._coming is not None else None
 
     def begin(self, denoiser: str) -> None:
-        """Start a run; `settle` says what became of it."""
+        """Start a run; `settle` reports failure."""
         assert self.coming is None
-        self._starts = denoiser
+        self._starting_denoiser = denoiser
         self._starting = asyncio.create_task(self._opened(denoiser), name=f"starting {denoiser}")
-        self._starting.add_done_callback(lambda _: self._news())
+        self._starting.add_done_callback(lambda _: self._on_change())
 
     async def _opened(self, denoiser: str) -> WorkerRun:
         run = self._make(denoiser, lambda packet: self._came(run, packet))
-        await run.__aenter__()
-        run.ended.add_done_callback(lambda _: self._news())
+        stack = AsyncExitStack()
+        await stack.enter_async_context(run)
+        self._open[run] = stack
+        run.ended.add_done_callback(lambda _: self._on_change())
         return run
 
     async def settle(self) -> list[WorkerError]:
-        """Bury what has ended, receive what has started; the failures since the last time. Whoever serves next serves at once."""
+        """Close the runs that have ended and accept the one that has started. Returns the failures since the last call."""
         failures = self._received()
         for run in filter(None, (self.serving, self._coming)):
             if run.ended.done():
                 error = run.ended.exception()
                 failures += [error] if isinstance(error, WorkerError) else []
                 self._leave(run)
-        await self._bury()
+        await self._close_leaving()
         return failures
 
-    async def _bury(self) -> None:
-        """None of those that have left is left when this returns."""
+    async def _close_leaving(self) -> None:
+        """Close every run that no longer serves. A run stays listed until it is closed, so that a cancelled call can be repeated."""
         while self._leaving:
-            await self._leaving[0].__aexit__(None, None, None)
-            del self._leaving[0]
+            await self._open[self._leaving[0]].aclose()
+            del self._open[self._leaving.pop(0)]
 
     def _received(self) -> list[WorkerError]:
         if self._starting is None or not self._starting.done():
@@ -88,11 +129,11 @@ class Handover:
         if self.serving is None:
             self.serving = run
         else:
-            self._coming, self._coming_since, self._primed_samples = run, time.monotonic(), 0
+            self._coming, self._coming_since_ns, self._primed_samples = run, self._clock_ns(), 0
         return []
 
     def _leave(self, run: WorkerRun) -> None:
-        """Nothing of it is heard or fed from now on."""
+        """Stop feeding and hearing this run."""
         self._leaving.append(run)
         self.concealed += run.stats.concealed if run.stats else 0
         if run is self.serving:
@@ -101,28 +142,28 @@ class Handover:
             self._coming = None
 
     async def give_up_coming(self) -> None:
-        """Let go the run that was to take over."""
+        """Close the run that was to take over."""
         if self._coming is not None:
             self._leave(self._coming)
         if self._starting is not None:
             self._starting.cancel()
-            await asyncio.wait({self._starting})  # it is known until it is over: who is cancelled here closes next
+            await asyncio.wait({self._starting})  # `_starting` stays set until then: if this is cancelled, `close` waits again
             starting, self._starting = self._starting, None
             if not starting.cancelled() and starting.exception() is None:
                 self._leaving.append(starting.result())
-        await self._bury()
+        await self._close_leaving()
 
     async def close(self) -> None:
-        """No run is left. Idempotent."""
+        """Close every run. Idempotent."""
         await self.give_up_coming()
         if self.serving is not None:
             self._leave(self.serving)
-        await self._bury()
+        await self._close_leaving()
 
-    # the sound
+    # packets
 
     def put(self, packet: Packet) -> None:
-        """Feed both."""
+        """Feed both runs."""
         if self.serving is not None:
             self.serving.put(packet)
         if self._coming is not None:
@@ -140,18 +181,19 @@ class Handover:
         old = self.serving
         assert old is not None
         self._leave(old)
-        self._news()
+        self._on_change()
 
     # settings and time
 
     def tell(self, settings: Adjust) -> None:
-        """Settings for every run there is and will be; `settings` is all of them."""
+        """Send all settings to the present runs, and to each later one when it starts."""
         self._settings = settings
         for run in filter(None, (self.serving, self._coming)):
             run.adjust(settings)
 
     def check(self, now_ns: int, awake_ns: int = 0) -> None:
+        """Called ten times a second. awake_ns: the end of the last standstill of this process."""
         for run in filter(None, (self.serving, self._coming)):
             run.check(now_ns, awake_ns)
-        if self._coming is not None and time.monotonic() - self._coming_since > PRIMED_S:
+        if self._coming is not None and now_ns - self._coming_since_ns > PRIMED_NS:
             self._take_over()

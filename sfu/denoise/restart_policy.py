@@ -1,4 +1,4 @@
-"""How often a worker that fails is started again: the rule alone. Decides only; no clock, no I/O."""
+"""How often a worker that fails is started again. Pure policy: the caller passes the time."""
 
 from collections import deque
 
@@ -8,15 +8,15 @@ BACK_OFF_S = 5.0  # before a restart, once two have failed
 
 
 class RestartPolicy:
-    """One voice's. Two restarts come at once; the third failure within WINDOW_S is one too often. Where the last three lie
-    further apart, each further restart is made only BACK_OFF_S after its failure."""
+    """One per voice. The first two restarts are immediate; the third failure within WINDOW_S means giving up. Where the last three
+    failures lie further apart, each further restart waits BACK_OFF_S."""
 
     def __init__(self) -> None:
         self._failures: deque[float] = deque(maxlen=FAILURES)
         self._not_before_s = 0.0
 
     def failed(self, now_s: float) -> bool:
-        """One more failure. True: give up."""
+        """Take one more failure. Returns True to give up."""
         self._failures.append(now_s)
         if len(self._failures) < FAILURES:
             return False
@@ -26,10 +26,10 @@ class RestartPolicy:
         return False
 
     def wait_s(self, now_s: float) -> float:
-        """How long the next start has to wait; 0.0: not at all."""
+        """Seconds that the next start has to wait; 0.0: none."""
         return max(0.0, self._not_before_s - now_s)
 
     def forgive(self) -> None:
-        """Somebody wishes it anew: as if nothing had failed."""
+        """Forget all failures: somebody has requested it anew."""
         self._failures.clear()
         self._not_before_s = 0.0

@@ -1,4 +1,4 @@
-"""A worker as the server sees it: two rings, two bells, one process. Runs once; never restarts itself."""
+"""A worker as the server sees it: two rings, two bells, one process. Runs once and is never restarted."""
 
 import asyncio
 import logging
@@ -17,36 +17,41 @@ from workers.link.ring import Flag, Packet, Ring
 
 logger = logging.getLogger(__name__)
 
-START_S = 5.0  # a worker says READY within this; it is forked, so milliseconds are the rule
-COLD_START_S = 60.0  # unless it could not be forked: then it has to load, torch maybe, and the model first
-HUNG_NS = 1_000_000_000  # input without output for this long: it hangs
-SLOTS = 256  # packets a ring holds: five seconds at 20 ms
+START_S = 5.0  # timeout for READY of a forked worker, which usually takes milliseconds
+COLD_START_S = 60.0  # timeout where it cannot be forked and has to load libraries and the model first
+HUNG_NS = 1_000_000_000  # input without output for this long means that it hangs
+SLOTS = 256  # packets in a ring: five seconds at 20 ms
 
-Nurse = Callable[[], Awaitable[Forkserver]]
+GetForkserver = Callable[[], Awaitable[Forkserver]]
 
 
 class WorkerRun:
-    """One run of one worker. Owns both rings, both bells and the worker; `ended` tells how it went.
+    """One run of one worker. Owns both rings, both bells and the worker; `ended` is set when it ends, with a WorkerError if it failed.
 
-    `packet` is called on the loop with each denoised packet. After `__aexit__` no process and no mapping is left.
+    `packet` is called on the loop with each denoised packet. After `__aexit__` neither the process nor a mapping is left.
     """
 
     def __init__(
-        self, nurse: Nurse, denoiser: str, options: Mapping[str, object], packet: Callable[[Packet], None], least_samples: int = 0
+        self,
+        get_forkserver: GetForkserver,
+        denoiser: str,
+        options: Mapping[str, object],
+        packet: Callable[[Packet], None],
+        least_samples: int = 0,
     ) -> None:
-        """least_samples: the delay in force, to which a lighter denoiser is padded."""
-        self.denoiser = denoiser  # the one in force
-        self.takes: tuple[str, ...] = ()  # the denoisers that `change` can go over to
-        self.delay_samples = 0  # the whole delay, padded to packets; known after READY
+        """least_samples: the delay of the hold in samples, to which a denoiser with less delay is padded."""
+        self.denoiser = denoiser  # the present one
+        self.takes: tuple[str, ...] = ()  # the denoisers that `change` accepts
+        self.delay_samples = 0  # the whole delay, padded to whole packets; known after READY
         self.stats: Stats | None = None
-        self.stage_ms = RollingQuantiles()  # ring to ring; not of what waited for a packet that did not come
+        self.stage_ms = RollingQuantiles()  # from ring to ring; without packets that waited for one that did not come
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.ended.add_done_callback(_seen)  # a run that never came up has nobody who looks at its end
-        self._nurse = nurse
+        self.ended.add_done_callback(_seen)  # nobody reads the result of a run that did not start
+        self._get_forkserver = get_forkserver
         self._options = options
         self._packet = packet
         self._least_samples = least_samples
-        self._owed_since_ns: int | None = None  # the oldest input that nothing came back for
+        self._owed_since_ns: int | None = None  # when the oldest unanswered packet was put
         self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> "WorkerRun":
@@ -65,13 +70,13 @@ class WorkerRun:
         return self
 
     async def _started(self, opening: AsyncExitStack) -> Worker:
-        forkserver = await self._nurse()
+        forkserver = await self._get_forkserver()
         await forkserver.load(self.denoiser, self._options)
         rings = (self._noisy, self._noisy_bell, self._clean, self._clean_bell)
         worker = await forkserver.spawn(self.denoiser, self._options, *rings, delay=self._least_samples)
         opening.push_async_callback(worker.close)
-        worker.on_message(self._told)
-        worker.on_end(self._died)
+        worker.on_message(self._received)
+        worker.on_end(self._ended)
         ready: Ready = await worker.ready(COLD_START_S if worker.loading else START_S)
         self.delay_samples, self.takes = ready.delay, ready.takes
         return worker
@@ -87,7 +92,7 @@ class WorkerRun:
 
     @property
     def lost(self) -> int:
-        """Packets that found no room in either ring, or were too late to be read."""
+        """Packets that did not fit into a ring or were overwritten before they were read."""
         return self._noisy.dropped + self._noisy.skipped + self._clean.dropped + self._clean.skipped
 
     def delay_ms(self, now_ns: int) -> float:
@@ -96,11 +101,11 @@ class WorkerRun:
 
     @property
     def skipped(self) -> int:
-        """Packets that the worker passed over because it was late."""
+        """Packets that the worker skipped because it was late."""
         return self._noisy.skipped
 
     def put(self, packet: Packet) -> None:
-        """Give one packet to the worker. Never waits: a full ring counts and drops it."""
+        """Pass one packet to the worker. Never blocks: a full ring drops and counts it."""
         if self.ended.done():
             return
         self._noisy.put(packet)
@@ -109,12 +114,12 @@ class WorkerRun:
             self._owed_since_ns = time.monotonic_ns()
 
     def adjust(self, change: Adjust) -> None:
-        """Send new settings to the worker; they are heard from its next packet on."""
+        """Send new settings to the worker; they take effect with its next packet."""
         if not self.ended.done():
             self._worker.send(change)
 
     def change(self, denoiser: str, delay_samples: int) -> None:
-        """Go over to one of `takes`, cross-faded; heard within 100 ms. delay_samples: its own; a later one makes all later for good."""
+        """Change to one of `takes`, cross-faded, within 100 ms. delay_samples: that denoiser's delay; the run's delay never shrinks."""
         assert denoiser in self.takes
         self.denoiser = denoiser
         self.delay_samples = max(self.delay_samples, delay_samples)
@@ -123,7 +128,7 @@ class WorkerRun:
     def check(self, now_ns: int, awake_ns: int = 0) -> None:
         """Declare the worker hung when input has waited for a second. Called by the broadcast's ticker.
 
-        awake_ns: since when this process has run without a standstill; before that, its answer could not be read.
+        awake_ns: the end of the last standstill of this process, before which it could not read the worker's answer.
         """
         if self._owed_since_ns is not None and now_ns - max(self._owed_since_ns, awake_ns) > HUNG_NS:
             self._worker.kill()
@@ -137,15 +142,15 @@ class WorkerRun:
                 self.stage_ms.add((time.monotonic_ns() - packet.arrival_ns) / 1e6)
             self._packet(packet)
 
-    def _told(self, message: Message) -> None:
+    def _received(self, message: Message) -> None:
         if isinstance(message, Stats):
             self.stats = message
         elif isinstance(message, WorkerFailure):
             self._fail(Died(f"{self.denoiser}: {message.reason}: {message.text}"))
 
-    def _died(self) -> None:
+    def _ended(self) -> None:
         if not self.ended.done():
-            self._drain()  # what it had finished is still good
+            self._drain()  # what it has finished is still valid
         self._fail(Died(f"the worker of {self.denoiser} ended"))
 
     def _fail(self, error: WorkerError) -> None:
@@ -154,6 +159,6 @@ class WorkerRun:
 
 
 def _seen(ended: asyncio.Future[None]) -> None:
-    """So that asyncio does not report it as an error that nobody took."""
+    """Mark the exception as retrieved, so that asyncio does not report it."""
     if not ended.cancelled():
         ended.exception()

@@ -12,7 +12,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page
 
-from sfu.broadcast import packet_time
+from sfu.broadcast import adaptation
 from sfu.broadcast.broadcast import Broadcast
 from sfu.config.schema import Config, DenoiseConfig, HttpConfig, ModelsConfig, RtcConfig, StorageConfig
 from sfu.denoise.capacity import Capacity
@@ -126,7 +126,7 @@ async def test_longer_packets_when_it_fills_and_brief_ones_when_it_is_empty(
 
     Going back may cost the browser the half of a packet that it had begun: a hole of 10 ms, told by the time stamps.
     """
-    monkeypatch.setattr(packet_time, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(adaptation, "PATIENCE_S", 0.5)
     monkeypatch.setattr(Capacity, "watch_server", lambda *_: None)  # what the test itself takes is not the server's
     async with serving(tmp_path) as served:
         await goes_over(served, await watched(await visit()), read_wav(audio_folder / "noisy_snr0.wav"), stretch)
@@ -135,7 +135,7 @@ async def test_longer_packets_when_it_fills_and_brief_ones_when_it_is_empty(
 async def goes_over(served: TestServer, page: Page, voice: Sound, stretch: float) -> None:
     """Three times, on a server that is told how much it has to do."""
     url = str(served.make_url("")).rstrip("/")
-    capacity = served.app[SWITCHBOARD]._parts.capacity
+    capacity = served.app[SWITCHBOARD]._services.capacity
     await register(page, url, "Ada")
     async with signed_up(url, "ben") as ben, signed_up(url, "cem") as cem, ben.phone() as raw, cem.phone() as clean:
         for friend in (ben, cem):
@@ -149,7 +149,7 @@ async def goes_over(served: TestServer, page: Page, voice: Sound, stretch: float
         await coming(packets, BRIEF, stretch)
         before = await page.evaluate(TRANSPORT)
         for cores, samples in ((9 * capacity.cores, USUAL), (0.0, BRIEF), (9 * capacity.cores, USUAL)):
-            capacity.let_in("load", f"of {cores}")
+            capacity.reserve("load", f"of {cores}")
             capacity.measured(f"of {cores}", cores, 100)
             first = await coming(packets, samples, stretch)
             assert len(red.parse(packets[first + 1].payload)) > 1  # the first one of a new encoder is alone

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser
 
-from sfu.broadcast import packet_time
+from sfu.broadcast import adaptation
 from sfu.broadcast.broadcast import Broadcast
 from sfu.denoise.capacity import Capacity
 from tests.browser.people import register, watched
@@ -49,7 +49,7 @@ def music(seconds: int) -> Sound:
 
 async def test_music_goes_over_without_a_click(visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """When it has been asked for three times, not before; around the change it is silent, and at no edge louder than the music was."""
-    monkeypatch.setattr(packet_time, "AGAIN_S", 1.0)
+    monkeypatch.setattr(adaptation, "REPEAT_S", 1.0)
     monkeypatch.setattr(Capacity, "watch_server", lambda *_: None)  # what the test itself takes is not the server's
     async with serving(tmp_path) as served:
         page, url = await watched(await visit()), str(served.make_url("")).rstrip("/")
@@ -61,7 +61,7 @@ async def test_music_goes_over_without_a_click(visit, tmp_path: Path, monkeypatc
             await ben.until("Ada", 20 * stretch, live=True)
             await ear.listen("Ada", "?variant=original")
             switchboard = served.app[SWITCHBOARD]
-            await fills(switchboard.own("Ada"), switchboard._parts.capacity, stretch)
+            await fills(switchboard.own("Ada"), switchboard._services.capacity, stretch)
             heard = heard_by(ear)
     [change] = changes(heard)
     assert_no_click(laid_out(heard), heard[change].timestamp - heard[0].timestamp)
@@ -71,10 +71,10 @@ async def fills(broadcast: Broadcast, capacity: Capacity, stretch: float) -> Non
     """Until the page has followed, and there is some music after it."""
     packets = overheard(broadcast)
     await coming(packets, BRIEF, stretch)
-    capacity.let_in("load", "of all")
+    capacity.reserve("load", "of all")
     capacity.measured("of all", 9 * capacity.cores, 100)
     await coming(packets, USUAL, stretch)
-    assert broadcast._adaptation._brevity._times == packet_time.MOST_TIMES, "there was a pause"
+    assert broadcast._adaptation._packet_time._requests == adaptation.MAX_REQUESTS, "there was a pause"
 
 
 def assert_no_click(line: Sound, at: int) -> None:

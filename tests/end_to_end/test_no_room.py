@@ -91,4 +91,4 @@ async def test_a_voice_that_does_not_fit_is_bypassed_until_it_does(server: Start
             status = await ben.until("ben", denoise_state="active")
             assert status["denoise"]["reason"] is None
             await until_denoised(ears[1], 20 * stretch)
-    assert running.log.count("no room for one more voice with costly") == 1 and "too slow" not in running.log
+    assert running.log.count("no capacity for one more voice with costly") == 1 and "too slow" not in running.log

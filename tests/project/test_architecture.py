@@ -44,7 +44,7 @@ CONTRACT = {
 PARTS = ("ingest.ingest", "denoise.worker_run", "fanout.fanout", "recording.recorder")  # of one broadcast; they do not know each other
 PRIVATE = {"dtls.py", "recipients.py"}  # where pylibsrtp's internals may be known
 TEXT = tuple(f"wire.{name}" for name in "sdp sdp_parser offer answer sdp_fragment candidates rtp rtcp red".split())
-RULES = ("wire.ice", "denoise.restart_policy", "denoise.overload_guard", "broadcast.expected_loss")
+RULES = ("wire.ice", "denoise.restart_policy", "denoise.overload_guard", "broadcast.adaptation")
 
 
 def modules() -> Iterator[Path]:

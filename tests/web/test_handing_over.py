@@ -134,9 +134,9 @@ async def test_signed_in_again_while_answered(aired: House, moment: Held) -> Non
         await sign_in_again(ada)
     assert answer.result() == 201
     await look_round(aired.app)
-    assert aired.app[SWITCHBOARD].resources == 1
+    assert aired.app[SWITCHBOARD].media_sessions == 1
     await sign_out(ada)
-    assert aired.app[SWITCHBOARD].resources == 0
+    assert aired.app[SWITCHBOARD].media_sessions == 0
 
 
 async def test_signed_out_while_answered(aired: House, moment: Held) -> None:
@@ -145,7 +145,7 @@ async def test_signed_out_while_answered(aired: House, moment: Held) -> None:
     async with answering(asked(ada, "/whip/ada", "sendonly"), moment) as answer:
         await sign_out(ada)
     assert answer.result() == 401
-    assert aired.app[SWITCHBOARD].resources == 0 and not aired.app[SWITCHBOARD].people()
+    assert aired.app[SWITCHBOARD].media_sessions == 0 and not aired.app[SWITCHBOARD].people()
 
 
 @pytest.mark.parametrize(("then", "status", "left"), [(sign_in_again, 201, 2), (sign_out, 401, 0)])
@@ -160,7 +160,7 @@ async def test_a_listener(
             await then(ada)
         assert answer.result() == status
         await look_round(aired.app)
-        assert aired.app[SWITCHBOARD].resources == left
+        assert aired.app[SWITCHBOARD].media_sessions == left
 
 
 async def test_a_link_that_is_revoked_while_answered(aired: House, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
@@ -190,7 +190,7 @@ async def test_who_asked_has_gone_when_it_is_open(aired: House, monkeypatch: pyt
         for _ in range(10):
             await asyncio.sleep(0)
         await board.publish("ada", "user:ada", an_offer(), PublishOptions(), UNUSED, grant)
-    assert board.resources == 1
+    assert board.media_sessions == 1
 
 
 def test_what_begins_while_one_passes() -> None:

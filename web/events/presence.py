@@ -115,7 +115,7 @@ class Presence:
             for channel in self._ears.at(username):
                 channel.send_spare(text)
 
-    def on_brevity(self, username: str, packet_ms: int) -> None:
+    def on_packet_time(self, username: str, packet_ms: int) -> None:
         """The broadcaster's page is to put so much sound into a packet; nobody else hears of it."""
         for channel in self._ears.at(username):
             if channel.username == username:

@@ -28,7 +28,7 @@ async def mute(request: web.Request) -> web.Response:
     fields.check()
     broadcast = request.app[SWITCHBOARD].own(user.username)
     broadcast.mute(muted)
-    await broadcast.survival.written()  # then a kill makes no microphone hot; a database that is away is not waited for long
+    await broadcast.snapshots.written()  # then a kill makes no microphone hot; a database that is away is not waited for long
     return web.Response(status=204)
 
 

@@ -10,7 +10,7 @@ from typing import Self
 from db import broadcasts
 from db.connection import Database
 from db.tables import LiveBroadcast, Recording
-from sfu.broadcast.survival import Left, Survivor
+from sfu.broadcast.snapshots import BroadcastSnapshot, ResumableBroadcast
 from sfu.config import schema
 from sfu.elapsed import Moment
 from web.live.whip import owner
@@ -31,7 +31,7 @@ class Logbook:
         self._ended: set[str] = set()  # broadcasts whose rows are still to be removed
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.found: list[Survivor] = []  # what the last run left
+        self.found: list[ResumableBroadcast] = []  # what the last run left
 
     async def __aenter__(self) -> Self:
         left = await self._database.read(broadcasts.left)
@@ -51,9 +51,9 @@ class Logbook:
     @property
     def going_on(self) -> Collection[str]:
         """The broadcasts whose recordings are not over yet."""
-        return {each.left.id for each in self.found if each.tape is not None}
+        return {each.snapshot.id for each in self.found if each.tape is not None}
 
-    async def keep(self, left: Left, title: str | None) -> None:
+    async def keep(self, left: BroadcastSnapshot, title: str | None) -> None:
         """Write it down, and the recording's title where that is another. Raises what the database raises."""
         row = {
             "id": left.id,
@@ -67,7 +67,7 @@ class Logbook:
             "denoise": left.denoise,
             "denoiser": left.denoiser,
             "strength_db": left.strength_db,
-            "resource": left.resource,
+            "resource": left.media_session,
             "access": left.grant,
         }
         await self._database.run(broadcasts.keep, left.username, row, title)
@@ -104,11 +104,11 @@ class Logbook:
             await self._database.run(broadcasts.forget, broadcast)
             self._ended.discard(broadcast)
 
-    def _survivor(self, row: LiveBroadcast, tape: Recording | None) -> Survivor:
+    def _survivor(self, row: LiveBroadcast, tape: Recording | None) -> ResumableBroadcast:
         record, title, renamed = row.record and self._settings.enabled, row.title, row.renamed
         if tape is not None and title != (tape.title or ""):  # renamed just before the end
             title, renamed = tape.title or "", True
-        left = Left(
+        left = BroadcastSnapshot(
             id=row.id,
             username=row.user.username,
             title=title,
@@ -119,7 +119,8 @@ class Logbook:
             denoise=row.denoise,
             denoiser=row.denoiser,
             strength_db=row.strength_db,
-            resource=row.resource,
+            media_session=row.resource,
             grant=row.access,
         )
-        return Survivor(left, owner(row.user.username), (tape.id, self._storage / tape.folder) if tape is not None and record else None)
+        folder = (tape.id, self._storage / tape.folder) if tape is not None and record else None
+        return ResumableBroadcast(left, owner(row.user.username), folder)

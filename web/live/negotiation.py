@@ -103,7 +103,7 @@ async def nothing(request: web.Request) -> web.Response:
 
 def resource_of(request: web.Request, owner: str, kind: Kind) -> MediaSession:
     """What `owner` made at this very endpoint: a token that may only listen ends no broadcast, whatever it knows. Raises NotFound."""
-    resource = request.app[SWITCHBOARD].resource(request.match_info["identity"], owner)
+    resource = request.app[SWITCHBOARD].media_session(request.match_info["identity"], owner)
     if resource.peer.kind != kind or resource.broadcast.username.lower() != request.match_info["username"].lower():
         raise NotFound("no such resource")
     return resource

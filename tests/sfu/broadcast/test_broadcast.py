@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from sfu.broadcast.broadcast import Broadcast
-from sfu.broadcast.services import PublishOptions, Services
+from sfu.broadcast.services import NoEvents, PublishOptions, Services
+from sfu.broadcast.snapshots import BroadcastSnapshot, NoSnapshots, ResumableBroadcast, SnapshotStore
 from sfu.broadcast.source import CANDIDATES
 from sfu.broadcast.states import BroadcastState
-from sfu.broadcast.survival import Forgetful, Left, Survivor
 from sfu.broadcast.switchboard import Switchboard
 from sfu.config import schema as config_of
 from sfu.config.schema import Config, RecordingConfig
@@ -69,9 +69,14 @@ async def sockets() -> AsyncIterator[MediaSockets]:
         yield bound
 
 
+def services_of(config: Config, *more: SnapshotStore) -> Services:
+    settings = (config.ingest, config.worker, config.storage, config.recording, config.broadcast)
+    return Services(*settings, no_forkserver, Shelf(), Nowhere(), *more)
+
+
 def broadcast_of(name: str, places: int = 16) -> Broadcast:
     config = Config(recording=RecordingConfig(enabled=False), broadcast=config_of.BroadcastConfig(places=places))
-    return Broadcast("a test", name, 1, Services(config, no_forkserver, Shelf(), Nowhere()), lambda identity: None)
+    return Broadcast("a test", name, 1, services_of(config), lambda identity: None)
 
 
 def peer_on(sockets: MediaSockets) -> Peer:
@@ -80,7 +85,7 @@ def peer_on(sockets: MediaSockets) -> Peer:
     return make_peer(sockets, certificate, parse_offer(text, "publish"), "publish")
 
 
-class Kept(Forgetful):
+class Kept(NoSnapshots):
     """A memory that tells what it was to forget."""
 
     def __init__(self) -> None:
@@ -97,13 +102,13 @@ async def test_what_cannot_be_taken_up_is_over_for_good(tmp_path: Path, monkeypa
     def no_more(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    left = Left("old", "ada", "", False, Moment.now(), False, True, False, None, None, "resource", "login:1")
+    left = BroadcastSnapshot("old", "ada", "", False, Moment.now(), False, True, False, None, None, "resource", "login:1")
     memory = Kept()
-    parts = Services(Config(), no_forkserver, Shelf(), Nowhere(), memory)
+    parts = services_of(Config(), memory)
     async with asyncio.timeout(20 * stretch), Switchboard(parts, lambda *_: pytest.fail("nobody offers anything")) as switchboard:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", no_more)
-            await switchboard.restore([Survivor(left, "user:ada", (1, tmp_path / "1"))])
+            await switchboard.restore([ResumableBroadcast(left, "user:ada", (1, tmp_path / "1"))])
         assert not switchboard.on_air and not switchboard.grants and memory.forgotten == ["old"]
 
 
@@ -205,3 +210,32 @@ async def test_without_its_ticker_it_is_over(sockets: MediaSockets, monkeypatch:
         broadcast.offer(peer_on(sockets), PublishOptions(denoise=False))
         monkeypatch.setattr(broadcast.fanout, "worst_loss", None)
         await asyncio.wait_for(broadcast.over.wait(), 20 * stretch)
+
+
+class Told(NoEvents):
+    """Notes who has ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[str, int | None]] = []
+
+    def on_ended(self, username: str, recording: int | None) -> None:
+        self.ended.append((username, recording))
+
+
+async def test_its_end_is_told_whatever_fails_to_close(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Friends hear that it has ended though one of its parts could not be closed."""
+    broadcast, told = broadcast_of("ada"), Told()
+    broadcast._services.events, close = told, broadcast.fanout.close
+
+    def broken() -> None:
+        close()
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(broadcast.fanout, "close", broken)
+    with pytest.raises(RuntimeError, match="a fault"):
+        async with broadcast:
+            peer = peer_on(sockets)
+            broadcast.offer(peer, PublishOptions(denoise=False))
+            peer.on_rtp(VOICE, time.monotonic_ns())
+            assert broadcast.on_air
+    assert told.ended == [("ada", None)]

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from sfu.broadcast.heard import Heard
-from sfu.broadcast.states import DenoiseState
+from sfu.denoise.states import DenoiseState
 from sfu.denoise.supervisor import WorkerSupervisor
 from tests.support.spoken import packet
 from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Treatment

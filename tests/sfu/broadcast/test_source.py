@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sfu.broadcast.services import PublishOptions
-from sfu.broadcast.source import NO_MEDIA_S, SUPERSEDED, UNHEARD_S, Source
+from sfu.broadcast.source import NO_MEDIA_S, SUPERSEDED, UNHEARD_S, Source, SourceEvents
 from sfu.ingest.ingest import Ingest
 from sfu.net.media_port import MediaSockets
 from sfu.peer.peer import Peer
@@ -28,10 +28,13 @@ class Air:
         self.packets: list[Packet] = []
         self.ingest = Ingest(40, self.packets.append)
         self.source = Source(
-            *("a test", self.ingest, self.over, self.forgotten.append, self.background.start),
-            spoken=self.told.append,
-            media=self._media,
-            left=lambda: self.told.append("left"),
+            *("a test", self.ingest, self.over),
+            SourceEvents(
+                *(self.forgotten.append, self.background.start),
+                spoken=self.told.append,
+                media=self._media,
+                left=lambda: self.told.append("left"),
+            ),
         )
         self._sockets = sockets
 

@@ -17,7 +17,7 @@ from tests.workers.link.test_forkserver import Way, dead
 async def test_later_each_time(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, stretch: float) -> None:
     """Two deaths within a minute are made good at once, the third after a wait, each further one after twice that, up to a most."""
     monkeypatch.setattr(rules, "BACK_OFF_S", 0.1)
-    monkeypatch.setattr(rules, "MOST_BACK_OFF_S", 0.3)
+    monkeypatch.setattr(rules, "MAX_BACK_OFF_S", 0.3)
     waits, pids = [], []
     with caplog.at_level(logging.WARNING, rules.__name__):
         async with ForkserverKeeper() as nursing:

@@ -8,9 +8,10 @@ import psutil
 import pytest
 
 from sfu.denoise.forkserver_keeper import ForkserverKeeper
-from sfu.denoise.handover import Handover
+from sfu.denoise.handover import NO_LIMIT_DB, Handover, Tuning
 from sfu.denoise.worker_run import WorkerRun
 from tests.support.strangers import install
+from workers.link.control import Adjust
 from workers.link.ring import Packet
 
 STARTING = "starting ponderous"
@@ -47,3 +48,29 @@ async def test_given_up_by_who_is_cancelled(nursing: ForkserverKeeper, tmp_path:
     assert STARTING not in [task.get_name() for task in asyncio.all_tasks()]
     gone, alive = await asyncio.to_thread(psutil.wait_procs, workers, 20 * stretch)
     assert gone and not alive
+
+
+def test_each_change_is_told_once_and_whole() -> None:
+    """What was set before goes along; what changes nothing is not told."""
+    told: list[Adjust] = []
+    tuning = Tuning(told.append)
+    tuning.limit_attenuation(12.0)
+    tuning.limit_attenuation(12.0)
+    tuning.expect_loss(5)
+    tuning.set_complexity(5)
+    assert told == [
+        Adjust(strength_db=12.0),
+        Adjust(strength_db=12.0, loss_percent=5),
+        Adjust(strength_db=12.0, loss_percent=5, complexity=5),
+    ]
+
+
+def test_the_limit_reads_as_it_was_asked_for() -> None:
+    """None at first; a limit of 100 dB is as good as none, and yet reads as 100."""
+    told: list[Adjust] = []
+    tuning = Tuning(told.append)
+    assert tuning.strength_db is None
+    for strength_db in (0.0, NO_LIMIT_DB, None):
+        tuning.limit_attenuation(strength_db)
+        assert tuning.strength_db == strength_db
+    assert told == [Adjust(strength_db=0.0), Adjust(strength_db=NO_LIMIT_DB)]

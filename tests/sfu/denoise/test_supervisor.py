@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sfu.broadcast.states import DenoiseState
-from sfu.denoise import restart_policy
+from sfu.denoise import restart_policy, supervisor
 from sfu.denoise.capacity import Capacity
 from sfu.denoise.forkserver_keeper import ForkserverKeeper
 from sfu.denoise.load_monitor import LoadMonitor
+from sfu.denoise.overload_guard import Step
+from sfu.denoise.states import DenoiseState
 from sfu.denoise.supervisor import WorkerSupervisor
 from tests.support.strangers import install
 from tests.workers.speech import packets, voice
@@ -99,7 +100,7 @@ async def test_too_slow_and_well_again(nursing: ForkserverKeeper, tmp_path: Path
     slow = tmp_path / "slow"
     slow.unlink(missing_ok=True)
     async with Voice(nursing, Shelf({"slow_while": str(slow)}), Capacity(2.0), scale=0.2) as ada:
-        ada.worker.wish(True, "sluggish")
+        ada.worker.request(True, "sluggish")
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         await ada.heard(20 * stretch)
         slow.touch()
@@ -117,9 +118,9 @@ async def test_a_switch_forgives(nursing: ForkserverKeeper, tmp_path: Path, stre
     slow = tmp_path / "slow"
     slow.touch()
     async with Voice(nursing, Shelf({"slow_while": str(slow)}), Capacity(2.0), scale=0.2) as ada:
-        ada.worker.wish(True, "sluggish")
+        ada.worker.request(True, "sluggish")
         await ada.until(DenoiseState.BYPASSED, 15 * stretch, reason="too_slow")
-        ada.worker.wish(denoiser="passthrough")
+        ada.worker.request(denoiser="passthrough")
         await ada.until(DenoiseState.ACTIVE, 30 * stretch, denoiser="passthrough")
         await ada.heard(20 * stretch)
 
@@ -130,7 +131,7 @@ async def test_deaths_now_and_then(nursing: ForkserverKeeper, monkeypatch: pytes
     monkeypatch.setattr(restart_policy, "WINDOW_S", 0.0)  # none of these is within it
     monkeypatch.setattr(restart_policy, "BACK_OFF_S", 0.3)
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
-        ada.worker.wish(True)
+        ada.worker.request(True)
         for times in range(5):
             await ada.until(DenoiseState.ACTIVE, 30 * stretch)
             await ada.heard(20 * stretch)
@@ -147,20 +148,47 @@ async def test_deaths_now_and_then(nursing: ForkserverKeeper, monkeypatch: pytes
 async def test_what_is_off_has_no_trouble(nursing: ForkserverKeeper, stretch: float) -> None:
     """The reason of a bypass goes with the bypass: whoever turns the switch off is not told of it any more."""
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
-        ada.worker.wish(True, "raising")
+        ada.worker.request(True, "raising")
         await ada.until(DenoiseState.BYPASSED, 30 * stretch, reason="worker_failed")
-        ada.worker.wish(False)
+        ada.worker.request(False)
         assert (ada.worker.state, ada.worker.reason) == (DenoiseState.OFF, None)
+
+
+async def test_a_bypassed_voice_that_is_switched_off_takes_no_room(
+    nursing: ForkserverKeeper, monkeypatch: pytest.MonkeyPatch, stretch: float
+) -> None:
+    """Also where another denoiser is chosen in the same moment, which its worker takes at once."""
+    monkeypatch.setattr(supervisor, "LINGER_S", 0.2)
+    capacity = Capacity(2.0)
+    async with Voice(nursing, Shelf({}), capacity, scale=1) as ada:
+        ada.worker.request(True)
+        await ada.until(DenoiseState.ACTIVE, 30 * stretch)
+        run = ada.worker.run
+        assert run is not None and ada.worker._load_monitor in capacity._voices
+        run.takes = ("passthrough", "another")
+        with monkeypatch.context() as slow:
+            slow.setattr(LoadMonitor, "look", lambda *_: Step.BYPASS)
+            await ada.until(DenoiseState.BYPASSED, 30 * stretch, reason="too_slow")
+            assert not capacity._voices
+            ada.worker.request(False, "another")
+            assert not capacity._voices and run.denoiser == "another"
+        async with asyncio.timeout(30 * stretch):
+            while ada.worker.run is not None:
+                await asyncio.sleep(0.02)
+        assert not capacity._voices and ada.worker.state is DenoiseState.OFF
+        ada.worker.request(True, "passthrough")
+        await ada.until(DenoiseState.ACTIVE, 30 * stretch)
+        assert ada.worker._load_monitor in capacity._voices
 
 
 async def test_no_room(nursing: ForkserverKeeper, stretch: float) -> None:
     """Where the machine is full, one more voice is bypassed and says so, until another leaves."""
     capacity = Capacity(0.1)
     async with Voice(nursing, Shelf({}), capacity, scale=1) as ada, Voice(nursing, Shelf({}), capacity, scale=1) as ben:
-        ada.worker.wish(True)
+        ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         capacity.measured("passthrough", 0.09, 100)
-        ben.worker.wish(True)
+        ben.worker.request(True)
         await ben.until(DenoiseState.BYPASSED, 30 * stretch, reason="server_busy")
         assert ada.worker.active and ben.worker.run is None
         await ada.worker.__aexit__(None, None, None)
@@ -172,10 +200,10 @@ async def test_no_room_for_a_heavier_one(nursing: ForkserverKeeper, stretch: flo
     capacity = Capacity(0.3)
     async with Voice(nursing, Shelf({}), capacity, scale=1) as ada, Voice(nursing, Shelf({}), capacity, scale=1) as ben:
         for each in (ada, ben):
-            each.worker.wish(True)
+            each.worker.request(True)
             await each.until(DenoiseState.ACTIVE, 30 * stretch)
         capacity.measured("slow", 0.5, 100)
-        ada.worker.wish(denoiser="slow")
+        ada.worker.request(denoiser="slow")
         await ada.until(DenoiseState.ACTIVE, 30 * stretch, denoiser="passthrough", reason="server_busy")
         await ada.heard(20 * stretch)
         await ben.worker.__aexit__(None, None, None)
@@ -185,16 +213,16 @@ async def test_no_room_for_a_heavier_one(nursing: ForkserverKeeper, stretch: flo
 async def test_the_old_one_stays_where_the_new_one_fails(nursing: ForkserverKeeper, stretch: float) -> None:
     """A denoiser that cannot be loaded does not cost the one that serves; the reason stays until another is chosen."""
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
-        ada.worker.wish(True)
+        ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         run = ada.worker.run
-        ada.worker.wish(denoiser="raising")
+        ada.worker.request(denoiser="raising")
         async with asyncio.timeout(30 * stretch):
             while ada.worker.reason is None:
                 await asyncio.sleep(0.02)
         await ada.heard(20 * stretch)
         assert (ada.worker.run, ada.worker.denoiser, ada.worker.state) == (run, "passthrough", DenoiseState.ACTIVE)
-        ada.worker.wish(denoiser="slow")
+        ada.worker.request(denoiser="slow")
         await ada.until(DenoiseState.ACTIVE, 30 * stretch, denoiser="slow", reason=None)
 
 
@@ -202,11 +230,11 @@ async def test_the_coming_one_steps_in_early(nursing: ForkserverKeeper, stretch:
     """Where the one that serves dies while another is primed, that one serves at once."""
     async with AsyncExitStack() as opened:
         ada = await opened.enter_async_context(Voice(nursing, Shelf({}), Capacity(2.0), scale=1))
-        ada.worker.wish(True)
+        ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         first = ada.worker.run
         assert first is not None
-        ada.worker.wish(denoiser="slow")
+        ada.worker.request(denoiser="slow")
         async with asyncio.timeout(30 * stretch):
             while ada.worker._runs._coming is None and ada.worker.run is first:
                 await asyncio.sleep(0)
@@ -218,13 +246,13 @@ async def test_the_coming_one_steps_in_early(nursing: ForkserverKeeper, stretch:
 async def test_a_deadly_denoiser_is_found_out(nursing: ForkserverKeeper, stretch: float) -> None:
     """Who chooses a denoiser that kills the forkserver harms the others twice at most; then it is refused, and all go on."""
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada, Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ben:
-        ada.worker.wish(True)
+        ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
-        ben.worker.wish(True, "deadly")
+        ben.worker.request(True, "deadly")
         await ben.until(DenoiseState.BYPASSED, 20 * stretch, reason="worker_failed")
         await ada.until(DenoiseState.ACTIVE, 20 * stretch, denoiser="passthrough")
         forkserver = await nursing.forkserver()
-        ben.worker.wish(True)
+        ben.worker.request(True)
         await ben.until(DenoiseState.BYPASSED, 20 * stretch, reason="worker_failed")
         assert await nursing.forkserver() is forkserver and forkserver.alive
         await ada.heard(20 * stretch)
@@ -234,12 +262,12 @@ async def test_a_deadly_denoiser_is_found_out(nursing: ForkserverKeeper, stretch
 async def test_closed_as_there_is_news(nursing: ForkserverKeeper, turns: int, stretch: float) -> None:
     """It closes also where something happens just then, while an unwanted worker waits for somebody to change their mind."""
     async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
-        ada.worker.wish(True)
+        ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
-        ada.worker.wish(False)
+        ada.worker.request(False)
         for _ in range(10):
             await asyncio.sleep(0)
-        ada.worker.look()
+        ada.worker.reconsider()
         for _ in range(turns):
             await asyncio.sleep(0)
         async with asyncio.timeout(30 * stretch):

@@ -10,12 +10,14 @@ import pytest
 from db import broadcasts, connection, recordings, users
 from db.connection import Database
 from db.tables import LiveBroadcast
-from sfu.broadcast.survival import Left
+from sfu.broadcast.snapshots import BroadcastSnapshot
 from sfu.config.schema import RecordingConfig
 from sfu.elapsed import Moment
 from web.live.logbook import Logbook
 
-LEFT = Left("one", "ada", "", False, Moment(datetime(2026, 3, 1, tzinfo=UTC), "", 0.0), True, True, True, None, None, "r", "login:1")
+LEFT = BroadcastSnapshot(
+    "one", "ada", "", False, Moment(datetime(2026, 3, 1, tzinfo=UTC), "", 0.0), True, True, True, None, None, "r", "login:1"
+)
 
 
 async def test_a_start_forgets_what_was_over_but_for_its_row(tmp_path: Path) -> None:
@@ -27,7 +29,7 @@ async def test_a_start_forgets_what_was_over_but_for_its_row(tmp_path: Path) -> 
             assert not logbook.found
             await logbook.keep(LEFT, None)
         async with Logbook(database, tmp_path, RecordingConfig()) as logbook:
-            assert [(each.left, each.tape) for each in logbook.found] == [(LEFT, (tape.id, tmp_path / tape.folder))]
+            assert [(each.snapshot, each.tape) for each in logbook.found] == [(LEFT, (tape.id, tmp_path / tape.folder))]
         await database.run(recordings.close, tape.id, recordings.Ended(1.0, ["original"], 1, {}))
         async with Logbook(database, tmp_path, RecordingConfig()) as logbook:
             assert not logbook.found and not logbook.going_on

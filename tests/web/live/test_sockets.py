@@ -121,7 +121,7 @@ async def test_only_the_broadcaster_hears_how_long_packets_shall_be(house: House
     others = [await bob.socket("/ws/stream/alice"), await alice.socket("/ws/stream/bob")]
     for socket in (*own, *others):
         await heard(socket, "stream_state")
-    house.app[PRESENCE].on_brevity("alice", 20)
+    house.app[PRESENCE].on_packet_time("alice", 20)
     for socket in (*own, *others):
         await socket.send_json({"type": "ping", "data": {"timestamp": 1}})
     for socket in own:

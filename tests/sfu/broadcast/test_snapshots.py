@@ -5,24 +5,24 @@ from dataclasses import replace
 
 import pytest
 
-from sfu.broadcast import survival
-from sfu.broadcast.survival import Left, Survival
+from sfu.broadcast import snapshots
+from sfu.broadcast.snapshots import BroadcastSnapshot, SnapshotWriter
 from sfu.elapsed import Moment
 
-LEFT = Left("x", "ada", "One", False, Moment.now(), False, True, True, None, None, "", "login:1")
+LEFT = BroadcastSnapshot("x", "ada", "One", False, Moment.now(), False, True, True, None, None, "", "login:1")
 
 
 class Slow:
     """A memory that takes until it is let, and may refuse."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Left] = {}
+        self.rows: dict[str, BroadcastSnapshot] = {}
         self.titles: list[str | None] = []
         self.let = asyncio.Event()
         self.asked = asyncio.Event()
         self.refusing = 0
 
-    async def keep(self, left: Left, title: str | None) -> None:
+    async def keep(self, left: BroadcastSnapshot, title: str | None) -> None:
         self.asked.set()
         await self.let.wait()
         if self.refusing:
@@ -40,17 +40,17 @@ class Queueing:
     """A memory like the database: what was begun is done in its turn, whether it is still waited for or not."""
 
     def __init__(self) -> None:
-        self.written: list[Left] = []
+        self.written: list[BroadcastSnapshot] = []
         self.writing: list[asyncio.Task[None]] = []
         self.let = asyncio.Event()
         self.let.set()
         self._turn = asyncio.Lock()
 
-    async def keep(self, left: Left, title: str | None) -> None:
+    async def keep(self, left: BroadcastSnapshot, title: str | None) -> None:
         self.writing.append(asyncio.create_task(self._write(left)))
         await asyncio.shield(self.writing[-1])
 
-    async def _write(self, left: Left) -> None:
+    async def _write(self, left: BroadcastSnapshot) -> None:
         async with self._turn:
             await self.let.wait()
             self.written.append(left)
@@ -61,7 +61,7 @@ class Queueing:
 async def test_the_last_word_is_written_and_a_title_once() -> None:
     """Changes while it is written are written after it, as one; the recording is renamed for a new title only."""
     memory, now = Slow(), [LEFT]
-    ours = Survival("x", memory, lambda: now[0])
+    ours = SnapshotWriter("x", memory, lambda: now[0])
     ours.begin()
     await memory.asked.wait()
     for title, muted in (("Two", False), ("Two", True), ("Three", True)):
@@ -79,7 +79,7 @@ async def test_the_last_word_is_written_and_a_title_once() -> None:
 async def test_nothing_is_written_after_the_end() -> None:
     """Whoever has waited for a write when it ends does not bring the row back."""
     memory, now = Slow(), [LEFT]
-    ours = Survival("x", memory, lambda: now[0])
+    ours = SnapshotWriter("x", memory, lambda: now[0])
     ours.begin()
     await memory.asked.wait()
     now[0] = replace(LEFT, muted=True)
@@ -93,11 +93,11 @@ async def test_nothing_is_written_after_the_end() -> None:
 
 async def test_what_was_refused_is_tried_again(monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """A full disk does not end the writing; who has to know is told that it is not written yet."""
-    monkeypatch.setattr(survival, "RETRY_S", 0.01)
+    monkeypatch.setattr(snapshots, "RETRY_S", 0.01)
     memory = Slow()
     memory.refusing = 3
     memory.let.set()
-    ours = Survival("x", memory, lambda: LEFT)
+    ours = SnapshotWriter("x", memory, lambda: LEFT)
     ours.begin()
     assert not await ours.written()
     async with asyncio.timeout(20 * stretch):
@@ -109,9 +109,9 @@ async def test_what_was_refused_is_tried_again(monkeypatch: pytest.MonkeyPatch, 
 
 async def test_a_write_that_nobody_waited_for_is_not_trusted(monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """An unmuting that is written after everybody has stopped waiting for it does not outlast the muting that followed."""
-    monkeypatch.setattr(survival, "WRITTEN_S", 0.1)
+    monkeypatch.setattr(snapshots, "WRITTEN_S", 0.1)
     memory, now = Queueing(), [replace(LEFT, muted=True)]
-    ours = Survival("x", memory, lambda: now[0])
+    ours = SnapshotWriter("x", memory, lambda: now[0])
     ours.begin()
     async with asyncio.timeout(20 * stretch):
         assert await ours.written()
@@ -130,7 +130,7 @@ async def test_a_write_that_nobody_waited_for_is_not_trusted(monkeypatch: pytest
 
 async def test_what_was_never_live_leaves_nothing() -> None:
     """Before `begin` nothing is written, and there is nothing to forget."""
-    ours = Survival("x", Slow(), lambda: LEFT)
+    ours = SnapshotWriter("x", Slow(), lambda: LEFT)
     ours.note()
     assert await ours.written()
     await ours.close(None)
