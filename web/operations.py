@@ -13,7 +13,6 @@ from db.connection import Database
 from db.errors import Unavailable
 from sfu.errors import Draining, NotSignedIn
 from web.auth.identity import current_user
-from web.http.openapi import document
 from web.http.origin import is_from_this_machine
 from web.http.problems import unavailable
 from web.keys import DB, METRICS, PRESENCE, READINESS, TRANSCODING
@@ -84,11 +83,6 @@ async def metrics(request: web.Request) -> web.Response:
         raise NotSignedIn("These figures are for a token with the scope metrics.")
     samples = [sample for source in request.app[METRICS] for sample in source()]
     return web.Response(body=exposition(samples).encode(), headers={hdrs.CONTENT_TYPE: "text/plain; version=0.0.4; charset=utf-8"})
-
-
-async def openapi(request: web.Request) -> web.Response:
-    """This interface as OpenAPI."""
-    return web.json_response(document(request.app))
 
 
 def exposition(samples: Iterable[Sample]) -> str:

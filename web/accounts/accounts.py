@@ -3,24 +3,28 @@
 import asyncio
 import logging
 from functools import partial
+from typing import Annotated
 
 from aiohttp import web
+from msgspec import Meta
 
 from db import friendships, invites, logins, ownership, revocation, users
 from db.errors import Clash, Missing
 from db.revocation import Revoked
-from db.tables import User
+from db.tables import Login, User
 from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
 from web.accounts.claims import is_by_its_host, nonce_claimed
 from web.auth.downloads import DOWNLOADS
 from web.auth.identity import current_login, current_user, link_grant, sign_in, sign_out, signed_out, token_grant
 from web.auth.secret import digest
-from web.http.json_body import fields_of
-from web.http.paging import page_of
-from web.http.responses import created, id_of, nothing, ok, stamp
+from web.http.json_body import body_as, query_as
+from web.http.paging import Page
+from web.http.responses import created, id_of, nothing, ok, stamped
+from web.http.shapes import Answer, AnyPassword, Body, Moment, NewPassword, Username
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
 
 logger = logging.getLogger(__name__)
+LinkOrCode = Annotated[str, Meta(min_length=1, max_length=2000)]
 
 
 class RegistrationClosed(Refused):
@@ -29,32 +33,84 @@ class RegistrationClosed(Refused):
     status, code = 403, "registration_closed"
 
 
+class NewAccount(Body, frozen=True, kw_only=True):
+    """invite, claim: the code of an invite and the secret of the claim link, or the whole link."""
+
+    username: Username
+    password: NewPassword
+    invite: LinkOrCode | None = None
+    claim: LinkOrCode | None = None
+
+
+class Credentials(Body, frozen=True, kw_only=True):
+    """A name and a password that are compared with what is kept."""
+
+    username: Annotated[str, Meta(min_length=1, max_length=200)]
+    password: AnyPassword
+
+
+class PasswordChange(Body, frozen=True, kw_only=True):
+    """revoke: whether the tokens and listen links end too."""
+
+    old: AnyPassword
+    new: NewPassword
+    revoke: bool | None = None
+
+
+class PasswordProof(Body, frozen=True, kw_only=True):
+    """The password once more, for what cannot be undone."""
+
+    password: AnyPassword
+
+
+class SignedIn(Answer, frozen=True, kw_only=True):
+    """The name as the account spells it."""
+
+    username: str
+
+
+class Me(Answer, frozen=True, kw_only=True):
+    """The account that asks; owner: of this server."""
+
+    username: str
+    live: bool
+    owner: bool
+    created_at: Moment
+
+
+class LoginRow(Answer, frozen=True, kw_only=True):
+    """A browser that is signed in; current: the one that asks."""
+
+    id: int
+    current: bool
+    created_at: Moment
+    seen_at: Moment
+    address: str
+    agent: str
+
+
 async def register(request: web.Request) -> web.Response:
     """Make an account and sign in."""
-    fields = await fields_of(request)
-    username, password = fields.username(), fields.password()
-    invite, claim = fields.optional_text("invite", 1, 2000), fields.optional_text("claim", 1, 2000)
-    fields.check()
+    body = await body_as(request, NewAccount)
+    username, password = body.username, body.password
     request.app[PASSWORDS].weak.check(username, password)
-    code = None if invite is None else digest(_invite_code(invite))
-    nonce = None if claim is None else await nonce_claimed(request, claim)
+    code = None if body.invite is None else digest(_invite_code(body.invite))
+    nonce = None if body.claim is None else await nonce_claimed(request, body.claim)
     await _check_open(request, username, code, claiming=nonce is not None)
     if nonce is None:
         request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
     kept = await request.app[PASSWORDS].hash(password)
     user = await _create(request, username, kept, code, nonce)
     await sign_in(request, user)
-    return created({"username": user.username})
+    return created(SignedIn(username=user.username))
 
 
 async def login(request: web.Request) -> web.Response:
     """Sign in."""
-    fields = await fields_of(request)
-    username, password = fields.text("username", 1, 200), fields.any_password("password")
-    fields.check()
-    user = await _verified(request, username, password)
+    body = await body_as(request, Credentials)
+    user = await _verified(request, body.username, body.password)
     await sign_in(request, user)
-    return ok({"username": user.username})
+    return ok(SignedIn(username=user.username))
 
 
 async def logout(request: web.Request) -> web.Response:
@@ -71,19 +127,17 @@ async def me(request: web.Request) -> web.Response:
     user = await current_user(request)
     live = request.app[SWITCHBOARD].live_since(user.username) is not None
     owner = await request.app[DB].read(ownership.owner_id) == user.id
-    return ok({"username": user.username, "live": live, "owner": owner, "created_at": stamp(user.created_at)})
+    return ok(Me(username=user.username, live=live, owner=owner, created_at=stamped(user.created_at)))
 
 
 async def change_password(request: web.Request) -> web.Response:
     """A new password; all other logins end, all companion sessions, and with `revoke` what was made to be used without a login."""
     mine = await current_login(request)
-    fields = await fields_of(request)
-    old, new, revoke = fields.any_password("old"), fields.password("new"), fields.optional_truth("revoke")
-    fields.check()
-    request.app[PASSWORDS].weak.check(mine.user.username, new, "new")
-    user = await _verified(request, mine.user.username, old)
-    kept = await request.app[PASSWORDS].hash(new)
-    ended = await request.app[DB].run(revocation.change_password, user, kept, mine.id, bool(revoke))
+    body = await body_as(request, PasswordChange)
+    request.app[PASSWORDS].weak.check(mine.user.username, body.new, "new")
+    user = await _verified(request, mine.user.username, body.old)
+    kept = await request.app[PASSWORDS].hash(body.new)
+    ended = await request.app[DB].run(revocation.change_password, user, kept, mine.id, bool(body.revoke))
     await request.app[COMPANIONS].end_of(mine.user_id)
     await signed_out(request.app, ended.logins)
     await request.app[SWITCHBOARD].revoke(await asyncio.to_thread(_grants, ended))
@@ -93,20 +147,8 @@ async def change_password(request: web.Request) -> web.Response:
 async def sessions(request: web.Request) -> web.Response:
     """The browsers that are signed in."""
     mine = await current_login(request)
-    rows = await request.app[DB].read(logins.of_user, mine.user_id, *page_of(request))
-    return ok(
-        [
-            {
-                "id": row.id,
-                "current": row.id == mine.id,
-                "created_at": stamp(row.created_at),
-                "seen_at": stamp(row.seen_at),
-                "address": row.address,
-                "agent": row.agent,
-            }
-            for row in rows
-        ]
-    )
+    rows = await request.app[DB].read(logins.of_user, mine.user_id, *query_as(request, Page).part)
+    return ok(_login_row(row, mine) for row in rows)
 
 
 async def end_session(request: web.Request) -> web.Response:
@@ -120,10 +162,8 @@ async def end_session(request: web.Request) -> web.Response:
 async def delete_account(request: web.Request) -> web.Response:
     """The account, its rows and its recordings go; its broadcast and what it hears end."""
     mine = await current_login(request)
-    fields = await fields_of(request)
-    password = fields.any_password("password")
-    fields.check()
-    await _verified(request, mine.user.username, password)
+    body = await body_as(request, PasswordProof)
+    await _verified(request, mine.user.username, body.password)
     await remove_account(request.app, mine.user)
     await sign_out(request)
     return nothing()
@@ -192,6 +232,11 @@ async def _create(request: web.Request, username: str, kept: str, code: str | No
     if inviter is not None:
         request.app[PRESENCE].befriended(user.username, inviter.username)
     return user
+
+
+def _login_row(row: Login, mine: Login) -> LoginRow:
+    times = {"created_at": stamped(row.created_at), "seen_at": stamped(row.seen_at)}
+    return LoginRow(id=row.id, current=row.id == mine.id, address=row.address, agent=row.agent, **times)
 
 
 def _grants(ended: Revoked) -> set[str]:

@@ -10,9 +10,11 @@ import hashlib
 import hmac
 import logging
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from aiohttp import HttpVersion11, web
+from msgspec import Meta
 
 from db import ownership
 from db.connection import Database
@@ -21,9 +23,10 @@ from sfu.errors import Refused
 from web.auth.identity import bearer_of, current_user, write_signed_in
 from web.auth.secret import kept_key
 from web.http.addresses import in_url, is_loopback, reached_at
-from web.http.json_body import fields_of
+from web.http.json_body import body_as
 from web.http.origin import is_from_this_machine
 from web.http.responses import nothing
+from web.http.shapes import Body
 from web.keys import ADDRESSES, ATTEMPTS, CLAIMS, CONFIG, DB
 
 logger = logging.getLogger(__name__)
@@ -35,6 +38,12 @@ class BadClaim(Refused):
     """That is not this server's claim link. Its newest start prints the right one."""
 
     status, code = 403, "bad_claim"
+
+
+class ClaimUse(Body, frozen=True, kw_only=True):
+    """The claim link, or its secret alone."""
+
+    claim: Annotated[str, Meta(min_length=1, max_length=2000)]
 
 
 class Claims:
@@ -96,10 +105,8 @@ async def look(request: web.Request) -> web.Response:
 async def use(request: web.Request) -> web.Response:
     """The account that is signed in becomes the owner, by the claim link."""
     user = await current_user(request)
-    fields = await fields_of(request)
-    claim = fields.text("claim", 1, 2000)
-    fields.check()
-    await write_signed_in(request, ownership.claim, user.id, await nonce_claimed(request, claim))
+    body = await body_as(request, ClaimUse)
+    await write_signed_in(request, ownership.claim, user.id, await nonce_claimed(request, body.claim))
     return nothing()
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from sfu.errors import ConfigError
+from web.http.shapes import Answer
 from workers import registry
 from workers.errors import WorkerFailed
 from workers.models.store import ModelStore
@@ -15,6 +16,16 @@ FIRST = "deepfilternet3"
 PACKET = 960  # samples of the usual packet, 20 ms; the delay is padded to whole ones
 HEAVINESS = {"deepfilternet3_ll": 3.0}  # what costs many times as much as DeepFilterNet3, until a voice of its has been measured
 ENCODER_LOOKAHEAD = 312  # samples, libopus in `voip`
+
+
+class DenoiserRow(Answer, frozen=True, kw_only=True):
+    """latency_ms: the model's own delay. reason: why it is not available. default: it is the one that serves unasked, now."""
+
+    name: str
+    latency_ms: float
+    available: bool
+    reason: str | None
+    default: bool
 
 
 class DenoiserCatalogue:
@@ -67,10 +78,11 @@ class DenoiserCatalogue:
         needed = round(self._latency[name] * 48) + ENCODER_LOOKAHEAD
         return -(-needed // PACKET) * PACKET
 
-    def listed(self) -> list[dict[str, object]]:
-        """What /api/denoisers answers. latency_ms is the model's own delay; default is the one that serves unasked, now."""
+    def listed(self) -> list[DenoiserRow]:
+        """What /api/denoisers answers."""
         rows, default = [], self.chosen(None)[0]
         for name, latency_ms in self._latency.items():
             available, reason = self.available(name)
-            rows.append({"name": name, "latency_ms": latency_ms, "available": available, "reason": reason, "default": name == default})
+            row = DenoiserRow(name=name, latency_ms=latency_ms, available=available, reason=reason, default=name == default)
+            rows.append(row)
         return rows

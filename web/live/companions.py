@@ -4,9 +4,10 @@ import asyncio
 import io
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
+from msgspec import Meta
 
 from db.companions import LIFE
 from db.errors import Missing
@@ -15,28 +16,55 @@ from sfu.errors import NotAllowed, NotLive, NotSignedIn, Refused
 from web.auth.cookies import cookies_of, named_for
 from web.auth.identity import channel_of, current_user
 from web.events.channel import NO_SUCH_THING, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel
-from web.http.json_body import fields_of
-from web.http.responses import created, nothing, ok, stamp
+from web.http.json_body import body_as
+from web.http.responses import created, nothing, ok, shaped, stamped
+from web.http.shapes import Answer, Body, Moment
 from web.http.texts import is_showable
 from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, PRESENCE, SWITCHBOARD
 from web.live.companion_session import ConnectedCompanions, WrongCode, is_code
 
-KINDS = ("practice", "remote")
+Kind = Literal["practice", "remote"]
 MUTING = {"mute": True, "unmute": False}
 ACTIONS = ("stop", "mute", "unmute", "denoise_on", "denoise_off")
 CODES: dict[type[Exception], int] = {NotSignedIn: NOT_SIGNED_IN, Missing: NO_SUCH_THING}
 
 
+class NewCompanionSession(Body, frozen=True, kw_only=True):
+    """practice: chords and marks. remote: commands to the broadcaster's page."""
+
+    kind: Kind
+
+
+class CompanionSessionMade(Answer, frozen=True, kw_only=True):
+    """join_url: a path of this site with the code behind its #."""
+
+    id: str
+    join_url: str
+    expires_at: Moment
+
+
+class JoiningCode(Body, frozen=True, kw_only=True):
+    """The code that the owner's page shows."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class Joined(Answer, frozen=True, kw_only=True):
+    """The session that one has joined, and whose it is."""
+
+    id: str
+    kind: Kind
+    username: str
+
+
 async def make(request: web.Request) -> web.Response:
     """A new companion session and where to join it."""
     user = await current_user(request)
-    fields = await fields_of(request)
-    kind = fields.choice("kind", KINDS)
-    fields.check()
+    body = await body_as(request, NewCompanionSession)
     user = await current_user(request)  # again: the body may have taken its time, and the login have ended
     companions = request.app[COMPANIONS]
-    session = await companions.open(user, kind)
-    return created({"id": session.id, "join_url": companions.join_url(session), "expires_at": stamp(session.expires_at)})
+    session = await companions.open(user, body.kind)
+    return created(CompanionSessionMade(id=session.id, join_url=companions.join_url(session), expires_at=stamped(session.expires_at)))
 
 
 async def qr(request: web.Request) -> web.Response:
@@ -58,11 +86,9 @@ async def end(request: web.Request) -> web.Response:
 async def join(request: web.Request) -> web.Response:
     """Join by the code; the cookie lets this device come back."""
     session = await request.app[COMPANIONS].find(request.match_info["id"])
-    fields = await fields_of(request)
-    code = fields.text("code", 1, 100)
-    fields.check()
-    given = await request.app[COMPANIONS].admit(session, code)
-    response = ok({"id": session.id, "kind": session.kind, "username": session.user.username})
+    body = await body_as(request, JoiningCode)
+    given = await request.app[COMPANIONS].admit(session, body.code)
+    response = ok(shaped(Joined, {"id": session.id, "kind": session.kind, "username": session.user.username}))
     https, life_s = request.app[ADDRESSES].is_https(request), int(LIFE.total_seconds())
     response.set_cookie(_cookie(request, session), given, path="/", max_age=life_s, httponly=True, samesite="Lax", secure=https)
     return response

@@ -18,6 +18,7 @@ from web.auth.identity import LOGIN
 from web.http.addresses import is_loopback, parsed_address
 from web.http.forwarded import is_marked
 from web.http.origin import calls_loopback
+from web.http.route import Given
 from web.http.sites import DEFAULT_PORTS, origin_of
 from web.http.timeouts import body_of
 from web.keys import ADDRESSES, ANNOUNCED, CONFIG, DB, SWITCHBOARD
@@ -25,6 +26,12 @@ from web.live.turn import ice_server_links
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
+
+# What the table of routes says of these requests: answers, and problems of their own.
+ANSWERED = (Given(201, None, (SDP,), ("Location", "ETag", "Link")),)
+PATCHED = (Given(204), Given(200, None, (FRAGMENT,), ("ETag",)))
+OFFER = "415 unsupported_media_type, 406 no_opus, 422 bad_sdp, 503 draining"
+RESTART = "404 not_found, 415 unsupported_media_type, 422 bad_sdp, 412 precondition_failed, 428 precondition_required, 503 draining"
 
 _TAG = re.compile(r'(W/)?"([^"]*)"|([^\s,"]+)')  # one that forgot its quotes is understood too
 

@@ -5,18 +5,19 @@ No sound goes over it, nobody hears of it, and it ends by itself.
 
 import asyncio
 from collections.abc import Callable
-from typing import get_args
 
 from aiohttp import web
 
-from sfu.errors import BadRequest, NotFound, TooMany
+from sfu.errors import NotFound, TooMany
 from sfu.peer.peer import Peer
 from sfu.wire import sdp
 from sfu.wire.candidates import Used
 from sfu.wire.offer import parse_offer
 from sfu.wire.sdp import Over
 from web.auth.identity import current_user
+from web.http.json_body import query_as
 from web.http.responses import ok
+from web.http.shapes import Answer, Query
 from web.keys import CHECKUPS
 from web.live.negotiation import SDP, offer_of, used_by
 
@@ -24,6 +25,19 @@ LIFE_S = 15.0  # the page has seen what it wants to see by then
 MOST, MOST_EACH = 48, 6  # at once: of all, and of one user, who may test twice
 
 MakePeer = Callable[[sdp.Offer, Used, Over], Peer]
+
+
+class SelfTestQuery(Query, frozen=True, kw_only=True):
+    """By what the connection is to come up."""
+
+    over: Over = "udp"
+
+
+class SelfTestWays(Answer, frozen=True, kw_only=True):
+    """The media port, and by what media may come for a client that asks by this way."""
+
+    port: int
+    protocols: list[Over]
 
 
 class SelfTests:
@@ -72,10 +86,7 @@ async def _lived(peer: Peer) -> None:
 async def begin(request: web.Request) -> web.Response:
     """POST, an SDP offer that receives audio: 200 and an answer with candidates of ?over=udp, tcp or web only."""
     user = await current_user(request)
-    over = request.query.get("over", "udp")
-    way = next((each for each in get_args(Over) if each == over), None)
-    if way is None:
-        raise BadRequest({"over": f"one of {', '.join(get_args(Over))}"})
+    way = query_as(request, SelfTestQuery).over
     offer, used = parse_offer(await offer_of(request), "subscribe"), await used_by(request)
     return web.Response(text=request.app[CHECKUPS].begin(user.username, offer, used, way), content_type=SDP)
 
@@ -84,4 +95,4 @@ async def ports(request: web.Request) -> web.Response:
     """GET: what there is to test."""
     await current_user(request)
     used = await used_by(request)
-    return ok({"port": request.app[CHECKUPS].port, "protocols": list(request.app[CHECKUPS].ways(used))})
+    return ok(SelfTestWays(port=request.app[CHECKUPS].port, protocols=list(request.app[CHECKUPS].ways(used))))

@@ -4,16 +4,20 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
+from typing import Literal
 
 from aiohttp import hdrs, web
 
 from db.tables import Recording
-from sfu.errors import BadRequest, NotFound
+from sfu.errors import NotFound
 from web.auth.downloads import DOWNLOADS, Right
 from web.auth.identity import LOGIN, current_user
 from web.http import timeouts
+from web.http.json_body import query_as
 from web.http.problems import problem
 from web.http.ranges import SentFile, part_of, tag_of
+from web.http.route import Given
+from web.http.shapes import Query
 from web.keys import ARCHIVE, TRANSCODING
 from web.recordings.recordings import allowed, variant_of
 from workers.child import ChildFailed
@@ -21,8 +25,17 @@ from workers.recordings import opusfile, wav
 
 logger = logging.getLogger(__name__)
 
-VARIANTS = ("original", "denoised", "both")
 TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
+SOUNDS = tuple(TYPES.values())
+SOUND = (Given(200, None, SOUNDS, ("ETag",)), Given(206, None, SOUNDS, ("ETag", "Content-Range")), Given(304))
+
+
+class AudioQuery(Query, frozen=True, kw_only=True):
+    """variant null: denoised where there is one. both: two channels, the original on the left, the denoised on the right."""
+
+    variant: Literal["original", "denoised", "both"] | None = None
+    format: Literal["wav", "flac", "opus"] = "wav"
+    download: bool = False
 
 
 async def audio(request: web.Request) -> web.StreamResponse:
@@ -31,10 +44,10 @@ async def audio(request: web.Request) -> web.StreamResponse:
     listener = (await current_user(request)).id
     right = Right(request[LOGIN].id, listener, recording.user_id, recording.id)
     request.app[DOWNLOADS].begin(request, right)  # where it ends from here on, this answer does; in between the rounds see it
-    variant = variant_of(request, recording, VARIANTS)
-    form = _choice(request, "format", tuple(TYPES))
+    query = query_as(request, AudioQuery)
+    variant, form = variant_of(recording, query.variant), query.format
     headers: dict[str, str] = {hdrs.CONTENT_TYPE: TYPES[form], hdrs.CACHE_CONTROL: "private, no-cache"}
-    if _choice(request, "download", ("0", "1", "false", "true")) in ("1", "true"):
+    if query.download:
         headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{_file_name(recording, form)}"'
     folder = request.app[ARCHIVE].folder_of(recording)
     samples, ready = await asyncio.to_thread(_look, folder, recording, variant, form)
@@ -121,14 +134,6 @@ async def written(response: web.StreamResponse, piece: bytes) -> None:
     """Raises TimeoutError where the client takes nothing."""
     async with asyncio.timeout(timeouts.STALLED_S):
         await response.write(piece)
-
-
-def _choice(request: web.Request, name: str, known: tuple[str, ...]) -> str:
-    """One of the known words of the query, the first where nothing is said. Raises BadRequest."""
-    word = request.query.get(name) or known[0]
-    if word not in known:
-        raise BadRequest({name: f"must be one of {', '.join(known)}"})
-    return word
 
 
 def _file_name(recording: Recording, form: str) -> str:
