@@ -28,7 +28,7 @@ SVG = (Given(200, None, ("image/svg+xml",)),)
 UPGRADED = (Given(101),)
 PAGE = (Given(200, None, ("text/html",)), Given(304))
 FILES = ("text/css", "text/javascript", "application/json", "image/svg+xml", "image/png", "image/vnd.microsoft.icon", "font/woff2")
-ASSETS = (Given(200, None, (*FILES, "application/manifest+json", "text/plain", "application/octet-stream")), Given(304))
+ASSETS = (Given(200, None, (*FILES, "application/manifest+json", "text/plain", "application/octet-stream")), Given(304), Given(404))
 TEXT = (Given(200, None, ("text/plain",)),)
 
 NOT_OWN = "403 not_allowed, 404 no_such_user"
@@ -272,7 +272,7 @@ ROUTES: tuple[Route, ...] = (
             "/l/{token}",
         )
     ),
-    Route("GET", f"/{ASSET}", pages.asset, ANYONE, gives=ASSETS, problems="404 not_found"),
+    Route("GET", f"/{ASSET}", pages.asset, ANYONE, gives=ASSETS),
 )
 
 

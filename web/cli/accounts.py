@@ -39,8 +39,10 @@ class PasswordOnly(Body, frozen=True, kw_only=True):
     password: NewPassword
 
 
-class NameAndPassword(NameOnly, PasswordOnly, frozen=True, kw_only=True):
+class NameAndPassword(NameOnly, frozen=True, kw_only=True):
     """Both, so that what is wrong with either is told at once."""
+
+    password: NewPassword
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
