@@ -9,7 +9,7 @@ from web import operations, pages
 from web.accounts import accounts, claims, friends, invites, listen_links, tokens
 from web.denoisers.catalogue import DenoiserRow
 from web.http import openapi
-from web.http.paging import Page
+from web.http.paging import ListPage
 from web.http.route import ANYONE, JSON, LOGIN, NOTHING, NUMBER, Given, Route, json
 from web.live import broadcast_control, companions, negotiation, self_test, sockets, whep, whip
 from web.live.stream_status import StreamStatus
@@ -45,9 +45,9 @@ ROUTES: tuple[Route, ...] = (
         accounts.NewAccount,
         None,
         json(accounts.SignedIn, 201),
-        "403 registration_closed, 403 bad_claim, 403 not_allowed, 409 username_taken, 422 weak_password",
+        "403 registration_closed, 403 bad_claim, 403 not_allowed, 409 username_taken, 409 limit_reached, 422 weak_password",
     ),
-    Route("POST", "/api/login", accounts.login, ANYONE, accounts.Credentials, None, json(accounts.SignedIn), "401 bad_credentials"),
+    Route("POST", "/api/login", accounts.login, ANYONE, accounts.LoginBody, None, json(accounts.SignedIn), "401 bad_credentials"),
     Route("POST", "/api/logout", accounts.logout, LOGIN, gives=NOTHING),
     Route("GET", "/api/claim", claims.look, "a claim link's secret", gives=NOTHING, problems="403 bad_claim"),
     Route("POST", "/api/claim", claims.use, LOGIN, claims.ClaimUse, gives=NOTHING, problems="403 bad_claim"),
@@ -62,12 +62,12 @@ ROUTES: tuple[Route, ...] = (
         gives=NOTHING,
         problems="401 bad_credentials, 409 password_changed, 422 weak_password",
     ),
-    Route("GET", "/api/me/sessions", accounts.sessions, LOGIN, None, Page, json(list[accounts.LoginRow])),
+    Route("GET", "/api/me/sessions", accounts.sessions, LOGIN, None, ListPage, json(list[accounts.LoginRow])),
     Route("DELETE", f"/api/me/sessions/{NUMBER}", accounts.end_session, LOGIN, gives=NOTHING, problems="404 not_found"),
-    Route("GET", "/api/tokens", tokens.listed, LOGIN, None, Page, json(list[tokens.TokenRow])),
+    Route("GET", "/api/tokens", tokens.listed, LOGIN, None, ListPage, json(list[tokens.TokenRow])),
     Route("POST", "/api/tokens", tokens.make, LOGIN, tokens.NewToken, None, json(tokens.TokenMade, 201), "409 limit_reached"),
     Route("DELETE", f"/api/tokens/{NUMBER}", tokens.revoke, LOGIN, gives=NOTHING, problems="404 not_found"),
-    Route("GET", "/api/invites", invites.listed, LOGIN, None, Page, json(list[invites.InviteRow])),
+    Route("GET", "/api/invites", invites.listed, LOGIN, None, ListPage, json(list[invites.InviteRow])),
     Route(
         "POST",
         "/api/invites",
@@ -91,7 +91,7 @@ ROUTES: tuple[Route, ...] = (
         friends.FriendshipWish,
         None,
         json(friends.RequestState, 201),
-        "404 no_such_user, 409 already_friends, 409 already_requested, 409 blocked, 422 self",
+        "404 no_such_user, 409 already_friends, 409 already_requested, 409 blocked, 409 limit_reached, 422 self",
     ),
     Route(
         "POST",
@@ -101,10 +101,10 @@ ROUTES: tuple[Route, ...] = (
         friends.FriendshipReply,
         None,
         json(friends.RequestState),
-        "403 not_allowed, 404 not_found, 409 already_answered",
+        "403 not_allowed, 404 not_found, 409 already_answered, 409 limit_reached",
     ),
-    Route("GET", "/api/friend-requests/pending", friends.pending, LOGIN, None, Page, json(friends.RequestsPending)),
-    Route("PUT", "/api/blocks/{username}", friends.block, LOGIN, gives=NOTHING, problems="404 no_such_user, 422 self"),
+    Route("GET", "/api/friend-requests/pending", friends.pending, LOGIN, None, ListPage, json(friends.RequestsPending)),
+    Route("PUT", "/api/blocks/{username}", friends.block, LOGIN, gives=NOTHING, problems="404 no_such_user, 409 limit_reached, 422 self"),
     Route("DELETE", "/api/blocks/{username}", friends.unblock, LOGIN, gives=NOTHING, problems="404 no_such_user"),
     # live: WHIP, WHEP, the broadcaster's commands, listen links
     Route(
@@ -145,7 +145,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/stream/park", broadcast_control.park, LOGIN, gives=NOTHING),
     Route("GET", "/api/stream/status/{username}", broadcast_control.status, FRIENDS, None, None, json(StreamStatus), NOT_HEARD),
     Route("GET", "/api/denoisers", broadcast_control.denoisers, LOGIN, gives=json(list[DenoiserRow])),
-    Route("GET", "/api/listen-links", listen_links.listed, LOGIN, None, Page, json(list[listen_links.ListenLinkRow])),
+    Route("GET", "/api/listen-links", listen_links.listed, LOGIN, None, ListPage, json(list[listen_links.ListenLinkRow])),
     Route(
         "POST",
         "/api/listen-links",
@@ -242,7 +242,7 @@ ROUTES: tuple[Route, ...] = (
         ANYONE,
         companions.JoiningCode,
         None,
-        json(companions.Joined),
+        json(companions.JoinedSession),
         "403 wrong_code, 404 not_found",
     ),
     Route("DELETE", "/api/companions/{id}", companions.end, LOGIN, gives=NOTHING, problems="403 not_allowed, 404 not_found"),

@@ -18,9 +18,9 @@ from web.auth.downloads import DOWNLOADS
 from web.auth.identity import current_login, current_user, link_grant, sign_in, sign_out, signed_out, token_grant
 from web.auth.secret import digest
 from web.http.json_body import body_as, query_as
-from web.http.paging import Page
+from web.http.paging import ListPage
 from web.http.responses import created, id_of, nothing, ok, stamped
-from web.http.shapes import Answer, AnyPassword, Body, Moment, NewPassword, Username
+from web.http.shapes import Answer, AnyPassword, Body, NewPassword, Timestamp, Username
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class NewAccount(Body, frozen=True, kw_only=True):
     claim: LinkOrCode | None = None
 
 
-class Credentials(Body, frozen=True, kw_only=True):
+class LoginBody(Body, frozen=True, kw_only=True):
     """A name and a password that are compared with what is kept."""
 
     username: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -75,7 +75,7 @@ class Me(Answer, frozen=True, kw_only=True):
     username: str
     live: bool
     owner: bool
-    created_at: Moment
+    created_at: Timestamp
 
 
 class LoginRow(Answer, frozen=True, kw_only=True):
@@ -83,8 +83,8 @@ class LoginRow(Answer, frozen=True, kw_only=True):
 
     id: int
     current: bool
-    created_at: Moment
-    seen_at: Moment
+    created_at: Timestamp
+    seen_at: Timestamp
     address: str
     agent: str
 
@@ -107,7 +107,7 @@ async def register(request: web.Request) -> web.Response:
 
 async def login(request: web.Request) -> web.Response:
     """Sign in."""
-    body = await body_as(request, Credentials)
+    body = await body_as(request, LoginBody)
     user = await _verified(request, body.username, body.password)
     await sign_in(request, user)
     return ok(SignedIn(username=user.username))
@@ -147,7 +147,7 @@ async def change_password(request: web.Request) -> web.Response:
 async def sessions(request: web.Request) -> web.Response:
     """The browsers that are signed in."""
     mine = await current_login(request)
-    rows = await request.app[DB].read(logins.of_user, mine.user_id, *query_as(request, Page).part)
+    rows = await request.app[DB].read(logins.of_user, mine.user_id, *query_as(request, ListPage).part)
     return ok(_login_row(row, mine) for row in rows)
 
 

@@ -12,9 +12,9 @@ from sfu.errors import NoSuchUser, NotFound, Refused
 from web.auth.downloads import DOWNLOADS
 from web.auth.identity import current_user, user_named
 from web.http.json_body import body_as, query_as
-from web.http.paging import Page
+from web.http.paging import ListPage
 from web.http.responses import created, id_of, nothing, ok, shaped, stamped
-from web.http.shapes import Answer, Body, Limit, Moment, Query
+from web.http.shapes import Answer, Body, Limit, Query, Timestamp
 from web.keys import DB, PRESENCE, SWITCHBOARD
 
 
@@ -61,7 +61,7 @@ class FriendRow(Answer, frozen=True, kw_only=True):
 
     username: str
     live: bool
-    since: Moment | None
+    since: Timestamp | None
 
 
 class RequestState(Answer, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ class RequestRow(Answer, frozen=True, kw_only=True):
 
     id: int
     username: str
-    created_at: Moment
+    created_at: Timestamp
 
 
 class RequestsPending(Answer, frozen=True, kw_only=True):
@@ -143,7 +143,7 @@ async def respond(request: web.Request) -> web.Response:
 async def pending(request: web.Request) -> web.Response:
     """The requests that wait for an answer."""
     user = await current_user(request)
-    waiting = await request.app[DB].read(friendships.pending, user.id, *query_as(request, Page).part)
+    waiting = await request.app[DB].read(friendships.pending, user.id, *query_as(request, ListPage).part)
     incoming = [_row(request_, request_.asker.username) for request_ in waiting.incoming]
     return ok(RequestsPending(incoming=incoming, outgoing=[_row(request_, request_.asked.username) for request_ in waiting.outgoing]))
 

@@ -11,9 +11,9 @@ from sfu.errors import NotAllowed
 from web.auth.identity import current_user, write_signed_in
 from web.auth.secret import digest, fresh
 from web.http.json_body import body_as, query_as
-from web.http.paging import Page
+from web.http.paging import ListPage
 from web.http.responses import created, id_of, nothing, ok, stamp, stamped
-from web.http.shapes import Answer, Lifetime, Moment, OptionalBody, moment_in
+from web.http.shapes import Answer, Lifetime, OptionalBody, Timestamp, moment_in
 from web.keys import CONFIG, DB
 
 MOST_USES = 1000
@@ -39,8 +39,8 @@ class InviteRow(Answer, frozen=True, kw_only=True):
     id: int
     uses: int | None
     used: int
-    created_at: Moment
-    expires_at: Moment | None
+    created_at: Timestamp
+    expires_at: Timestamp | None
 
 
 async def make(request: web.Request) -> web.Response:
@@ -57,7 +57,7 @@ async def make(request: web.Request) -> web.Response:
 async def listed(request: web.Request) -> web.Response:
     """One's invites and how often they were used."""
     user = await current_user(request)
-    rows = await request.app[DB].read(invites.of_user, user.id, *query_as(request, Page).part)
+    rows = await request.app[DB].read(invites.of_user, user.id, *query_as(request, ListPage).part)
     return ok(_row(row) for row in rows)
 
 

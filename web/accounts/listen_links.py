@@ -7,9 +7,9 @@ from sfu.errors import NotSignedIn
 from web.auth.identity import current_user, link_grant, link_of, write_signed_in
 from web.auth.secret import digest, fresh
 from web.http.json_body import body_as, query_as
-from web.http.paging import Page
+from web.http.paging import ListPage
 from web.http.responses import created, id_of, nothing, ok, shaped, stamp, stamped
-from web.http.shapes import Answer, Lifetime, Moment, OptionalBody, moment_in
+from web.http.shapes import Answer, Lifetime, OptionalBody, Timestamp, moment_in
 from web.keys import DB, SWITCHBOARD
 
 
@@ -30,8 +30,8 @@ class ListenLinkRow(Answer, frozen=True, kw_only=True):
     """A listen link, without its secret."""
 
     id: int
-    created_at: Moment
-    expires_at: Moment | None
+    created_at: Timestamp
+    expires_at: Timestamp | None
 
 
 class Linked(Answer, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Linked(Answer, frozen=True, kw_only=True):
     username: str
     live: bool
     title: str | None
-    since: Moment | None
+    since: Timestamp | None
 
 
 async def make(request: web.Request) -> web.Response:
@@ -54,7 +54,7 @@ async def make(request: web.Request) -> web.Response:
 async def listed(request: web.Request) -> web.Response:
     """One's links that were not revoked."""
     user = await current_user(request)
-    rows = await request.app[DB].read(links.of_user, user.id, *query_as(request, Page).part)
+    rows = await request.app[DB].read(links.of_user, user.id, *query_as(request, ListPage).part)
     return ok(ListenLinkRow(id=row.id, created_at=stamped(row.created_at), expires_at=stamp(row.expires_at)) for row in rows)
 
 

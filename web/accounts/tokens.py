@@ -10,9 +10,9 @@ from db.tables import Token
 from web.auth.identity import current_user, token_grant, write_signed_in
 from web.auth.secret import digest, fresh
 from web.http.json_body import body_as, query_as
-from web.http.paging import Page
+from web.http.paging import ListPage
 from web.http.responses import created, id_of, nothing, ok, stamp, stamped
-from web.http.shapes import Answer, Body, Moment, shown
+from web.http.shapes import Answer, Body, Timestamp, shown
 from web.keys import DB, SWITCHBOARD
 
 Scope = Literal["publish", "listen", "metrics"]
@@ -38,8 +38,8 @@ class TokenRow(Answer, frozen=True, kw_only=True):
     id: int
     name: str
     scopes: list[Scope]
-    created_at: Moment
-    last_used_at: Moment | None
+    created_at: Timestamp
+    last_used_at: Timestamp | None
 
 
 async def make(request: web.Request) -> web.Response:
@@ -53,7 +53,7 @@ async def make(request: web.Request) -> web.Response:
 async def listed(request: web.Request) -> web.Response:
     """One's tokens, without their secrets."""
     user = await current_user(request)
-    rows = await request.app[DB].read(tokens.of_user, user.id, *query_as(request, Page).part)
+    rows = await request.app[DB].read(tokens.of_user, user.id, *query_as(request, ListPage).part)
     return ok(_row(row) for row in rows)
 
 

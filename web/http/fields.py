@@ -12,10 +12,11 @@ import msgspec
 from msgspec import NODEFAULT, UNSET, Meta, UnsetType
 
 from sfu.errors import BadRequest
-from web.http.shapes import Body, Invalid, Query, text
+from web.http.shapes import Body, Invalid, Message, Query, text
 
 B = TypeVar("B", bound=Body)
 Q = TypeVar("Q", bound=Query)
+M = TypeVar("M", bound=Message)
 MOST_TOLD, LONGEST_NAME = 20, 100  # unknown fields, and letters of one's name: the answer is no longer than it is useful
 FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
@@ -57,6 +58,14 @@ def body_from(kind: type[B], given: Mapping[str, Any]) -> B:
 def query_from(kind: type[Q], given: Mapping[str, str]) -> Q:
     """The struct that a query holds; an empty parameter counts as none. Raises BadRequest, which names every wrong parameter."""
     values, errors = _values(_fields(kind, is_query=True), {name: value for name, value in given.items() if value})
+    if errors:
+        raise BadRequest(errors)
+    return kind(**values)
+
+
+def message_from(kind: type[M], given: Mapping[str, Any]) -> M:
+    """The struct that a message's data holds. Raises BadRequest, which names every wrong field."""
+    values, errors = _values(_fields(kind, is_query=False), given)
     if errors:
         raise BadRequest(errors)
     return kind(**values)

@@ -24,7 +24,7 @@ ALWAYS = "500 internal_error, 503 database_busy, 503 database_away, 507 storage_
 SIGNED_IN = "401 not_signed_in, 403 wrong_scope"
 INVALID = "422 bad_request"
 NO_SOCKET = "403 bad_origin, 426 upgrade_required"
-GUARDED = "403 bad_origin, 413 too_large, 408 too_slow"
+GUARDED = "403 bad_origin, 408 too_slow, 409 conflict, 413 too_large"
 HEADERS = {"401": hdrs.WWW_AUTHENTICATE, "429": hdrs.RETRY_AFTER, "503": hdrs.RETRY_AFTER, "507": hdrs.RETRY_AFTER}
 PROBLEM = {
     "title": "Problem",

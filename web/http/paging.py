@@ -4,7 +4,7 @@ from db.caps import PAGE
 from web.http.shapes import Before, Limit, Query
 
 
-class Page(Query, frozen=True, kw_only=True):
+class ListPage(Query, frozen=True, kw_only=True):
     """`before`: ids below this; None: from the newest on. Without `limit` up to 200 rows, which is the most."""
 
     before: Before | None = None

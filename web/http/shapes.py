@@ -34,6 +34,10 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters of a request's address. Each has a default; unknown ones are left alone."""
 
 
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """The data of a message that a client sends over a socket. Unknown fields are left alone."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A JSON object that an answer brings, or a part of one. Every field is always there."""
 
@@ -89,6 +93,6 @@ Username = Annotated[str, Meta(min_length=3, max_length=32, pattern=r"^[A-Za-z0-
 NewPassword = Annotated[str, Meta(min_length=8, max_length=128, extra={"read": password})]
 AnyPassword = Annotated[str, Meta(min_length=1, max_length=1000, extra={"read": password})]
 Lifetime = Annotated[float, Meta(gt=0, le=LONGEST_S, extra={"read": seconds}, description="seconds from now")]
-Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Before = Annotated[int, Meta(ge=1, le=LARGEST_ID, description="ids below this one")]
 Limit = Annotated[int, Meta(ge=1, le=LARGEST_ID, description="at most so many rows; more than the list allows is taken for that")]

@@ -12,7 +12,9 @@ import hmac
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+import msgspec
 
 from db import companions
 from db.connection import Database
@@ -21,6 +23,8 @@ from sfu.errors import NotAllowed, Refused
 from web.auth.secret import digest, fresh, kept_key
 from web.events.channel import GOING_AWAY, NO_SUCH_THING, RATE, Channel, message
 from web.events.message_rate import MessageRate
+from web.http.shapes import Answer
+from web.live.companion_messages import ConnectionUpdate
 
 KEY = "keys/companions"  # from storage.path
 MOST_OF_ONE = 8  # sessions a user may have; the oldest makes room
@@ -71,9 +75,9 @@ class ConnectedCompanions:
         self._devices.discard(device)
         self._tell_connection("disconnected")
 
-    def tell(self, kind: str, data: dict[str, Any]) -> None:
+    def tell(self, kind: str, told: Answer) -> None:
         """Tell all devices."""
-        text = message(kind, data)
+        text = message(kind, msgspec.to_builtins(told))
         for device in self._devices:
             device.send_text(text)
 
@@ -83,8 +87,8 @@ class ConnectedCompanions:
         for device in self._devices:
             device.end(code)
 
-    def _tell_connection(self, status: str) -> None:
-        self.tell("connection_update", {"status": status, "user_id": self.owner_id, "devices": len(self._devices)})
+    def _tell_connection(self, status: Literal["connected", "disconnected"]) -> None:
+        self.tell("connection_update", ConnectionUpdate(status=status, user_id=self.owner_id, devices=len(self._devices)))
 
 
 class CompanionSessions:

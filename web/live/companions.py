@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
@@ -12,20 +11,28 @@ from msgspec import Meta
 from db.companions import LIFE
 from db.errors import Missing
 from db.tables import CompanionSession, User
-from sfu.errors import NotAllowed, NotLive, NotSignedIn, Refused
+from sfu.errors import BadRequest, NotAllowed, NotLive, NotSignedIn, Refused
 from web.auth.cookies import cookies_of, named_for
 from web.auth.identity import channel_of, current_user
 from web.events.channel import NO_SUCH_THING, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel
+from web.http.fields import message_from
 from web.http.json_body import body_as
 from web.http.responses import created, nothing, ok, shaped, stamped
-from web.http.shapes import Answer, Body, Moment
-from web.http.texts import is_showable
+from web.http.shapes import Answer, Body, Message, Timestamp
 from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, PRESENCE, SWITCHBOARD
+from web.live.companion_messages import (
+    SAID,
+    ChordChange,
+    ChordHeard,
+    PracticeMark,
+    PracticeUpdate,
+    RemoteAction,
+    RemoteCommand,
+)
 from web.live.companion_session import ConnectedCompanions, WrongCode, is_code
 
 Kind = Literal["practice", "remote"]
 MUTING = {"mute": True, "unmute": False}
-ACTIONS = ("stop", "mute", "unmute", "denoise_on", "denoise_off")
 CODES: dict[type[Exception], int] = {NotSignedIn: NOT_SIGNED_IN, Missing: NO_SUCH_THING}
 
 
@@ -40,7 +47,7 @@ class CompanionSessionMade(Answer, frozen=True, kw_only=True):
 
     id: str
     join_url: str
-    expires_at: Moment
+    expires_at: Timestamp
 
 
 class JoiningCode(Body, frozen=True, kw_only=True):
@@ -49,7 +56,7 @@ class JoiningCode(Body, frozen=True, kw_only=True):
     code: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
-class Joined(Answer, frozen=True, kw_only=True):
+class JoinedSession(Answer, frozen=True, kw_only=True):
     """The session that one has joined, and whose it is."""
 
     id: str
@@ -88,7 +95,7 @@ async def join(request: web.Request) -> web.Response:
     session = await request.app[COMPANIONS].find(request.match_info["id"])
     body = await body_as(request, JoiningCode)
     given = await request.app[COMPANIONS].admit(session, body.code)
-    response = ok(shaped(Joined, {"id": session.id, "kind": session.kind, "username": session.user.username}))
+    response = ok(shaped(JoinedSession, {"id": session.id, "kind": session.kind, "username": session.user.username}))
     https, life_s = request.app[ADDRESSES].is_https(request), int(LIFE.total_seconds())
     response.set_cookie(_cookie(request, session), given, path="/", max_age=life_s, httponly=True, samesite="Lax", secure=https)
     return response
@@ -133,14 +140,15 @@ async def _visitor(request: web.Request, session: CompanionSession) -> User | No
 
 async def _hear(app: web.Application, pairing: ConnectedCompanions, channel: Channel, kind: str, said: dict[str, Any]) -> None:
     """Pass a message on, if it is one; what is wrong with it is told to who sent it only."""
-    if kind not in HEARD:
+    if kind not in SAID:
         channel.unknown(kind)
         return
-    is_good, why, pass_on = HEARD[kind]
-    if not is_good(said):
+    shape, why = SAID[kind]
+    try:
+        cue = _pass_on(app, pairing, kind, message_from(shape, said))
+    except BadRequest:
         channel.error("bad_message", why)
         return
-    cue = pass_on(app, pairing, said)
     if cue is not None:
         await _keep(app, pairing.username, *cue)
 
@@ -148,57 +156,24 @@ async def _hear(app: web.Application, pairing: ConnectedCompanions, channel: Cha
 Cue = tuple[float, str, str]  # at_s, kind, text
 
 
-def _chord(app: web.Application, pairing: ConnectedCompanions, said: dict[str, Any]) -> Cue | None:
-    at_s = _position_s(app, pairing.username)
-    pairing.tell("chord_change", {"chord": said["chord"], "at_s": at_s})
-    return None if at_s is None else (at_s, "chord", said["chord"])
-
-
-def _practice(status: str) -> Callable[[web.Application, ConnectedCompanions, dict[str, Any]], Cue | None]:
-    def pass_on(app: web.Application, pairing: ConnectedCompanions, said: dict[str, Any]) -> Cue | None:
-        pairing.tell("practice_update", {"status": status, "timestamp": said["timestamp"]})
-        at_s = _position_s(app, pairing.username)
-        return None if at_s is None else (at_s, "practice", status)
-
-    return pass_on
-
-
-def _remote(app: web.Application, pairing: ConnectedCompanions, said: dict[str, Any]) -> Cue | None:
-    """Mute is done here, for whatever client sends; the rest is the page's."""
-    action = said["action"]
-    if action in MUTING:
-        with suppress(NotLive):
-            app[SWITCHBOARD].own(pairing.username).mute(MUTING[action])
-    pairing.tell("remote", {"action": action})
+def _pass_on(app: web.Application, pairing: ConnectedCompanions, kind: str, said: Message) -> Cue | None:
+    """Tell all devices. Returns the mark that it is in the broadcast, where the owner is live."""
+    match said:
+        case ChordChange(chord=chord):
+            at_s = _position_s(app, pairing.username)
+            pairing.tell("chord_change", ChordHeard(chord=chord, at_s=at_s))
+            return None if at_s is None else (at_s, "chord", chord)
+        case PracticeMark(timestamp=timestamp):
+            status: Literal["started", "ended"] = "started" if kind == "practice_start" else "ended"
+            pairing.tell("practice_update", PracticeUpdate(status=status, timestamp=timestamp))
+            at_s = _position_s(app, pairing.username)
+            return None if at_s is None else (at_s, "practice", status)
+        case RemoteCommand(action=action):
+            if action in MUTING:  # enforced by the server, for whatever client sends; the rest is the page's
+                with suppress(NotLive):
+                    app[SWITCHBOARD].own(pairing.username).mute(MUTING[action])
+            pairing.tell("remote", RemoteAction(action=action))
     return None
-
-
-def _is_chord(said: dict[str, Any]) -> bool:
-    chord = said.get("chord")
-    return isinstance(chord, str) and 1 <= len(chord) <= 16 and is_showable(chord)
-
-
-def _is_timed(said: dict[str, Any]) -> bool:
-    moment = said.get("timestamp")
-    if isinstance(moment, str):
-        return 1 <= len(moment) <= 64 and is_showable(moment)
-    return isinstance(moment, int | float) and not isinstance(moment, bool)
-
-
-def _is_action(said: dict[str, Any]) -> bool:
-    return said.get("action") in ACTIONS if isinstance(said.get("action"), str) else False
-
-
-NO_TIME = "A practice mark has a timestamp."
-# type -> is it well said, what to answer if not, what becomes of it
-HEARD: dict[
-    str, tuple[Callable[[dict[str, Any]], bool], str, Callable[[web.Application, ConnectedCompanions, dict[str, Any]], Cue | None]]
-] = {
-    "chord_change": (_is_chord, "A chord has 1 to 16 characters.", _chord),
-    "practice_start": (_is_timed, NO_TIME, _practice("started")),
-    "practice_end": (_is_timed, NO_TIME, _practice("ended")),
-    "remote": (_is_action, f"An action is one of {', '.join(ACTIONS)}.", _remote),
-}
 
 
 def _position_s(app: web.Application, username: str) -> float | None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from web.http.shapes import Answer, Moment
+from web.http.shapes import Answer, Timestamp
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -58,7 +58,7 @@ class StreamStatus(Answer, frozen=True, kw_only=True):
     state: Literal["ended", "waiting", "live", "parked"]
     broadcast: str | None
     title: str | None
-    since: Moment | None
+    since: Timestamp | None
     duration_s: float
     listeners: Count
     listener_names: list[str] | None

@@ -17,7 +17,7 @@ from web.auth.downloads import DOWNLOADS
 from web.auth.identity import current_user, friend_named
 from web.http.json_body import body_as, query_as
 from web.http.responses import encoded, encoded_list, id_of, nothing, ok, ready, stamped
-from web.http.shapes import LARGEST_ID, Answer, Body, Invalid, Limit, Moment, Query, shown
+from web.http.shapes import LARGEST_ID, Answer, Body, Invalid, Limit, Query, Timestamp, shown
 from web.keys import ARCHIVE, CONFIG, DB, SWITCHBOARD
 from web.recordings.tidying import TIDYING
 from workers.disk_room import MB
@@ -74,7 +74,7 @@ class ChapterRow(Answer, frozen=True, kw_only=True):
     text: str
 
 
-class Span(Answer, frozen=True, kw_only=True):
+class RecordingSpan(Answer, frozen=True, kw_only=True):
     """A stretch that is not denoised, or where nothing was sent."""
 
     from_s: float
@@ -90,14 +90,14 @@ class RecordingRow(Answer, frozen=True, kw_only=True):
     username: str
     title: str | None
     state: Literal["live", "finalising", "ready", "failed"]
-    started_at: Moment
+    started_at: Timestamp
     duration_s: float
     denoised: bool
     variants: list[str]
     size_bytes: int
     chapters: list[ChapterRow]
     stats: dict[str, Any]
-    spans: list[Span]
+    spans: list[RecordingSpan]
     denoised_share: Share
     parts: list[str]
 

@@ -16,7 +16,7 @@ from db.errors import Unavailable
 from db.tables import now
 from sfu.config import schema
 from web.recordings.archive import Archive
-from web.recordings.trusted_time import TrustedTime
+from web.recordings.trusted_time import TrustedClock
 from workers.disk_room import MB
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ TIDY_S = 600.0  # how often what is to go is looked for; also when a recording h
 class Tidying:
     """Owns the task that deletes by itself, and the clock that it trusts. What a person deletes and takes back comes here too."""
 
-    def __init__(self, database: Database, archive: Archive, settings: schema.RecordingConfig, clock: TrustedTime) -> None:
+    def __init__(self, database: Database, archive: Archive, settings: schema.RecordingConfig, clock: TrustedClock) -> None:
         self._database = database
         self._archive = archive
         self._settings = settings

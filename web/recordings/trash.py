@@ -10,7 +10,7 @@ from db.tables import Recording
 from web.auth.identity import current_user
 from web.http.json_body import query_as
 from web.http.responses import encoded_list, id_of, nothing, ready, stamped
-from web.http.shapes import Moment
+from web.http.shapes import Timestamp
 from web.keys import CONFIG, DB
 from web.recordings.recordings import RecordingRow, RecordingsPage, values_of
 from web.recordings.tidying import TIDYING
@@ -19,8 +19,8 @@ from web.recordings.tidying import TIDYING
 class DeletedRow(RecordingRow, frozen=True, kw_only=True):
     """A recording of the trash. gone_at: it may become later, where the clock was not trusted."""
 
-    deleted_at: Moment
-    gone_at: Moment
+    deleted_at: Timestamp
+    gone_at: Timestamp
 
 
 async def listed(request: web.Request) -> web.Response:

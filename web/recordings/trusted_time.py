@@ -40,7 +40,7 @@ def read_clocks() -> Reading:
     return Reading(wall, (before + after) / 2)
 
 
-class TrustedTime:
+class TrustedClock:
     """Wall time, where it can be trusted. Each call of `now` is a look at both clocks; somebody has to call it every few seconds."""
 
     def __init__(self, known: datetime | None, read: Callable[[], Reading] = read_clocks) -> None:
