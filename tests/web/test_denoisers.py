@@ -57,7 +57,7 @@ async def refusal() -> str:
 async def test_without_a_driver() -> None:
     """Without a driver nobody asks torch: "auto" is the CPU, "cuda" one clear line."""
     assert await device_of("cpu") == await device_of("auto") == "cpu"
-    assert await refusal() == 'denoise.device: "cuda" is not to be had: there is no NVIDIA driver on this machine; use "auto" or "cpu"'
+    assert await refusal() == 'denoise.device: "cuda" is not available: there is no NVIDIA driver on this machine; use "auto" or "cpu"'
 
 
 @pytest.mark.usefixtures("driver", "no_torch")
@@ -80,7 +80,7 @@ async def test_neither(caplog: pytest.LogCaptureFixture) -> None:
 async def test_torchs_word(torch: Path) -> None:
     """With both torch has the last word, in its own Python: here it finds no card."""
     assert await device_of("auto") == "cpu"
-    assert re.fullmatch(r'denoise.device: "cuda" is not to be had: torch [\w.+]+ finds no CUDA; use "auto" or "cpu"', await refusal())
+    assert re.fullmatch(r'denoise.device: "cuda" is not available: torch [\w.+]+ finds no CUDA; use "auto" or "cpu"', await refusal())
 
 
 @pytest.mark.usefixtures("driver")

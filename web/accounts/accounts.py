@@ -114,10 +114,10 @@ async def login(request: web.Request) -> web.Response:
 
 
 async def logout(request: web.Request) -> web.Response:
-    """Sign out; the cookie is dead, its sockets close, what it sends and hears ends."""
+    """Sign out: the cookie is invalid from now on; sockets, broadcasts and listening of this login end."""
     ended = await current_login(request)
     await sign_out(request)
-    await request.app[DB].run(logins.remove_digest, ended.digest)  # before what it does is ended: nothing may begin anew by it
+    await request.app[DB].run(logins.remove_digest, ended.digest)  # first, so that nothing new can begin with this login
     await signed_out(request.app, [ended.id])
     return nothing()
 
@@ -131,7 +131,7 @@ async def me(request: web.Request) -> web.Response:
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """A new password; all other logins end, all companion sessions, and with `revoke` what was made to be used without a login."""
+    """Set a new password. All other logins and all companion sessions end; with `revoke` tokens and listen links too."""
     mine = await current_login(request)
     body = await body_as(request, PasswordChange)
     request.app[PASSWORDS].weak.check(mine.user.username, body.new, "new")
@@ -145,14 +145,14 @@ async def change_password(request: web.Request) -> web.Response:
 
 
 async def sessions(request: web.Request) -> web.Response:
-    """The browsers that are signed in."""
+    """List the logins of the account, one per signed-in browser."""
     mine = await current_login(request)
     rows = await request.app[DB].read(logins.of_user, mine.user_id, *query_as(request, ListPage).part)
     return ok(_login_row(row, mine) for row in rows)
 
 
 async def end_session(request: web.Request) -> web.Response:
-    """Sign one browser out."""
+    """End one login of the account."""
     mine = await current_login(request)
     await request.app[DB].run(logins.remove, mine.user_id, id_of(request))
     await signed_out(request.app, [id_of(request)])
@@ -160,7 +160,7 @@ async def end_session(request: web.Request) -> web.Response:
 
 
 async def delete_account(request: web.Request) -> web.Response:
-    """The account, its rows and its recordings go; its broadcast and what it hears end."""
+    """Delete the account with its rows and recordings; its broadcast and its listening end."""
     mine = await current_login(request)
     body = await body_as(request, PasswordProof)
     await _verified(request, mine.user.username, body.password)
@@ -170,7 +170,7 @@ async def delete_account(request: web.Request) -> web.Response:
 
 
 async def remove_account(app: web.Application, user: User) -> None:
-    """End what the user does here, then delete the rows, then what has begun meanwhile, then the files."""
+    """End the user's broadcast and listening, delete the rows, end what has begun meanwhile, delete the files."""
     await app[SWITCHBOARD].clear(user.username)
     friends = await _friends(app, user)
     ended = await app[DB].read(logins.ids_of, user.id)
@@ -182,7 +182,7 @@ async def remove_account(app: web.Application, user: User) -> None:
     for place, friend in enumerate(friends):
         app[PRESENCE].unfriended(user.username, friend)
         if place % 100 == 99:
-            await asyncio.sleep(0)  # there may be more than anybody may have now
+            await asyncio.sleep(0)  # accounts from before the caps can have many more friends
     app[PRESENCE].signed_out(ended)
     app[DOWNLOADS].of_account(user.id)
     await app[COMPANIONS].end_of(user.id)
@@ -198,7 +198,7 @@ async def _friends(app: web.Application, user: User) -> list[str]:
 
 
 async def _verified(request: web.Request, username: str, password: str) -> User:
-    """The user of that name with that password. Raises BadCredentials, TooMany. Unknown names take as long as known ones."""
+    """The user with this name and password. Raises BadCredentials, TooMany. An unknown name takes as long as a known one."""
     address = request.app[ADDRESSES].client(request)
     request.app[ATTEMPTS].begin(username, address)
     user = await request.app[DB].read(users.find, username)
@@ -211,7 +211,10 @@ async def _verified(request: web.Request, username: str, password: str) -> User:
 
 
 async def _check_open(request: web.Request, username: str, code: str | None, *, claiming: bool) -> None:
-    """Refuse before the costly hash is made. claiming: to the owner no door is closed. Raises RegistrationClosed, BadRequest, Clash."""
+    """Refuse before the costly hash is computed. claiming: the owner-to-be may always register.
+
+    Raises RegistrationClosed, BadRequest, Clash.
+    """
     invited = code is not None and await request.app[DB].read(invites.find, code) is not None
     if not invited and not claiming and request.app[CONFIG].accounts.registration != "open":
         nobodys = await request.app[DB].read(ownership.owner_id) is None
@@ -223,7 +226,7 @@ async def _check_open(request: web.Request, username: str, code: str | None, *, 
 
 
 async def _create(request: web.Request, username: str, kept: str, code: str | None, nonce: str | None) -> User:
-    """The account, and what comes with it. The first one is the owner's where the host makes it."""
+    """Create the account, with friendship and ownership where an invite or a claim gives them. The host's first account is the owner."""
     join = partial(users.join, invite=code, claim=nonce, here=is_by_its_host(request))
     try:
         user, inviter = await request.app[DB].run(join, username, kept)
@@ -240,10 +243,10 @@ def _login_row(row: Login, mine: Login) -> LoginRow:
 
 
 def _grants(ended: Revoked) -> set[str]:
-    """What was sent and heard by. Not for the loop: from before the caps there may be very many."""
+    """The grants of the revoked tokens and links. Not for the event loop: accounts from before the caps can have very many."""
     return {token_grant(each) for each in ended.tokens} | {link_grant(each) for each in ended.links}
 
 
 def _invite_code(invite: str) -> str:
-    """The code itself, also where the whole link was pasted."""
+    """The code, also where the whole link was pasted."""
     return invite.strip().rpartition("=")[2]

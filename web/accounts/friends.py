@@ -87,7 +87,7 @@ class RequestsPending(Answer, frozen=True, kw_only=True):
 
 
 async def find(request: web.Request) -> web.Response:
-    """At most 20 people by a part of their name."""
+    """Find at most 20 users by a part of their name."""
     user = await current_user(request)
     found = await request.app[DB].read(search.search, user.id, query_as(request, PartOfName).q)
     return ok(shaped(Found, {"username": username, "relation": relation}) for username, relation in found)
@@ -102,7 +102,7 @@ async def listed(request: web.Request) -> web.Response:
 
 
 async def unfriend(request: web.Request) -> web.Response:
-    """End a friendship and what it allowed, at once."""
+    """End a friendship; what it allowed ends at once."""
     user = await current_user(request)
     friend = await user_named(request)
     if not await request.app[DB].run(friendships.unfriend, user.id, friend.id):
@@ -112,7 +112,7 @@ async def unfriend(request: web.Request) -> web.Response:
 
 
 async def ask(request: web.Request) -> web.Response:
-    """Ask for friendship; where the other had asked, that settles it."""
+    """Ask for friendship; where the other one has asked already, both are friends at once."""
     user = await current_user(request)
     body = await body_as(request, FriendshipWish)
     user = await current_user(request)  # again: the body may have taken its time, and the login have ended
@@ -130,7 +130,7 @@ async def ask(request: web.Request) -> web.Response:
 
 
 async def respond(request: web.Request) -> web.Response:
-    """Accept or reject what one was asked."""
+    """Accept or reject a friend request."""
     user = await current_user(request)
     body = await body_as(request, FriendshipReply)
     user = await current_user(request)  # again: the body may have taken its time, and the login have ended
@@ -141,7 +141,7 @@ async def respond(request: web.Request) -> web.Response:
 
 
 async def pending(request: web.Request) -> web.Response:
-    """The requests that wait for an answer."""
+    """List the friend requests that wait for an answer."""
     user = await current_user(request)
     waiting = await request.app[DB].read(friendships.pending, user.id, *query_as(request, ListPage).part)
     incoming = [_row(request_, request_.asker.username) for request_ in waiting.incoming]
@@ -149,7 +149,7 @@ async def pending(request: web.Request) -> web.Response:
 
 
 async def block(request: web.Request) -> web.Response:
-    """Hear nothing more of somebody; ends friendship and listening."""
+    """Block a user: friendship and listening end, and their requests are no longer shown."""
     user = await current_user(request)
     other = await user_named(request)
     if other.id == user.id:
@@ -160,7 +160,7 @@ async def block(request: web.Request) -> web.Response:
 
 
 async def unblock(request: web.Request) -> web.Response:
-    """End a block."""
+    """Unblock a user."""
     user = await current_user(request)
     other = await user_named(request)
     await request.app[DB].run(friendships.unblock, user.id, other.id)
@@ -168,7 +168,7 @@ async def unblock(request: web.Request) -> web.Response:
 
 
 async def end_friendship(app: web.Application, one: User, other: User) -> None:
-    """Both ways: sockets, downloads and sound end now."""
+    """End sockets, downloads and listening between the two, both ways."""
     app[PRESENCE].unfriended(one.username, other.username)
     app[DOWNLOADS].unfriended(one.id, other.id)
     await app[SWITCHBOARD].drop_listener(one.username, other.username)

@@ -1,4 +1,4 @@
-"""Invites: links by which somebody makes an account and is a friend at once."""
+"""Invites: links with which somebody makes an account and becomes a friend of the inviter."""
 
 from typing import Annotated
 
@@ -44,7 +44,7 @@ class InviteRow(Answer, frozen=True, kw_only=True):
 
 
 async def make(request: web.Request) -> web.Response:
-    """A new invite. Where registration is closed only the owner may."""
+    """Make an invite. Where registration is closed only the owner may."""
     user = await current_user(request)
     closed = request.app[CONFIG].accounts.registration == "closed"
     if closed and await request.app[DB].read(ownership.owner_id) != user.id:
@@ -55,14 +55,14 @@ async def make(request: web.Request) -> web.Response:
 
 
 async def listed(request: web.Request) -> web.Response:
-    """One's invites and how often they were used."""
+    """List the own invites."""
     user = await current_user(request)
     rows = await request.app[DB].read(invites.of_user, user.id, *query_as(request, ListPage).part)
     return ok(_row(row) for row in rows)
 
 
 async def revoke(request: web.Request) -> web.Response:
-    """Nobody joins by it from here on."""
+    """Revoke an invite: nobody can register with it any more."""
     user = await current_user(request)
     await request.app[DB].run(invites.remove, user.id, id_of(request))
     return nothing()

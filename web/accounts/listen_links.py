@@ -1,4 +1,4 @@
-"""Listen links: whoever has one hears this user's live broadcast, without an account."""
+"""Listen links: whoever has one can listen to the user's live broadcast without an account."""
 
 from aiohttp import web
 
@@ -44,7 +44,7 @@ class Linked(Answer, frozen=True, kw_only=True):
 
 
 async def make(request: web.Request) -> web.Response:
-    """A new link."""
+    """Make a listen link."""
     user = await current_user(request)
     body, secret = await body_as(request, NewListenLink), fresh()
     link = await write_signed_in(request, links.add, user.id, digest(secret), moment_in(body.expires_s))
@@ -52,14 +52,14 @@ async def make(request: web.Request) -> web.Response:
 
 
 async def listed(request: web.Request) -> web.Response:
-    """One's links that were not revoked."""
+    """List the own listen links."""
     user = await current_user(request)
     rows = await request.app[DB].read(links.of_user, user.id, *query_as(request, ListPage).part)
     return ok(ListenLinkRow(id=row.id, created_at=stamped(row.created_at), expires_at=stamp(row.expires_at)) for row in rows)
 
 
 async def revoke(request: web.Request) -> web.Response:
-    """The link opens nothing from here on; who listens by it is dropped."""
+    """Revoke a listen link; whoever listens with it is disconnected."""
     user = await current_user(request)
     await request.app[DB].run(links.remove, user.id, id_of(request))
     await request.app[SWITCHBOARD].revoke({link_grant(id_of(request))})
@@ -67,7 +67,7 @@ async def revoke(request: web.Request) -> web.Response:
 
 
 async def whose(request: web.Request) -> web.Response:
-    """Whom the link in the Authorization header lets one hear: what the page of the link asks first."""
+    """Whose broadcast the listen link in the Authorization header opens. The page of the link asks this first."""
     link = await link_of(request)
     if link is None:
         raise NotSignedIn("This link is not good, or no longer.")

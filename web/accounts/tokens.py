@@ -1,4 +1,4 @@
-"""Bearer tokens for programs: made once, shown once."""
+"""Bearer tokens for programs. The secret is shown once, when it is made."""
 
 from typing import Annotated, Literal
 
@@ -43,7 +43,7 @@ class TokenRow(Answer, frozen=True, kw_only=True):
 
 
 async def make(request: web.Request) -> web.Response:
-    """A new token, shown in this answer only."""
+    """Make a token; its secret is in this answer only."""
     user = await current_user(request)
     body, secret = await body_as(request, NewToken), fresh()
     token = await write_signed_in(request, tokens.add, user.id, body.name, list(body.scopes), digest(secret))
@@ -51,14 +51,14 @@ async def make(request: web.Request) -> web.Response:
 
 
 async def listed(request: web.Request) -> web.Response:
-    """One's tokens, without their secrets."""
+    """List the own tokens, without their secrets."""
     user = await current_user(request)
     rows = await request.app[DB].read(tokens.of_user, user.id, *query_as(request, ListPage).part)
     return ok(_row(row) for row in rows)
 
 
 async def revoke(request: web.Request) -> web.Response:
-    """The token is good for nothing from here on; what is sent and heard by it ends."""
+    """Revoke a token; broadcasts and listening that used it end."""
     user = await current_user(request)
     await request.app[DB].run(tokens.remove, user.id, id_of(request))
     await request.app[SWITCHBOARD].revoke({token_grant(id_of(request))})

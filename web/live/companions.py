@@ -1,4 +1,4 @@
-"""Companion sessions over HTTP and their socket: chords, practice marks and a remote control from the phone beside the PC."""
+"""Companion sessions: their HTTP handlers and their socket, with chords, practice marks and remote commands from another device."""
 
 import asyncio
 import io
@@ -65,7 +65,7 @@ class JoinedSession(Answer, frozen=True, kw_only=True):
 
 
 async def make(request: web.Request) -> web.Response:
-    """A new companion session and where to join it."""
+    """Make a companion session; the answer says where to join it."""
     user = await current_user(request)
     body = await body_as(request, NewCompanionSession)
     user = await current_user(request)  # again: the body may have taken its time, and the login have ended
@@ -75,7 +75,7 @@ async def make(request: web.Request) -> web.Response:
 
 
 async def qr(request: web.Request) -> web.Response:
-    """The link to join as a QR code."""
+    """The join link as a QR code."""
     user = await current_user(request)
     session = await request.app[COMPANIONS].own(request.match_info["id"], user)
     site = await asyncio.to_thread(request.app[ADDRESSES].public_site, request)
@@ -84,14 +84,14 @@ async def qr(request: web.Request) -> web.Response:
 
 
 async def end(request: web.Request) -> web.Response:
-    """End it; its devices are disconnected."""
+    """End a companion session; its devices are disconnected."""
     user = await current_user(request)
     await request.app[COMPANIONS].end(await request.app[COMPANIONS].own(request.match_info["id"], user))
     return nothing()
 
 
 async def join(request: web.Request) -> web.Response:
-    """Join by the code; the cookie lets this device come back."""
+    """Join with the code; the cookie lets this device reconnect."""
     session = await request.app[COMPANIONS].find(request.match_info["id"])
     body = await body_as(request, JoiningCode)
     given = await request.app[COMPANIONS].admit(session, body.code)
@@ -102,7 +102,7 @@ async def join(request: web.Request) -> web.Response:
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
-    """The devices' socket: what one says, all hear."""
+    """The socket of a companion session: what one device sends, all devices get."""
     companions = request.app[COMPANIONS]
     try:
         session = await companions.find(request.match_info["id"])
@@ -139,16 +139,17 @@ async def _visitor(request: web.Request, session: CompanionSession) -> User | No
 
 
 async def _hear(app: web.Application, pairing: ConnectedCompanions, channel: Channel, kind: str, said: dict[str, Any]) -> None:
-    """Pass a message on, if it is one; what is wrong with it is told to who sent it only."""
+    """Handle a message. What is wrong with it is told to its sender only."""
     if kind not in SAID:
         channel.unknown(kind)
         return
     shape, why = SAID[kind]
     try:
-        cue = _pass_on(app, pairing, kind, message_from(shape, said))
+        heard = message_from(shape, said)
     except BadRequest:
         channel.error("bad_message", why)
         return
+    cue = _pass_on(app, pairing, kind, heard)
     if cue is not None:
         await _keep(app, pairing.username, *cue)
 
@@ -157,7 +158,7 @@ Cue = tuple[float, str, str]  # at_s, kind, text
 
 
 def _pass_on(app: web.Application, pairing: ConnectedCompanions, kind: str, said: Message) -> Cue | None:
-    """Tell all devices. Returns the mark that it is in the broadcast, where the owner is live."""
+    """Tell all devices. Returns the cue that the message makes where the owner is live, else None."""
     match said:
         case ChordChange(chord=chord):
             at_s = _position_s(app, pairing.username)
@@ -177,13 +178,13 @@ def _pass_on(app: web.Application, pairing: ConnectedCompanions, kind: str, said
 
 
 def _position_s(app: web.Application, username: str) -> float | None:
-    """Where the broadcast is, or None where nobody is live."""
+    """The time since the broadcast began; None where the user is not live."""
     status: dict[str, Any] = app[SWITCHBOARD].status(username, names=False)
     return float(status["duration_s"]) if status["live"] else None
 
 
 async def _keep(app: web.Application, username: str, at_s: float, kind: str, text: str) -> None:
-    """Tell the broadcast's listeners of a mark and keep it as a chapter of the recording."""
+    """Send a cue to the listeners and store it as a chapter of the recording."""
     app[PRESENCE].cue(username, at_s, kind, text)
     status: dict[str, Any] = app[SWITCHBOARD].status(username, names=False)
     recording = status["recording"]["id"]
@@ -196,7 +197,7 @@ def _cookie(request: web.Request, session: CompanionSession) -> str:
 
 
 def _drawn(url: str) -> bytes:
-    import segno  # here, on the thread that draws: a server that nobody pairs with does without
+    import segno  # here, on the thread that draws: a server without companions does not load it
 
     drawn = io.BytesIO()
     segno.make(url, error="m", micro=False).save(drawn, kind="svg", scale=8, border=4, dark="#141312", light="#ffffff")

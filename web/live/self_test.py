@@ -1,6 +1,6 @@
-"""The self-test: a browser opens a connection that has only UDP, only TCP or only the web server's port to go by: does it come up?
+"""The self-test: can a browser connect over UDP only, over TCP only, or over the web server's port only?
 
-No sound goes over it, nobody hears of it, and it ends by itself.
+The connection carries no sound, is shown to nobody, and ends by itself.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from web.http.shapes import Answer, Query
 from web.keys import CHECKUPS
 from web.live.negotiation import SDP, offer_of, used_by
 
-LIFE_S = 15.0  # the page has seen what it wants to see by then
-MOST, MOST_EACH = 48, 6  # at once: of all, and of one user, who may test twice
+LIFE_S = 15.0  # of a test connection; the page needs a few seconds
+MOST, MOST_EACH = 48, 6  # connections at once, of all users and of one; a test makes three
 
 MakePeer = Callable[[sdp.Offer, Used, Over], Peer]
 
@@ -44,7 +44,7 @@ class SelfTests:
     """Owns the peers of the self-tests under way, and the tasks that end them. Async context manager."""
 
     def __init__(self, make_peer: MakePeer, port: int, ways: Callable[[Used], tuple[Over, ...]]) -> None:
-        """ways: tells by what media may come, for a client that came so; it changes with the machine's addresses."""
+        """ways: the transports that a client can use, by the address it has used; they change with the machine's addresses."""
         self.port, self.ways = port, ways
         self._make_peer = make_peer
         self._running: dict[asyncio.Task[None], str] = {}
@@ -58,7 +58,7 @@ class SelfTests:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def begin(self, username: str, offer: sdp.Offer, used: Used, over: Over) -> str:
-        """The answer. Raises TooMany, and NotFound for what there is not."""
+        """The SDP answer. Raises TooMany, and NotFound where the server does not offer this transport."""
         if over not in self.ways(used):
             raise NotFound("The server takes no sound by that way.")
         if len(self._running) >= MOST or list(self._running.values()).count(username) >= MOST_EACH:
@@ -71,7 +71,7 @@ class SelfTests:
 
 
 async def _lived(peer: Peer) -> None:
-    """Until it is gone, or has been here long enough."""
+    """Close the peer when the client leaves, or when its time is over."""
     gone = asyncio.Event()
     peer.on_gone = lambda _: gone.set()
     try:
@@ -84,7 +84,7 @@ async def _lived(peer: Peer) -> None:
 
 
 async def begin(request: web.Request) -> web.Response:
-    """POST, an SDP offer that receives audio: 200 and an answer with candidates of ?over=udp, tcp or web only."""
+    """Begin a test: an SDP offer that receives audio gets an answer with candidates of one transport only."""
     user = await current_user(request)
     way = query_as(request, SelfTestQuery).over
     offer, used = parse_offer(await offer_of(request), "subscribe"), await used_by(request)
@@ -92,7 +92,7 @@ async def begin(request: web.Request) -> web.Response:
 
 
 async def ports(request: web.Request) -> web.Response:
-    """GET: what there is to test."""
+    """Which transports there are to test."""
     await current_user(request)
     used = await used_by(request)
     return ok(SelfTestWays(port=request.app[CHECKUPS].port, protocols=list(request.app[CHECKUPS].ways(used))))

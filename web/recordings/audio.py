@@ -1,4 +1,4 @@
-"""The sound of a recording: a file where one lies there in that form, else decoded on the way (WAV) or made once and kept."""
+"""The sound of a recording: from a file that exists in that format, else decoded while it is sent (WAV), or made once and cached."""
 
 import asyncio
 import contextlib
@@ -39,11 +39,11 @@ class AudioQuery(Query, frozen=True, kw_only=True):
 
 
 async def audio(request: web.Request) -> web.StreamResponse:
-    """What a recording sounds like, in the variant and form that is asked for; whole or a range of it."""
+    """The sound of a recording in the variant and format that is asked for, whole or a range."""
     recording = await allowed(request)
     listener = (await current_user(request)).id
     right = Right(request[LOGIN].id, listener, recording.user_id, recording.id)
-    request.app[DOWNLOADS].begin(request, right)  # where it ends from here on, this answer does; in between the rounds see it
+    request.app[DOWNLOADS].begin(request, right)  # from here on the answer ends when the right to hear it ends
     query = query_as(request, AudioQuery)
     variant, form = variant_of(recording, query.variant), query.format
     headers: dict[str, str] = {hdrs.CONTENT_TYPE: TYPES[form], hdrs.CACHE_CONTROL: "private, no-cache"}
@@ -97,7 +97,7 @@ def _look(folder: Path, recording: Recording, variant: str, form: str) -> tuple[
 async def _view(
     request: web.Request, ear: int, folder: Path, variant: str, samples: int, tag: str, headers: dict[str, str]
 ) -> web.StreamResponse:
-    """A WAV that is nowhere: its length is known, its bytes are decoded as they are sent."""
+    """A WAV that is no file: its length is known, its bytes are decoded while they are sent."""
     size = wav.size(samples, 2 if variant == "both" else 1)
     headers |= {hdrs.ACCEPT_RANGES: "bytes", hdrs.ETAG: f'"{tag}"'}
     if any(known.value in (tag, "*") for known in request.if_none_match or ()):
@@ -116,13 +116,13 @@ async def _view(
         if request.method == hdrs.METH_HEAD:
             await response.prepare(request)
             return response
-        first = await anext(pieces)  # what can be refused is refused before the headers have gone
+        first = await anext(pieces)  # errors before the first piece can still be told by a status
         await response.prepare(request)
         try:
             await written(response, first)
             async for piece in pieces:
                 await written(response, piece)
-        except (ChildFailed, TimeoutError) as failure:  # deleted meanwhile, say: an answer that has begun can only be broken off
+        except (ChildFailed, TimeoutError) as failure:  # deleted meanwhile, say; an answer that has begun can only be aborted
             logger.warning("a recording is broken off: %s", failure or "nobody takes it")
             timeouts.hang_up(request)
             return response

@@ -1,4 +1,4 @@
-"""Recordings: lists, titles, deletion, outlines, and what they take on the disk. How they sound is `web.recordings.audio`."""
+"""Recordings: lists, titles, deletion, outlines and storage use. Their sound is in `web.recordings.audio`."""
 
 import asyncio
 from contextlib import suppress
@@ -118,18 +118,18 @@ class StorageUse(Answer, frozen=True, kw_only=True):
 
 
 async def own(request: web.Request) -> web.Response:
-    """The asker's recordings, newest first."""
+    """List the own recordings, newest first."""
     user = await current_user(request)
     return await _listed(request, user)
 
 
 async def of_friend(request: web.Request) -> web.Response:
-    """A friend's recordings, newest first."""
+    """List a friend's recordings, newest first."""
     return await _listed(request, await friend_named(request, await current_user(request)))
 
 
 async def rename(request: web.Request) -> web.Response:
-    """Give an own recording another title. What is on air is called as its recording is."""
+    """Rename an own recording. A live broadcast takes the new title too."""
     user = await current_user(request)
     body = await body_as(request, NewTitle)
     renamed = await request.app[DB].run(recordings.rename, user.id, id_of(request), body.title)
@@ -142,7 +142,7 @@ async def rename(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Move an own recording into the trash; where nothing is kept there it is gone at once, its files too."""
+    """Move an own recording into the trash; where the trash keeps nothing, delete it with its files."""
     user = await current_user(request)
     await request.app[TIDYING].delete(user.id, id_of(request))
     request.app[DOWNLOADS].deleted([id_of(request)])
@@ -150,7 +150,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def peaks(request: web.Request) -> web.Response:
-    """The outline of one variant, as many pairs as asked for."""
+    """The outline of one variant, with as many pairs as asked for."""
     recording = await allowed(request)
     query = query_as(request, OutlineQuery)
     variant = variant_of(recording, query.variant)
@@ -165,7 +165,7 @@ async def peaks(request: web.Request) -> web.Response:
 
 
 async def storage(request: web.Request) -> web.Response:
-    """What the asker's recordings take, and how much and how long they may."""
+    """How much the own recordings take, the quota, and how long recordings are kept."""
     user = await current_user(request)
     settings = request.app[CONFIG].recording
     used = await request.app[DB].read(recordings.used_bytes, user.id)

@@ -24,7 +24,7 @@ class DeletedRow(RecordingRow, frozen=True, kw_only=True):
 
 
 async def listed(request: web.Request) -> web.Response:
-    """The asker's deleted recordings, newest first, each with when it will be gone for good."""
+    """List the own deleted recordings, newest first, each with the time of its final deletion."""
     user = await current_user(request)
     part = query_as(request, RecordingsPage).part
     found = await request.app[DB].read(recordings.of_user, user.id, *part, in_trash=True)
