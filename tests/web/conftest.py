@@ -113,3 +113,13 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
 @pytest.fixture
 async def house(open_house: OpenHouse) -> House:
     return await open_house()
+
+
+@pytest.fixture
+async def live_house(tmp_path: Path) -> AsyncIterator[House]:
+    """With its media plane."""
+    server = TestServer(make_app(settings(tmp_path / "house")))
+    await server.start_server()
+    opened = House(server)
+    yield opened
+    await opened.close()

@@ -1,14 +1,12 @@
 """Every route, asked well and badly: each answer is compared with the OpenAPI document (`Guest` does that with all it gets)."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import WSMsgType
-from aiohttp.test_utils import TestServer
 from aiortc import RTCCertificate
 from openapi_spec_validator import validate
 
@@ -17,24 +15,13 @@ from tests.support.softphone import Softphone, offer
 from tests.support.sound import encode
 from tests.support.spoken import sound_of
 from tests.web.asked import ASKED, SDP, Ask
-from tests.web.conftest import Guest, House, settings
+from tests.web.conftest import Guest, House
 from tests.web.interface import compare, interface
 from tests.web.recordings.test_recordings import tape, until
-from web.app import make_app
 from web.http.openapi import plain
 from web.http.shapes import Answer
 from web.keys import ARCHIVE
 from web.routes import ROUTES
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """With its media plane."""
-    server = TestServer(make_app(settings(tmp_path / "house")))
-    await server.start_server()
-    opened = House(server)
-    yield opened
-    await opened.close()
 
 
 async def ask(guest: Guest, method: str, path: str, question: Ask, made: dict[str, str]) -> int:
@@ -67,13 +54,13 @@ def _filled(text: str, made: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda name: made.get(name[1], "none"), text)
 
 
-async def test_every_answer_is_as_the_document_says(house: House) -> None:
+async def test_every_answer_is_as_the_document_says(live_house: House) -> None:
     """Good questions and bad ones, by friends, strangers and nobody: each has the status it should, and each answer its shape."""
-    alice, bob = await house.friends("alice", "bob")
-    people = {"alice": alice, "bob": bob, "zoe": house.guest(), "guest": house.guest()}
-    recording = await tape(house, "alice", seconds=1)
+    alice, bob = await live_house.friends("alice", "bob")
+    people = {"alice": alice, "bob": bob, "zoe": live_house.guest(), "guest": live_house.guest()}
+    recording = await tape(live_house, "alice", seconds=1)
     await until(alice, recording)
-    going_on, _ = await house.app[ARCHIVE].begin("alice", "going on", None, now())
+    going_on, _ = await live_house.app[ARCHIVE].begin("alice", "going on", None, now())
     made = {"username": "alice", "id": "999", "recording": str(recording), "going_on": str(going_on)}
     wrong: list[tuple[str, str, Ask, int]] = []
     async with Softphone(alice.session, alice.origin) as phone:
