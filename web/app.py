@@ -47,7 +47,7 @@ from web.operations import Phase, Readiness, drain, own_samples
 from web.recordings.archive import Archive
 from web.recordings.tidying import TIDYING, Tidying
 from web.recordings.transcoding import MADE, Transcoding
-from web.recordings.trusted_time import TrustedTime
+from web.recordings.trusted_time import TrustedClock
 from web.routes import add_routes
 from workers.disk_room import MB, DiskRoom
 
@@ -100,7 +100,7 @@ async def _passwords(app: web.Application) -> AsyncIterator[None]:
 async def _recordings(app: web.Application) -> AsyncIterator[None]:
     """What was recorded: before the media plane, which hands its recordings over when it closes."""
     storage, settings, floor_mb = app[CONFIG].storage.path, app[CONFIG].recording, app[CONFIG].storage.floor_mb
-    clock = TrustedTime(await app[DB].read(known_time.newest))
+    clock = TrustedClock(await app[DB].read(known_time.newest))
     async with AsyncExitStack() as opening:
         app[LOGBOOK] = logbook = await opening.enter_async_context(Logbook(app[DB], storage, settings))
         archive = Archive(app[DB], storage, settings, floor_mb, going_on=logbook.going_on)

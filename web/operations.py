@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, how is it doing, what does it offer."""
+"""Health, readiness and metrics."""
 
 import asyncio
 import enum
@@ -13,7 +13,6 @@ from db.connection import Database
 from db.errors import Unavailable
 from sfu.errors import Draining, NotSignedIn
 from web.auth.identity import current_user
-from web.http.openapi import document
 from web.http.origin import is_from_this_machine
 from web.http.problems import unavailable
 from web.keys import DB, METRICS, PRESENCE, READINESS, TRANSCODING
@@ -28,17 +27,17 @@ class Phase(enum.Enum):
 
 
 class Readiness:
-    """Where the server is in its life; only forward."""
+    """The phase of the server's life, which only moves forward."""
 
     def __init__(self) -> None:
         self.phase = Phase.STARTING
         self.started = time.monotonic()
-        self.asked = False  # /readyz has been: somebody is sent here by it
+        self.asked = False  # /readyz has been requested: a load balancer relies on it
         self._trouble: Unavailable | None = None
         self._checked = -CHECK_S
 
     async def trouble(self, database: Database) -> Unavailable | None:
-        """What keeps the database from being read and written; looked for once a second, however often it is asked."""
+        """Why the database cannot be read or written, None where it can; checked at most once a second."""
         if time.monotonic() - self._checked >= CHECK_S:
             self._checked = time.monotonic()
             try:
@@ -63,12 +62,12 @@ Samples = Callable[[], Iterable[Sample]]
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """The loop turns."""
+    """Alive: the event loop runs."""
     return web.Response(text="ok\n")
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Whether new guests are welcome: 503 too where nothing can be written. Raises Draining."""
+    """Ready for clients; 503 while starting or draining, and where the database cannot be written. Raises Draining."""
     request.app[READINESS].asked = True
     if request.app[READINESS].phase is not Phase.READY:
         raise Draining(f"The server is {request.app[READINESS].phase.value}.", retry_after_s=1)
@@ -77,7 +76,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Prometheus' text format: for a token with that scope, or for who asks on this machine itself, not through a proxy."""
+    """Metrics in Prometheus' text format, for a token with that scope, or from this machine without a proxy."""
     if hdrs.AUTHORIZATION in request.headers:
         await current_user(request, "metrics")
     elif not is_from_this_machine(request):
@@ -86,13 +85,8 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=exposition(samples).encode(), headers={hdrs.CONTENT_TYPE: "text/plain; version=0.0.4; charset=utf-8"})
 
 
-async def openapi(request: web.Request) -> web.Response:
-    """This interface as OpenAPI."""
-    return web.json_response(document(request.app))
-
-
 def exposition(samples: Iterable[Sample]) -> str:
-    """Samples in Prometheus' text format, each name's head once."""
+    """Samples in Prometheus' text format, with each name's HELP and TYPE once."""
     lines: list[str] = []
     headed: set[str] = set()
     for sample in sorted(samples):
@@ -104,7 +98,7 @@ def exposition(samples: Iterable[Sample]) -> str:
 
 
 def own_samples(app: web.Application) -> Samples:
-    """What this application itself knows."""
+    """The metrics of this application itself."""
 
     def samples() -> Iterable[Sample]:
         yield Sample("hushcast_up_seconds", "gauge", "Time since the start.", time.monotonic() - app[READINESS].started)
@@ -118,13 +112,13 @@ def own_samples(app: web.Application) -> Samples:
 
 
 def database_samples(database: Database) -> Iterable[Sample]:
-    """Questions that the database could not answer."""
+    """Counters of queries that the database has refused."""
     for deed, standing in (("read", database.reading), ("write", database.writing)):
         for code, count in standing.refused.items():
             yield Sample("hushcast_database_refused_total", "counter", "Questions refused.", count, f'deed="{deed}",code="{code}"')
 
 
 async def drain(app: web.Application) -> None:
-    """The end has begun: /readyz says so, every socket is told. May be called twice."""
+    """Begin the shutdown: /readyz answers 503, every socket is closed. May be called twice."""
     app[READINESS].phase = Phase.DRAINING
     app[PRESENCE].end_all()

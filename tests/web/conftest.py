@@ -9,6 +9,7 @@ from aiohttp import ClientResponse, ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 
 from sfu.config.schema import AccountsConfig, Config, HttpConfig, ModelsConfig, RecordingConfig, RtcConfig, StorageConfig
+from tests.web.interface import compare
 from tests.web.quiet import quiet
 from web.app import make_app
 
@@ -16,7 +17,7 @@ PASSWORD = "correct horse battery"
 
 
 class Guest:
-    """A browser of somebody's: cookies, and the Origin header that browsers send."""
+    """A browser of somebody's: cookies, and the Origin header that browsers send. Each answer is compared with the OpenAPI document."""
 
     def __init__(self, server: TestServer, session: ClientSession) -> None:
         self.server, self.session = server, session
@@ -28,13 +29,15 @@ class Guest:
         if body is not None:
             more["json"] = body
         async with self.session.request(method, self.server.make_url(path), headers=headers, **more) as response:
-            return response.status, await response.json(content_type=None) if await response.read() else None
+            read = await response.read()
+            compare(method, response.url.path, response.status, response.headers, read)
+            return response.status, await response.json(content_type=None) if read else None
 
     async def raw(self, method: str, path: str, **more: Any) -> ClientResponse:
         """The whole answer, read."""
         headers = {"Origin": self.origin} | more.pop("headers", {})
         response = await self.session.request(method, self.server.make_url(path), headers=headers, **more)
-        await response.read()
+        compare(method, response.url.path, response.status, response.headers, await response.read())
         return response
 
     async def register(self, username: str, **more: Any) -> "Guest":
@@ -110,3 +113,13 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
 @pytest.fixture
 async def house(open_house: OpenHouse) -> House:
     return await open_house()
+
+
+@pytest.fixture
+async def live_house(tmp_path: Path) -> AsyncIterator[House]:
+    """With its media plane."""
+    server = TestServer(make_app(settings(tmp_path / "house")))
+    await server.start_server()
+    opened = House(server)
+    yield opened
+    await opened.close()

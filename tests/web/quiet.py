@@ -12,7 +12,7 @@ from web.events.presence import Presence
 from web.http.announced import Announced
 from web.keys import ANNOUNCED, PRESENCE, SWITCHBOARD
 
-NO_TIME = {"p50": None, "p99": None}
+NO_TIME = {"p50": 0.0, "p99": 0.0}
 
 
 class Quiet:
@@ -32,7 +32,7 @@ class Quiet:
             "duration_s": 0,
             "listeners": 0,
             "listener_names": [] if names else None,
-            "denoise": {"enabled": True, "denoiser": None, "state": "off", "reason": None, "strength_db": None},
+            "denoise": {"enabled": True, "denoiser": "rnnoise", "state": "off", "reason": None, "strength_db": None},
             "latency_ms": {"algorithmic": 0, "ingest": NO_TIME, "worker": NO_TIME, "fanout": NO_TIME},
             "loss": {"received": 0, "lost": 0, "concealed": 0},
             "muted": False,

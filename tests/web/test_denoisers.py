@@ -57,7 +57,7 @@ async def refusal() -> str:
 async def test_without_a_driver() -> None:
     """Without a driver nobody asks torch: "auto" is the CPU, "cuda" one clear line."""
     assert await device_of("cpu") == await device_of("auto") == "cpu"
-    assert await refusal() == 'denoise.device: "cuda" is not to be had: there is no NVIDIA driver on this machine; use "auto" or "cpu"'
+    assert await refusal() == 'denoise.device: "cuda" is not available: there is no NVIDIA driver on this machine; use "auto" or "cpu"'
 
 
 @pytest.mark.usefixtures("driver", "no_torch")
@@ -80,7 +80,7 @@ async def test_neither(caplog: pytest.LogCaptureFixture) -> None:
 async def test_torchs_word(torch: Path) -> None:
     """With both torch has the last word, in its own Python: here it finds no card."""
     assert await device_of("auto") == "cpu"
-    assert re.fullmatch(r'denoise.device: "cuda" is not to be had: torch [\w.+]+ finds no CUDA; use "auto" or "cpu"', await refusal())
+    assert re.fullmatch(r'denoise.device: "cuda" is not available: torch [\w.+]+ finds no CUDA; use "auto" or "cpu"', await refusal())
 
 
 @pytest.mark.usefixtures("driver")
@@ -118,14 +118,14 @@ async def test_no_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_listed(tmp_path: Path) -> None:
     """Without weights the two that need none can serve, and the others say why not; the lighter one is the default."""
     models = ModelStore(WeightSources([], "upstream", False), tmp_path, lambda: None)
-    before = {row["name"]: row for row in DenoiserCatalogue("auto", models).listed()}
-    assert before["deepfilternet3"]["reason"] == "weights are being looked for"
+    before = {row.name: row for row in DenoiserCatalogue("auto", models).listed()}
+    assert before["deepfilternet3"].reason == "weights are being looked for"
     async with models:
         await models.settled()
-    rows = {row["name"]: row for row in DenoiserCatalogue("auto", models).listed()}
-    assert {name for name, row in rows.items() if row["available"]} == {"passthrough", "rnnoise"}
-    assert {row["reason"] for row in rows.values() if not row["available"]} == {"no weights"}
-    assert [name for name, row in rows.items() if row["default"]] == ["rnnoise"]
+    rows = {row.name: row for row in DenoiserCatalogue("auto", models).listed()}
+    assert {name for name, row in rows.items() if row.available} == {"passthrough", "rnnoise"}
+    assert {row.reason for row in rows.values() if not row.available} == {"no weights"}
+    assert [name for name, row in rows.items() if row.default] == ["rnnoise"]
 
 
 async def test_all_that_have_weights(models_folder: Path) -> None:
@@ -134,14 +134,14 @@ async def test_all_that_have_weights(models_folder: Path) -> None:
     async with ModelStore(WeightSources([models_folder], "upstream", False), cache, lambda: None) as models:
         await models.settled()
     rows = DenoiserCatalogue("auto", models).listed()
-    quickest = [row for row in rows if row["name"] == QUICKEST]
-    assert all(row["latency_ms"] == 10 and row["reason"] in (None, "no weights") and not row["default"] for row in quickest)
-    rows = [row for row in rows if row["name"] != QUICKEST]
-    assert {(row["available"], row["reason"]) for row in rows} == {(True, None)}
-    assert [row["name"] for row in rows if row["default"]] == ["deepfilternet3"]
+    quickest = [row for row in rows if row.name == QUICKEST]
+    assert all(row.latency_ms == 10 and row.reason in (None, "no weights") and not row.default for row in quickest)
+    rows = [row for row in rows if row.name != QUICKEST]
+    assert {(row.available, row.reason) for row in rows} == {(True, None)}
+    assert [row.name for row in rows if row.default] == ["deepfilternet3"]
     quickest_first = ["deepfilternet3", "rnnoise", "passthrough", "deepfilternet2_ll", "deepfilternet2"]
     assert [name for name in DenoiserCatalogue("auto", models).beforehand() if name != QUICKEST] == quickest_first
-    assert {row["name"]: row["latency_ms"] for row in rows} == {
+    assert {row.name: row.latency_ms for row in rows} == {
         "passthrough": 0, "rnnoise": 20, "deepfilternet3": 30, "deepfilternet2": 50, "deepfilternet2_ll": 10,
     }  # fmt: skip
 
@@ -151,8 +151,8 @@ async def test_broken_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     entries = {**registry._strangers(), "broken": "nothing.there:Denoiser"}
     monkeypatch.setattr(registry, "_strangers", lambda: entries)
     denoisers = DenoiserCatalogue("broken", ModelStore(WeightSources([], "upstream", False), tmp_path, lambda: None))
-    [row] = [row for row in denoisers.listed() if row["name"] == "broken"]
-    assert not row["available"] and "nothing" in str(row["reason"])
+    [row] = [row for row in denoisers.listed() if row.name == "broken"]
+    assert not row.available and "nothing" in str(row.reason)
     assert denoisers.chosen(None)[0] == "rnnoise"
 
 

@@ -2,20 +2,19 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import WSMsgType
-from aiohttp.test_utils import TestServer
 from aiortc import RTCCertificate
 
 from tests.support.loop_watch import LoopWatch
 from tests.support.softphone import offer
-from tests.web.conftest import PASSWORD, Guest, House, settings
-from web.app import DATABASE, make_app
+from tests.web.conftest import PASSWORD, Guest, House
+from web.app import DATABASE
 from web.keys import CONFIG
 from web.routes import ROUTES
 
@@ -139,16 +138,6 @@ def fill(file: Path) -> None:
     database.close()
 
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """With its media plane; the first account is alice's."""
-    server = TestServer(make_app(settings(tmp_path / "house")))
-    await server.start_server()
-    opened = House(server)
-    yield opened
-    await opened.close()
-
-
 async def ask(guest: Guest, method: str, path: str, question: Question) -> tuple[int, Any]:
     """Status, and what the answer says is there now: its Location, or its JSON."""
     if question.status == 101:
@@ -171,10 +160,10 @@ async def ask(guest: Guest, method: str, path: str, question: Question) -> tuple
 
 
 @pytest.mark.tolerates("loop")  # which is told of each route by itself, below
-async def test_no_route_holds_the_loop(house: House, stretch: float) -> None:
+async def test_no_route_holds_the_loop(live_house: House, stretch: float) -> None:
     """Each answers as it should, and none of its callbacks holds the loop longer than any test may."""
-    alice = await house.user("alice")
-    await asyncio.to_thread(fill, Path(house.app[CONFIG].storage.path) / DATABASE)
+    alice = await live_house.user("alice")
+    await asyncio.to_thread(fill, Path(live_house.app[CONFIG].storage.path) / DATABASE)
     made = {"asked": str(ROWS + 5), "whip": "", "companion": ""}
     wrong: dict[str, Any] = {}
     for (method, pattern), question in QUESTIONS.items():

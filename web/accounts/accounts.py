@@ -3,24 +3,28 @@
 import asyncio
 import logging
 from functools import partial
+from typing import Annotated
 
 from aiohttp import web
+from msgspec import Meta
 
 from db import friendships, invites, logins, ownership, revocation, users
 from db.errors import Clash, Missing
 from db.revocation import Revoked
-from db.tables import User
+from db.tables import Login, User
 from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
 from web.accounts.claims import is_by_its_host, nonce_claimed
 from web.auth.downloads import DOWNLOADS
 from web.auth.identity import current_login, current_user, link_grant, sign_in, sign_out, signed_out, token_grant
 from web.auth.secret import digest
-from web.http.json_body import fields_of
-from web.http.paging import page_of
-from web.http.responses import created, id_of, nothing, ok, stamp
+from web.http.json_body import body_as, query_as
+from web.http.paging import ListPage
+from web.http.responses import created, id_of, nothing, ok, stamped
+from web.http.shapes import Answer, AnyPassword, Body, NewPassword, Timestamp, Username
 from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
 
 logger = logging.getLogger(__name__)
+LinkOrCode = Annotated[str, Meta(min_length=1, max_length=2000)]
 
 
 class RegistrationClosed(Refused):
@@ -29,39 +33,91 @@ class RegistrationClosed(Refused):
     status, code = 403, "registration_closed"
 
 
+class NewAccount(Body, frozen=True, kw_only=True):
+    """invite, claim: the code of an invite and the secret of the claim link, or the whole link."""
+
+    username: Username
+    password: NewPassword
+    invite: LinkOrCode | None = None
+    claim: LinkOrCode | None = None
+
+
+class LoginBody(Body, frozen=True, kw_only=True):
+    """A name and a password that are compared with what is kept."""
+
+    username: Annotated[str, Meta(min_length=1, max_length=200)]
+    password: AnyPassword
+
+
+class PasswordChange(Body, frozen=True, kw_only=True):
+    """revoke: whether the tokens and listen links end too."""
+
+    old: AnyPassword
+    new: NewPassword
+    revoke: bool | None = None
+
+
+class PasswordProof(Body, frozen=True, kw_only=True):
+    """The password once more, for what cannot be undone."""
+
+    password: AnyPassword
+
+
+class SignedIn(Answer, frozen=True, kw_only=True):
+    """The name as the account spells it."""
+
+    username: str
+
+
+class Me(Answer, frozen=True, kw_only=True):
+    """The account that asks; owner: of this server."""
+
+    username: str
+    live: bool
+    owner: bool
+    created_at: Timestamp
+
+
+class LoginRow(Answer, frozen=True, kw_only=True):
+    """A browser that is signed in; current: the one that asks."""
+
+    id: int
+    current: bool
+    created_at: Timestamp
+    seen_at: Timestamp
+    address: str
+    agent: str
+
+
 async def register(request: web.Request) -> web.Response:
     """Make an account and sign in."""
-    fields = await fields_of(request)
-    username, password = fields.username(), fields.password()
-    invite, claim = fields.optional_text("invite", 1, 2000), fields.optional_text("claim", 1, 2000)
-    fields.check()
+    body = await body_as(request, NewAccount)
+    username, password = body.username, body.password
     request.app[PASSWORDS].weak.check(username, password)
-    code = None if invite is None else digest(_invite_code(invite))
-    nonce = None if claim is None else await nonce_claimed(request, claim)
+    code = None if body.invite is None else digest(_invite_code(body.invite))
+    nonce = None if body.claim is None else await nonce_claimed(request, body.claim)
     await _check_open(request, username, code, claiming=nonce is not None)
     if nonce is None:
         request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
     kept = await request.app[PASSWORDS].hash(password)
     user = await _create(request, username, kept, code, nonce)
     await sign_in(request, user)
-    return created({"username": user.username})
+    return created(SignedIn(username=user.username))
 
 
 async def login(request: web.Request) -> web.Response:
     """Sign in."""
-    fields = await fields_of(request)
-    username, password = fields.text("username", 1, 200), fields.any_password("password")
-    fields.check()
-    user = await _verified(request, username, password)
+    body = await body_as(request, LoginBody)
+    user = await _verified(request, body.username, body.password)
     await sign_in(request, user)
-    return ok({"username": user.username})
+    return ok(SignedIn(username=user.username))
 
 
 async def logout(request: web.Request) -> web.Response:
-    """Sign out; the cookie is dead, its sockets close, what it sends and hears ends."""
+    """Sign out: the cookie is invalid from now on; sockets, broadcasts and listening of this login end."""
     ended = await current_login(request)
     await sign_out(request)
-    await request.app[DB].run(logins.remove_digest, ended.digest)  # before what it does is ended: nothing may begin anew by it
+    await request.app[DB].run(logins.remove_digest, ended.digest)  # first, so that nothing new can begin with this login
     await signed_out(request.app, [ended.id])
     return nothing()
 
@@ -71,19 +127,17 @@ async def me(request: web.Request) -> web.Response:
     user = await current_user(request)
     live = request.app[SWITCHBOARD].live_since(user.username) is not None
     owner = await request.app[DB].read(ownership.owner_id) == user.id
-    return ok({"username": user.username, "live": live, "owner": owner, "created_at": stamp(user.created_at)})
+    return ok(Me(username=user.username, live=live, owner=owner, created_at=stamped(user.created_at)))
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """A new password; all other logins end, all companion sessions, and with `revoke` what was made to be used without a login."""
+    """Set a new password. All other logins and all companion sessions end; with `revoke` tokens and listen links too."""
     mine = await current_login(request)
-    fields = await fields_of(request)
-    old, new, revoke = fields.any_password("old"), fields.password("new"), fields.optional_truth("revoke")
-    fields.check()
-    request.app[PASSWORDS].weak.check(mine.user.username, new, "new")
-    user = await _verified(request, mine.user.username, old)
-    kept = await request.app[PASSWORDS].hash(new)
-    ended = await request.app[DB].run(revocation.change_password, user, kept, mine.id, bool(revoke))
+    body = await body_as(request, PasswordChange)
+    request.app[PASSWORDS].weak.check(mine.user.username, body.new, "new")
+    user = await _verified(request, mine.user.username, body.old)
+    kept = await request.app[PASSWORDS].hash(body.new)
+    ended = await request.app[DB].run(revocation.change_password, user, kept, mine.id, bool(body.revoke))
     await request.app[COMPANIONS].end_of(mine.user_id)
     await signed_out(request.app, ended.logins)
     await request.app[SWITCHBOARD].revoke(await asyncio.to_thread(_grants, ended))
@@ -91,26 +145,14 @@ async def change_password(request: web.Request) -> web.Response:
 
 
 async def sessions(request: web.Request) -> web.Response:
-    """The browsers that are signed in."""
+    """List the logins of the account, one per signed-in browser."""
     mine = await current_login(request)
-    rows = await request.app[DB].read(logins.of_user, mine.user_id, *page_of(request))
-    return ok(
-        [
-            {
-                "id": row.id,
-                "current": row.id == mine.id,
-                "created_at": stamp(row.created_at),
-                "seen_at": stamp(row.seen_at),
-                "address": row.address,
-                "agent": row.agent,
-            }
-            for row in rows
-        ]
-    )
+    rows = await request.app[DB].read(logins.of_user, mine.user_id, *query_as(request, ListPage).part)
+    return ok(_login_row(row, mine) for row in rows)
 
 
 async def end_session(request: web.Request) -> web.Response:
-    """Sign one browser out."""
+    """End one login of the account."""
     mine = await current_login(request)
     await request.app[DB].run(logins.remove, mine.user_id, id_of(request))
     await signed_out(request.app, [id_of(request)])
@@ -118,19 +160,17 @@ async def end_session(request: web.Request) -> web.Response:
 
 
 async def delete_account(request: web.Request) -> web.Response:
-    """The account, its rows and its recordings go; its broadcast and what it hears end."""
+    """Delete the account with its rows and recordings; its broadcast and its listening end."""
     mine = await current_login(request)
-    fields = await fields_of(request)
-    password = fields.any_password("password")
-    fields.check()
-    await _verified(request, mine.user.username, password)
+    body = await body_as(request, PasswordProof)
+    await _verified(request, mine.user.username, body.password)
     await remove_account(request.app, mine.user)
     await sign_out(request)
     return nothing()
 
 
 async def remove_account(app: web.Application, user: User) -> None:
-    """End what the user does here, then delete the rows, then what has begun meanwhile, then the files."""
+    """End the user's broadcast and listening, delete the rows, end what has begun meanwhile, delete the files."""
     await app[SWITCHBOARD].clear(user.username)
     friends = await _friends(app, user)
     ended = await app[DB].read(logins.ids_of, user.id)
@@ -142,7 +182,7 @@ async def remove_account(app: web.Application, user: User) -> None:
     for place, friend in enumerate(friends):
         app[PRESENCE].unfriended(user.username, friend)
         if place % 100 == 99:
-            await asyncio.sleep(0)  # there may be more than anybody may have now
+            await asyncio.sleep(0)  # accounts from before the caps can have many more friends
     app[PRESENCE].signed_out(ended)
     app[DOWNLOADS].of_account(user.id)
     await app[COMPANIONS].end_of(user.id)
@@ -158,7 +198,7 @@ async def _friends(app: web.Application, user: User) -> list[str]:
 
 
 async def _verified(request: web.Request, username: str, password: str) -> User:
-    """The user of that name with that password. Raises BadCredentials, TooMany. Unknown names take as long as known ones."""
+    """The user with this name and password. Raises BadCredentials, TooMany. An unknown name takes as long as a known one."""
     address = request.app[ADDRESSES].client(request)
     request.app[ATTEMPTS].begin(username, address)
     user = await request.app[DB].read(users.find, username)
@@ -171,7 +211,10 @@ async def _verified(request: web.Request, username: str, password: str) -> User:
 
 
 async def _check_open(request: web.Request, username: str, code: str | None, *, claiming: bool) -> None:
-    """Refuse before the costly hash is made. claiming: to the owner no door is closed. Raises RegistrationClosed, BadRequest, Clash."""
+    """Refuse before the costly hash is computed. claiming: the owner-to-be may always register.
+
+    Raises RegistrationClosed, BadRequest, Clash.
+    """
     invited = code is not None and await request.app[DB].read(invites.find, code) is not None
     if not invited and not claiming and request.app[CONFIG].accounts.registration != "open":
         nobodys = await request.app[DB].read(ownership.owner_id) is None
@@ -183,7 +226,7 @@ async def _check_open(request: web.Request, username: str, code: str | None, *, 
 
 
 async def _create(request: web.Request, username: str, kept: str, code: str | None, nonce: str | None) -> User:
-    """The account, and what comes with it. The first one is the owner's where the host makes it."""
+    """Create the account, with friendship and ownership where an invite or a claim gives them. The host's first account is the owner."""
     join = partial(users.join, invite=code, claim=nonce, here=is_by_its_host(request))
     try:
         user, inviter = await request.app[DB].run(join, username, kept)
@@ -194,11 +237,16 @@ async def _create(request: web.Request, username: str, kept: str, code: str | No
     return user
 
 
+def _login_row(row: Login, mine: Login) -> LoginRow:
+    times = {"created_at": stamped(row.created_at), "seen_at": stamped(row.seen_at)}
+    return LoginRow(id=row.id, current=row.id == mine.id, address=row.address, agent=row.agent, **times)
+
+
 def _grants(ended: Revoked) -> set[str]:
-    """What was sent and heard by. Not for the loop: from before the caps there may be very many."""
+    """The grants of the revoked tokens and links. Not for the event loop: accounts from before the caps can have very many."""
     return {token_grant(each) for each in ended.tokens} | {link_grant(each) for each in ended.links}
 
 
 def _invite_code(invite: str) -> str:
-    """The code itself, also where the whole link was pasted."""
+    """The code, also where the whole link was pasted."""
     return invite.strip().rpartition("=")[2]

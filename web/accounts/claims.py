@@ -1,7 +1,8 @@
-"""Whose server it is, while nobody has said so: the claim link, which makes who opens it the owner.
+"""The claim link: it makes whoever opens it the owner of a server that has none.
 
-The link is made from a nonce in the database with a key in a file beside it. So it is the same after a restart, a copy of the database
-opens nothing, and it is used up with the nonce, in the transaction in which somebody becomes the owner. Only a start prints it.
+The link is derived from a nonce in the database with a key in a file beside it. So it stays the same after a restart, and a copy of the
+database alone is not enough to make it. The transaction that sets the owner deletes the nonce, and the link with it. Only the start of the
+server prints the link.
 """
 
 import asyncio
@@ -10,9 +11,11 @@ import hashlib
 import hmac
 import logging
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from aiohttp import HttpVersion11, web
+from msgspec import Meta
 
 from db import ownership
 from db.connection import Database
@@ -21,9 +24,10 @@ from sfu.errors import Refused
 from web.auth.identity import bearer_of, current_user, write_signed_in
 from web.auth.secret import kept_key
 from web.http.addresses import in_url, is_loopback, reached_at
-from web.http.json_body import fields_of
+from web.http.json_body import body_as
 from web.http.origin import is_from_this_machine
 from web.http.responses import nothing
+from web.http.shapes import Body
 from web.keys import ADDRESSES, ATTEMPTS, CLAIMS, CONFIG, DB
 
 logger = logging.getLogger(__name__)
@@ -37,15 +41,21 @@ class BadClaim(Refused):
     status, code = 403, "bad_claim"
 
 
+class ClaimUse(Body, frozen=True, kw_only=True):
+    """The claim link, or its secret alone."""
+
+    claim: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
 class Claims:
-    """Knows the claim link's secret. `key`: None where the server had an owner at the start, and so no link was told to anybody."""
+    """Derives and checks the claim link's secret. key: None where the server had an owner at the start, so that no link was printed."""
 
     def __init__(self, database: Database, key: bytes | None) -> None:
         self._database, self._key = database, key
 
     @classmethod
     async def opened(cls, database: Database, storage: Path) -> "Claims":
-        """With the key that lies in the storage folder, made where nobody owns the server and there is none."""
+        """With the key from the storage folder. The key is made where it is missing and nobody owns the server."""
         if await database.read(ownership.open_nonce) is None:
             return cls(database, None)
         try:
@@ -55,12 +65,12 @@ class Claims:
             return cls(database, None)
 
     async def secret(self) -> str | None:
-        """What stands in the claim link, 43 letters; None where somebody owns the server."""
+        """The secret of the claim link, 43 characters; None where somebody owns the server."""
         nonce = await self._database.read(ownership.open_nonce)
         return None if nonce is None or self._key is None else _secret(self._key, nonce)
 
     async def nonce_of(self, secret: str) -> str:
-        """The nonce that this secret was made from, to be used up. Raises BadClaim."""
+        """The nonce from which this secret is derived. Raises BadClaim."""
         nonce = await self._database.read(ownership.open_nonce)
         if nonce is None:
             raise BadClaim("This server has an owner already; the claim link is used up.")
@@ -70,11 +80,11 @@ class Claims:
 
 
 def is_by_its_host(request: web.Request) -> bool:
-    """Whether whoever sits at the server's own machine asks: then the first account is the owner's without a claim.
+    """Whether the request comes from the server's own machine: then the first account becomes the owner without a claim.
 
-    A public name says that a proxy stands before the server. A proxy that leaves no trace looks like this machine, but for HTTP/1.0,
-    which nginx speaks unless it is told otherwise. A page of another site, open in a browser here, passes the general guard with any
-    Authorization header: so the origin has to be this site's too.
+    With a public URL there is a proxy in front of the server. A proxy that adds no headers looks like this machine; nginx's default
+    HTTP/1.0 gives it away. A page of another site, open in a browser here, passes the general guard with any Authorization header:
+    so the origin is checked too.
     """
     public = urlsplit(request.app[CONFIG].http.public_url).hostname
     here = is_from_this_machine(request) and request.version >= HttpVersion11 and request.app[ADDRESSES].is_own_origin(request)
@@ -82,7 +92,7 @@ def is_by_its_host(request: web.Request) -> bool:
 
 
 async def nonce_claimed(request: web.Request, claim: str) -> str:
-    """The nonce behind a claim in a request, the whole link or its secret alone. Counts as one who joins. Raises BadClaim, TooMany."""
+    """The nonce of a claim, which is the whole link or its secret. Counts against the rate limit of joining. Raises BadClaim, TooMany."""
     request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
     return await request.app[CLAIMS].nonce_of(claim.strip().rpartition("=")[2])
 
@@ -96,15 +106,13 @@ async def look(request: web.Request) -> web.Response:
 async def use(request: web.Request) -> web.Response:
     """The account that is signed in becomes the owner, by the claim link."""
     user = await current_user(request)
-    fields = await fields_of(request)
-    claim = fields.text("claim", 1, 2000)
-    fields.check()
-    await write_signed_in(request, ownership.claim, user.id, await nonce_claimed(request, claim))
+    body = await body_as(request, ClaimUse)
+    await write_signed_in(request, ownership.claim, user.id, await nonce_claimed(request, body.claim))
     return nothing()
 
 
 async def told_at_start(app: web.Application, config: Config, port: int, *, secure: bool) -> list[str]:
-    """What a start says of the owner: nothing where there is one, else the claim link, and what closed doors have to do with it."""
+    """The lines that a start prints about the owner: none where there is one, else the claim link and how it goes with registration."""
     secret = await app[CLAIMS].secret()
     if secret is None:
         return []
@@ -118,7 +126,7 @@ async def told_at_start(app: web.Application, config: Config, port: int, *, secu
 
 
 def _site(http: HttpConfig, port: int, *, secure: bool) -> str:
-    """Where the claim link leads: to a place that other machines reach too, for on this one the first account needs no link."""
+    """The site of the claim link, as other machines reach it: on this machine the first account needs no link."""
     if http.public_url:
         return http.public_url.rstrip("/")
     return f"{'https' if secure else 'http'}://{in_url(reached_at(http.host))}:{port}"

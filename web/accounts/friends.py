@@ -1,17 +1,20 @@
 """Finding people, asking for friendship, ending it."""
 
+from typing import Annotated, Literal
+
 from aiohttp import web
+from msgspec import Meta
 
 from db import friendships, search, users
 from db.caps import FRIENDS
 from db.tables import FriendRequest, User
-from sfu.errors import BadRequest, NoSuchUser, NotFound, Refused
+from sfu.errors import NoSuchUser, NotFound, Refused
 from web.auth.downloads import DOWNLOADS
 from web.auth.identity import current_user, user_named
-from web.http.json_body import fields_of
-from web.http.paging import limit_of, page_of
-from web.http.responses import created, id_of, nothing, ok, stamp
-from web.http.texts import is_storable
+from web.http.json_body import body_as, query_as
+from web.http.paging import ListPage
+from web.http.responses import created, id_of, nothing, ok, shaped, stamped
+from web.http.shapes import Answer, Body, Limit, Query, Timestamp
 from web.keys import DB, PRESENCE, SWITCHBOARD
 
 
@@ -21,28 +24,85 @@ class Self(Refused):
     status, code = 422, "self"
 
 
+class PartOfName(Query, frozen=True, kw_only=True):
+    """q: a part of a name; without it nobody is found."""
+
+    q: Annotated[str, Meta(max_length=100)] = ""
+
+
+class FriendsPage(Query, frozen=True, kw_only=True):
+    """before: the name of the last one that one has; the list goes on behind it."""
+
+    before: str | None = None
+    limit: Limit = FRIENDS
+
+
+class FriendshipWish(Body, frozen=True, kw_only=True):
+    """Whom to ask for friendship."""
+
+    username: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class FriendshipReply(Body, frozen=True, kw_only=True):
+    """What one says to a request."""
+
+    action: Literal["accept", "reject"]
+
+
+class Found(Answer, frozen=True, kw_only=True):
+    """Somebody whom a search has found, and how one stands with them."""
+
+    username: str
+    relation: Literal["none", "outgoing", "incoming", "friend", "blocked", "self"]
+
+
+class FriendRow(Answer, frozen=True, kw_only=True):
+    """A friend; since: live since, null where not live."""
+
+    username: str
+    live: bool
+    since: Timestamp | None
+
+
+class RequestState(Answer, frozen=True, kw_only=True):
+    """A friend request after it was made or answered."""
+
+    id: int
+    status: Literal["pending", "accepted", "rejected"]
+
+
+class RequestRow(Answer, frozen=True, kw_only=True):
+    """A friend request that waits; username: of the other one."""
+
+    id: int
+    username: str
+    created_at: Timestamp
+
+
+class RequestsPending(Answer, frozen=True, kw_only=True):
+    """The friend requests that wait, of others and of one's own."""
+
+    incoming: list[RequestRow]
+    outgoing: list[RequestRow]
+
+
 async def find(request: web.Request) -> web.Response:
-    """At most 20 people by a part of their name."""
+    """Find at most 20 users by a part of their name."""
     user = await current_user(request)
-    text = request.query.get("q", "")
-    if len(text) > 100 or not is_storable(text):
-        raise BadRequest({"q": "must be a text of at most 100 characters"})
-    found = await request.app[DB].read(search.search, user.id, text)
-    return ok([{"username": username, "relation": relation} for username, relation in found])
+    found = await request.app[DB].read(search.search, user.id, query_as(request, PartOfName).q)
+    return ok(shaped(Found, {"username": username, "relation": relation}) for username, relation in found)
 
 
 async def listed(request: web.Request) -> web.Response:
     """One's friends by name, and who of them is live. `before`: the name of the last one that one has; the list goes on behind it."""
     user = await current_user(request)
-    after, limit = request.query.get("before") or None, limit_of(request, FRIENDS, FRIENDS)
-    if after is not None and not is_storable(after):
-        raise BadRequest({"before": "must be a name"})
-    friends = await request.app[DB].read(friendships.friends_of, user.id, after, limit)
-    return ok([request.app[PRESENCE].friend(friend.username) for friend in friends])
+    query = query_as(request, FriendsPage)
+    friends = await request.app[DB].read(friendships.friends_of, user.id, query.before, min(query.limit, FRIENDS))
+    return ok(FriendRow(**request.app[PRESENCE].friend(friend.username)) for friend in friends)
 
 
 async def unfriend(request: web.Request) -> web.Response:
-    """End a friendship and what it allowed, at once."""
+    """End a friendship; what it allowed ends at once."""
     user = await current_user(request)
     friend = await user_named(request)
     if not await request.app[DB].run(friendships.unfriend, user.id, friend.id):
@@ -52,13 +112,11 @@ async def unfriend(request: web.Request) -> web.Response:
 
 
 async def ask(request: web.Request) -> web.Response:
-    """Ask for friendship; where the other had asked, that settles it."""
+    """Ask for friendship; where the other one has asked already, both are friends at once."""
     user = await current_user(request)
-    fields = await fields_of(request)
-    named = fields.text("username", 1, 200)
-    fields.check()
+    body = await body_as(request, FriendshipWish)
     user = await current_user(request)  # again: the body may have taken its time, and the login have ended
-    other = await request.app[DB].read(users.find, named)
+    other = await request.app[DB].read(users.find, body.username)
     if other is None:
         raise NoSuchUser
     if other.id == user.id:
@@ -68,36 +126,30 @@ async def ask(request: web.Request) -> web.Response:
         request.app[PRESENCE].befriended(user.username, other.username)
     elif asked.heard:
         request.app[PRESENCE].asked(other.username, asked.id, user.username)
-    return created({"id": asked.id, "status": asked.status})
+    return created(shaped(RequestState, {"id": asked.id, "status": asked.status}))
 
 
 async def respond(request: web.Request) -> web.Response:
-    """Accept or reject what one was asked."""
+    """Accept or reject a friend request."""
     user = await current_user(request)
-    fields = await fields_of(request)
-    action = fields.choice("action", ("accept", "reject"))
-    fields.check()
+    body = await body_as(request, FriendshipReply)
     user = await current_user(request)  # again: the body may have taken its time, and the login have ended
-    answered = await request.app[DB].run(friendships.answer, id_of(request), user.id, action == "accept")
+    answered = await request.app[DB].run(friendships.answer, id_of(request), user.id, body.action == "accept")
     if answered.status == "accepted":
         request.app[PRESENCE].befriended(user.username, answered.asker.username)
-    return ok({"id": answered.id, "status": answered.status})
+    return ok(shaped(RequestState, {"id": answered.id, "status": answered.status}))
 
 
 async def pending(request: web.Request) -> web.Response:
-    """The requests that wait for an answer."""
+    """List the friend requests that wait for an answer."""
     user = await current_user(request)
-    waiting = await request.app[DB].read(friendships.pending, user.id, *page_of(request))
-    return ok(
-        {
-            "incoming": [_row(request_, request_.asker.username) for request_ in waiting.incoming],
-            "outgoing": [_row(request_, request_.asked.username) for request_ in waiting.outgoing],
-        }
-    )
+    waiting = await request.app[DB].read(friendships.pending, user.id, *query_as(request, ListPage).part)
+    incoming = [_row(request_, request_.asker.username) for request_ in waiting.incoming]
+    return ok(RequestsPending(incoming=incoming, outgoing=[_row(request_, request_.asked.username) for request_ in waiting.outgoing]))
 
 
 async def block(request: web.Request) -> web.Response:
-    """Hear nothing more of somebody; ends friendship and listening."""
+    """Block a user: friendship and listening end, and their requests are no longer shown."""
     user = await current_user(request)
     other = await user_named(request)
     if other.id == user.id:
@@ -108,7 +160,7 @@ async def block(request: web.Request) -> web.Response:
 
 
 async def unblock(request: web.Request) -> web.Response:
-    """End a block."""
+    """Unblock a user."""
     user = await current_user(request)
     other = await user_named(request)
     await request.app[DB].run(friendships.unblock, user.id, other.id)
@@ -116,12 +168,12 @@ async def unblock(request: web.Request) -> web.Response:
 
 
 async def end_friendship(app: web.Application, one: User, other: User) -> None:
-    """Both ways: sockets, downloads and sound end now."""
+    """End sockets, downloads and listening between the two, both ways."""
     app[PRESENCE].unfriended(one.username, other.username)
     app[DOWNLOADS].unfriended(one.id, other.id)
     await app[SWITCHBOARD].drop_listener(one.username, other.username)
     await app[SWITCHBOARD].drop_listener(other.username, one.username)
 
 
-def _row(request: FriendRequest, username: str) -> dict[str, object]:
-    return {"id": request.id, "username": username, "created_at": stamp(request.created_at)}
+def _row(request: FriendRequest, username: str) -> RequestRow:
+    return RequestRow(id=request.id, username=username, created_at=stamped(request.created_at))

@@ -17,13 +17,32 @@ from sfu.config.schema import Config
 from web.auth.passwords import hash_password
 from web.auth.weak_passwords import WeakPasswords
 from web.cli.database import NotDone, answer, carried_out
-from web.http.json_body import Fields
+from web.http.fields import body_from
 from web.http.responses import stamp
+from web.http.shapes import Body, NewPassword, Username
 from web.recordings.archive import delete_files
 from web.serve import CONFIG_FILE
 
 DEMO = ("alice", "bob")
 MOST_COUNTED = 1000  # recordings, before an account is deleted
+
+
+class NameOnly(Body, frozen=True, kw_only=True):
+    """What an account may be called."""
+
+    username: Username
+
+
+class PasswordOnly(Body, frozen=True, kw_only=True):
+    """What a password may be."""
+
+    password: NewPassword
+
+
+class NameAndPassword(NameOnly, frozen=True, kw_only=True):
+    """Both, so that what is wrong with either is told at once."""
+
+    password: NewPassword
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,9 +102,7 @@ async def _list(database: Database) -> None:
 
 async def _check_free(database: Database, name: str) -> None:
     """Before a password is asked for. Raises BadRequest for what can be no name, NotDone for one that is taken."""
-    fields = Fields({"username": name})
-    username = fields.username()
-    fields.check()
+    username = body_from(NameOnly, {"username": name}).username
     if await database.read(users.find, username) is not None:
         raise _taken(name)
 
@@ -96,10 +113,9 @@ def _taken(name: str) -> NotDone:
 
 async def _add(database: Database, name: str, password: str) -> User:
     """The account; the first of all is the owner's, for who asks sits at the machine. Raises BadRequest, NotDone."""
-    fields = Fields({"username": name, "password": password})
-    username, checked = fields.username(), fields.password()
-    fields.check()
-    kept = await asyncio.to_thread(_kept, username, checked)
+    account = body_from(NameAndPassword, {"username": name, "password": password})
+    username = account.username
+    kept = await asyncio.to_thread(_kept, username, account.password)
     try:
         made = (await database.run(users.join, username, kept, here=True)).user
     except Clash:
@@ -110,9 +126,7 @@ async def _add(database: Database, name: str, password: str) -> User:
 
 
 async def _passwd(database: Database, user: User, password: str, revoke: bool) -> None:
-    fields = Fields({"password": password})
-    checked = fields.password()
-    fields.check()
+    checked = body_from(PasswordOnly, {"password": password}).password
     kept = await asyncio.to_thread(_kept, user.username, checked)
     try:
         await database.run(revocation.change_password, user, kept, None, revoke)

@@ -1,9 +1,10 @@
-"""Which denoisers this server has now: plugins by the registry, weights and exported graphs by `workers.models.store`."""
+"""Which denoisers this server can use now: plugins from the registry, weights and exported graphs from `workers.models.store`."""
 
 import logging
 from collections.abc import Mapping
 
 from sfu.errors import ConfigError
+from web.http.shapes import Answer
 from workers import registry
 from workers.errors import WorkerFailed
 from workers.models.store import ModelStore
@@ -13,8 +14,18 @@ logger = logging.getLogger(__name__)
 FALLBACK = "rnnoise"
 FIRST = "deepfilternet3"
 PACKET = 960  # samples of the usual packet, 20 ms; the delay is padded to whole ones
-HEAVINESS = {"deepfilternet3_ll": 3.0}  # what costs many times as much as DeepFilterNet3, until a voice of its has been measured
+HEAVINESS = {"deepfilternet3_ll": 3.0}  # assumed cost relative to DeepFilterNet3, until one has been measured
 ENCODER_LOOKAHEAD = 312  # samples, libopus in `voip`
+
+
+class DenoiserRow(Answer, frozen=True, kw_only=True):
+    """latency_ms: the model's own delay. reason: why it is not available. default: it is the one that serves unasked, now."""
+
+    name: str
+    latency_ms: float
+    available: bool
+    reason: str | None
+    default: bool
 
 
 class DenoiserCatalogue:
@@ -28,7 +39,7 @@ class DenoiserCatalogue:
         for name in registry.names():
             try:
                 self._latency[name] = registry.load(name).latency_ms
-            except (WorkerFailed, AttributeError) as error:  # a stranger's: the server can do without
+            except (WorkerFailed, AttributeError) as error:  # a third party's plugin; the server works without it
                 logger.warning("%s", error)
                 self._latency[name], self._broken[name] = 0.0, f"failed: {error}"
         if default != "auto" and default not in self._latency:
@@ -36,24 +47,24 @@ class DenoiserCatalogue:
         self._default = FIRST if default == "auto" and FIRST in self._latency else FALLBACK if default == "auto" else default
 
     def names(self) -> list[str]:
-        """Every denoiser that may be asked for while live."""
+        """Every denoiser that can be asked for during a broadcast."""
         return list(self._latency)
 
     def available(self, name: str) -> tuple[bool, str | None]:
-        """Can it serve now, and if not, why."""
+        """(whether it can be used now, why not)."""
         broken = self._broken.get(name)
         return (False, broken) if broken else self._models.state(name)
 
     def chosen(self, wanted: str | None) -> tuple[str, str | None]:
-        """The one that serves now for `wanted` (None: the default), with the reason where it is another one."""
+        """The denoiser to use for `wanted` (None: the default), and the reason where it is another one."""
         name = wanted or self._default
         available, reason = self.available(name)
         return (name, None) if available else (FALLBACK, reason)
 
     def beforehand(self) -> list[str]:
-        """What may be loaded before anybody asks: the one that serves by default, the fallback, then ours, the quickest first.
+        """What may be loaded in advance: the default, the fallback, then our own, the lowest latency first.
 
-        A stranger's may start threads, or take its process along: it is loaded for whoever asks for it.
+        A third party's plugin may start threads or crash its process, so it is loaded only on request.
         """
         ours = sorted(filter(self._latency.__contains__, registry.own()), key=self._latency.__getitem__)
         names = dict.fromkeys((self.chosen(None)[0], FALLBACK, *ours))
@@ -67,10 +78,11 @@ class DenoiserCatalogue:
         needed = round(self._latency[name] * 48) + ENCODER_LOOKAHEAD
         return -(-needed // PACKET) * PACKET
 
-    def listed(self) -> list[dict[str, object]]:
-        """What /api/denoisers answers. latency_ms is the model's own delay; default is the one that serves unasked, now."""
+    def listed(self) -> list[DenoiserRow]:
+        """What /api/denoisers answers."""
         rows, default = [], self.chosen(None)[0]
         for name, latency_ms in self._latency.items():
             available, reason = self.available(name)
-            rows.append({"name": name, "latency_ms": latency_ms, "available": available, "reason": reason, "default": name == default})
+            row = DenoiserRow(name=name, latency_ms=latency_ms, available=available, reason=reason, default=name == default)
+            rows.append(row)
         return rows

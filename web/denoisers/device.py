@@ -1,4 +1,4 @@
-"""`denoise.device`: where DeepFilterNet runs. torch is asked by a child, and only where there is a driver to be found."""
+"""`denoise.device`: where DeepFilterNet runs. A child process asks torch, and only where a driver is found."""
 
 import asyncio
 import logging
@@ -12,9 +12,9 @@ logger = logging.getLogger(__name__)
 
 
 async def device_of(wanted: str) -> str:
-    """ "cpu" or "cuda", where `wanted` is one of them or "auto". Raises ConfigError for CUDA that is not there.
+    """ "cpu" or "cuda"; `wanted` is one of them or "auto". Raises ConfigError where CUDA is wanted and not available.
 
-    "auto" installs nothing: where there is a GPU, a line says what would make it of use.
+    "auto" installs nothing: where there is a GPU that cannot be used, a log line says what to install.
     """
     if wanted == "cpu":
         return wanted
@@ -27,7 +27,7 @@ async def device_of(wanted: str) -> str:
         return "cpu"
     except cuda.NoCuda as why_not:
         if wanted == "cuda":
-            raise ConfigError(f'denoise.device: "cuda" is not to be had: {why_not}; use "auto" or "cpu"') from why_not
+            raise ConfigError(f'denoise.device: "cuda" is not available: {why_not}; use "auto" or "cpu"') from why_not
         logger.debug("denoisers run on the CPU: %s", why_not)
         return "cpu"
     return "cuda"

@@ -1,4 +1,4 @@
-"""Loads denoisers before anybody asks for them, so that a worker has all of them and every change is made in it."""
+"""Loads denoisers in advance, so that each worker has all of them and can change between them."""
 
 import asyncio
 import json
@@ -12,14 +12,14 @@ from workers.link.forkserver import Forkserver
 
 logger = logging.getLogger(__name__)
 
-AGAIN_S = 10.0  # after a forkserver that could not be had: the next broadcast may have made one, of which nobody hears here
+AGAIN_S = 10.0  # until the next try after a forkserver that did not start; a broadcast may have started one meanwhile
 
 
 class Preloader:
-    """Has each forkserver load what is ready, one by one, while nobody waits for a worker of its. Owns the task that sees to it.
+    """Makes each forkserver load the available denoisers, one by one, while nobody waits for a worker. Owns the task that does it.
 
-    What serves by default and what needs no model is loaded at once; models that somebody may change to only for the first voice:
-    they are tens of megabytes, which a server where nobody speaks should not cost.
+    The default and denoisers without a model are loaded at once. The other models take tens of megabytes each, so they are loaded when
+    the first broadcast begins.
     """
 
     def __init__(self, nursing: ForkserverKeeper) -> None:
@@ -29,8 +29,8 @@ class Preloader:
         self._task: asyncio.Task[None] | None = None
         self._loading = asyncio.Lock()
         self._warmed: Forkserver | None = None
-        self._tried: set[str] = set()  # what that forkserver was asked to load, with its options; once is enough
-        self._spoken = False  # there has been a voice
+        self._tried: set[str] = set()  # what that forkserver was asked to load, with its options
+        self._spoken = False  # there has been a broadcast
 
     async def __aenter__(self) -> "Preloader":
         self._task = lasting(self._keep_warm(), name="warming the forkserver")
@@ -41,12 +41,12 @@ class Preloader:
             await ended(self._task)
 
     def warm(self, denoisers: DenoiserCatalogue) -> None:
-        """Load what these can serve with now and is not loaded yet."""
+        """Load what is available now and not loaded yet."""
         self._denoisers = denoisers
         self._news.set()
 
     async def forkserver(self) -> Forkserver:
-        """A living forkserver that has all loaded, for a voice; the first one waits a fraction of a second. Raises WorkerFailed."""
+        """A running forkserver with all denoisers loaded; the first broadcast waits a fraction of a second. Raises WorkerFailed."""
         self._spoken = True
         forkserver = await self._nursing.forkserver()
         await self._load(forkserver)
@@ -63,12 +63,12 @@ class Preloader:
                 await self._load(forkserver)
                 said = ""
             except (WorkerFailed, OSError) as error:
-                if said != str(error):  # once, not again and again
+                if said != str(error):  # the same error is logged once
                     logger.warning("no denoiser could be loaded beforehand: %s", error)
                 said = str(error)
 
     async def _change(self, forkserver: Forkserver | None) -> None:
-        """Wait for something else to be ready, or for the end of a forkserver that lived; a while where there was to be one."""
+        """Wait for new denoisers, or for the end of the running forkserver; where it did not start, AGAIN_S at most."""
         patience_s = AGAIN_S if forkserver is None and self._denoisers is not None else None
         waits = [asyncio.create_task(self._news.wait())]
         waits += [asyncio.create_task(forkserver.gone.wait())] if forkserver is not None else []
@@ -88,20 +88,20 @@ class Preloader:
             logger.info("loaded beforehand: %s", ", ".join(loaded))
 
     def _wanted(self) -> list[str]:
-        """In the order of its worth; without what is too dear for nobody."""
+        """What to load, the most useful first; before the first broadcast without the models that only some ask for."""
         if self._denoisers is None:
             return []
         names = self._denoisers.beforehand()
         return [name for name in names if self._spoken or name == names[0] or not self._denoisers.options(name)]
 
     async def _is_loaded(self, forkserver: Forkserver, name: str) -> bool:
-        """Whether it was to be loaded, and now is."""
+        """Load it, where that was not tried yet. Whether it is loaded now."""
         assert self._denoisers is not None
         options = self._denoisers.options(name)
         key = json.dumps([name, options], sort_keys=True, default=str)
         if key in self._tried or not forkserver.alive:
             return False
-        await forkserver.idle()  # who wants a worker goes first
+        await forkserver.idle()  # whoever waits for a worker goes first
         self._tried.add(key)
         try:
             await forkserver.load(name, options)

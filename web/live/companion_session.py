@@ -1,8 +1,8 @@
-"""Companion devices: a phone beside the PC, brought together by a code. Sessions are rows; what is here is who is connected now.
+"""Companion sessions: devices such as a phone beside the PC, joined by a code. Sessions are rows; this module knows who is connected.
 
-A restart ends none: the owner comes back by the login, devices by the cookie that holds their pass, new ones by the code. The rows
-hold digests only. Codes are made from the session's id with a key that lies in a file beside the database: so the code can be shown
-again after a restart, and a copy of the database opens nothing.
+A restart ends no session: the owner returns with the login, devices with the cookie that holds their pass, new ones with the code. The
+rows hold digests only. The code is derived from the session's id with a key in a file beside the database: so it can be shown again
+after a restart, and a copy of the database alone is not enough to join.
 """
 
 import asyncio
@@ -12,7 +12,9 @@ import hmac
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+import msgspec
 
 from db import companions
 from db.connection import Database
@@ -21,11 +23,13 @@ from sfu.errors import NotAllowed, Refused
 from web.auth.secret import digest, fresh, kept_key
 from web.events.channel import GOING_AWAY, NO_SUCH_THING, RATE, Channel, message
 from web.events.message_rate import MessageRate
+from web.http.shapes import Answer
+from web.live.companion_messages import ConnectionUpdate
 
 KEY = "keys/companions"  # from storage.path
-MOST_OF_ONE = 8  # sessions a user may have; the oldest makes room
+MOST_OF_ONE = 8  # sessions of one user; one more ends the oldest
 MOST_DEVICES = 16  # sockets of one session
-MOST_PASSES = 64  # devices remembered so that they can come back; the oldest has to use the code again
+MOST_PASSES = 64  # devices of one session that can reconnect; one more, and the oldest needs the code again
 
 
 class WrongCode(Refused):
@@ -35,7 +39,7 @@ class WrongCode(Refused):
 
 
 class CodeUnknown(Refused):
-    """The code of this session was made with a key that is gone; who has the link can go on using it, or make a new session."""
+    """The code of this session was made with a key that is gone. The old link still works; or make a new session."""
 
     status, code = 409, "code_unknown"
 
@@ -47,7 +51,7 @@ class ConnectedCompanions:
         """over: called when the session's time is over."""
         self.id, self.kind = str(session.id), str(session.kind)
         self.owner_id, self.username = session.user_id, session.user.username
-        self.pace = MessageRate(RATE)  # of all devices together: what one says is told to all, and may be a mark in a recording
+        self.pace = MessageRate(RATE)  # shared by all devices: a message goes to all of them, and may become a chapter
         self._devices: set[Channel] = set()
         self._timer = asyncio.get_running_loop().call_later((session.expires_at - now()).total_seconds(), over)
 
@@ -62,18 +66,18 @@ class ConnectedCompanions:
         return not self._devices
 
     def enter(self, device: Channel) -> None:
-        """A device is here; all are told, itself included."""
+        """A device has connected; all are told, itself included."""
         self._devices.add(device)
         self._tell_connection("connected")
 
     def leave(self, device: Channel) -> None:
-        """A device has gone; the others are told."""
+        """A device has disconnected; the others are told."""
         self._devices.discard(device)
         self._tell_connection("disconnected")
 
-    def tell(self, kind: str, data: dict[str, Any]) -> None:
+    def tell(self, kind: str, told: Answer) -> None:
         """Tell all devices."""
-        text = message(kind, data)
+        text = message(kind, msgspec.to_builtins(told))
         for device in self._devices:
             device.send_text(text)
 
@@ -83,8 +87,8 @@ class ConnectedCompanions:
         for device in self._devices:
             device.end(code)
 
-    def _tell_connection(self, status: str) -> None:
-        self.tell("connection_update", {"status": status, "user_id": self.owner_id, "devices": len(self._devices)})
+    def _tell_connection(self, status: Literal["connected", "disconnected"]) -> None:
+        self.tell("connection_update", ConnectionUpdate(status=status, user_id=self.owner_id, devices=len(self._devices)))
 
 
 class CompanionSessions:
@@ -98,7 +102,7 @@ class CompanionSessions:
 
     @classmethod
     async def opened(cls, database: Database, storage: Path) -> "CompanionSessions":
-        """With the key that lies in the storage folder; made there where there is none."""
+        """With the key from the storage folder, which is made where it is missing."""
         return cls(database, await asyncio.to_thread(kept_key, storage / KEY))
 
     async def open(self, owner: User, kind: str) -> CompanionSession:
@@ -110,18 +114,18 @@ class CompanionSessions:
         return session
 
     async def find(self, session_id: str) -> CompanionSession:
-        """The one with that id, with its user. Raises Missing."""
+        """The session with that id, with its user. Raises Missing."""
         return await self._database.read(companions.find, session_id)
 
     async def own(self, session_id: str, owner: User) -> CompanionSession:
-        """As find, where it is the user's own. Raises Missing, NotAllowed."""
+        """As find, for the owner's own session. Raises Missing, NotAllowed."""
         session = await self.find(session_id)
         if session.user_id != owner.id:
             raise NotAllowed
         return session
 
     def join_url(self, session: CompanionSession) -> str:
-        """Where another device joins. The code stands behind the #, so that no server's log gets it. Raises CodeUnknown."""
+        """The path where another device joins. The code is in the fragment, which is in no server's log. Raises CodeUnknown."""
         code = self._code(str(session.id))
         if not is_code(session, code):
             raise CodeUnknown
@@ -136,18 +140,18 @@ class CompanionSessions:
         return given
 
     async def is_pass(self, session: CompanionSession, given: Sequence[str]) -> bool:
-        """Whether one of these was given for this session as a pass."""
+        """Whether one of these is a pass for this session."""
         return bool(given) and await self._database.read(companions.is_pass, str(session.id), [digest(each) for each in given])
 
     def connected(self, session: CompanionSession) -> ConnectedCompanions:
-        """Where the session's devices meet; to be entered, or left again, before anything is awaited."""
+        """The connected devices of the session. The caller enters or leaves it before it awaits anything."""
         identity = str(session.id)
         if identity not in self._connected:
             self._connected[identity] = ConnectedCompanions(session, lambda: self._disconnect([identity]))
         return self._connected[identity]
 
     def left(self, pairing: ConnectedCompanions) -> None:
-        """A device has left, or could not enter; where it was the last, nothing is kept but the rows."""
+        """A device has left, or could not enter; after the last one only the rows are kept."""
         if pairing.is_empty:
             pairing.end()
             if self._connected.get(pairing.id) is pairing:

@@ -1,4 +1,4 @@
-"""What is on air, written down in the database, so that the next start finds it; and read again there."""
+"""Live broadcasts in the database: written while they last, and read by the next start, which resumes them."""
 
 import asyncio
 import logging
@@ -17,12 +17,12 @@ from web.live.whip import owner
 
 logger = logging.getLogger(__name__)
 
-RETRY_S = 5.0  # after the database refused (a full disk, say)
-LAST_S = 1.0  # that the end of the server waits for it
+RETRY_S = 5.0  # after the database has refused, as with a full disk
+LAST_S = 1.0  # how long the end of the server waits for the database
 
 
 class Logbook:
-    """Implements the media plane's Memory. Owns the task that removes what could not be removed at once."""
+    """Implements the media plane's Memory. Owns the task that deletes the rows that could not be deleted at once."""
 
     def __init__(self, database: Database, storage: Path, settings: schema.RecordingConfig) -> None:
         self._database = database
@@ -31,7 +31,7 @@ class Logbook:
         self._ended: set[str] = set()  # broadcasts whose rows are still to be removed
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.found: list[ResumableBroadcast] = []  # what the last run left
+        self.found: list[ResumableBroadcast] = []  # broadcasts that the last run left on air
 
     async def __aenter__(self) -> Self:
         left = await self._database.read(broadcasts.left)
@@ -54,7 +54,7 @@ class Logbook:
         return {each.snapshot.id for each in self.found if each.tape is not None}
 
     async def keep(self, left: BroadcastSnapshot, title: str | None) -> None:
-        """Write it down, and the recording's title where that is another. Raises what the database raises."""
+        """Write the broadcast down, and the recording's title where it has changed. Raises what the database raises."""
         row = {
             "id": left.id,
             "title": left.title,
@@ -73,7 +73,7 @@ class Logbook:
         await self._database.run(broadcasts.keep, left.username, row, title)
 
     async def forget(self, broadcast: str) -> None:
-        """It has ended. Raises nothing: where the database refuses, it is asked again."""
+        """The broadcast has ended: delete its row. Raises nothing; where the database refuses, it is tried again."""
         self._ended.add(broadcast)
         try:
             await self._forget_all()

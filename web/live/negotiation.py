@@ -1,4 +1,4 @@
-"""What WHIP and WHEP have in common: the offer in, the answer out, and the resource's PATCH and DELETE.
+"""What WHIP and WHEP share: reading the offer, writing the answer, and PATCH and DELETE of the session.
 
 Sources: RFC 9725 (WHIP), draft-ietf-wish-whep, RFC 8840 (trickle-ice-sdpfrag).
 """
@@ -18,6 +18,7 @@ from web.auth.identity import LOGIN
 from web.http.addresses import is_loopback, parsed_address
 from web.http.forwarded import is_marked
 from web.http.origin import calls_loopback
+from web.http.route import Given
 from web.http.sites import DEFAULT_PORTS, origin_of
 from web.http.timeouts import body_of
 from web.keys import ADDRESSES, ANNOUNCED, CONFIG, DB, SWITCHBOARD
@@ -26,7 +27,13 @@ from web.live.turn import ice_server_links
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
 
-_TAG = re.compile(r'(W/)?"([^"]*)"|([^\s,"]+)')  # one that forgot its quotes is understood too
+# What the table of routes says of these requests: answers, and problems of their own.
+ANSWERED = (Given(201, None, (SDP,), ("Location", "ETag", "Link")),)
+PATCHED = (Given(204), Given(200, None, (FRAGMENT,), ("ETag",)))
+OFFER = "415 unsupported_media_type, 406 no_opus, 422 bad_sdp, 503 draining"
+RESTART = "404 not_found, 415 unsupported_media_type, 422 bad_sdp, 412 precondition_failed, 428 precondition_required, 503 draining"
+
+_TAG = re.compile(r'(W/)?"([^"]*)"|([^\s,"]+)')  # a tag without quotes is accepted too
 
 
 async def offer_of(request: web.Request) -> str:
@@ -37,9 +44,9 @@ async def offer_of(request: web.Request) -> str:
 
 
 async def used_by(request: web.Request) -> Used:
-    """By what the client has reached us, so that the answer can offer that too. After it is known who is asking.
+    """The addresses and the port that the client has used, so that the answer can offer them too. Call it after authentication.
 
-    Host is anybody's to write, so a name in it is looked up for the signed-in owner only; everybody else gets what is known.
+    Anybody can write any Host header, so a name in it is resolved for the signed-in owner only; others get what is known already.
     """
     name, announced = host_name(request.host), request.app[ANNOUNCED]
     if literal := parsed_address(name):
@@ -51,9 +58,9 @@ async def used_by(request: web.Request) -> Used:
 
 
 def _port(request: web.Request) -> int | None:
-    """The port that the client has reached us by; None where a proxy was between.
+    """The port that the client has connected to; None where there is a proxy between.
 
-    One on this machine may leave no trace but this: the client is said to be here, and has not called us by a name of this machine.
+    A proxy on this machine can be recognised by this alone: the peer is on loopback, and the Host is no name of loopback.
     """
     addresses, remote = request.app[ADDRESSES], request.remote or ""
     if is_marked(request.headers) or addresses.is_trusted(remote) or is_loopback(remote) != calls_loopback(request):
@@ -61,7 +68,7 @@ def _port(request: web.Request) -> int | None:
     try:
         site = urlsplit(origin_of(addresses.site(request)) or "")
         return site.port or DEFAULT_PORTS.get(site.scheme)
-    except ValueError:  # no number of a port
+    except ValueError:  # not a port number
         return None
 
 
@@ -73,7 +80,7 @@ def host_name(host: str) -> str:
 
 
 def _local_address(request: web.Request) -> list[str]:
-    """Our end of the connection; of a proxy's it says nothing about the client."""
+    """Our address of this connection; none where a proxy has opened it, for then it says nothing about the client."""
     transport = request.transport
     if transport is None or is_marked(request.headers):
         return []
@@ -92,17 +99,17 @@ def created(request: web.Request, peer: Peer) -> web.Response:
 
 
 async def options(request: web.Request) -> web.Response:
-    """Some clients give up trickle without Accept-Post. `Accept-Patch` says that the resource takes fragments."""
+    """What can be posted and patched. Some clients do not trickle without Accept-Post; Accept-Patch names the fragments."""
     return web.Response(status=204, headers={"Accept-Post": SDP, "Accept-Patch": FRAGMENT})
 
 
 async def nothing(request: web.Request) -> web.Response:
-    """GET of an endpoint or a resource: there is nothing to see."""
+    """GET of an endpoint or a session answers nothing."""
     return web.Response(status=204)
 
 
 def resource_of(request: web.Request, owner: str, kind: Kind) -> MediaSession:
-    """What `owner` made at this very endpoint: a token that may only listen ends no broadcast, whatever it knows. Raises NotFound."""
+    """The session that `owner` has made at this endpoint, so that a listen token cannot end a broadcast. Raises NotFound."""
     resource = request.app[SWITCHBOARD].media_session(request.match_info["identity"], owner)
     if resource.peer.kind != kind or resource.broadcast.username.lower() != request.match_info["username"].lower():
         raise NotFound("no such resource")
@@ -125,7 +132,7 @@ async def patch(request: web.Request, owner: str, kind: Kind) -> web.Response:
 
 
 async def delete(request: web.Request, owner: str, kind: Kind) -> web.Response:
-    """End it; a broadcaster's is Stop. 404 the second time."""
+    """End the session; a broadcaster's DELETE stops the broadcast. 404 the second time."""
     await request.app[SWITCHBOARD].delete(resource_of(request, owner, kind).peer.id, owner)
     return web.Response(status=200)
 

@@ -1,36 +1,50 @@
-"""The self-test: a browser opens a connection that has only UDP, only TCP or only the web server's port to go by: does it come up?
+"""The self-test: can a browser connect over UDP only, over TCP only, or over the web server's port only?
 
-No sound goes over it, nobody hears of it, and it ends by itself.
+The connection carries no sound, is shown to nobody, and ends by itself.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import get_args
 
 from aiohttp import web
 
-from sfu.errors import BadRequest, NotFound, TooMany
+from sfu.errors import NotFound, TooMany
 from sfu.peer.peer import Peer
 from sfu.wire import sdp
 from sfu.wire.candidates import Used
 from sfu.wire.offer import parse_offer
 from sfu.wire.sdp import Over
 from web.auth.identity import current_user
+from web.http.json_body import query_as
 from web.http.responses import ok
+from web.http.shapes import Answer, Query
 from web.keys import CHECKUPS
 from web.live.negotiation import SDP, offer_of, used_by
 
-LIFE_S = 15.0  # the page has seen what it wants to see by then
-MOST, MOST_EACH = 48, 6  # at once: of all, and of one user, who may test twice
+LIFE_S = 15.0  # of a test connection; the page needs a few seconds
+MOST, MOST_EACH = 48, 6  # connections at once, of all users and of one; a test makes three
 
 MakePeer = Callable[[sdp.Offer, Used, Over], Peer]
+
+
+class SelfTestQuery(Query, frozen=True, kw_only=True):
+    """By what the connection is to come up."""
+
+    over: Over = "udp"
+
+
+class SelfTestWays(Answer, frozen=True, kw_only=True):
+    """The media port, and by what media may come for a client that asks by this way."""
+
+    port: int
+    protocols: list[Over]
 
 
 class SelfTests:
     """Owns the peers of the self-tests under way, and the tasks that end them. Async context manager."""
 
     def __init__(self, make_peer: MakePeer, port: int, ways: Callable[[Used], tuple[Over, ...]]) -> None:
-        """ways: tells by what media may come, for a client that came so; it changes with the machine's addresses."""
+        """ways: the transports that a client can use, by the address it has used; they change with the machine's addresses."""
         self.port, self.ways = port, ways
         self._make_peer = make_peer
         self._running: dict[asyncio.Task[None], str] = {}
@@ -44,7 +58,7 @@ class SelfTests:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def begin(self, username: str, offer: sdp.Offer, used: Used, over: Over) -> str:
-        """The answer. Raises TooMany, and NotFound for what there is not."""
+        """The SDP answer. Raises TooMany, and NotFound where the server does not offer this transport."""
         if over not in self.ways(used):
             raise NotFound("The server takes no sound by that way.")
         if len(self._running) >= MOST or list(self._running.values()).count(username) >= MOST_EACH:
@@ -57,7 +71,7 @@ class SelfTests:
 
 
 async def _lived(peer: Peer) -> None:
-    """Until it is gone, or has been here long enough."""
+    """Close the peer when the client leaves, or when its time is over."""
     gone = asyncio.Event()
     peer.on_gone = lambda _: gone.set()
     try:
@@ -70,18 +84,15 @@ async def _lived(peer: Peer) -> None:
 
 
 async def begin(request: web.Request) -> web.Response:
-    """POST, an SDP offer that receives audio: 200 and an answer with candidates of ?over=udp, tcp or web only."""
+    """Begin a test: an SDP offer that receives audio gets an answer with candidates of one transport only."""
     user = await current_user(request)
-    over = request.query.get("over", "udp")
-    way = next((each for each in get_args(Over) if each == over), None)
-    if way is None:
-        raise BadRequest({"over": f"one of {', '.join(get_args(Over))}"})
+    way = query_as(request, SelfTestQuery).over
     offer, used = parse_offer(await offer_of(request), "subscribe"), await used_by(request)
     return web.Response(text=request.app[CHECKUPS].begin(user.username, offer, used, way), content_type=SDP)
 
 
 async def ports(request: web.Request) -> web.Response:
-    """GET: what there is to test."""
+    """Which transports there are to test."""
     await current_user(request)
     used = await used_by(request)
-    return ok({"port": request.app[CHECKUPS].port, "protocols": list(request.app[CHECKUPS].ways(used))})
+    return ok(SelfTestWays(port=request.app[CHECKUPS].port, protocols=list(request.app[CHECKUPS].ways(used))))

@@ -1,4 +1,4 @@
-"""The WebSockets: who may, what is told on connecting, until it ends."""
+"""The WebSockets for presence and for a stream: who may open one, and what it is told on connecting."""
 
 from aiohttp import web
 
@@ -12,7 +12,7 @@ CODES: dict[type[Refused], int] = {NotSignedIn: NOT_SIGNED_IN, NoSuchUser: NO_SU
 
 
 async def presence(request: web.Request) -> web.StreamResponse:
-    """Who of one's friends is live, and what they ask."""
+    """Which friends are live, and friend requests, as they change."""
     try:
         user = await current_user(request)
     except Refused as refused:
@@ -25,7 +25,7 @@ async def presence(request: web.Request) -> web.StreamResponse:
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
-    """The state, loudness and marks of a friend's broadcast, or of one's own."""
+    """Status, levels and cues of a friend's broadcast, or of the own one."""
     try:
         user = await current_user(request)
     except Refused as refused:
@@ -42,7 +42,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 
 async def _listen(channel: Channel) -> None:
-    """These sockets only talk: whatever a client sends but a ping is unknown here."""
+    """Read until the socket ends. These sockets only send: every message of a client but `ping` is of an unknown type."""
     async with channel:
         async for kind, _ in channel.messages():
             channel.unknown(kind)

@@ -1,20 +1,37 @@
 """WHEP (draft-ietf-wish-whep): a listener's offer in, an answer out; and the listener's own variant."""
 
+from typing import Literal
+
 from aiohttp import web
 
 from db.tables import now
-from sfu.broadcast.switchboard import VARIANTS
-from sfu.errors import BadRequest
 from web.auth.identity import hearing
-from web.http.json_body import fields_of
+from web.http.json_body import body_as, query_as
+from web.http.responses import nothing
+from web.http.shapes import Body, Query
 from web.keys import SWITCHBOARD
 from web.live import negotiation
 from web.live.whip import owner
 
+Variant = Literal["auto", "denoised", "original"]
+
+
+class WhepQuery(Query, frozen=True, kw_only=True):
+    """What to hear; it can be changed later. auto: denoised while there is a denoiser at work."""
+
+    variant: Variant = "auto"
+
+
+class VariantWish(Body, frozen=True, kw_only=True):
+    """What to hear from now on."""
+
+    variant: Variant
+
 
 async def subscribe(request: web.Request) -> web.Response:
+    """Listen: an SDP offer that receives audio."""
     switchboard, allowed = request.app[SWITCHBOARD], await hearing(request)
-    variant, used = _variant(request.query.get("variant", "auto")), await negotiation.used_by(request)
+    variant, used = query_as(request, WhepQuery).variant, await negotiation.used_by(request)
     with switchboard.answering(allowed.grant) as grant:
         offer = await negotiation.offer_of(request)
         broadcaster, name, until, _ = await hearing(request)  # again: the body may have taken its time, and the friendship have ended
@@ -24,26 +41,21 @@ async def subscribe(request: web.Request) -> web.Response:
 
 
 async def patch(request: web.Request) -> web.Response:
+    """Trickle ICE, or restart it."""
     return await negotiation.patch(request, await _owner(request), "subscribe")
 
 
 async def delete(request: web.Request) -> web.Response:
+    """Stop listening."""
     return await negotiation.delete(request, await _owner(request), "subscribe")
 
 
 async def choose(request: web.Request) -> web.Response:
-    maker, fields = await _owner(request), await fields_of(request)
-    variant = fields.choice("variant", VARIANTS)
-    fields.check()
-    negotiation.resource_of(request, maker, "subscribe").choose(variant)
-    return web.Response(status=204)
+    """Hear another variant, without a new negotiation."""
+    maker, body = await _owner(request), await body_as(request, VariantWish)
+    negotiation.resource_of(request, maker, "subscribe").choose(body.variant)
+    return nothing()
 
 
 async def _owner(request: web.Request) -> str:
     return owner((await hearing(request)).listener)
-
-
-def _variant(wanted: str) -> str:
-    if wanted not in VARIANTS:
-        raise BadRequest({"variant": f"one of {', '.join(VARIANTS)}"})
-    return wanted

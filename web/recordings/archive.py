@@ -1,7 +1,7 @@
-"""Where recordings live: rows in the database, a folder each, and the child processes that make them ready.
+"""Recordings on the disk: a row and a folder each, and the child processes that finalise them.
 
-States: live → finalising → ready, or failed where there is nothing to play. The rows are the list of work, so a restart goes
-on where it was: what was `live` was interrupted, what is `finalising` waits for its child.
+States: live → finalising → ready, or failed where there is nothing to play. The rows are the work list, so a restart continues:
+what is still `live` was interrupted, what is `finalising` waits for its child.
 """
 
 import asyncio
@@ -32,30 +32,32 @@ from workers.disk_room import MB, DiskRoom
 
 logger = logging.getLogger(__name__)
 
-RETRY_S = 10.0  # after the database or the system refused (a full disk, say)
-LONGEST_RETRY_S = 600.0  # between two tries at one recording, for which there was no room in the middle
+RETRY_S = 10.0  # after the database or the system has refused, as with a full disk
+LONGEST_RETRY_S = 600.0  # between two tries to finalise one recording for which the disk has no room
 MOST_UNWRITTEN = 1000  # chapters
 WHY = {"storage_full": errno.ENOSPC, "database_busy": errno.EBUSY, "database_away": errno.EIO}  # no row, as the media plane hears it
 
 
 class Archive:
-    """Owns the folder of recordings and the task that finalises them, one child at a time. `tidying` removes what is too old."""
+    """Owns the folder of recordings and the task that finalises them, one child at a time. `tidying` deletes what is too old."""
 
     def __init__(
         self, database: Database, storage: Path, settings: schema.RecordingConfig, floor_mb: int = 0, *, going_on: Collection[str] = ()
     ) -> None:
-        """storage: `storage.path`, which the rows' folders are told from; of its disk floor_mb are left free; going_on: broadcasts
-        whose recordings are not over yet.
+        """storage: `storage.path`, to which the rows' folders are relative; floor_mb of its disk stay free; going_on: broadcasts
+        whose recordings continue.
         """
         self._database = database
         self._storage = storage
         self._settings = settings
         self._going_on = going_on
-        self.settled = asyncio.Event()  # a recording has become ready or failed: its size is known. Who tidies waits for it
+        self.settled = asyncio.Event()  # a recording is ready or failed, so its size is known; `tidying` waits for this
         self._work = asyncio.Event()
         self._room = DiskRoom(storage, floor_mb * MB)
-        self._unwritten: dict[int, Ended] = {}  # what could not be written down at the end of a broadcast
-        self._chapters: deque[tuple[int, float, str, str]] = deque(maxlen=MOST_UNWRITTEN)  # nor these; the oldest would be lost
+        self._unwritten: dict[int, Ended] = {}  # ends of recordings that are not in the database yet
+        self._chapters: deque[tuple[int, float, str, str]] = deque(
+            maxlen=MOST_UNWRITTEN
+        )  # chapters that are not in the database yet; beyond the limit the oldest are lost
         self._later: dict[int, tuple[float, float]] = {}  # recording -> not before this moment, after a pause of so many seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -69,14 +71,14 @@ class Archive:
         await self.close()
 
     async def close(self) -> None:
-        """Stop the task and kill its child; what was being finalised is taken up at the next start."""
+        """Stop the task and kill its child; the next start finalises what is left."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     async def reconcile(self, going_on: Collection[str]) -> None:
-        """Take up what the last run left `live`, but for the broadcasts that go on. For the start only: no other may be on air."""
+        """Finalise what the last run left `live`, except for broadcasts that continue. At the start only, before any broadcast."""
         interrupted = await self._database.run(recordings.interrupt, going_on)
         if interrupted:
             self._work.set()
@@ -85,7 +87,7 @@ class Archive:
     async def begin(self, username: str, broadcast: str, title: str | None, started_at: datetime) -> tuple[int, Path]:
         """Make the row (`state: live`); its id and the folder for its files, which the recorder makes.
 
-        Raises OSError where that cannot be written down: then there is no recording, with EBUSY perhaps a little later.
+        Raises OSError where the row cannot be written: then nothing is recorded; after EBUSY it can be tried again.
         """
         if not await asyncio.to_thread(self._room.has):
             raise OSError(errno.ENOSPC, f"under {self._room.floor} bytes are left for it")
@@ -99,7 +101,7 @@ class Archive:
         return row.id, self.folder_of(row)
 
     async def finish(self, recording: int, totals: Totals) -> None:
-        """The files are closed: `finalising`, and the child's turn. Raises nothing: it is tried again until the database takes it."""
+        """The files are closed: set `finalising` and start the child. Raises nothing: writing is repeated until the database accepts it."""
         variants = ["original", "denoised"] if totals.denoised else ["original"]
         stats = {"packets": totals.packets, "dropped": totals.dropped, "late": totals.late, "failed": totals.failed}
         self._unwritten[recording] = Ended(totals.duration_s, variants, totals.size_bytes, stats)
@@ -112,7 +114,7 @@ class Archive:
         self._work.set()
 
     async def chapter(self, recording: int, at_s: float, kind: str, text: str) -> None:
-        """Keep a cue as a chapter, when the database takes it; beyond a thousand they are not kept."""
+        """Store a cue as a chapter; it waits while the database refuses; a recording keeps its first thousand."""
         self._chapters.append((recording, round(at_s, 3), kind, text))
         try:
             await self._write_chapters()
@@ -157,7 +159,7 @@ class Archive:
                 await self._write_down()
                 done = await self._finalise_all()
             except Unavailable:
-                pass  # which the database has said
+                pass  # the database has logged it
             except Exception:
                 logger.exception("finalising goes on in %s s", RETRY_S)
             if done:

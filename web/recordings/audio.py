@@ -1,19 +1,23 @@
-"""The sound of a recording: a file where one lies there in that form, else decoded on the way (WAV) or made once and kept."""
+"""The sound of a recording: from a file that exists in that format, else decoded while it is sent (WAV), or made once and cached."""
 
 import asyncio
 import contextlib
 import logging
 from pathlib import Path
+from typing import Literal
 
 from aiohttp import hdrs, web
 
 from db.tables import Recording
-from sfu.errors import BadRequest, NotFound
+from sfu.errors import NotFound
 from web.auth.downloads import DOWNLOADS, Right
 from web.auth.identity import LOGIN, current_user
 from web.http import timeouts
+from web.http.json_body import query_as
 from web.http.problems import problem
 from web.http.ranges import SentFile, part_of, tag_of
+from web.http.route import Given
+from web.http.shapes import Query
 from web.keys import ARCHIVE, TRANSCODING
 from web.recordings.recordings import allowed, variant_of
 from workers.child import ChildFailed
@@ -21,20 +25,29 @@ from workers.recordings import opusfile, wav
 
 logger = logging.getLogger(__name__)
 
-VARIANTS = ("original", "denoised", "both")
 TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
+SOUNDS = tuple(TYPES.values())
+SOUND = (Given(200, None, SOUNDS, ("ETag",)), Given(206, None, SOUNDS, ("ETag", "Content-Range")), Given(304))
+
+
+class AudioQuery(Query, frozen=True, kw_only=True):
+    """variant null: denoised where there is one. both: two channels, the original on the left, the denoised on the right."""
+
+    variant: Literal["original", "denoised", "both"] | None = None
+    format: Literal["wav", "flac", "opus"] = "wav"
+    download: bool = False
 
 
 async def audio(request: web.Request) -> web.StreamResponse:
-    """What a recording sounds like, in the variant and form that is asked for; whole or a range of it."""
+    """The sound of a recording in the variant and format that is asked for, whole or a range."""
     recording = await allowed(request)
     listener = (await current_user(request)).id
     right = Right(request[LOGIN].id, listener, recording.user_id, recording.id)
-    request.app[DOWNLOADS].begin(request, right)  # where it ends from here on, this answer does; in between the rounds see it
-    variant = variant_of(request, recording, VARIANTS)
-    form = _choice(request, "format", tuple(TYPES))
+    request.app[DOWNLOADS].begin(request, right)  # from here on the answer ends when the right to hear it ends
+    query = query_as(request, AudioQuery)
+    variant, form = variant_of(recording, query.variant), query.format
     headers: dict[str, str] = {hdrs.CONTENT_TYPE: TYPES[form], hdrs.CACHE_CONTROL: "private, no-cache"}
-    if _choice(request, "download", ("0", "1", "false", "true")) in ("1", "true"):
+    if query.download:
         headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{_file_name(recording, form)}"'
     folder = request.app[ARCHIVE].folder_of(recording)
     samples, ready = await asyncio.to_thread(_look, folder, recording, variant, form)
@@ -84,7 +97,7 @@ def _look(folder: Path, recording: Recording, variant: str, form: str) -> tuple[
 async def _view(
     request: web.Request, ear: int, folder: Path, variant: str, samples: int, tag: str, headers: dict[str, str]
 ) -> web.StreamResponse:
-    """A WAV that is nowhere: its length is known, its bytes are decoded as they are sent."""
+    """A WAV that is no file: its length is known, its bytes are decoded while they are sent."""
     size = wav.size(samples, 2 if variant == "both" else 1)
     headers |= {hdrs.ACCEPT_RANGES: "bytes", hdrs.ETAG: f'"{tag}"'}
     if any(known.value in (tag, "*") for known in request.if_none_match or ()):
@@ -103,13 +116,13 @@ async def _view(
         if request.method == hdrs.METH_HEAD:
             await response.prepare(request)
             return response
-        first = await anext(pieces)  # what can be refused is refused before the headers have gone
+        first = await anext(pieces)  # errors before the first piece can still be told by a status
         await response.prepare(request)
         try:
             await written(response, first)
             async for piece in pieces:
                 await written(response, piece)
-        except (ChildFailed, TimeoutError) as failure:  # deleted meanwhile, say: an answer that has begun can only be broken off
+        except (ChildFailed, TimeoutError) as failure:  # deleted meanwhile, say; an answer that has begun can only be aborted
             logger.warning("a recording is broken off: %s", failure or "nobody takes it")
             timeouts.hang_up(request)
             return response
@@ -121,14 +134,6 @@ async def written(response: web.StreamResponse, piece: bytes) -> None:
     """Raises TimeoutError where the client takes nothing."""
     async with asyncio.timeout(timeouts.STALLED_S):
         await response.write(piece)
-
-
-def _choice(request: web.Request, name: str, known: tuple[str, ...]) -> str:
-    """One of the known words of the query, the first where nothing is said. Raises BadRequest."""
-    word = request.query.get(name) or known[0]
-    if word not in known:
-        raise BadRequest({name: f"must be one of {', '.join(known)}"})
-    return word
 
 
 def _file_name(recording: Recording, form: str) -> str:

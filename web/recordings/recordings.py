@@ -1,59 +1,148 @@
-"""Recordings: lists, titles, deletion, outlines, and what they take on the disk. How they sound is `web.recordings.audio`."""
+"""Recordings: lists, titles, deletion, outlines and storage use. Their sound is in `web.recordings.audio`."""
 
 import asyncio
-import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
+from msgspec import Meta
 
 from db import friendships, recordings
+from db.caps import PAGE
 from db.tables import Recording, User, now
-from sfu.errors import BadRequest, Conflict, NoSuchVariant, NotFound, NotFriends, NotLive
+from sfu.errors import Conflict, NoSuchVariant, NotFound, NotFriends, NotLive
 from web.auth.downloads import DOWNLOADS
 from web.auth.identity import current_user, friend_named
-from web.http.json_body import fields_of
-from web.http.paging import LARGEST_ID, limit_of, number_of
-from web.http.responses import id_of, nothing, ok, stamp
+from web.http.json_body import body_as, query_as
+from web.http.responses import encoded, encoded_list, id_of, nothing, ok, ready, stamped
+from web.http.shapes import LARGEST_ID, Answer, Body, Invalid, Limit, Query, Timestamp, shown
 from web.keys import ARCHIVE, CONFIG, DB, SWITCHBOARD
 from web.recordings.tidying import TIDYING
 from workers.disk_room import MB
 from workers.recordings.peaks import outline
 
-VARIANTS = ("original", "denoised")
 MOST_POINTS, LONGEST_TITLE = 10_000, 200
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+def _before(value: str, _: Meta) -> int | datetime:
+    """The id of a recording, or a moment in RFC 3339. Raises Invalid."""
+    if value.isascii() and value.isdigit():
+        if len(value) < 20 and 1 <= int(value) <= LARGEST_ID:
+            return int(value)
+        raise Invalid(f"must be a whole number from 1 to {LARGEST_ID}")
+    try:
+        moment = datetime.fromisoformat(value.replace(" ", "+"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid("must be the id of a recording, or a moment in RFC 3339") from None
+
+
+class RecordingsPage(Query, frozen=True, kw_only=True):
+    """before: the id of the last recording that one has, or a moment."""
+
+    before: Annotated[int | datetime, Meta(extra={"read": _before})] | None = None
+    limit: Limit = 50
+
+    @property
+    def part(self) -> tuple[int, int | None, datetime | None]:
+        """How many, and before which id or moment, as the database takes them."""
+        before_id, moment = (self.before, None) if isinstance(self.before, int) else (None, self.before)
+        return min(self.limit, PAGE), before_id, moment
+
+
+class OutlineQuery(Query, frozen=True, kw_only=True):
+    """variant null: denoised where there is one."""
+
+    variant: Literal["original", "denoised"] | None = None
+    points: Annotated[int, Meta(ge=1, le=MOST_POINTS)] = 1000
+
+
+class NewTitle(Body, frozen=True, kw_only=True):
+    """What a recording is called from now on."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=LONGEST_TITLE, extra={"read": shown})]
+
+
+class ChapterRow(Answer, frozen=True, kw_only=True):
+    """A mark; kind: chord or practice."""
+
+    at_s: float
+    kind: str
+    text: str
+
+
+class RecordingSpan(Answer, frozen=True, kw_only=True):
+    """A stretch that is not denoised, or where nothing was sent."""
+
+    from_s: float
+    to_s: float
+    kind: Literal["bypass", "denoise_off", "gap"]
+    reason: str | None
+
+
+class RecordingRow(Answer, frozen=True, kw_only=True):
+    """A recording. denoised: any of it is. parts: the other servers that hold some of it. stats: counters of packets."""
+
+    id: int
+    username: str
+    title: str | None
+    state: Literal["live", "finalising", "ready", "failed"]
+    started_at: Timestamp
+    duration_s: float
+    denoised: bool
+    variants: list[str]
+    size_bytes: int
+    chapters: list[ChapterRow]
+    stats: dict[str, Any]
+    spans: list[RecordingSpan]
+    denoised_share: Share
+    parts: list[str]
+
+
+class Outline(Answer, frozen=True, kw_only=True):
+    """The least and the largest sample of each of so many equal stretches, in [-1, 1]."""
+
+    duration_s: float
+    peaks: list[Annotated[list[float], Meta(min_length=2, max_length=2)]]
+
+
+class StorageUse(Answer, frozen=True, kw_only=True):
+    """What one's recordings take; null: no limit."""
+
+    used_bytes: int
+    quota_bytes: int | None
+    keep_days: float | None
 
 
 async def own(request: web.Request) -> web.Response:
-    """The asker's recordings, newest first."""
+    """List the own recordings, newest first."""
     user = await current_user(request)
     return await _listed(request, user)
 
 
 async def of_friend(request: web.Request) -> web.Response:
-    """A friend's recordings, newest first."""
+    """List a friend's recordings, newest first."""
     return await _listed(request, await friend_named(request, await current_user(request)))
 
 
 async def rename(request: web.Request) -> web.Response:
-    """Give an own recording another title. What is on air is called as its recording is."""
+    """Rename an own recording. A live broadcast takes the new title too."""
     user = await current_user(request)
-    fields = await fields_of(request)
-    title = fields.shown("title", LONGEST_TITLE)
-    fields.check()
-    renamed = await request.app[DB].run(recordings.rename, user.id, id_of(request), title)
+    body = await body_as(request, NewTitle)
+    renamed = await request.app[DB].run(recordings.rename, user.id, id_of(request), body.title)
     if renamed.state == "live":
         with suppress(NotLive):  # it has ended just now
             broadcast = request.app[SWITCHBOARD].own(user.username)
             if broadcast.id == renamed.broadcast:  # not of one before, whose end is not written down yet
-                broadcast.retitle(title)
-    return ok(shown(renamed))
+                broadcast.retitle(body.title)
+    return ok(row_of(renamed))
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Move an own recording into the trash; where nothing is kept there it is gone at once, its files too."""
+    """Move an own recording into the trash; where the trash keeps nothing, delete it with its files."""
     user = await current_user(request)
     await request.app[TIDYING].delete(user.id, id_of(request))
     request.app[DOWNLOADS].deleted([id_of(request)])
@@ -61,26 +150,26 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def peaks(request: web.Request) -> web.Response:
-    """The outline of one variant, as many pairs as asked for."""
+    """The outline of one variant, with as many pairs as asked for."""
     recording = await allowed(request)
-    variant = variant_of(request, recording, VARIANTS)
-    points = number_of(request, "points", 1000, MOST_POINTS)
+    query = query_as(request, OutlineQuery)
+    variant = variant_of(recording, query.variant)
     if recording.state in ("live", "finalising"):
         raise Conflict("not_ready", "The outline is made when the recording has ended.", retry_after_s=2)
     try:
         path = request.app[ARCHIVE].folder_of(recording) / f"{variant}.peaks"
-        text = await asyncio.to_thread(_drawn, recording.duration_s, path, points)
+        body = await asyncio.to_thread(_drawn, recording.duration_s, path, query.points)
     except FileNotFoundError:
         raise NotFound("There is no outline of this recording.") from None
-    return web.Response(text=text, content_type="application/json")
+    return ready(body)
 
 
 async def storage(request: web.Request) -> web.Response:
-    """What the asker's recordings take, and how much and how long they may."""
+    """How much the own recordings take, the quota, and how long recordings are kept."""
     user = await current_user(request)
     settings = request.app[CONFIG].recording
     used = await request.app[DB].read(recordings.used_bytes, user.id)
-    return ok({"used_bytes": used, "quota_bytes": settings.quota_mb * MB or None, "keep_days": settings.keep_days or None})
+    return ok(StorageUse(used_bytes=used, quota_bytes=settings.quota_mb * MB or None, keep_days=settings.keep_days or None))
 
 
 async def allowed(request: web.Request) -> Recording:
@@ -92,23 +181,26 @@ async def allowed(request: web.Request) -> Recording:
     return found
 
 
-def _drawn(duration_s: float, path: Path, points: int) -> str:
+def _drawn(duration_s: float, path: Path, points: int) -> bytes:
     """The outline as JSON, which of many points takes as long as reading it. Not for the loop. Raises FileNotFoundError."""
-    return json.dumps({"duration_s": duration_s, "peaks": outline(path, points)})
+    return encoded(Outline(duration_s=duration_s, peaks=outline(path, points)))
 
 
-def variant_of(request: web.Request, recording: Recording, known: tuple[str, ...]) -> str:
-    """The variant that is asked for; `denoised` where there is one and nothing is said. Raises BadRequest, NoSuchVariant."""
-    wanted = request.query.get("variant") or ("denoised" if recording.denoised else "original")
-    if wanted not in known:
-        raise BadRequest({"variant": f"must be one of {', '.join(known)}"})
-    if wanted != "original" and not recording.denoised:
+def variant_of(recording: Recording, wanted: str | None) -> str:
+    """The variant that is asked for; `denoised` where there is one and nothing is said. Raises NoSuchVariant."""
+    variant = wanted or ("denoised" if recording.denoised else "original")
+    if variant != "original" and not recording.denoised:
         raise NoSuchVariant
-    return wanted
+    return variant
 
 
-def shown(recording: Recording) -> dict[str, Any]:
-    """A recording as the interface description has it. A live one is as long as it has lasted."""
+def row_of(recording: Recording) -> RecordingRow:
+    """A recording as lists show it. A live one is as long as it has lasted."""
+    return RecordingRow(**values_of(recording))
+
+
+def values_of(recording: Recording) -> dict[str, Any]:
+    """The fields of a RecordingRow."""
     live = recording.state == "live"
     duration_s = (now() - recording.started_at).total_seconds() if live else recording.duration_s
     return {
@@ -116,7 +208,7 @@ def shown(recording: Recording) -> dict[str, Any]:
         "username": recording.user.username,
         "title": recording.title,
         "state": recording.state,
-        "started_at": stamp(recording.started_at),
+        "started_at": stamped(recording.started_at),
         "duration_s": round(max(0.0, duration_s), 6),
         "denoised": recording.denoised,
         "variants": recording.variants,
@@ -130,27 +222,10 @@ def shown(recording: Recording) -> dict[str, Any]:
 
 
 async def _listed(request: web.Request, user: User) -> web.Response:
-    found = await request.app[DB].read(recordings.of_user, user.id, *page_of(request))
-    return web.Response(text=await asyncio.to_thread(_written, found), content_type="application/json")
+    found = await request.app[DB].read(recordings.of_user, user.id, *query_as(request, RecordingsPage).part)
+    return ready(await asyncio.to_thread(_written, found))
 
 
-def _written(found: list[Recording]) -> str:
-    """The list as JSON. With a thousand chapters each it is megabytes: not for the loop, and one by one, so that the loop gets its turn."""
-    return f"[{', '.join(json.dumps(shown(recording)) for recording in found)}]"
-
-
-def page_of(request: web.Request) -> tuple[int, int | None, datetime | None]:
-    """Which part of a list is asked for: how many, and before which id or moment. Raises BadRequest."""
-    return limit_of(request, 50), *_before(request)
-
-
-def _before(request: web.Request) -> tuple[int | None, datetime | None]:
-    """`before`: the id of a recording, or a moment in RFC 3339. Raises BadRequest."""
-    text = request.query.get("before", "")
-    if not text or (text.isascii() and text.isdigit()):
-        return (number_of(request, "before", 0, LARGEST_ID) or None), None
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-        return None, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadRequest({"before": "must be the id of a recording, or a moment in RFC 3339"}) from None
+def _written(found: list[Recording]) -> bytes:
+    """The list as JSON. With a thousand chapters each it is megabytes: not for the loop."""
+    return encoded_list(row_of(recording) for recording in found)

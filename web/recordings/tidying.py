@@ -1,6 +1,6 @@
-"""What goes by itself: recordings that are too old or too much, old trash, unused logins, companion sessions that are over.
+"""Automatic deletion: recordings that are too old or over the quota, old trash, unused logins, expired companion sessions.
 
-Nothing is judged by its age but at a trusted time (`web.recordings.trusted_time`); the quota asks no clock.
+Age is judged only at a trusted time (`web.recordings.trusted_time`); the quota needs no clock.
 """
 
 import asyncio
@@ -16,19 +16,19 @@ from db.errors import Unavailable
 from db.tables import now
 from sfu.config import schema
 from web.recordings.archive import Archive
-from web.recordings.trusted_time import TrustedTime
+from web.recordings.trusted_time import TrustedClock
 from workers.disk_room import MB
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 15.0  # how often the clocks are compared
-TIDY_S = 600.0  # how often what is to go is looked for; also when a recording has become ready
+TIDY_S = 600.0  # between two rounds; a recording that becomes ready starts one too
 
 
 class Tidying:
-    """Owns the task that deletes by itself, and the clock that it trusts. What a person deletes and takes back comes here too."""
+    """Owns the task that deletes automatically, and the trusted clock. Users' deleting and restoring goes through it too."""
 
-    def __init__(self, database: Database, archive: Archive, settings: schema.RecordingConfig, clock: TrustedTime) -> None:
+    def __init__(self, database: Database, archive: Archive, settings: schema.RecordingConfig, clock: TrustedClock) -> None:
         self._database = database
         self._archive = archive
         self._settings = settings
@@ -45,7 +45,7 @@ class Tidying:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def delete(self, user_id: int, recording_id: int) -> None:
-        """Move an own recording into the trash, or delete it at once where nothing is kept there. Raises Missing, Denied, Clash."""
+        """Move an own recording into the trash, or delete it where the trash keeps nothing. Raises Missing, Denied, Clash."""
         if self._settings.trash_days:
             await self._database.run(trash.put, user_id, recording_id, self._clock.now())
         else:
@@ -54,14 +54,14 @@ class Tidying:
     async def restore(self, user_id: int, recording_id: int) -> None:
         """Take an own recording out of the trash. Raises Missing, Clash.
 
-        Its days count from the newest moment known where the clock is behind it: else the first trusted time takes it for old.
+        Its days count from the newest known moment where the clock is behind that: else it would be too old at the first trusted time.
         """
         known = await self._database.read(known_time.newest)
         moment = self._clock.now() or max(now(), known or now())
         await self._database.run(trash.restore, user_id, recording_id, moment)
 
     async def tidy(self) -> None:
-        """One round: what is too much, then, where the time is trusted, what is too old; then the files."""
+        """One round: delete rows over the quota, then, where the time is trusted, those that are too old; then their files."""
         settings, run = self._settings, self._database.run
         if settings.quota_mb:
             _say(len(await run(trash.make_room, settings.quota_mb * MB)), "deleted for good by quota_mb")
@@ -77,7 +77,7 @@ class Tidying:
             await self._archive.forget(discarded)
 
     async def _for_ever(self) -> None:
-        """Look at the clock all the time; tidy at the start, when time becomes trusted, after a new recording, and now and then."""
+        """Compare the clocks regularly; tidy at the start, when the time becomes trusted, after a new recording, and every TIDY_S."""
         loop = asyncio.get_running_loop()
         due, trusted = 0.0, False
         while True:
@@ -88,7 +88,7 @@ class Tidying:
                 try:
                     await self.tidy()
                 except Unavailable:
-                    pass  # which the database has said
+                    pass  # the database has logged it
                 except Exception:
                     logger.exception("tidying goes on in %s s", TIDY_S)
             try:

@@ -1,4 +1,4 @@
-"""Recordings in other forms than they lie there: decoded by child processes, a bounded number at a time."""
+"""Recordings in formats that are not stored: decoded and encoded by a bounded number of child processes."""
 
 import asyncio
 import contextlib
@@ -18,10 +18,10 @@ from workers.disk_room import DiskRoom
 from workers.recordings import wav
 
 MADE = "recordings/.made"  # the cache, from storage.path; a file's name begins with the recording's number and a hyphen
-AT_ONCE = 2  # children that decode for streams; another one makes files
+AT_ONCE = 2  # children that decode for streams; one more makes files
 MOST_VIEWS = 24  # streams at once, each of which holds at most LARGEST bytes
 MOST_OF_ONE = 8  # of them one person's: some tabs, each with two variants to compare
-SMALLEST, LARGEST = 512 * 1024, 4 * 1024 * 1024  # bytes that one child decodes: few at first, for a quick start
+SMALLEST, LARGEST = 512 * 1024, 4 * 1024 * 1024  # bytes that one child decodes; the first pieces are small, for a quick start
 CACHE_BYTES = 2_000_000_000
 MOST_MADE = 64  # requests that wait for files to be made
 MOST_MADE_OF_ONE = 8  # of them one person's
@@ -40,17 +40,17 @@ CONVERSIONS = Words(
 
 
 class Making:
-    """A file that is being made, and how many wait for it."""
+    """A file that is being made, and how many requests wait for it."""
 
     def __init__(self, task: asyncio.Task[None]) -> None:
         self.task, self.waiting = task, 0
 
 
 class Transcoding:
-    """Owns a cache folder (bounded; the least recently used goes first) and the children that run for it, person by person."""
+    """Owns a bounded cache folder (least recently used files are deleted first) and its child processes, scheduled fairly by user."""
 
     def __init__(self, cache: Path, room: DiskRoom) -> None:
-        """room: what the cache may take of the disk."""
+        """room: how much of the disk the cache may use."""
         self._cache, self._room = cache, room
         self._views = FairShares(MOST_VIEWS, MOST_OF_ONE, VIEWS)
         self._asked = FairShares(MOST_MADE, MOST_MADE_OF_ONE, CONVERSIONS, retry_after_s=10)
@@ -66,7 +66,7 @@ class Transcoding:
         await self.close()
 
     async def close(self) -> None:
-        """Kill what is being made. Streams end with their requests."""
+        """Kill the children that make files. Streams end with their requests."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -80,7 +80,7 @@ class Transcoding:
     async def view(
         self, ear: int, end: Callable[[], object], folder: Path, variant: str, samples: int, start: int, stop: int
     ) -> AsyncGenerator[bytes, None]:
-        """Bytes start..stop-1 of the WAV view, piece by piece; no child runs while the taker is slow.
+        """Bytes start..stop-1 of the WAV, piece by piece; no child runs while the client is slow.
 
         ear: the id of who listens. end: called where the place is given to another; of one person's streams that is the one whose
         taker has not come for the longest time. Raises TooMany before the first piece, ChildFailed.
@@ -124,7 +124,7 @@ class Transcoding:
         return making
 
     def _give_up(self, path: Path, making: Making) -> None:
-        """Nobody waits for it any more, done or not; whoever comes now asks anew, and its turn comes when this child has ended."""
+        """Nobody waits for the file any more, whether it is done or not. A later request starts anew, after this child has ended."""
         if self._making.get(path) is making:
             del self._making[path]
         making.task.cancel()
@@ -148,7 +148,10 @@ class Transcoding:
 
 
 def _touched(path: Path) -> bool:
-    """Whether the file is there; it counts as just used then, and stays as old as it is, which its ETag tells. Makes the folder for it."""
+    """Whether the file exists; if so its access time is renewed, and its modification time, of which the ETag is made, is kept.
+
+    Makes the folder.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
@@ -158,7 +161,7 @@ def _touched(path: Path) -> bool:
 
 
 def _settled(path: Path, folder: Path) -> bool:
-    """After the child, however it ended: what is half done goes, and what is too much. Whether the recording is there; else all goes."""
+    """After the child has ended: delete partial files, shrink the cache. False where the recording is gone; then delete its file too."""
     for half in path.parent.glob(f"{path.name}.*.part"):
         half.unlink(missing_ok=True)
     if not folder.exists():
@@ -169,12 +172,12 @@ def _settled(path: Path, folder: Path) -> bool:
 
 
 def _size(variant: str, form: str, samples: int) -> int:
-    """Bytes that the file has at most."""
+    """The most bytes that the file can have."""
     return wav.size(samples, 2 if variant == "both" else 1) if form == "flac" else samples // 4  # 96 kb/s of 48,000 samples
 
 
 def _made_room(cache: Path, room: DiskRoom, wanted: int) -> bool:
-    """Whether it fits, after deleting what was used longest ago as far as that is needed."""
+    """Whether the file fits, after deleting least recently used files as far as needed."""
     for file in [file for _, _, file in _by_use(cache) if file.suffix != ".part"]:
         if room.has(wanted):
             break
@@ -183,7 +186,7 @@ def _made_room(cache: Path, room: DiskRoom, wanted: int) -> bool:
 
 
 def _shrink(cache: Path, newest: Path) -> None:
-    """Delete the files used longest ago until the rest fits; never the newest, and what is being sent stays readable to its reader."""
+    """Delete least recently used files until the rest fits; never the newest. A file that is being sent stays readable."""
     files = _by_use(cache)
     total = sum(size for _, size, _ in files)
     for _, size, file in files:
@@ -195,7 +198,7 @@ def _shrink(cache: Path, newest: Path) -> None:
 
 
 def _by_use(cache: Path) -> list[tuple[float, int, Path]]:
-    """When each file was used, its size and it, the longest ago first. Recordings are deleted meanwhile, and their files with them."""
+    """(access time, size, file) of each cached file, oldest first. Files that vanish meanwhile are left out."""
     found = []
     for file in cache.iterdir():
         with contextlib.suppress(FileNotFoundError):

@@ -1,28 +1,35 @@
 """The trash over HTTP: deleted recordings that can still be taken back."""
 
 import asyncio
-import json
 from datetime import timedelta
-from typing import Any
 
 from aiohttp import web
 
 from db import recordings
 from db.tables import Recording
 from web.auth.identity import current_user
-from web.http.responses import id_of, nothing, stamp
+from web.http.json_body import query_as
+from web.http.responses import encoded_list, id_of, nothing, ready, stamped
+from web.http.shapes import Timestamp
 from web.keys import CONFIG, DB
-from web.recordings.recordings import page_of, shown
+from web.recordings.recordings import RecordingRow, RecordingsPage, values_of
 from web.recordings.tidying import TIDYING
 
 
+class DeletedRow(RecordingRow, frozen=True, kw_only=True):
+    """A recording of the trash. gone_at: it may become later, where the clock was not trusted."""
+
+    deleted_at: Timestamp
+    gone_at: Timestamp
+
+
 async def listed(request: web.Request) -> web.Response:
-    """The asker's deleted recordings, newest first, each with when it will be gone for good."""
+    """List the own deleted recordings, newest first, each with the time of its final deletion."""
     user = await current_user(request)
-    limit, before_id, before = page_of(request)
-    found = await request.app[DB].read(recordings.of_user, user.id, limit, before_id, before, in_trash=True)
+    part = query_as(request, RecordingsPage).part
+    found = await request.app[DB].read(recordings.of_user, user.id, *part, in_trash=True)
     keeps = timedelta(days=request.app[CONFIG].recording.trash_days)
-    return web.Response(text=await asyncio.to_thread(_written, found, keeps), content_type="application/json")
+    return ready(await asyncio.to_thread(_written, found, keeps))
 
 
 async def restore(request: web.Request) -> web.Response:
@@ -32,12 +39,12 @@ async def restore(request: web.Request) -> web.Response:
     return nothing()
 
 
-def shown_deleted(recording: Recording, keeps: timedelta) -> dict[str, Any]:
-    """A recording of the trash as the interface description has it. `gone_at` may become later, where the clock was not trusted."""
+def row_of_deleted(recording: Recording, keeps: timedelta) -> DeletedRow:
+    """A recording of the trash as its list shows it."""
     gone_at = (recording.counts_from or recording.deleted_at) + keeps
-    return shown(recording) | {"deleted_at": stamp(recording.deleted_at), "gone_at": stamp(gone_at)}
+    return DeletedRow(**values_of(recording), deleted_at=stamped(recording.deleted_at), gone_at=stamped(gone_at))
 
 
-def _written(found: list[Recording], keeps: timedelta) -> str:
+def _written(found: list[Recording], keeps: timedelta) -> bytes:
     """As the list of recordings is written."""
-    return f"[{', '.join(json.dumps(shown_deleted(recording, keeps)) for recording in found)}]"
+    return encoded_list(row_of_deleted(recording, keeps) for recording in found)

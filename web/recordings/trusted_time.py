@@ -1,9 +1,9 @@
-"""When the wall clock may be believed: before something is deleted because of its age, the clock has to have been steady for a while.
+"""When the wall clock can be trusted: nothing is deleted because of its age before the clock has been steady for a while.
 
-Wall time jumps: a wrong date is set, a machine without a battery starts in the past, a virtual machine goes on after days. The
-time since the machine started does not. Where the two have advanced alike for ten minutes the wall clock is believed. Where it is
-more than a day from what was believed before, after a jump or a long pause of the server, it takes an hour: by then NTP has
-corrected it, or the operator has read the warning.
+Wall time jumps: somebody sets a wrong date, a machine without a battery starts in the past, a virtual machine resumes after days. The
+time since boot does not jump. Where the two have advanced alike for ten minutes the wall clock is trusted. Where it differs by more than
+a day from what was expected, after a jump or a long pause of the server, it takes an hour: by then NTP has corrected it, or the operator
+has read the warning.
 """
 
 import logging
@@ -17,20 +17,20 @@ from db.known_time import FAR
 logger = logging.getLogger(__name__)
 
 STEADY_S, STEADY_FAR_S = 600.0, 3600.0
-STEP_S, SLEW = 2.0, 0.01  # what two looks may differ by: seconds, and a part of the time between them
-READ_S, TRIES = 0.1, 5  # two clocks cannot be read at once; what took longer than this is read again
-STARTED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # the former goes on while the machine sleeps
+STEP_S, SLEW = 2.0, 0.01  # tolerance between two readings: seconds, and a fraction of the time between them
+READ_S, TRIES = 0.1, 5  # two clocks cannot be read at once; a reading that takes longer is repeated
+STARTED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # CLOCK_BOOTTIME continues while the machine sleeps
 
 
 class Reading(NamedTuple):
-    """Both clocks at one moment: Unix time, and the seconds since the machine started."""
+    """Both clocks at one moment: Unix time, and the seconds since boot."""
 
     wall_s: float
     lived_s: float
 
 
 def read_clocks() -> Reading:
-    """Both clocks. Read again where the process was held up between them: that would look like a jump."""
+    """Read both clocks. Repeated where the process was held up between them, which would look like a jump."""
     for _ in range(TRIES):
         before = time.clock_gettime(STARTED)
         wall = time.time()
@@ -40,21 +40,21 @@ def read_clocks() -> Reading:
     return Reading(wall, (before + after) / 2)
 
 
-class TrustedTime:
-    """Wall time, where it can be trusted. Each call of `now` is a look at both clocks; somebody has to call it every few seconds."""
+class TrustedClock:
+    """Wall time, where it can be trusted. Each call of `now` reads both clocks; it has to be called every few seconds."""
 
     def __init__(self, known: datetime | None, read: Callable[[], Reading] = read_clocks) -> None:
-        """known: the newest moment that the rows know of; None in a new database, where there is nothing to lose."""
+        """known: the newest moment in the database; None in a new one, where nothing can be lost."""
         self._read = read
-        self._known: Reading | None = None  # the last that was trusted
+        self._known: Reading | None = None  # the last trusted one
         self._last = self._begun = read()
         if known is not None:
             self._known = Reading(known.timestamp(), self._begun.lived_s)
-        self._told = False  # a clock that jumps all the time is told of once
+        self._told = False  # the warning is logged once, however often the clock jumps
         self._steady_s = self._needed_s()
 
     def now(self) -> datetime | None:
-        """This moment; None where the clock has not been steady for long enough."""
+        """The wall time; None where the clock has not been steady for long enough."""
         here, before = self._read(), self._last
         self._last = here
         if not _agree(before, here):

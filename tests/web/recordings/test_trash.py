@@ -18,14 +18,14 @@ from web import app as wiring
 from web.keys import ARCHIVE, DB
 from web.recordings import archive as archives
 from web.recordings.tidying import TIDYING
-from web.recordings.trusted_time import STEADY_FAR_S, STEADY_S, TrustedTime
+from web.recordings.trusted_time import STEADY_FAR_S, STEADY_S, TrustedClock
 
 
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     """The clocks of every house that is opened."""
     made = Clocks(datetime.now(UTC))
-    monkeypatch.setattr(wiring, "TrustedTime", lambda known: TrustedTime(known, made.read))
+    monkeypatch.setattr(wiring, "TrustedClock", lambda known: TrustedClock(known, made.read))
     return made
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from web.recordings import trusted_time
-from web.recordings.trusted_time import STEADY_FAR_S, STEADY_S, Reading, TrustedTime, read_clocks
+from web.recordings.trusted_time import STEADY_FAR_S, STEADY_S, Reading, TrustedClock, read_clocks
 
 DAY_S = 86_400.0
 TODAY = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ class Clocks:
     def jump_s(self, seconds: float) -> None:
         self.wall_s += seconds
 
-    def watched(self, trusted: TrustedTime, seconds: float, step_s: float = 15.0) -> list[datetime]:
+    def watched(self, trusted: TrustedClock, seconds: float, step_s: float = 15.0) -> list[datetime]:
         """Let time pass while somebody looks; all moments that were trusted."""
         found = []
         while seconds > 0:
@@ -54,7 +54,7 @@ class Clocks:
 def test_a_start_waits(known: datetime | None, needed_s: float) -> None:
     """Ten minutes; an hour where the clock is days ahead of, or years behind, what the rows know."""
     clocks = Clocks()
-    trusted = TrustedTime(known, clocks.read)
+    trusted = TrustedClock(known, clocks.read)
     assert clocks.watched(trusted, needed_s - 15) == []
     assert clocks.watched(trusted, 15) == [TODAY + timedelta(seconds=needed_s)]
 
@@ -63,7 +63,7 @@ def test_a_start_waits(known: datetime | None, needed_s: float) -> None:
 def test_five_seconds_of_another_time_are_never_believed(jump_s: float) -> None:
     """Not while they last, and the time after them not until it has been steady again."""
     clocks = Clocks()
-    trusted = TrustedTime(None, clocks.read)
+    trusted = TrustedClock(None, clocks.read)
     assert clocks.watched(trusted, STEADY_S)
     clocks.jump_s(jump_s)
     assert clocks.watched(trusted, 5, 1) == []
@@ -75,7 +75,7 @@ def test_five_seconds_of_another_time_are_never_believed(jump_s: float) -> None:
 def test_a_jump_that_lasts_is_believed_after_an_hour() -> None:
     """It may be the right time: a machine that began in the past. Told once, however often it is looked at."""
     clocks = Clocks()
-    trusted = TrustedTime(None, clocks.read)
+    trusted = TrustedClock(None, clocks.read)
     clocks.watched(trusted, STEADY_S)
     clocks.jump_s(40 * DAY_S)
     assert clocks.watched(trusted, STEADY_FAR_S - 15) == []
@@ -86,7 +86,7 @@ def test_a_jump_that_lasts_is_believed_after_an_hour() -> None:
 def test_a_clock_that_jumps_all_the_time_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     """A line when it begins, and another when it has been trusted in between."""
     clocks = Clocks()
-    trusted = TrustedTime(TODAY, clocks.read)
+    trusted = TrustedClock(TODAY, clocks.read)
     for _ in range(2):
         for _ in range(5):
             clocks.jump_s(100)
@@ -99,7 +99,7 @@ def test_a_clock_that_jumps_all_the_time_is_told_of_once(caplog: pytest.LogCaptu
 def test_a_machine_that_slept_has_not_jumped() -> None:
     """The time since the start goes on while it sleeps: both clocks agree afterwards."""
     clocks = Clocks()
-    trusted = TrustedTime(None, clocks.read)
+    trusted = TrustedClock(None, clocks.read)
     clocks.watched(trusted, STEADY_S)
     clocks.pass_s(3 * DAY_S)
     assert trusted.now() == TODAY + timedelta(seconds=STEADY_S, days=3)
@@ -109,7 +109,7 @@ def test_a_machine_that_slept_has_not_jumped() -> None:
 def test_a_clock_that_is_slewed_is_trusted(steps: list[tuple[float, float]]) -> None:
     """NTP makes a second a little longer or shorter; that is no jump."""
     clocks = Clocks()
-    trusted = TrustedTime(None, clocks.read)
+    trusted = TrustedClock(None, clocks.read)
     begun = clocks.lived_s
     for passed_s, slew in steps:
         clocks.pass_s(passed_s)
@@ -121,7 +121,7 @@ def test_a_clock_that_is_slewed_is_trusted(steps: list[tuple[float, float]]) -> 
 def test_what_is_trusted_has_been_steady(steps: list[tuple[float, float]]) -> None:
     """Whatever the clock does: a moment is trusted only where ten minutes of looks before it saw no jump."""
     clocks = Clocks()
-    trusted = TrustedTime(None, clocks.read)
+    trusted = TrustedClock(None, clocks.read)
     steady_since = clocks.lived_s
     for passed_s, jump_s in steps:
         clocks.pass_s(passed_s)
