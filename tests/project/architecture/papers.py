@@ -88,7 +88,7 @@ def _in_script(text: str, parts: list[str]) -> bool:
     """Whether the last name is a function, class, constant or method there."""
     name = re.escape(parts[-1])
     defined = rf"(function\*?|class|const|let) {name}\b"
-    method = rf"^\s+(async |static |get )*#?{name}\s*\("
+    method = rf"^\s+(async |static |get )*#?{name}(\s*|: )\("
     return re.search(defined, text) is not None or re.search(method, text, re.MULTILINE) is not None
 
 

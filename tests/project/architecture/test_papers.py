@@ -12,7 +12,18 @@ from tests.support.running import ROOT
 
 PAPERS = ("docs/tour.md", "docs/architecture.md", "docs/glossary.md", "docs/style.md", "docs/websockets.md", "CONTRIBUTING.md")
 OTHERS = tuple(str(file.relative_to(ROOT)) for file in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
-ABROAD = ("asyncio.", "time.", "logging.", "aiohttp.", "multiprocessing.", "os.", "socket.", "web.AppKey", "json.")  # others' names
+ABROAD = (
+    "hushcast.denoisers",
+    "asyncio.",
+    "time.",
+    "logging.",
+    "aiohttp.",
+    "multiprocessing.",
+    "os.",
+    "socket.",
+    "web.AppKey",
+    "json.",
+)  # others' names
 GENERATED = ("var/", "models/", ".venv")  # what is there only after a start
 PAPER = re.compile(r"[\w./-]+\.md\b|\b(?:spec|facts|shared)/\w+|\b(?:LAYOUT|STYLE|DESIGN|PAGE|NODES|API)(?:'s? |,? §)")
 COMMENTED = (".py", ".js", ".mjs", ".css", ".html", ".cfg", ".toml")
