@@ -20,10 +20,17 @@ def sent(root: Path) -> dict[str, Fields]:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id if isinstance(call.func, ast.Name) else ""
         kinds = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
         if name in SENDERS and kinds and re.fullmatch(r"[a-z_]+", kinds[0]):
-            given = call.args[-1]
-            keys = {key.value for key in given.keys if isinstance(key, ast.Constant)} if isinstance(given, ast.Dict) else set()
-            found[kinds[0]] = found.get(kinds[0], set()) | {str(key) for key in keys}
+            found[kinds[0]] = found.get(kinds[0], set()) | _fields(call.args[-1])
     return found
+
+
+def _fields(given: ast.expr) -> Fields:
+    """Of a dict, or of a struct that is made there."""
+    if isinstance(given, ast.Dict):
+        return {str(key.value) for key in given.keys if isinstance(key, ast.Constant)}
+    if isinstance(given, ast.Call) and isinstance(given.func, ast.Name) and given.func.id[0].isupper():
+        return {keyword.arg for keyword in given.keywords if keyword.arg}
+    return set()
 
 
 def _calls(root: Path) -> Iterator[ast.Call]:
@@ -32,13 +39,15 @@ def _calls(root: Path) -> Iterator[ast.Call]:
 
 
 def taken(root: Path) -> set[str]:
-    """Types that the server takes: the keys of a table called HEARD, and what `kind` is compared with in the channel."""
+    """Types that the server takes: the keys of a table called HEARD or SAID, and what `kind` is compared with in the channel."""
     found = set()
     for file in sorted((root / "web/live").glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
-            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
-            if isinstance(target, ast.Name) and target.id == "HEARD" and isinstance(node.value, ast.Dict):  # type: ignore[attr-defined]
-                found |= {str(key.value) for key in node.value.keys if isinstance(key, ast.Constant)}  # type: ignore[attr-defined]
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+                if isinstance(target, ast.Name) and target.id in ("HEARD", "SAID"):
+                    tables = [each for each in ast.walk(node.value) if isinstance(each, ast.Dict)]
+                    found |= {str(key.value) for key in tables[0].keys if isinstance(key, ast.Constant)}
     for node in ast.walk(ast.parse((root / "web/events/channel.py").read_text())):
         if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name) and node.left.id == "kind":
             found |= {str(each.value) for each in node.comparators if isinstance(each, ast.Constant)}
@@ -88,7 +97,7 @@ def test_this_law_can_fail(tmp_path: Path) -> None:
     """A type or field that the document lacks, one that nobody sends, and a page that asks for the wrong thing are seen."""
     files = {
         "web/events/channel.py": 'def f(self, kind):\n    if kind == "ping":\n        self.send("pong", {"timestamp": 1})\n',
-        "web/live/companions.py": 'HEARD = {"chord": 1}\n\n\ndef g(x):\n    x.tell("chords", {"chord": 1, "at_s": 2})\n',
+        "web/live/companions.py": 'HEARD = Table({"chord": 1})\n\n\ndef g(x):\n    x.tell("chords", Chord(chord=1, at_s=2))\n',
         "web/client/js/a.js": 'socket.addEventListener("open", f);\nsocket.addEventListener("gone", f);\nsocket.send("nod", {});\n',
     }
     for path, text in files.items():
