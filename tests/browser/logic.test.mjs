@@ -10,7 +10,7 @@ import { bufferDelay } from "../../web/client/js/rtc/listener.js";
 import { dbfs, FLOOR_DBFS, noiseFloor } from "../../web/client/js/rtc/meter.js";
 import { constraints } from "../../web/client/js/rtc/microphone.js";
 import { noteText } from "../../web/client/js/page/links.js";
-import { Moment } from "../../web/client/js/rtc/quiet_moment.js";
+import { QuietMoment } from "../../web/client/js/rtc/quiet_moment.js";
 import { isOpen, nextOf, routeOf } from "../../web/client/js/state/route.js";
 import { glide } from "../../web/client/js/server/broadcast_sockets.js";
 import { settingsText } from "../../web/client/js/views/details.js";
@@ -117,7 +117,7 @@ test("the microphone is asked for without the browser's own cleaning", () => {
 
 test("packets change in a pause, or at the quietest moment where they must", () => {
   const heard = (/** @type {(ms: number) => [boolean, number, boolean]} */ at) => {
-    const moment = new Moment();
+    const moment = new QuietMoment();
     for (let ms = 0; ; ms += 30) {
       const when = moment.look(ms, ...at(ms));
       if (when !== "later") return [when, ms];

@@ -15,7 +15,7 @@ START = """async () => {
 # Whether the track that is sent then, another one than before, is let through.
 CHANGED = """async (change) => {
   const before = air.microphone.track;
-  const sent = () => air.line.peer.transceiver.sender.track;
+  const sent = () => air.connection.peer.transceiver.sender.track;
   if (change === "unplugged") before.dispatchEvent(new Event("ended"));
   if (change === "chosen") await air.choose({ echo: true });
   while (sent() === before || sent() !== air.microphone.track) await new Promise((then) => setTimeout(then, 10));
@@ -28,10 +28,10 @@ AGAIN = """async () => {
   await air.start("Ada", "");
   return [air.air.muted, air.microphone.track.enabled];
 }"""
-LAST_WORD = "() => /^a=ptime:60\\r?$/m.test(air.line.peer.answer)"
+LAST_WORD = "() => /^a=ptime:60\\r?$/m.test(air.connection.peer.answer)"
 # A restart whose answer does not come while other packets are asked for.
 RESTARTING = """async () => {
-  const { peer } = air.line, { connection } = peer;
+  const { peer } = air.connection, { connection } = peer;
   let answer;
   const answered = new Promise((then) => (answer = then));
   connection.createOffer = async (options) => {
@@ -47,7 +47,7 @@ RESTARTING = """async () => {
 }"""
 # The change is under way as the connection, or the whole broadcast, ends: is sound let through [just then, afterwards]?
 ENDING = """async (end) => {
-  const { peer } = air.line, { connection } = peer;
+  const { peer } = air.connection, { connection } = peer;
   let over;
   const then = new Promise((resolve) => (over = resolve));
   connection.setLocalDescription = (description) => {

@@ -58,7 +58,7 @@ def test_protocols_know_no_page_and_views_no_sockets(module: Path) -> None:
     if module.name != "main.js":
         assert not re.search(r'from "[./]+(views/|page/dom\.js)', module.read_text())
     for view in (CLIENT / "js" / "views").glob("*.js"):
-        assert not re.search(r"new (WebSocket|Socket|RTCPeerConnection|Line|Peer)\b", view.read_text()), view.name
+        assert not re.search(r"new (WebSocket|Socket|RTCPeerConnection|Connection|Peer)\b", view.read_text()), view.name
 
 
 def test_all_that_the_page_names_is_there() -> None:

@@ -8,13 +8,13 @@ import { routeOf } from "./state/route.js";
 import { firstState, Store } from "./state/store.js";
 import { claimPage } from "./views/claim.js";
 import { doctor } from "./views/doctor.js";
-import { entry } from "./views/sign_in.js";
-import { frame } from "./views/shell.js";
+import { signIn } from "./views/sign_in.js";
+import { shell } from "./views/shell.js";
 import { friendsPage } from "./views/friends_page.js";
 import { help } from "./views/help.js";
-import { join } from "./views/companion_join.js";
+import { companionJoin } from "./views/companion_join.js";
 import { library } from "./views/library.js";
-import { linkPage } from "./views/listen_link.js";
+import { listenLink } from "./views/listen_link.js";
 import { listen } from "./views/listen.js";
 import { search } from "./views/search.js";
 import { settings } from "./views/settings.js";
@@ -36,8 +36,8 @@ function announce(text) {
 const claim = takeClaim(); // before the address is looked at
 const store = new Store(firstState(routeOf(location), claim), render);
 const app = new App(store, go, announce);
-const shell = frame(app);
-document.body.append(shell.root);
+const layout = shell(app);
+document.body.append(layout.root);
 
 /** @type {View | null} */
 let view = null;
@@ -46,14 +46,14 @@ let shown = "";
 /** @param {State} state */
 function render(state) {
   if (state.me === undefined) return;
-  shell.update(state);
+  layout.update(state);
   const key = keyOf(state);
   if (key !== shown) {
     const first = shown === "";
     shown = key;
     view?.close();
     view = make(state);
-    shell.main.replaceChildren(view.root);
+    layout.main.replaceChildren(view.root);
     document.title = view.title === "Hushcast" ? view.title : `${view.title} – Hushcast`;
     if (!first) arrive();
   }
@@ -67,9 +67,9 @@ function keyOf({ route, me }) {
 
 /** @param {State} state @returns {View} */
 function make({ route, me }) {
-  if (route.page === "join") return join(app, route.id ?? "");
-  if (route.page === "link") return linkPage(app, route.token ?? "");
-  if (!me) return entry(app, route.page === "register" ? "register" : "login");
+  if (route.page === "join") return companionJoin(app, route.id ?? "");
+  if (route.page === "link") return listenLink(app, route.token ?? "");
+  if (!me) return signIn(app, route.page === "register" ? "register" : "login");
   if (route.page === "register") return claimPage(app); // to which nothing else leads who is signed in
   if (route.page === "user") return listen(app, route.name ?? "");
   const makers = { home: studio, friends: friendsPage, library, settings, search, doctor };
@@ -85,8 +85,8 @@ function nowhere() {
 /** After a change of page the focus is at its head, as it would be after a load. */
 function arrive() {
   globalThis.scrollTo(0, 0);
-  const head = shell.main.querySelector("h1");
-  (head instanceof HTMLElement ? head : shell.main).focus({ preventScroll: true });
+  const head = layout.main.querySelector("h1");
+  (head instanceof HTMLElement ? head : layout.main).focus({ preventScroll: true });
 }
 
 /** @param {string} path @param {boolean} [replace] */

@@ -1,6 +1,6 @@
 /** Keeps the screen on while on air: a phone that sleeps takes its tab, and the voice, with it. */
 
-export class Screen {
+export class WakeLock {
   constructor() {
     /** @type {WakeLockSentinel | null} */
     this.lock = null;

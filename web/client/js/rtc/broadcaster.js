@@ -1,23 +1,23 @@
 /** The own broadcast: microphone, WHIP, staying on air. Events: `change` (read `air`), `stopped` (detail: recording id or null). Never touches the page. */
 
 import { api, asProblem, Problem } from "../server/api.js";
-import { Line } from "./connection.js";
+import { Connection } from "./connection.js";
 import { passed } from "./meter.js";
 import { Microphone } from "./microphone.js";
-import { LOOK_EVERY_MS, Moment } from "./quiet_moment.js";
+import { LOOK_EVERY_MS, QuietMoment } from "./quiet_moment.js";
 import { ANSWER_WITHIN_MS } from "./peer.js";
 
 /** @typedef {import("../state/types.js").Air} Air */
 /** @typedef {import("../state/types.js").Profile} Profile */
 
-/** Taking noise down by more than this eats instruments. */
+/** More attenuation than this damages music. */
 const MUSIC_STRENGTH_DB = 12;
 const MEASURE_EVERY_MS = 2000;
-/** Two of the longest packets: one may have been begun, and the other has nothing but silence in it. */
+/** Two of the longest packets: one may already have begun, the other holds only silence. */
 const HUSH_MS = 50;
-/** The change itself takes milliseconds; it never ends where the connection is closed meanwhile. */
+/** The change takes milliseconds; it never resolves when the connection closes meanwhile. */
 const CHANGE_WITHIN_MS = 1000;
-/** Longer packets, for a server that is full, are not put off for ever: asked for so often, they come without a pause too. */
+/** A full server's request for longer packets is carried out without a pause when it was repeated this often. */
 const LONGER_MS = 20;
 const OFTEN = 3;
 
@@ -47,19 +47,19 @@ export class Broadcaster extends EventTarget {
     /** @type {Air} */
     this.air = silentAir();
     this.microphone = new Microphone();
-    /** @type {Line | null} */
-    this.line = null;
+    /** @type {Connection | null} */
+    this.connection = null;
     this.title = "";
-    /** What is on air already is taken over. */
+    /** A broadcast that is already on air is taken over. */
     this.takesOver = false;
     /** `air.muted` is newer than what the server was told; the server is being told. */
     this.untold = false;
     this.telling = false;
-    /** For a moment nothing is let through. */
+    /** The track is disabled for a moment. */
     this.hushed = false;
-    /** So many ms the packets are to last that are asked for at the moment; 0 = nobody asks. */
+    /** The requested packet time in ms; 0: none. */
     this.wanted = 0;
-    /** How often in a row, without an end to it. */
+    /** How often it was requested in a row without success. */
     this.asked = 0;
     this.packing = false;
     /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -69,7 +69,7 @@ export class Broadcaster extends EventTarget {
   }
 
   get onAir() {
-    return this.line !== null;
+    return this.connection !== null;
   }
 
   /** The microphone on, nothing sent. Failures are in `air.trouble`. */
@@ -98,24 +98,24 @@ export class Broadcaster extends EventTarget {
     this.#set({ phase: "connecting", trouble: null, muted: this.air.muted || Boolean(status?.muted) });
     this.#open(); // the preview's track lets everything through
     if (!this.microphone.stream && !(await this.#listenIn())) return this.#set({ phase: "idle" });
-    const line = new Line((again) => this.#plan(username, again));
-    this.line = line;
-    line.addEventListener("down", () => this.#set({ phase: "reconnecting" }));
-    line.addEventListener("up", () => this.#set({ phase: "live", trouble: null }));
-    line.addEventListener("lost", (event) => this.#off(asProblem(/** @type {CustomEvent} */ (event).detail)));
+    const connection = new Connection((again) => this.#plan(username, again));
+    this.connection = connection;
+    connection.addEventListener("down", () => this.#set({ phase: "reconnecting" }));
+    connection.addEventListener("up", () => this.#set({ phase: "live", trouble: null }));
+    connection.addEventListener("lost", (event) => this.#off(asProblem(/** @type {CustomEvent} */ (event).detail)));
     try {
-      await line.open();
+      await connection.open();
     } catch (error) {
-      if (this.line === line) this.#off(asProblem(error));
+      if (this.connection === connection) this.#off(asProblem(error));
       return;
     }
     this.measuring = setInterval(() => void this.#measure(), MEASURE_EVERY_MS);
-    if (this.air.profile === "music") await api.denoise({ strength_db: MUSIC_STRENGTH_DB }).catch(() => undefined); // the switch shows what is
+    if (this.air.profile === "music") await api.denoise({ strength_db: MUSIC_STRENGTH_DB }).catch(() => undefined); // the switch shows the actual state
   }
 
   /** End the broadcast at once, whoever sends it. */
   async stop() {
-    this.line?.close(false); // the command below is the stop; a DELETE as well would race it for the answer
+    this.connection?.close(false); // the command below is the stop; a DELETE as well would race it for the answer
     /** @type {number | null} */
     let recording = null;
     try {
@@ -133,7 +133,7 @@ export class Broadcaster extends EventTarget {
     this.dispatchEvent(new CustomEvent("stopped", { detail: recording }));
   }
 
-  /** The microphone at once; the server, which enforces it whatever client sends, a moment later. @param {boolean} muted */
+  /** Mutes the microphone at once, and asks the server, which enforces it for every client. @param {boolean} muted */
   mute(muted) {
     this.untold = true;
     this.#set({ muted });
@@ -141,7 +141,7 @@ export class Broadcaster extends EventTarget {
     void this.#tellMute();
   }
 
-  /** What the server says of the own broadcast: so it is, unless something newer is still to be told. @param {import("../state/types.js").Status} status */
+  /** Follow the server's status of the own broadcast, unless a newer choice has not reached the server yet. @param {import("../state/types.js").Status} status */
   follow({ live, muted }) {
     if (!this.onAir || !live || this.telling) return;
     if (this.untold) return void this.#tellMute();
@@ -150,7 +150,7 @@ export class Broadcaster extends EventTarget {
     this.#open();
   }
 
-  /** By the last word, however often it was pressed meanwhile. Nobody is unmuted whom the server did not unmute. */
+  /** Sends the latest choice, however often the button was pressed meanwhile. Unmutes only after the server did. */
   async #tellMute() {
     if (this.telling || !this.onAir) return;
     this.telling = true;
@@ -178,7 +178,7 @@ export class Broadcaster extends EventTarget {
   async choose(wish) {
     this.#set(wish);
     if (!this.microphone.stream || !("device" in wish || "echo" in wish)) return;
-    if ((await this.#listenIn()) && this.microphone.track) await this.line?.peer?.replace(this.microphone.track);
+    if ((await this.#listenIn()) && this.microphone.track) await this.connection?.peer?.replace(this.microphone.track);
   }
 
   /**
@@ -195,7 +195,7 @@ export class Broadcaster extends EventTarget {
     if (this.packing) return;
     this.packing = true;
     try {
-      const peer = (await this.#moment()) ? this.line?.peer : null;
+      const peer = (await this.#moment()) ? this.connection?.peer : null;
       if (peer?.isSettled) await this.#packQuietly(peer);
     } finally {
       this.packing = false;
@@ -218,7 +218,7 @@ export class Broadcaster extends EventTarget {
   /** @returns {Promise<boolean>} whether it is now, with somebody on air who still wants it */
   async #moment() {
     const began = performance.now();
-    const moment = new Moment();
+    const moment = new QuietMoment();
     /** @type {"now" | "later" | "never"} */
     let when = "later";
     while (this.wanted && when === "later") {
@@ -258,7 +258,7 @@ export class Broadcaster extends EventTarget {
       this.#set({ trouble: asProblem(error).trouble() });
       return false;
     }
-    this.#open(); // a fresh track lets everything through, and whoever is muted stays so
+    this.#open(); // a new track is enabled; a muted broadcaster stays muted
     const settings = this.microphone.track?.getSettings() ?? null;
     this.#set({ settings, device: settings?.deviceId ?? this.air.device, trouble: null });
     return true;
@@ -266,15 +266,15 @@ export class Broadcaster extends EventTarget {
 
   async #unplugged() {
     this.#set({ device: "", trouble: { code: "unplugged", detail: "" } });
-    if (this.onAir && (await this.#listenIn()) && this.microphone.track) await this.line?.peer?.replace(this.microphone.track); // whatever microphone is left
+    if (this.onAir && (await this.#listenIn()) && this.microphone.track) await this.connection?.peer?.replace(this.microphone.track); // the next microphone that is there
     else if (!this.onAir) this.rest();
   }
 
   /** @param {Problem | null} problem */
   #off(problem) {
     clearInterval(this.measuring);
-    this.line?.close(false);
-    this.line = null;
+    this.connection?.close(false);
+    this.connection = null;
     this.hushed = false;
     this.wanted = 0;
     this.untold = false;
@@ -284,7 +284,7 @@ export class Broadcaster extends EventTarget {
   }
 
   async #measure() {
-    const stats = await this.line?.peer?.connection.getStats();
+    const stats = await this.connection?.peer?.connection.getStats();
     for (const row of stats?.values() ?? []) {
       if (row.type === "candidate-pair" && row.nominated && row.currentRoundTripTime !== undefined) this.#set({ network_ms: row.currentRoundTripTime * 500 });
     }

@@ -6,10 +6,10 @@ import { Peer } from "./peer.js";
 /** @typedef {import("./peer.js").Plan} Plan */
 
 const BACKOFF_MS = [200, 600, 1500, 3000];
-/** After this without a connection nobody waits any more. */
+/** Recovery ends after this long without a connection. */
 const GIVE_UP_MS = 60_000;
 
-/** Would asking again give the same answer? @param {Problem} problem */
+/** Whether a retry would get the same answer. @param {Problem} problem */
 export function isFinal(problem) {
   return problem.status >= 400 && problem.status < 500 && problem.status !== 408 && problem.status !== 429;
 }
@@ -24,7 +24,7 @@ export function backoff(attempt) {
  * `plan` is asked before every new connection and may throw Problem to end it ("taken over", "ended"); `forgotten` tells it
  * that the server no longer knows the last one.
  */
-export class Line extends EventTarget {
+export class Connection extends EventTarget {
   /** @param {(again: {forgotten: boolean} | null) => Promise<Plan>} plan */
   constructor(plan) {
     super();
@@ -38,7 +38,7 @@ export class Line extends EventTarget {
     this.wake = () => this.hurry?.();
   }
 
-  /** The first connection; throws Problem, after which the line is closed. */
+  /** The first connection; throws Problem, after which the connection is closed. */
   async open() {
     globalThis.addEventListener("online", this.wake);
     try {
@@ -68,7 +68,7 @@ export class Line extends EventTarget {
     try {
       await peer.open();
     } catch (error) {
-      peer.close(again === null); // a first try gives its place back; a later one must not stop what it was to take over
+      peer.close(again === null); // a failed first attempt releases its session; a failed retry must not stop the broadcast that it was to take over
       throw error;
     }
     peer.addEventListener("down", () => void this.#recover(peer));
@@ -115,7 +115,7 @@ export class Line extends EventTarget {
     return last;
   }
 
-  /** Wait, or less where the network says that it is back. @param {number} delayMs @returns {Promise<void>} */
+  /** Wait for the delay, or until the browser says that the network is back. @param {number} delayMs @returns {Promise<void>} */
   #pause(delayMs) {
     return new Promise((resolve) => {
       const done = () => {

@@ -1,7 +1,7 @@
 /** Listening to one broadcast by WHEP. Events: `change` (read `ear`), `over` (the broadcast is gone). Owns its audio element, which is in no page. */
 
 import { asProblem } from "../server/api.js";
-import { Line } from "./connection.js";
+import { Connection } from "./connection.js";
 import { audioContext, Meter } from "./meter.js";
 
 /** @typedef {import("../state/types.js").Ear} Ear */
@@ -24,8 +24,8 @@ export class Listener extends EventTarget {
     super();
     /** @type {Ear} */
     this.ear = deafEar();
-    /** @type {Line | null} */
-    this.line = null;
+    /** @type {Connection | null} */
+    this.connection = null;
     this.audio = new Audio();
     /** @type {Meter | null} */
     this.meter = null;
@@ -40,25 +40,25 @@ export class Listener extends EventTarget {
     this.stop();
     audioContext();
     this.#set({ phase: "connecting", name, trouble: null });
-    const line = new Line(async () => ({ url: `/whep/${encodeURIComponent(name)}?variant=${this.ear.variant}`, track: null, ...(token ? { authorization: token } : {}) }));
-    this.line = line;
-    line.addEventListener("track", (event) => this.#play(/** @type {CustomEvent<MediaStream>} */ (event).detail));
-    line.addEventListener("up", () => this.#set({ phase: "on", trouble: null }));
-    line.addEventListener("down", () => this.#set({ phase: "reconnecting" }));
-    line.addEventListener("lost", (event) => this.#lost(line, asProblem(/** @type {CustomEvent} */ (event).detail)));
+    const connection = new Connection(async () => ({ url: `/whep/${encodeURIComponent(name)}?variant=${this.ear.variant}`, track: null, ...(token ? { authorization: token } : {}) }));
+    this.connection = connection;
+    connection.addEventListener("track", (event) => this.#play(/** @type {CustomEvent<MediaStream>} */ (event).detail));
+    connection.addEventListener("up", () => this.#set({ phase: "on", trouble: null }));
+    connection.addEventListener("down", () => this.#set({ phase: "reconnecting" }));
+    connection.addEventListener("lost", (event) => this.#lost(connection, asProblem(/** @type {CustomEvent} */ (event).detail)));
     this.measuring = setInterval(() => void this.#measure(), MEASURE_EVERY_MS);
     try {
-      await line.open();
+      await connection.open();
     } catch (error) {
-      this.#lost(line, asProblem(error));
+      this.#lost(connection, asProblem(error));
     }
   }
 
   /** Idempotent. @param {boolean} [tell] not where the broadcast is over anyway */
   stop(tell = true) {
     clearInterval(this.measuring);
-    this.line?.close(tell);
-    this.line = null;
+    this.connection?.close(tell);
+    this.connection = null;
     this.meter?.close();
     this.meter = null;
     this.audio.srcObject = null;
@@ -71,7 +71,7 @@ export class Listener extends EventTarget {
     const before = this.ear.variant;
     this.#set({ variant });
     try {
-      await this.line?.peer?.choose(variant);
+      await this.connection?.peer?.choose(variant);
     } catch (error) {
       this.#set({ variant: before, trouble: asProblem(error).trouble() });
     }
@@ -99,16 +99,16 @@ export class Listener extends EventTarget {
     this.meter = new Meter(audioContext(), stream);
   }
 
-  /** @param {Line} line @param {import("../server/api.js").Problem} problem */
-  #lost(line, problem) {
-    if (this.line !== line) return;
+  /** @param {Connection} connection @param {import("../server/api.js").Problem} problem */
+  #lost(connection, problem) {
+    if (this.connection !== connection) return;
     this.stop();
     if (problem.code === "not_live") this.dispatchEvent(new Event("over"));
     else this.#set({ trouble: problem.trouble() });
   }
 
   async #measure() {
-    const stats = await this.line?.peer?.connection.getStats();
+    const stats = await this.connection?.peer?.connection.getStats();
     for (const row of stats?.values() ?? []) {
       if (row.type === "inbound-rtp") {
         const now = { delay: row.jitterBufferDelay ?? 0, count: row.jitterBufferEmittedCount ?? 0 };

@@ -1,9 +1,9 @@
 /** How loud a stream is, read when somebody looks. */
 
-/** Below this nothing can be told from silence. */
+/** Levels below this count as silence. */
 export const FLOOR_DBFS = -100;
 
-/** So long the clock of the sound may stand before nobody waits for it any more. */
+/** The audio clock may be late by this much; then a timer ends the wait. */
 const LATE_MS = 1000;
 
 /** @param {ArrayLike<number>} samples in [-1, 1] @returns {number} RMS in dBFS, FLOOR_DBFS for digital silence */
@@ -41,7 +41,7 @@ export class Meter {
   }
 }
 
-/** Wait, by the clock of the sound where it runs: in a tab that nobody looks at, timers are late by up to a second. @param {number} ms @returns {Promise<void>} */
+/** Wait by the audio clock where it runs: in a hidden tab, timers are up to a second late. @param {number} ms @returns {Promise<void>} */
 export function passed(ms) {
   const context = audioContext();
   return new Promise((resolve) => {
@@ -53,7 +53,7 @@ export function passed(ms) {
       resolve();
     };
     const late = setTimeout(over, ms + LATE_MS); // it may have been stopped meanwhile
-    nothing.connect(context.destination); // else nobody asks it whether it is over
+    nothing.connect(context.destination); // a node that is not connected is not run
     nothing.onended = over;
     nothing.start();
     nothing.stop(context.currentTime + ms / 1000);

@@ -6,9 +6,9 @@ import { audioContext, FLOOR_DBFS, Meter, noiseFloor } from "./meter.js";
 /** Louder than this, all the time: worth a sentence. Once said, it stays said until it is clearly quieter. */
 const STEADY_DBFS = -58;
 const STEADY_STAYS_DB = 8;
-/** Below this there is not even a room. */
+/** Below this level not even room noise is heard: the microphone is silent. */
 const SILENT_DBFS = -75;
-/** Nearer than this to the noise floor nobody speaks. */
+/** Within this distance of the noise floor nobody speaks. */
 const PAUSE_DB = 6;
 const LOOK_EVERY_MS = 100;
 const MEMORY = 50;
@@ -53,7 +53,7 @@ export class Microphone extends EventTarget {
     return this.stream?.getAudioTracks()[0] ?? null;
   }
 
-  /** Does nobody speak at this moment? Where it cannot be told, somebody might. */
+  /** Whether nobody speaks at this moment; false where that is unknown. */
   get pausing() {
     if (!this.track?.enabled) return true;
     if (!this.meter || audioContext().state !== "running") return false;
@@ -65,7 +65,7 @@ export class Microphone extends EventTarget {
     return this.meter?.read() ?? FLOOR_DBFS;
   }
 
-  /** May it be opened without a question to the person? @returns {Promise<boolean>} */
+  /** Whether it opens without a permission prompt. @returns {Promise<boolean>} */
   static async isAllowed() {
     try {
       const answer = await navigator.permissions.query({ name: /** @type {PermissionName} */ ("microphone") });

@@ -1,4 +1,4 @@
-/** One WebRTC connection to the server with its WHIP or WHEP resource. Runs once; Line decides about another. */
+/** One WebRTC connection to the server with its WHIP or WHEP resource. Runs once; Connection decides about another. */
 
 import { Problem, request } from "../server/api.js";
 import { iceServers, mediaPort, restartFragment, withCredentials, withPacketTime, withRepair } from "./sdp.js";
@@ -8,7 +8,7 @@ import { iceServers, mediaPort, restartFragment, withCredentials, withPacketTime
  * which a server keeps a broadcast whose broadcaster is gone, some must be left for that.
  */
 export const ANSWER_WITHIN_MS = 4000;
-/** Nothing came back over the media port for so long: it is not open. */
+/** Without an answer on the media port for this long, the port counts as closed. */
 const UP_WITHIN_MS = 7000;
 /** "disconnected" may heal by itself (RFC 7675: one missed check); after this it is a failure. */
 const HEAL_WITHIN_MS = 2500;
@@ -34,11 +34,11 @@ export class Peer extends EventTarget {
     this.location = null;
     this.answer = "";
     this.closed = false;
-    /** A restart or another packing that is under way: one pair of offer and answer at a time. @type {Promise<unknown>} */
+    /** The restart or change of packet time under way: one offer and answer at a time. @type {Promise<unknown>} */
     this.negotiating = Promise.resolve();
-    /** How many of these are under way or wait. */
+    /** How many of these are running or queued. */
     this.turns = 0;
-    /** The server has ended it (DTLS close_notify): a restart would be in vain. */
+    /** The server has ended it (DTLS close_notify): a restart cannot succeed. */
     this.dismissed = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.healing = undefined;
@@ -107,7 +107,7 @@ export class Peer extends EventTarget {
         const offer = await connection.createOffer();
         await connection.setLocalDescription({ type: offer.type, sdp: withRepair(offer.sdp ?? "") });
         await connection.setRemoteDescription({ type: "answer", sdp: answer });
-        this.answer = answer; // a later restart shall not change it back
+        this.answer = answer; // a later restart keeps it
       } catch (error) {
         if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" }).catch(() => undefined);
         console.warn("the packets stay as long as they are:", error);
@@ -124,7 +124,7 @@ export class Peer extends EventTarget {
   #inTurn(negotiate) {
     this.turns += 1;
     const turn = this.negotiating.then(negotiate).finally(() => (this.turns -= 1));
-    this.negotiating = turn.catch(() => undefined); // who asked for it hears of it
+    this.negotiating = turn.catch(() => undefined); // the caller gets the error
     return turn;
   }
 

@@ -1,13 +1,13 @@
-/** When packets may change their length: in a pause or, where it has to be and none comes, where it is quietest. Pure: it is told what is heard. */
+/** When the packet time may change: in a pause, or, where it must change and no pause comes, at the quietest moment. Pure: levels are arguments. */
 
-/** A pause in speech is waited for at most so long; it is one where it was quiet at so many looks, so far apart. */
+/** A pause is awaited for at most this long; it is a pause when this many consecutive readings, this far apart, are quiet. */
 export const PAUSE_WITHIN_MS = 8000;
 const PAUSE_LOOKS = 5;
 export const LOOK_EVERY_MS = 30;
-/** So long it is heard how quiet it gets; then the next moment that is as quiet is taken. */
+/** The quietest level is measured for this long; then the first moment as quiet is taken. */
 const LEARN_MS = 4000;
 
-export class Moment {
+export class QuietMoment {
   constructor() {
     this.looks = 0;
     this.quietest = Infinity;

@@ -1,22 +1,22 @@
-/** The sockets /ws/stream/{username}: one a name, as long as somebody looks. Levels are kept here, not in the state: they change too often to render. */
+/** The sockets /ws/stream/{username}: one a name, open while a view watches. Levels stay here, not in the state: they change too often to render. */
 
 import { Socket } from "./socket.js";
 
 /** @typedef {import("../state/types.js").Levels} Levels */
 
 const STALE_MS = 400;
-/** Levels come ten times a second; between two of them we glide. */
+/** Levels come ten times a second; values between are interpolated. */
 const GLIDE_MS = 100;
 
 /** Events: `state`, `ended`, `cue`, `packet` (detail: {name, value}). */
-export class Streams extends EventTarget {
+export class BroadcastSockets extends EventTarget {
   constructor() {
     super();
     /** @type {Map<string, {socket: Socket, users: number, before: Levels, levels: Levels, at: number}>} */
     this.watched = new Map();
   }
 
-  /** Look at a broadcast; the answer ends it. @param {string} name @returns {() => void} */
+  /** Watch a broadcast; the function returned ends that. @param {string} name @returns {() => void} */
   watch(name) {
     const there = this.watched.get(name) ?? this.#open(name);
     there.users += 1;
@@ -61,7 +61,7 @@ export class Streams extends EventTarget {
     this.#pass(socket, name, "cue", "cue");
     this.#pass(socket, name, "packet", "packet");
     socket.addEventListener("refused", () => {
-      if (this.watched.get(name) === there) this.watched.delete(name); // whoever may look later asks again
+      if (this.watched.get(name) === there) this.watched.delete(name); // a later watch opens a new socket
     });
     socket.connect();
     return there;

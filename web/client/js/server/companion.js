@@ -1,10 +1,10 @@
-/** A phone beside this computer, as the owner's page sees it. Events: `remote` (detail: action), `devices` (detail: how many others). */
+/** The owner's side of a companion session: devices beside this computer. Events: `remote` (detail: action), `devices` (detail: how many others). */
 
 import { api } from "./api.js";
 import { forOthers } from "../page/links.js";
 import { Socket } from "./socket.js";
 
-export class Pairing extends EventTarget {
+export class CompanionSession extends EventTarget {
   constructor() {
     super();
     /** @type {Socket | null} */
@@ -13,7 +13,7 @@ export class Pairing extends EventTarget {
     this.url = "";
   }
 
-  /** The session of this kind, made where there is none; an old one of another kind ends. @param {"practice" | "remote"} kind */
+  /** Open a companion session of this kind; one that was open ends. @param {"practice" | "remote"} kind */
   async open(kind) {
     await this.close();
     const { id, join_url } = await api.companion(kind);
@@ -32,6 +32,6 @@ export class Pairing extends EventTarget {
     this.socket?.close();
     this.socket = null;
     this.id = "";
-    if (id) await api.endCompanion(id).catch(() => undefined); // it may have run out by itself
+    if (id) await api.endCompanion(id).catch(() => undefined); // it may have expired already
   }
 }

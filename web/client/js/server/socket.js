@@ -1,4 +1,4 @@
-/** A WebSocket that comes back: JSON messages {type, data}, its own ping, back-off. Knows no page. */
+/** A WebSocket that reconnects with back-off: JSON messages {type, data}, its own ping. Does not touch the page. */
 
 const PING_EVERY_MS = 10_000;
 const SILENT_AFTER_MS = 25_000;

@@ -7,13 +7,13 @@ import { Friends } from "./friends.js";
 import { Listener } from "../rtc/listener.js";
 import { audioContext } from "../rtc/meter.js";
 import { Microphone } from "../rtc/microphone.js";
-import { Pairing } from "../server/companion.js";
+import { CompanionSession } from "../server/companion.js";
 import { Player } from "./player.js";
 import { isOpen, nextOf } from "./route.js";
-import { Screen } from "../page/wake_lock.js";
-import { Shelves } from "./recordings.js";
+import { WakeLock } from "../page/wake_lock.js";
+import { Recordings } from "./recordings.js";
 import { Socket } from "../server/socket.js";
-import { Streams } from "../server/broadcast_sockets.js";
+import { BroadcastSockets } from "../server/broadcast_sockets.js";
 import { troubleText } from "../page/messages.js";
 
 /** @typedef {import("./types.js").Me} Me */
@@ -41,10 +41,10 @@ export class App {
     this.broadcaster = new Broadcaster();
     this.listener = new Listener();
     this.player = new Player();
-    this.streams = new Streams();
-    this.screen = new Screen();
-    this.pairing = new Pairing();
-    this.shelves = new Shelves(store, this.player);
+    this.broadcastSockets = new BroadcastSockets();
+    this.wakeLock = new WakeLock();
+    this.companionSession = new CompanionSession();
+    this.recordings = new Recordings(store, this.player);
     this.friends = new Friends(store, announce);
     /** @type {(() => void) | null} */
     this.unwatchSelf = null;
@@ -62,27 +62,27 @@ export class App {
   #wire() {
     this.broadcaster.addEventListener("change", () => this.store.set({ air: this.broadcaster.air }));
     this.broadcaster.addEventListener("stopped", (event) => this.#stopped(told(event)));
-    this.broadcaster.addEventListener("change", () => void this.screen.keep(this.broadcaster.onAir));
+    this.broadcaster.addEventListener("change", () => void this.wakeLock.keep(this.broadcaster.onAir));
     this.listener.addEventListener("change", () => this.store.set({ ear: this.listener.ear }));
     this.listener.addEventListener("over", () => {
       void this.refreshStatus(this.listener.ear.name);
-      void this.shelves.load(this.listener.ear.name);
+      void this.recordings.load(this.listener.ear.name);
     });
     this.player.addEventListener("change", () => this.store.set({ player: this.player.playing }));
-    this.pairing.addEventListener("remote", (event) => this.#remote(told(event)));
+    this.companionSession.addEventListener("remote", (event) => this.#remote(told(event)));
     door.addEventListener("shut", () => {
       if (this.state.me && !isOpen(this.state.route)) this.leave(wayIn(this.state.route));
     });
     this.friends.addEventListener("refused", () => void this.begin());
     this.friends.addEventListener("streaming", (event) => {
-      if (this.streams.watched.has(told(event))) void this.refreshStatus(told(event));
+      if (this.broadcastSockets.watched.has(told(event))) void this.refreshStatus(told(event));
     });
-    this.streams.addEventListener("state", (event) => this.#status(told(event).name, told(event).value));
-    this.streams.addEventListener("ended", (event) => this.#ended(told(event).name, told(event).value.recording ?? null));
-    this.streams.addEventListener("packet", (event) => void this.broadcaster.pack(told(event).value.ms)); // the server tells the broadcaster alone
+    this.broadcastSockets.addEventListener("state", (event) => this.#status(told(event).name, told(event).value));
+    this.broadcastSockets.addEventListener("ended", (event) => this.#ended(told(event).name, told(event).value.recording ?? null));
+    this.broadcastSockets.addEventListener("packet", (event) => void this.broadcaster.pack(told(event).value.ms)); // the server tells the broadcaster alone
   }
 
-  /** Who is it? Then the page can be shown. */
+  /** Ask who is signed in; then the page can be shown. */
   async begin() {
     try {
       this.enter(await api.me());
@@ -118,21 +118,21 @@ export class App {
   enter(me) {
     this.store.set({ me });
     this.friends.open();
-    this.unwatchSelf = this.streams.watch(me.username);
+    this.unwatchSelf = this.broadcastSockets.watch(me.username);
     void this.refreshDenoisers();
     this.guard();
   }
 
-  /** Everything that belonged to the account is let go. @param {string} [way] where to go then */
+  /** Close and forget everything of the account. @param {string} [way] where to go then */
   leave(way = "/login") {
     this.friends.close();
     this.unwatchSelf = null;
     this.listener.stop();
     this.broadcaster.rest();
     this.player.load(null);
-    this.streams.close();
-    void this.pairing.close();
-    this.store.set({ me: null, friends: null, requests: { incoming: [], outgoing: [] }, statuses: {}, shelves: {} });
+    this.broadcastSockets.close();
+    void this.companionSession.close();
+    this.store.set({ me: null, friends: null, requests: { incoming: [], outgoing: [] }, statuses: {}, recordings: {} });
     this.go(way);
   }
 
@@ -174,12 +174,12 @@ export class App {
       this.announce(`${name} has stopped.`);
     }
     void this.refreshStatus(name);
-    void this.shelves.load(name);
+    void this.recordings.load(name);
   }
 
   /** Off air, and for ten seconds a way back. @param {number | null} recording */
   #stopped(recording) {
-    void this.shelves.load(this.state.me?.username ?? null);
+    void this.recordings.load(this.state.me?.username ?? null);
     const text = recording === null ? "You are off air." : "You are off air. The recording is in your list.";
     this.toast({ text, action: { label: "Go on", run: () => void this.startStreaming(this.broadcaster.title) } });
   }
@@ -216,7 +216,7 @@ export class App {
   async startListening(name, token) {
     this.player.pause();
     this.unwatchHeard?.();
-    this.unwatchHeard = token ? null : this.streams.watch(name);
+    this.unwatchHeard = token ? null : this.broadcastSockets.watch(name);
     await this.listener.start(name, token);
     if (this.listener.ear.phase === "on") this.announce(`You hear ${name}.`);
   }
@@ -239,7 +239,7 @@ export class App {
     else if (what === "denoise" && player.recording) this.player.swap(player.variant === "denoised" ? "original" : "denoised");
   }
 
-  /** What a phone asks for and is not done by the server, as muting is. @param {string} action */
+  /** Carry out a companion device's action that the server does not, as it does for muting. @param {string} action */
   #remote(action) {
     if (!this.broadcaster.onAir) return;
     if (action === "stop") void this.stopStreaming();
@@ -259,13 +259,13 @@ export class App {
 
   /** A gesture: sound that the browser held back may start now. */
   wake() {
-    if (this.broadcaster.microphone.stream || this.listener.line) audioContext();
+    if (this.broadcaster.microphone.stream || this.listener.connection) audioContext();
   }
 
   /** The page goes away: the grace time of the own broadcast starts now, what is deleted is deleted. */
   away() {
     if (this.broadcaster.onAir) api.park();
-    this.shelves.settle();
+    this.recordings.settle();
   }
 
   /** The preview is on without a question only where the person has allowed it before. */

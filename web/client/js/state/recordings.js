@@ -8,7 +8,7 @@ const PAGE = 50;
 const LOOK_AGAIN_MS = 1500;
 const UNDO_MS = 10_000;
 
-export class Shelves {
+export class Recordings {
   /** @param {import("./store.js").Store} store @param {import("./player.js").Player} player */
   constructor(store, player) {
     this.store = store;
@@ -23,23 +23,23 @@ export class Shelves {
   async load(name, before) {
     if (!name) return;
     clearTimeout(this.looking.get(name));
-    const shelf = this.store.state.shelves[name] ?? { items: [], more: false, trouble: null };
+    const list = this.store.state.recordings[name] ?? { items: [], more: false, trouble: null };
     try {
       /** @type {Recording[]} */
       const found = await api.recordings(name, before);
-      const items = before ? [...shelf.items, ...found] : found;
+      const items = before ? [...list.items, ...found] : found;
       this.#set(name, { items, more: found.length === PAGE, trouble: null });
       if (items.some((item) => item.state === "finalising")) this.looking.set(name, setTimeout(() => void this.load(name), LOOK_AGAIN_MS));
     } catch (error) {
-      this.#set(name, { ...shelf, trouble: asProblem(error).trouble() });
+      this.#set(name, { ...list, trouble: asProblem(error).trouble() });
     }
   }
 
   /** @param {Recording} recording @param {string} title */
   async rename(recording, title) {
     await api.rename(recording.id, title);
-    const shelf = this.store.state.shelves[recording.username];
-    if (shelf) this.#set(recording.username, { ...shelf, items: shelf.items.map((item) => (item.id === recording.id ? { ...item, title } : item)) });
+    const list = this.store.state.recordings[recording.username];
+    if (list) this.#set(recording.username, { ...list, items: list.items.map((item) => (item.id === recording.id ? { ...item, title } : item)) });
   }
 
   /** The row folds at once; the server hears of it ten seconds later, unless undo() comes. @param {Recording} recording */
@@ -78,8 +78,8 @@ export class Shelves {
     this.store.set({ folded: this.store.state.folded.filter((each) => each !== id) });
   }
 
-  /** @param {string} name @param {import("./types.js").Shelf} shelf */
-  #set(name, shelf) {
-    this.store.set({ shelves: { ...this.store.state.shelves, [name]: shelf } });
+  /** @param {string} name @param {import("./types.js").RecordingList} list */
+  #set(name, list) {
+    this.store.set({ recordings: { ...this.store.state.recordings, [name]: list } });
   }
 }

@@ -10,7 +10,7 @@ import { quietPlayer } from "./player.js";
 export function firstState(route, claim) {
   return {
     route, claim, me: undefined, friends: null, requests: { incoming: [], outgoing: [] }, denoisers: [], online: false, air: silentAir(),
-    statuses: {}, clocks: {}, shelves: {}, ear: deafEar(), player: quietPlayer(), folded: [], toast: null, keys: localStorage.getItem("keys") !== "off",
+    statuses: {}, clocks: {}, recordings: {}, ear: deafEar(), player: quietPlayer(), folded: [], toast: null, keys: localStorage.getItem("keys") !== "off",
   };
 }
 

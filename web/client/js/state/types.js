@@ -83,7 +83,7 @@
  * @property {number} speed
  * @property {Trouble | null} trouble
  *
- * @typedef {{items: Recording[], more: boolean, trouble: Trouble | null}} Shelf
+ * @typedef {{items: Recording[], more: boolean, trouble: Trouble | null}} RecordingList
  * @typedef {{text: string, action?: {label: string, run: () => void}}} Toast
  *
  * @typedef {object} State
@@ -98,7 +98,7 @@
  * @property {Record<string, number>} clocks      performance.now() when that status came
  * @property {Ear} ear
  * @property {Playing} player
- * @property {Record<string, Shelf>} shelves  recordings by username
+ * @property {Record<string, RecordingList>} recordings  recordings by username
  * @property {string | null} claim            the claim link's secret, while it may still make somebody the owner
  * @property {number[]} folded                recordings deleted a moment ago, still to be had back
  * @property {Toast | null} toast             one sentence that goes away, perhaps with an undo

@@ -1,4 +1,4 @@
-/** A phone beside the computer: a remote for the own broadcast, and marks in it (chords, practice). */
+/** A companion device's page: remote control of the own broadcast, and marks in it (chords, practice). */
 
 import { api, asProblem } from "../server/api.js";
 import { attribute, h, say, show } from "../page/dom.js";
@@ -8,7 +8,7 @@ import { button, toggle } from "./controls.js";
 const CHORDS = ["C", "Dm", "Em", "F", "G", "Am", "Bdim", "D", "E", "A", "Bm", "G7"];
 
 /** @param {import("../state/app.js").App} app @param {string} id */
-export function join(app, id) {
+export function companionJoin(app, id) {
   const note = h("p", { class: "message", role: "status" }, "Connecting.");
   const devices = h("p", { class: "quiet" });
   const chord = h("p", { class: "chord", "aria-live": "off" });

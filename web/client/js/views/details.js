@@ -5,7 +5,7 @@ import { denoiserName } from "../page/format.js";
 import { latencyText, sendingParts } from "../rtc/latency.js";
 import { denoiserText, missingText } from "../page/messages.js";
 import { slider, uid } from "./controls.js";
-import { phoneButtons } from "./companion_invite.js";
+import { companionInvite } from "./companion_invite.js";
 
 /** @typedef {import("../state/types.js").State} State */
 
@@ -24,7 +24,7 @@ export function details(app) {
   const loss = h("p", { class: "quiet" });
   const waiting = h("p", { class: "quiet" }, "The strength can be set while you are on air.");
   const root = h("details", { class: "details" }, h("summary", null, "Sound details"),
-    h("div", { class: "detail-grid" }, waiting, strength.root, h("div", { class: "field" }, h("label", { for: denoiserId }, "Denoiser"), denoiser), about, doing, bar.root, loss, settings, phoneButtons(app)));
+    h("div", { class: "detail-grid" }, waiting, strength.root, h("div", { class: "field" }, h("label", { for: denoiserId }, "Denoiser"), denoiser), about, doing, bar.root, loss, settings, companionInvite(app)));
   return {
     root,
     /** @param {State} state */

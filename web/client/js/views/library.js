@@ -9,14 +9,14 @@ import { recordings } from "./recordings.js";
 export function library(app) {
   const me = () => app.state.me?.username ?? "";
   const room = h("p", { class: "quiet" });
-  const shelf = recordings(app, me);
-  void app.shelves.load(me());
+  const list = recordings(app, me);
+  void app.recordings.load(me());
   void api.storage().then((storage) => say(room, storageText(storage)), () => undefined);
   return {
-    root: h("div", { class: "library" }, h("header", { class: "head" }, h("div", null, h("h1", { tabindex: "-1" }, "Library"), room)), shelf.root),
+    root: h("div", { class: "library" }, h("header", { class: "head" }, h("div", null, h("h1", { tabindex: "-1" }, "Library"), room)), list.root),
     title: "Library",
-    update: shelf.update,
-    close: shelf.close,
+    update: list.update,
+    close: list.close,
   };
 }
 

@@ -28,8 +28,8 @@ export function listen(app, name, token, known) {
   const message = h("p", { class: "message" });
   const desk = listenDesk(app, name, token);
   const stranger = strangerPart(app, name, () => void find());
-  const shelf = recordings(app, () => name);
-  const shelfPart = h("section", { class: "shelf", "aria-label": `Recordings of ${name}` }, h("h2", null, "Recordings"), shelf.root);
+  const list = recordings(app, () => name);
+  const shelfPart = h("section", { class: "shelf", "aria-label": `Recordings of ${name}` }, h("h2", null, "Recordings"), list.root);
   const ends = friendEnds(app, name);
   const stageBox = h("div", { class: "stage" }, stage.root);
   const root = h("article", { class: "listen" }, head.root, stageBox, message, desk.root, stranger.root, shelfPart, ends);
@@ -42,8 +42,8 @@ export function listen(app, name, token, known) {
     relation = await relationTo(app, name);
     if (closed) return;
     if (relation === "friend" || relation === "self") {
-      unwatch ??= app.streams.watch(name);
-      await Promise.all([app.refreshStatus(name), app.shelves.load(name)]);
+      unwatch ??= app.broadcastSockets.watch(name);
+      await Promise.all([app.refreshStatus(name), app.recordings.load(name)]);
     }
     update(app.state);
   };
@@ -67,7 +67,7 @@ export function listen(app, name, token, known) {
     stranger.update(relation);
     show(shelfPart, mine && !token);
     show(ends, relation === "friend" && !token);
-    shelf.update(state);
+    list.update(state);
   };
   if (!token) void find();
   return {
@@ -78,7 +78,7 @@ export function listen(app, name, token, known) {
       closed = true;
       unwatch?.();
       stage.close();
-      shelf.close();
+      list.close();
       desk.close();
     },
   };
@@ -109,7 +109,7 @@ function moment(app, name) {
   const denoise = statuses[name]?.denoise;
   const heard = isHeard(app.state, name) ? app.listener.meter?.read() ?? null : null;
   return {
-    levels: withHeard(app.streams.levels(name), heard, ear.variant, denoise?.state),
+    levels: withHeard(app.broadcastSockets.levels(name), heard, ear.variant, denoise?.state),
     clean: ear.variant === "auto" && (denoise?.enabled ?? true),
     broken: isHeard(app.state, name) && ear.phase === "reconnecting",
   };
@@ -137,7 +137,7 @@ function listenText(state, name, status, live, open) {
   }
   if (live && isHeard(state, name)) return status?.denoise.state === "bypassed" && ear.variant === "auto" ? uncleanedText(name, status.denoise.reason) : `You hear ${name}.`;
   if (live) return open ? `Press Listen to hear ${name}.` : `${name} is talking now.`;
-  return open ? `Press Listen to hear ${name}, when on air.` : quietText(name, state.shelves[name]?.items);
+  return open ? `Press Listen to hear ${name}, when on air.` : quietText(name, state.recordings[name]?.items);
 }
 
 /** @param {string} name */

@@ -7,7 +7,7 @@ import { listen } from "./listen.js";
 const LOOK_AGAIN_MS = 5000;
 
 /** @param {import("../state/app.js").App} app @param {string} token */
-export function linkPage(app, token) {
+export function listenLink(app, token) {
   const note = h("p", { class: "message" }, "Looking who it is.");
   const root = h("div", { class: "link-page" }, note);
   /** @type {ReturnType<typeof listen> | null} */

@@ -29,7 +29,7 @@ export function recordingRow(app, first) {
   const menu = rowMenu(app, () => recording);
   const line = h("div", { class: "recording" }, play, opener, small.root, length, menu.root);
   const place = h("div", { class: "opened" });
-  const folded = h("div", { class: "folded row" }, h("span", null, "Deleted."), button("Undo", () => app.shelves.undo(recording.id)));
+  const folded = h("div", { class: "folded row" }, h("span", null, "Deleted."), button("Undo", () => app.recordings.undo(recording.id)));
   /** @type {ReturnType<typeof opened> | null} */
   let inside = null;
   let open = false;
@@ -170,7 +170,7 @@ function rowMenu(app, recording) {
   }, { class: "plain" });
   const remove = button("Delete", () => {
     root.open = false;
-    app.shelves.fold(recording());
+    app.recordings.fold(recording());
     app.announce("Deleted. Undo is there for ten seconds.");
   }, { class: "plain" });
   const summary = h("summary", {}, "More");
@@ -207,7 +207,7 @@ function askTitle(app, recording) {
   const form = h("form", { on: {
     submit: (event) => {
       event.preventDefault();
-      void app.attempt(() => app.shelves.rename(recording, title.input.value.trim()));
+      void app.attempt(() => app.recordings.rename(recording, title.input.value.trim()));
       asked.close();
     },
   } }, title.root, h("div", { class: "row end" }, button("Cancel", () => asked.close()), h("button", { type: "submit", class: "strong" }, "Save")));

@@ -14,20 +14,20 @@ export function recordings(app, name) {
   const rows = new Rows(list, (/** @type {Recording} */ item) => String(item.id), (item) => recordingRow(app, item));
   const note = h("p", { class: "quiet" });
   const more = button("Show older", () => {
-    const last = app.state.shelves[name()]?.items.at(-1);
-    if (last) void app.shelves.load(name(), last.started_at);
+    const last = app.state.recordings[name()]?.items.at(-1);
+    if (last) void app.recordings.load(name(), last.started_at);
   });
   return {
     root: h("div", null, list, note, more),
     /** @param {State} state */
     update(state) {
-      const shelf = state.shelves[name()];
-      rows.update(shelf?.items ?? []);
-      const text = shelf?.trouble ? troubleText(shelf.trouble) : emptyText(name() === state.me?.username, shelf?.items.length ?? -1, state.statuses[name()]);
+      const loaded = state.recordings[name()];
+      rows.update(loaded?.items ?? []);
+      const text = loaded?.trouble ? troubleText(loaded.trouble) : emptyText(name() === state.me?.username, loaded?.items.length ?? -1, state.statuses[name()]);
       say(note, text);
       show(note, text !== "");
-      show(list, Boolean(shelf?.items.length));
-      show(more, Boolean(shelf?.more));
+      show(list, Boolean(loaded?.items.length));
+      show(more, Boolean(loaded?.more));
     },
     close: () => rows.close(),
   };

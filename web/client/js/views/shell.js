@@ -9,7 +9,7 @@ import { people } from "./people.js";
 /** @typedef {import("../state/types.js").State} State */
 
 /** @param {import("../state/app.js").App} app */
-export function frame(app) {
+export function shell(app) {
   const count = h("span", { class: "count" });
   const friends = link("/#friends", { class: "friends-button" }, "Friends", count);
   const bar = h("header", { class: "bar" }, mark(), friends);

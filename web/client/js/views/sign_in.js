@@ -6,7 +6,7 @@ import { troubleText } from "../page/messages.js";
 import { field } from "./controls.js";
 
 /** @param {import("../state/app.js").App} app @param {"login" | "register"} kind */
-export function entry(app, kind) {
+export function signIn(app, kind) {
   const fresh = kind === "register";
   let { claim } = app.state;
   const invite = new URLSearchParams(location.search).get("invite");

@@ -30,10 +30,10 @@ export function studio(app) {
   const live = liveControls(app, setup.title);
   const heard = h("p", { class: "listening" });
   const sound = details(app);
-  const shelf = recordings(app, me);
+  const list = recordings(app, me);
   const root = h("div", { class: "studio" }, head.root, h("div", { class: "stage" }, stage.root), message, still.root, setup.root, live.root, heard, model, sound.root,
-    h("section", { class: "shelf", "aria-label": "Your latest recordings" }, h("h2", null, "Recordings"), shelf.root));
-  void app.shelves.load(me());
+    h("section", { class: "shelf", "aria-label": "Your latest recordings" }, h("h2", null, "Recordings"), list.root));
+  void app.recordings.load(me());
   void app.previewIfAllowed();
   const ticking = setInterval(() => head.tick(app.state), 250);
   return {
@@ -56,12 +56,12 @@ export function studio(app) {
       show(heard, onAir);
       say(heard, listening(status?.listeners ?? 0, status?.listener_names ?? null));
       sound.update(state);
-      shelf.update(state);
+      list.update(state);
     },
     close() {
       clearInterval(ticking);
       stage.close();
-      shelf.close();
+      list.close();
       app.broadcaster.rest();
     },
   };
@@ -85,7 +85,7 @@ function moment(app, late) {
   while (late.length > (app.broadcaster.onAir ? WAY_BACK_FRAMES : 1)) late.shift();
   const local = late[0] ?? null;
   if (!app.broadcaster.onAir || !me) return { levels: { original: local, denoised: null }, clean: air.profile !== "asis", broken: false };
-  const levels = app.streams.levels(me.username);
+  const levels = app.broadcastSockets.levels(me.username);
   return { levels: { original: local, denoised: levels.denoised }, clean: statuses[me.username]?.denoise.enabled ?? true, broken: air.phase === "reconnecting" };
 }
 
@@ -223,8 +223,8 @@ function liveControls(app, title) {
 async function retitle(app, title) {
   const me = app.state.me?.username ?? "";
   app.broadcaster.title = title; // for a new connection, and for "Go on"
-  await app.shelves.load(me);
+  await app.recordings.load(me);
   const id = app.state.statuses[me]?.recording?.id;
-  const now = app.state.shelves[me]?.items.find((recording) => (id ? recording.id === id : recording.state === "live"));
-  if (now && title) await app.attempt(() => app.shelves.rename(now, title)); // a recording's title is replaced, never taken away
+  const now = app.state.recordings[me]?.items.find((recording) => (id ? recording.id === id : recording.state === "live"));
+  if (now && title) await app.attempt(() => app.recordings.rename(now, title)); // a recording's title is replaced, never taken away
 }
