@@ -13,40 +13,27 @@ from db import known_time
 from db.connection import Database
 from sfu.config.schema import Config
 from sfu.standstill import Awake
-from web.accounts.claims import Claims
+from web.accounts.claims import CLAIMS, Claims
 from web.auth.downloads import DOWNLOADS, Downloads
 from web.auth.identity import LoginStorage
-from web.auth.passwords import Passwords
-from web.auth.rate_limit import RateLimit
-from web.auth.revocation import rounds
+from web.auth.passwords import PASSWORDS, Passwords
+from web.auth.rate_limit import RATE_LIMIT, RateLimit
 from web.http.malformed import malformed
+from web.http.metrics import METRICS
 from web.http.middleware import BODY_LIMIT, dress, guard
-from web.http.origin import Addresses
+from web.http.origin import ADDRESSES, Addresses
 from web.http.problems import failures
-from web.keys import (
-    ADDRESSES,
-    ARCHIVE,
-    ATTEMPTS,
-    AWAKE,
-    CLAIMS,
-    CLIENT,
-    COMPANIONS,
-    CONFIG,
-    DB,
-    LOGBOOK,
-    METRICS,
-    PASSWORDS,
-    READINESS,
-    SWITCHBOARD,
-    TRANSCODING,
-)
-from web.live.companion_session import CompanionSessions
-from web.live.logbook import Logbook
+from web.http.timeouts import AWAKE
+from web.keys import CONFIG, DB, SWITCHBOARD
+from web.live.companion_session import COMPANIONS, CompanionSessions
+from web.live.logbook import LOGBOOK, Logbook
+from web.live.revocation import rounds
 from web.media import media
-from web.operations import Phase, Readiness, drain, own_samples
-from web.recordings.archive import Archive
+from web.operations import READINESS, Phase, Readiness, drain, own_samples
+from web.pages import CLIENT
+from web.recordings.archive import ARCHIVE, Archive
 from web.recordings.tidying import TIDYING, Tidying
-from web.recordings.transcoding import MADE, Transcoding
+from web.recordings.transcoding import MADE, TRANSCODING, Transcoding
 from web.recordings.trusted_time import TrustedClock
 from web.routes import add_routes
 from workers.disk_room import MB, DiskRoom
@@ -64,7 +51,7 @@ def make_app(config: Config, media: Wiring = media) -> web.Application:
     warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module="aiohttp_session")
     app = web.Application(middlewares=[dress, failures, guard, session_middleware(LoginStorage())], client_max_size=BODY_LIMIT)
     app[CONFIG], app[CLIENT] = config, CLIENT_FOLDER
-    app[ADDRESSES], app[ATTEMPTS], app[READINESS] = Addresses(config.http), RateLimit(), Readiness()
+    app[ADDRESSES], app[RATE_LIMIT], app[READINESS] = Addresses(config.http), RateLimit(), Readiness()
     app[AWAKE] = Awake()
     app[DOWNLOADS] = Downloads()
     app[METRICS] = [own_samples(app)]

@@ -26,8 +26,8 @@ from web.http import plain_http, timeouts
 from web.http.addresses import is_loopback
 from web.http.fair_shares import connections
 from web.http.first_byte import Speech, first_byte, speech_of
+from web.http.metrics import Sample
 from web.http.problems import mishap, no_http, too_long, translated
-from web.operations import Sample
 
 logger = logging.getLogger(__name__)
 

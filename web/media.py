@@ -22,19 +22,25 @@ from sfu.peer.peer import Peer, make_peer
 from sfu.wire import sdp
 from sfu.wire.answer import BRIEF_MS
 from sfu.wire.candidates import Used
-from web.denoisers.catalogue import HEAVINESS, DenoiserCatalogue
+from web.denoisers.catalogue import DENOISERS, HEAVINESS, DenoiserCatalogue
 from web.denoisers.device import device_of
 from web.denoisers.preloader import Preloader
-from web.events.presence import Presence
-from web.http.announced import Announced
+from web.events.presence import PRESENCE, Presence
+from web.http.announced import ANNOUNCED, Announced
 from web.http.known_names import KnownNames
-from web.keys import ANNOUNCED, ARCHIVE, AWAKE, CHECKUPS, CONFIG, DENOISERS, LOGBOOK, MEDIA_SOCKETS, METRICS, PRESENCE, SWITCHBOARD
-from web.live.self_test import SelfTests
-from web.operations import Sample
+from web.http.metrics import METRICS, Sample
+from web.http.timeouts import AWAKE
+from web.keys import CONFIG, SWITCHBOARD
+from web.live.logbook import LOGBOOK
+from web.live.self_test import SELF_TESTS, SelfTests
+from web.recordings.archive import ARCHIVE
 from workers.disk_room import MB
 from workers.models.store import ModelStore, WeightSources
 
 KNOWN_NAMES = "names.json"  # in storage.path
+
+
+MEDIA_SOCKETS = web.AppKey("MEDIA_SOCKETS", MediaSockets)
 
 
 async def media(app: web.Application) -> AsyncIterator[None]:
@@ -69,7 +75,7 @@ async def media(app: web.Application) -> AsyncIterator[None]:
             return peer_at(offer, "subscribe", used=used, over=(over,))
 
         app[METRICS].append(lambda: socket_samples(sockets, ledger))
-        app[CHECKUPS] = await opening.enter_async_context(SelfTests(checkup, sockets.port, sockets.ways))
+        app[SELF_TESTS] = await opening.enter_async_context(SelfTests(checkup, sockets.port, sockets.ways))
         capacity = Capacity(heaviness=HEAVINESS)
         services = Services(
             *(config.ingest, config.worker, config.storage, config.recording, config.broadcast),

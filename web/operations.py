@@ -4,8 +4,7 @@ import asyncio
 import enum
 import os
 import time
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from aiohttp import hdrs, web
 
@@ -13,9 +12,12 @@ from db.connection import Database
 from db.errors import Unavailable
 from sfu.errors import Draining, NotSignedIn
 from web.auth.identity import current_user
+from web.events.presence import PRESENCE
+from web.http.metrics import METRICS, Sample, Samples, exposition
 from web.http.origin import is_from_this_machine
 from web.http.problems import unavailable
-from web.keys import DB, METRICS, PRESENCE, READINESS, TRANSCODING
+from web.keys import DB
+from web.recordings.transcoding import TRANSCODING
 
 CHECK_S = 1.0
 
@@ -48,17 +50,7 @@ class Readiness:
         return self._trouble
 
 
-class Sample(NamedTuple):
-    """One figure for /metrics. kind: counter or gauge; `labels` in Prometheus' own writing, `variant="auto"` say."""
-
-    name: str
-    kind: str
-    help: str
-    value: float
-    labels: str = ""
-
-
-Samples = Callable[[], Iterable[Sample]]
+READINESS = web.AppKey("READINESS", Readiness)
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -83,18 +75,6 @@ async def metrics(request: web.Request) -> web.Response:
         raise NotSignedIn("These figures are for a token with the scope metrics.")
     samples = [sample for source in request.app[METRICS] for sample in source()]
     return web.Response(body=exposition(samples).encode(), headers={hdrs.CONTENT_TYPE: "text/plain; version=0.0.4; charset=utf-8"})
-
-
-def exposition(samples: Iterable[Sample]) -> str:
-    """Samples in Prometheus' text format, with each name's HELP and TYPE once."""
-    lines: list[str] = []
-    headed: set[str] = set()
-    for sample in sorted(samples):
-        if sample.name not in headed:
-            headed.add(sample.name)
-            lines += [f"# HELP {sample.name} {sample.help}", f"# TYPE {sample.name} {sample.kind}"]
-        lines.append(f"{sample.name}{{{sample.labels}}} {sample.value:g}" if sample.labels else f"{sample.name} {sample.value:g}")
-    return "\n".join(lines) + "\n"
 
 
 def own_samples(app: web.Application) -> Samples:

@@ -8,11 +8,12 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 from web.http.forwarded import is_marked
-from web.http.origin import is_from_this_machine
+from web.http.origin import ADDRESSES, is_from_this_machine
 from web.http.ranges import SentFile
 from web.http.tls import Tls
-from web.keys import ADDRESSES, CLIENT, CONFIG
+from web.keys import CONFIG
 
+CLIENT = web.AppKey("CLIENT", Path)  # the folder of what browsers get
 # Always ask, and be told "not changed": so a new version is there with the next load.
 FRESH: dict[str, str] = {hdrs.CACHE_CONTROL: "no-cache"}
 PAGE = {**FRESH, hdrs.CONTENT_TYPE: "text/html; charset=utf-8"}

@@ -31,10 +31,13 @@ from web.accounts.claims import told_at_start
 from web.app import make_app
 from web.connections import Connections
 from web.http.addresses import in_url, is_loopback, is_wildcard, served_at
+from web.http.metrics import METRICS
+from web.http.origin import ADDRESSES
 from web.http.tls import tls_context
 from web.http.tls_renewal import TlsRenewal
-from web.keys import ADDRESSES, MEDIA_SOCKETS, METRICS, READINESS, SWITCHBOARD
-from web.operations import drain
+from web.keys import SWITCHBOARD
+from web.media import MEDIA_SOCKETS
+from web.operations import READINESS, drain
 from web.private_folder import private
 from workers.hugepages import collapse, grow_large
 from workers.root import ROOT

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 from sfu.errors import NotLive
-from web.events.presence import Presence
-from web.http.announced import Announced
-from web.keys import ANNOUNCED, PRESENCE, SWITCHBOARD
+from web.events.presence import PRESENCE, Presence
+from web.http.announced import ANNOUNCED, Announced
+from web.keys import SWITCHBOARD
 
 NO_TIME = {"p50": 0.0, "p99": 0.0}
 

@@ -21,8 +21,8 @@ from tests.support.softphone import Softphone, offer
 from tests.web.conftest import PASSWORD, Guest, House, settings
 from web.app import make_app
 from web.auth.identity import first_of
-from web.auth.revocation import look_round
 from web.keys import DB, SWITCHBOARD
+from web.live.revocation import look_round
 
 pytestmark = pytest.mark.tolerates("loop")  # server and client are one process here
 

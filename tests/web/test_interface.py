@@ -20,7 +20,7 @@ from tests.web.interface import compare, interface
 from tests.web.recordings.test_recordings import tape, until
 from web.http.openapi import plain
 from web.http.shapes import Answer
-from web.keys import ARCHIVE
+from web.recordings.archive import ARCHIVE
 from web.routes import ROUTES
 
 

@@ -10,7 +10,8 @@ import pytest
 from db.tables import Login, Token, now
 from tests.web.conftest import House
 from web.app import DATABASE
-from web.keys import ARCHIVE, CONFIG, DB
+from web.keys import CONFIG, DB
+from web.recordings.archive import ARCHIVE
 
 
 def seen_long_ago() -> None:

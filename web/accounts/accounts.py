@@ -16,12 +16,18 @@ from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
 from web.accounts.claims import is_by_its_host, nonce_claimed
 from web.auth.downloads import DOWNLOADS
 from web.auth.identity import current_login, current_user, link_grant, sign_in, sign_out, signed_out, token_grant
+from web.auth.passwords import PASSWORDS
+from web.auth.rate_limit import RATE_LIMIT
 from web.auth.secret import digest
+from web.events.presence import PRESENCE
 from web.http.json_body import body_as, query_as
+from web.http.origin import ADDRESSES
 from web.http.paging import ListPage
 from web.http.responses import created, id_of, nothing, ok, stamped
 from web.http.shapes import Answer, AnyPassword, Body, NewPassword, Timestamp, Username
-from web.keys import ADDRESSES, ARCHIVE, ATTEMPTS, COMPANIONS, CONFIG, DB, PASSWORDS, PRESENCE, SWITCHBOARD
+from web.keys import CONFIG, DB, SWITCHBOARD
+from web.live.companion_session import COMPANIONS
+from web.recordings.archive import ARCHIVE
 
 logger = logging.getLogger(__name__)
 LinkOrCode = Annotated[str, Meta(min_length=1, max_length=2000)]
@@ -98,7 +104,7 @@ async def register(request: web.Request) -> web.Response:
     nonce = None if body.claim is None else await nonce_claimed(request, body.claim)
     await _check_open(request, username, code, claiming=nonce is not None)
     if nonce is None:
-        request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
+        request.app[RATE_LIMIT].join(request.app[ADDRESSES].client(request))
     kept = await request.app[PASSWORDS].hash(password)
     user = await _create(request, username, kept, code, nonce)
     await sign_in(request, user)
@@ -200,13 +206,13 @@ async def _friends(app: web.Application, user: User) -> list[str]:
 async def _verified(request: web.Request, username: str, password: str) -> User:
     """The user with this name and password. Raises BadCredentials, TooMany. An unknown name takes as long as a known one."""
     address = request.app[ADDRESSES].client(request)
-    request.app[ATTEMPTS].begin(username, address)
+    request.app[RATE_LIMIT].begin(username, address)
     user = await request.app[DB].read(users.find, username)
     right = await request.app[PASSWORDS].verify(None if user is None else user.password_hash, password)
     if user is None or not right:
-        request.app[ATTEMPTS].failed(address)
+        request.app[RATE_LIMIT].failed(address)
         raise BadCredentials
-    request.app[ATTEMPTS].succeeded(username, address)
+    request.app[RATE_LIMIT].succeeded(username, address)
     return user
 
 

@@ -22,13 +22,14 @@ from db.connection import Database
 from sfu.config.schema import Config, HttpConfig
 from sfu.errors import Refused
 from web.auth.identity import bearer_of, current_user, write_signed_in
+from web.auth.rate_limit import RATE_LIMIT
 from web.auth.secret import kept_key
 from web.http.addresses import in_url, is_loopback, reached_at
 from web.http.json_body import body_as
-from web.http.origin import is_from_this_machine
+from web.http.origin import ADDRESSES, is_from_this_machine
 from web.http.responses import nothing
 from web.http.shapes import Body
-from web.keys import ADDRESSES, ATTEMPTS, CLAIMS, CONFIG, DB
+from web.keys import CONFIG, DB
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,9 @@ class Claims:
         return nonce
 
 
+CLAIMS = web.AppKey("CLAIMS", Claims)
+
+
 def is_by_its_host(request: web.Request) -> bool:
     """Whether the request comes from the server's own machine: then the first account becomes the owner without a claim.
 
@@ -93,7 +97,7 @@ def is_by_its_host(request: web.Request) -> bool:
 
 async def nonce_claimed(request: web.Request, claim: str) -> str:
     """The nonce of a claim, which is the whole link or its secret. Counts against the rate limit of joining. Raises BadClaim, TooMany."""
-    request.app[ATTEMPTS].join(request.app[ADDRESSES].client(request))
+    request.app[RATE_LIMIT].join(request.app[ADDRESSES].client(request))
     return await request.app[CLAIMS].nonce_of(claim.strip().rpartition("=")[2])
 
 

@@ -11,11 +11,12 @@ from db.tables import FriendRequest, User
 from sfu.errors import NoSuchUser, NotFound, Refused
 from web.auth.downloads import DOWNLOADS
 from web.auth.identity import current_user, user_named
+from web.events.presence import PRESENCE
 from web.http.json_body import body_as, query_as
 from web.http.paging import ListPage
 from web.http.responses import created, id_of, nothing, ok, shaped, stamped
 from web.http.shapes import Answer, Body, Limit, Query, Timestamp
-from web.keys import DB, PRESENCE, SWITCHBOARD
+from web.keys import DB, SWITCHBOARD
 
 
 class Self(Refused):

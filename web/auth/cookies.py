@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from aiohttp import hdrs, web
 
-from web.keys import ADDRESSES
+from web.http.origin import ADDRESSES
 
 MOST = 16  # values of one name are looked at: each may cost a question to the database
 NEIGHBOURS = 3  # other servers' secrets that a login keeps in its cookie

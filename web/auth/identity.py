@@ -17,8 +17,10 @@ from web.auth.downloads import DOWNLOADS
 from web.auth.secret import digest, fresh
 from web.events.channel import Channel
 from web.events.message_rate import MessageRate
+from web.events.presence import PRESENCE
+from web.http.origin import ADDRESSES
 from web.http.texts import showable
-from web.keys import ADDRESSES, DB, PRESENCE, SWITCHBOARD
+from web.keys import DB, SWITCHBOARD
 
 LOGIN = web.RequestKey("LOGIN", Login)
 TOKEN = web.RequestKey("TOKEN", Token)

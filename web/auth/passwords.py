@@ -6,6 +6,7 @@ import secrets
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 
+from aiohttp import web
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -54,6 +55,9 @@ class Passwords:
     async def close(self) -> None:
         """Let go of the threads, after the hashes under way."""
         await asyncio.to_thread(self._threads.shutdown)
+
+
+PASSWORDS = web.AppKey("PASSWORDS", Passwords)
 
 
 class _Turn:

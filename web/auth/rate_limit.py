@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_network
 
+from aiohttp import web
+
 from sfu.errors import TooMany
 from web.http.addresses import parsed_address
 
@@ -74,6 +76,9 @@ class RateLimit:
         place = place_of(address)
         self._addresses.give_back(place)
         self._names.give_back(_key(username, place))
+
+
+RATE_LIMIT = web.AppKey("RATE_LIMIT", RateLimit)
 
 
 def place_of(address: str) -> str:

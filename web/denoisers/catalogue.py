@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Mapping
 
+from aiohttp import web
+
 from sfu.errors import ConfigError
 from web.http.shapes import Answer
 from workers import registry
@@ -86,3 +88,6 @@ class DenoiserCatalogue:
             row = DenoiserRow(name=name, latency_ms=latency_ms, available=available, reason=reason, default=name == default)
             rows.append(row)
         return rows
+
+
+DENOISERS = web.AppKey("DENOISERS", DenoiserCatalogue)

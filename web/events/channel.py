@@ -11,7 +11,7 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from web.events.message_rate import MessageRate
 from web.http.json_body import strict_json
-from web.keys import AWAKE
+from web.http.timeouts import AWAKE
 
 MESSAGE_LIMIT = 64 * 1024
 QUEUE_LIMIT = 128  # messages waiting for a slow client; one more and it is cut off

@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
+from aiohttp import web
+
+from sfu.broadcast.switchboard import Switchboard
 from sfu.errors import TooMany
 from web.events.channel import GOING_AWAY, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel, message
 from web.events.message_rate import MessageRate
 from web.http.fair_shares import FairShares, Words, connections
+from web.http.metrics import Sample
 from web.http.responses import stamp
-from web.keys import Air
-from web.operations import Sample
 
 PART = 3 / 4  # of the connections at the front doors may be sockets, so that there is always room for a request
 MOST_OF_ONE = 256  # of one user, all tabs and devices together; the next one is closed with 4429
@@ -29,7 +31,7 @@ STATUS_S = 0.02  # changes of a status within this are told as one
 class Presence:
     """Knows every open socket; implements the media plane's News. The sockets are owned by their handlers."""
 
-    def __init__(self, air: Air, most: int | None = None) -> None:
+    def __init__(self, air: Switchboard, most: int | None = None) -> None:
         """most: sockets at once, of all users together."""
         self._air = air
         self._shares = FairShares(most or int(PART * connections()), MOST_OF_ONE, SOCKETS)
@@ -189,6 +191,9 @@ class Presence:
         text = message(kind, data)
         for channel in places.at(username):
             channel.send_text(text)
+
+
+PRESENCE = web.AppKey("PRESENCE", Presence)
 
 
 class Subscriptions:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from aiohttp import web
+
 from sfu.errors import ConfigError
 from sfu.tasks import ended, lasting
 from web.http.known_names import KnownNames
@@ -127,6 +129,9 @@ class Announced:
                 await self._ask(self._names(), LATER_S)
             elif unknown := [name for name in self._names() if not self.of(name)]:
                 await self._ask(unknown, LATER_S)
+
+
+ANNOUNCED = web.AppKey("ANNOUNCED", Announced)
 
 
 def outside(addresses: Iterable[str]) -> tuple[str, ...]:

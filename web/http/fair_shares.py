@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import NamedTuple
 
 from sfu.errors import TooMany
-from web.operations import Sample
+from web.http.metrics import Sample
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import http_exceptions, web
 
-from web.keys import METRICS
-from web.operations import Sample
+from web.http.metrics import METRICS, Sample
 
 # What a client's bytes alone can bring about, in the head or in the body.
 CLIENTS_FAULT = (http_exceptions.HttpProcessingError, web.RequestPayloadError)

@@ -4,9 +4,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from sfu.errors import BadOrigin, TooLarge
-from web.http.origin import calls_loopback
+from web.http.origin import ADDRESSES, calls_loopback
 from web.http.tls import Tls
-from web.keys import ADDRESSES
 
 BODY_LIMIT = 64 * 1024
 GUARDED = ("/api/", "/whip/", "/whep/")

@@ -105,6 +105,9 @@ class Addresses:
         return any(address in network for network in self._trusted)
 
 
+ADDRESSES = web.AppKey("ADDRESSES", Addresses)
+
+
 def _without_default_port(origin: str) -> str:
     scheme, _, _ = origin.partition("://")
     return origin.removesuffix(f":{DEFAULT_PORTS.get(scheme)}")

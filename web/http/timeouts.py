@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from sfu.errors import Refused
-from web.keys import AWAKE
+from sfu.standstill import Awake
 
 HEAD_S = 150.0  # from one answer, or the connection, to the next request's whole head; aiohttp's own hour invites collectors
 BODY_S = 20.0  # for a body, which has at most 64 KiB
 STALLED_S = 180.0  # for a piece of a recording, of 4 MB at most; then its place is another's, and a player that goes on asks for the rest
 LOOK_S = 0.5  # how often it is looked whether a client still waits for what takes long; aiohttp tells a handler nothing
+
+
+AWAKE = web.AppKey("AWAKE", Awake)
 
 
 class ClientTooSlow(Refused):

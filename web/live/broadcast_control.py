@@ -6,10 +6,11 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from web.auth.identity import current_user, friend_named
+from web.denoisers.catalogue import DENOISERS
 from web.http.json_body import body_as
 from web.http.responses import nothing, ok, shaped
 from web.http.shapes import Answer, Body
-from web.keys import DENOISERS, SWITCHBOARD
+from web.keys import SWITCHBOARD
 from web.live.stream_status import StreamStatus
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from aiohttp import web
 
 from db import companions
 from db.connection import Database
@@ -185,6 +186,9 @@ class CompanionSessions:
 
     def _code(self, session_id: str) -> str:
         return base64.urlsafe_b64encode(hmac.digest(self._key, session_id.encode(), hashlib.sha256)[:9]).decode()
+
+
+COMPANIONS = web.AppKey("COMPANIONS", CompanionSessions)
 
 
 def is_code(session: CompanionSession, code: str) -> bool:

@@ -15,11 +15,13 @@ from sfu.errors import BadRequest, NotAllowed, NotLive, NotSignedIn, Refused
 from web.auth.cookies import cookies_of, named_for
 from web.auth.identity import channel_of, current_user
 from web.events.channel import NO_SUCH_THING, NOT_ALLOWED, NOT_SIGNED_IN, TOO_MANY, Channel
+from web.events.presence import PRESENCE
 from web.http.fields import message_from
 from web.http.json_body import body_as
+from web.http.origin import ADDRESSES
 from web.http.responses import created, nothing, ok, shaped, stamped
 from web.http.shapes import Answer, Body, Message, Timestamp
-from web.keys import ADDRESSES, ARCHIVE, COMPANIONS, PRESENCE, SWITCHBOARD
+from web.keys import SWITCHBOARD
 from web.live.companion_messages import (
     SAID,
     ChordChange,
@@ -29,7 +31,8 @@ from web.live.companion_messages import (
     RemoteAction,
     RemoteCommand,
 )
-from web.live.companion_session import ConnectedCompanions, WrongCode, is_code
+from web.live.companion_session import COMPANIONS, ConnectedCompanions, WrongCode, is_code
+from web.recordings.archive import ARCHIVE
 
 Kind = Literal["practice", "remote"]
 MUTING = {"mute": True, "unmute": False}

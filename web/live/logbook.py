@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from aiohttp import web
+
 from db import broadcasts
 from db.connection import Database
 from db.tables import LiveBroadcast, Recording
@@ -124,3 +126,6 @@ class Logbook:
         )
         folder = (tape.id, self._storage / tape.folder) if tape is not None and record else None
         return ResumableBroadcast(left, owner(row.user.username), folder)
+
+
+LOGBOOK = web.AppKey("LOGBOOK", Logbook)

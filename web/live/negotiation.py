@@ -16,12 +16,13 @@ from sfu.wire.candidates import Used
 from sfu.wire.sdp import Kind
 from web.auth.identity import LOGIN
 from web.http.addresses import is_loopback, parsed_address
+from web.http.announced import ANNOUNCED
 from web.http.forwarded import is_marked
-from web.http.origin import calls_loopback
+from web.http.origin import ADDRESSES, calls_loopback
 from web.http.route import Given
 from web.http.sites import DEFAULT_PORTS, origin_of
 from web.http.timeouts import body_of
-from web.keys import ADDRESSES, ANNOUNCED, CONFIG, DB, SWITCHBOARD
+from web.keys import CONFIG, DB, SWITCHBOARD
 from web.live.turn import ice_server_links
 
 SDP = "application/sdp"

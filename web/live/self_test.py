@@ -18,7 +18,6 @@ from web.auth.identity import current_user
 from web.http.json_body import query_as
 from web.http.responses import ok
 from web.http.shapes import Answer, Query
-from web.keys import CHECKUPS
 from web.live.negotiation import SDP, offer_of, used_by
 
 LIFE_S = 15.0  # of a test connection; the page needs a few seconds
@@ -70,6 +69,9 @@ class SelfTests:
         return peer.answer
 
 
+SELF_TESTS = web.AppKey("SELF_TESTS", SelfTests)
+
+
 async def _lived(peer: Peer) -> None:
     """Close the peer when the client leaves, or when its time is over."""
     gone = asyncio.Event()
@@ -88,11 +90,11 @@ async def begin(request: web.Request) -> web.Response:
     user = await current_user(request)
     way = query_as(request, SelfTestQuery).over
     offer, used = parse_offer(await offer_of(request), "subscribe"), await used_by(request)
-    return web.Response(text=request.app[CHECKUPS].begin(user.username, offer, used, way), content_type=SDP)
+    return web.Response(text=request.app[SELF_TESTS].begin(user.username, offer, used, way), content_type=SDP)
 
 
 async def ports(request: web.Request) -> web.Response:
     """Which transports there are to test."""
     await current_user(request)
     used = await used_by(request)
-    return ok(SelfTestWays(port=request.app[CHECKUPS].port, protocols=list(request.app[CHECKUPS].ways(used))))
+    return ok(SelfTestWays(port=request.app[SELF_TESTS].port, protocols=list(request.app[SELF_TESTS].ways(used))))

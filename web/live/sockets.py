@@ -6,7 +6,8 @@ from db import friendships
 from sfu.errors import NoSuchUser, NotFriends, NotSignedIn, Refused
 from web.auth.identity import channel_of, current_user, friend_named
 from web.events.channel import NO_SUCH_THING, NOT_ALLOWED, NOT_SIGNED_IN, Channel
-from web.keys import DB, PRESENCE
+from web.events.presence import PRESENCE
+from web.keys import DB
 
 CODES: dict[type[Refused], int] = {NotSignedIn: NOT_SIGNED_IN, NoSuchUser: NO_SUCH_THING, NotFriends: NOT_ALLOWED}
 

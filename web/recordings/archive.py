@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from aiohttp import web
+
 from db import chapters, recordings, trash
 from db.connection import Database
 from db.errors import Unavailable
@@ -222,6 +224,9 @@ class Archive:
         for made in (self._storage / MADE).glob("*"):  # half a file, or of a recording that was deleted as the last run was killed
             if made.suffix == ".part" or not (folder / made.name.partition("-")[0]).is_dir():
                 made.unlink(missing_ok=True)
+
+
+ARCHIVE = web.AppKey("ARCHIVE", Archive)
 
 
 def _set_aside(folder: Path) -> None:

@@ -18,8 +18,9 @@ from web.http.problems import problem
 from web.http.ranges import SentFile, part_of, tag_of
 from web.http.route import Given
 from web.http.shapes import Query
-from web.keys import ARCHIVE, TRANSCODING
+from web.recordings.archive import ARCHIVE
 from web.recordings.recordings import allowed, variant_of
+from web.recordings.transcoding import TRANSCODING
 from workers.child import ChildFailed
 from workers.recordings import opusfile, wav
 

@@ -18,7 +18,8 @@ from web.auth.identity import current_user, friend_named
 from web.http.json_body import body_as, query_as
 from web.http.responses import encoded, encoded_list, id_of, nothing, ok, ready, stamped
 from web.http.shapes import LARGEST_ID, Answer, Body, Invalid, Limit, Query, Timestamp, shown
-from web.keys import ARCHIVE, CONFIG, DB, SWITCHBOARD
+from web.keys import CONFIG, DB, SWITCHBOARD
+from web.recordings.archive import ARCHIVE
 from web.recordings.tidying import TIDYING
 from workers.disk_room import MB
 from workers.recordings.peaks import outline

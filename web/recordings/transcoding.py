@@ -10,9 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from aiohttp import web
+
 from db.errors import Unavailable
 from web.http.fair_shares import FairQueue, FairShares, Words
-from web.operations import Sample
+from web.http.metrics import Sample
 from workers.child import ChildFailed, run_module
 from workers.disk_room import DiskRoom
 from workers.recordings import wav
@@ -145,6 +147,9 @@ class Transcoding:
                 wanted = await asyncio.to_thread(_settled, path, folder)
         if not wanted:
             raise ChildFailed("the recording was deleted meanwhile")
+
+
+TRANSCODING = web.AppKey("TRANSCODING", Transcoding)
 
 
 def _touched(path: Path) -> bool:

@@ -15,10 +15,10 @@ from sfu.config.schema import AccountsConfig, Config, HttpConfig
 from tests.conftest import StartServer
 from tests.support.people import signed_up
 from tests.web.conftest import PASSWORD, Guest, House, OpenHouse
-from web.accounts.claims import KEY, told_at_start
+from web.accounts.claims import CLAIMS, KEY, told_at_start
 from web.app import DATABASE
-from web.auth.rate_limit import JOIN_BURST
-from web.keys import ATTEMPTS, CLAIMS, CONFIG
+from web.auth.rate_limit import JOIN_BURST, RATE_LIMIT
+from web.keys import CONFIG
 
 ELSEWHERE = {"X-Forwarded-For": "203.0.113.9"}  # somebody stands between: it is not this machine that asks
 
@@ -138,7 +138,7 @@ async def test_claims_are_counted_as_joining(house: House) -> None:
     """Guessing at the link ends where registering from one address does."""
     guest = house.guest()
     for _ in range(JOIN_BURST - 1):
-        house.app[ATTEMPTS].join("127.0.0.1")
+        house.app[RATE_LIMIT].join("127.0.0.1")
     looks = [guest.raw("GET", "/api/claim", headers={"Authorization": f"Bearer guess{number}"}) for number in range(9)]
     statuses = [response.status for response in await asyncio.gather(*looks)]
     assert set(statuses) == {403, 429}

@@ -11,8 +11,8 @@ from db import friendships, logins
 from tests.web.conftest import PASSWORD, Guest, House
 from tests.web.recordings.test_recordings import folder_of, tape, until
 from web.auth.downloads import DOWNLOADS
-from web.auth.revocation import look_round
 from web.keys import DB
+from web.live.revocation import look_round
 
 LARGE = 40_000_000  # more than lies between the two ends of a connection
 End = Callable[[House, Guest, Guest, int], Awaitable[object]]

@@ -11,8 +11,8 @@ from sfu.config.schema import HttpConfig
 from tests.web.conftest import House
 from web.http import timeouts
 from web.http.malformed import malformed
-from web.http.origin import Addresses
-from web.keys import ADDRESSES, METRICS
+from web.http.metrics import METRICS
+from web.http.origin import ADDRESSES, Addresses
 from web.operations import healthz
 from web.recordings.audio import written
 from web.serve import bind, doors_of, runner_of

@@ -18,8 +18,9 @@ from tests.support.running import Server
 from tests.web.conftest import House, OpenHouse
 from tests.web.live.test_companions import pairing
 from tests.web.live.test_sockets import close_code, heard
-from web.keys import COMPANIONS, CONFIG, DB
+from web.keys import CONFIG, DB
 from web.live import companion_session as pairings
+from web.live.companion_session import COMPANIONS
 from web.recordings.tidying import TIDYING
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.web.conftest import Guest, House
 from tests.web.live.test_sockets import close_code, heard
-from web.keys import ARCHIVE, SWITCHBOARD
+from web.keys import SWITCHBOARD
+from web.recordings.archive import ARCHIVE
 
 
 async def pairing(guest: Guest, kind: str = "practice") -> tuple[str, str]:

@@ -12,7 +12,8 @@ from aiohttp.web import BaseRequest, WebSocketResponse
 
 from tests.web.conftest import PASSWORD, Guest, House, OpenHouse
 from web.events import channel, presence
-from web.keys import PRESENCE, SWITCHBOARD
+from web.events.presence import PRESENCE
+from web.keys import SWITCHBOARD
 
 SINCE = datetime(2025, 1, 31, 20, 14, tzinfo=UTC)
 

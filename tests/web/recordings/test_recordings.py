@@ -25,9 +25,10 @@ from sfu.recording.recorder import Recorder
 from tests.support.spoken import packet, packets_of
 from tests.web.conftest import Guest, House, OpenHouse
 from web.http import timeouts
-from web.keys import ARCHIVE, CONFIG, TRANSCODING
+from web.keys import CONFIG
 from web.recordings import transcoding
-from web.recordings.transcoding import MOST_OF_ONE, SMALLEST
+from web.recordings.archive import ARCHIVE
+from web.recordings.transcoding import MOST_OF_ONE, SMALLEST, TRANSCODING
 from workers.child import ChildFailed
 from workers.recordings import wav
 

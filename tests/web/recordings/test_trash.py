@@ -15,8 +15,9 @@ from tests.web.conftest import Guest, House, OpenHouse
 from tests.web.recordings.test_recordings import folder_of, sound, tape, until
 from tests.web.recordings.test_trusted_time import DAY_S, Clocks
 from web import app as wiring
-from web.keys import ARCHIVE, DB
+from web.keys import DB
 from web.recordings import archive as archives
+from web.recordings.archive import ARCHIVE
 from web.recordings.tidying import TIDYING
 from web.recordings.trusted_time import STEADY_FAR_S, STEADY_S, TrustedClock
 

@@ -10,7 +10,9 @@ from db import friendships, links, logins, recordings, tokens, users
 from db.errors import Unavailable
 from web.auth.downloads import DOWNLOADS
 from web.auth.identity import ids_in, link_grant, signed_out, token_grant
-from web.keys import COMPANIONS, DB, PRESENCE, SWITCHBOARD
+from web.events.presence import PRESENCE
+from web.keys import DB, SWITCHBOARD
+from web.live.companion_session import COMPANIONS
 
 logger = logging.getLogger(__name__)
 
