@@ -18,22 +18,22 @@ STARTING = "starting ponderous"
 
 
 @pytest.fixture
-async def nursing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkserverKeeper]:
+async def keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkserverKeeper]:
     monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
     async with ForkserverKeeper() as started:
         yield started
 
 
 @pytest.mark.parametrize("turns", range(4))
-async def test_given_up_by_who_is_cancelled(nursing: ForkserverKeeper, tmp_path: Path, turns: int, stretch: float) -> None:
+async def test_given_up_by_who_is_cancelled(keeper: ForkserverKeeper, tmp_path: Path, turns: int, stretch: float) -> None:
     """A start that was being given up when its owner's task was cancelled is over, with its worker, when all is closed."""
     loads_while = tmp_path / "loads"
     loads_while.touch()
 
     def make(denoiser: str, packet: Callable[[Packet], None]) -> WorkerRun:
-        return WorkerRun(nursing.forkserver, denoiser, {"while": str(loads_while)}, packet)
+        return WorkerRun(keeper.forkserver, denoiser, {"while": str(loads_while)}, packet)
 
-    runs, forkserver = Handover(make, lambda _: None, lambda: None), psutil.Process((await nursing.forkserver()).pid)
+    runs, forkserver = Handover(make, lambda _: None, lambda: None), psutil.Process((await keeper.forkserver()).pid)
     runs.begin("ponderous")
     async with asyncio.timeout(30 * stretch):
         while not (workers := forkserver.children()) or "workers.forkserver.standalone" not in workers[0].cmdline():
