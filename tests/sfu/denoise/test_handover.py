@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
 
 from sfu.denoise.forkserver_keeper import ForkserverKeeper
-from sfu.denoise.handover import NO_LIMIT_DB, Handover, Tuning
+from sfu.denoise.handover import NO_LIMIT_DB, PRIMED_NS, Handover, Tuning
 from sfu.denoise.worker_run import WorkerRun
 from tests.support.strangers import install
 from workers.link.control import Adjust
@@ -74,3 +75,38 @@ def test_the_limit_reads_as_it_was_asked_for() -> None:
         tuning.limit_attenuation(strength_db)
         assert tuning.strength_db == strength_db
     assert told == [Adjust(strength_db=0.0), Adjust(strength_db=NO_LIMIT_DB)]
+
+
+class Idle:
+    """A run that returns nothing."""
+
+    stats = None
+
+    def __init__(self, denoiser: str) -> None:
+        self.denoiser = denoiser
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def __aenter__(self) -> "Idle":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.ended.cancel()
+
+    def adjust(self, settings: Adjust) -> None: ...
+    def check(self, now_ns: int, awake_ns: int) -> None: ...
+
+
+async def test_a_run_that_returns_nothing_takes_over_by_the_given_clock() -> None:
+    """After PRIMED_NS of the clock that it is given, which need not be the machine's."""
+    now_ns = 1_000
+    runs = Handover(lambda name, _: cast(WorkerRun, Idle(name)), lambda _: None, lambda: None, clock_ns=lambda: now_ns)
+    for denoiser in ("first", "second"):
+        runs.begin(denoiser)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await runs.settle()
+    runs.check(now_ns + PRIMED_NS)
+    assert runs.serving is not None and (runs.serving.denoiser, runs.coming) == ("first", "second")
+    runs.check(now_ns + PRIMED_NS + 1)
+    assert (runs.serving.denoiser, runs.coming) == ("second", None)
+    await runs.close()
