@@ -239,3 +239,21 @@ async def test_its_end_is_told_whatever_fails_to_close(sockets: MediaSockets, mo
             peer.on_rtp(VOICE, time.monotonic_ns())
             assert broadcast.on_air
     assert told.ended == [("ada", None)]
+
+
+async def test_all_its_parts_go_by_the_clock_that_it_is_given(sockets: MediaSockets) -> None:
+    """A time limit, an offer without media and the time since it went live, of a broadcast whose clock stands near its beginning."""
+    now_ns = 5_000_000_000
+    broadcast = Broadcast("a test", "ada", 1, services_of(Config()), lambda identity: None, clock_ns=lambda: now_ns)
+    broadcast.audience.join(Listener(peer_on(sockets), "auto", name="bob"), 10.0)
+    broadcast.offer(peer_on(sockets), PublishOptions(denoise=False))
+    broadcast.source.look(14.0)
+    broadcast.audience.look(14.0)
+    assert not broadcast.over.is_set() and len(broadcast.audience.listeners) == 1
+    broadcast.properties.begin()
+    now_ns += 2_000_000_000
+    assert broadcast.properties.duration_s == 2.0
+    broadcast.audience.look(15.1)
+    broadcast.source.look(15.1)
+    await broadcast._background.finished()
+    assert broadcast.over.is_set() and not broadcast.audience.listeners

@@ -20,10 +20,10 @@ async def test_later_each_time(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
     monkeypatch.setattr(rules, "MAX_BACK_OFF_S", 0.3)
     waits, pids = [], []
     with caplog.at_level(logging.WARNING, rules.__name__):
-        async with ForkserverKeeper() as nursing:
+        async with ForkserverKeeper() as keeper:
             for _ in range(6):
                 begin = time.monotonic()
-                forkserver = await nursing.forkserver()
+                forkserver = await keeper.forkserver()
                 waits.append(time.monotonic() - begin)
                 async with Way(forkserver, "passthrough") as way:
                     await way.worker.ready(30 * stretch)  # whatever happened before, this one serves
@@ -41,9 +41,9 @@ async def test_old_deaths_are_forgotten(monkeypatch: pytest.MonkeyPatch, caplog:
     """Deaths that lie longer back than the window make nobody wait."""
     monkeypatch.setattr(rules, "WINDOW_S", 0.0)
     with caplog.at_level(logging.WARNING, rules.__name__):
-        async with ForkserverKeeper() as nursing:
+        async with ForkserverKeeper() as keeper:
             for _ in range(4):
-                forkserver = await nursing.forkserver()
+                forkserver = await keeper.forkserver()
                 os.kill(forkserver.pid, signal.SIGKILL)
                 await asyncio.wait_for(forkserver.gone.wait(), 20 * stretch)
     assert [record.getMessage().rpartition(" in ")[2] for record in caplog.records] == ["0 s"] * 3
@@ -51,12 +51,12 @@ async def test_old_deaths_are_forgotten(monkeypatch: pytest.MonkeyPatch, caplog:
 
 async def test_two_who_ask_at_once_share_one(stretch: float) -> None:
     """After a death, too: there is one forkserver, and its descriptors are those of one."""
-    async with ForkserverKeeper() as nursing:
-        first = await nursing.forkserver()
+    async with ForkserverKeeper() as keeper:
+        first = await keeper.forkserver()
         before = psutil.Process().num_fds()
         os.kill(first.pid, signal.SIGKILL)
         await asyncio.wait_for(first.gone.wait(), 20 * stretch)
-        made = await asyncio.gather(*(nursing.forkserver() for _ in range(5)))
+        made = await asyncio.gather(*(keeper.forkserver() for _ in range(5)))
         assert len({each.pid for each in made}) == 1 and made[0] is not first
         assert psutil.Process().num_fds() == before
 
@@ -64,17 +64,17 @@ async def test_two_who_ask_at_once_share_one(stretch: float) -> None:
 async def test_who_gives_up_waiting_spares_nobody_the_wait(monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """Where the one who asked after a death goes away, the next one who asks waits for what is left."""
     monkeypatch.setattr(rules, "BACK_OFF_S", 1.0)
-    async with ForkserverKeeper() as nursing:
+    async with ForkserverKeeper() as keeper:
         for _ in range(3):
-            forkserver = await nursing.forkserver()
+            forkserver = await keeper.forkserver()
             os.kill(forkserver.pid, signal.SIGKILL)
             await asyncio.wait_for(forkserver.gone.wait(), 20 * stretch)
         begin = time.monotonic()
-        asking = asyncio.create_task(nursing.forkserver())
+        asking = asyncio.create_task(keeper.forkserver())
         async with asyncio.timeout(20 * stretch):
-            while nursing._forkserver is not None:
+            while keeper._forkserver is not None:
                 await asyncio.sleep(0.01)
         asking.cancel()
         await asyncio.wait({asking})
-        await nursing.forkserver()
+        await keeper.forkserver()
         assert time.monotonic() - begin >= 1.0

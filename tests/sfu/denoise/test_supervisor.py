@@ -43,12 +43,12 @@ class Shelf:
 class Voice:
     """A kept worker and somebody who talks into it. Owns both."""
 
-    def __init__(self, nursing: ForkserverKeeper, shelf: Shelf, capacity: Capacity, scale: float) -> None:
+    def __init__(self, keeper: ForkserverKeeper, shelf: Shelf, capacity: Capacity, scale: float) -> None:
         self.out: list[Packet] = []
         self.states: list[tuple[DenoiseState, str | None]] = []
         self._changed = asyncio.Event()
         watch = LoadMonitor(capacity, 1000, scale)  # a machine that is late now and then is not what is looked at
-        self.worker = WorkerSupervisor("a test", nursing.forkserver, shelf, watch, self.out.append, self._note)
+        self.worker = WorkerSupervisor("a test", keeper.forkserver, shelf, watch, self.out.append, self._note)
 
     async def __aenter__(self) -> "Voice":
         await self.worker.__aenter__()
@@ -88,18 +88,18 @@ class Voice:
 
 
 @pytest.fixture
-async def nursing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkserverKeeper]:
+async def keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ForkserverKeeper]:
     monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
     async with ForkserverKeeper() as started:
         yield started
 
 
 @pytest.mark.real_time
-async def test_too_slow_and_well_again(nursing: ForkserverKeeper, tmp_path: Path, stretch: float) -> None:
+async def test_too_slow_and_well_again(keeper: ForkserverKeeper, tmp_path: Path, stretch: float) -> None:
     """A model that takes longer than its sound lasts is bypassed, and back when it has been quiet; all in a fifth of the real times."""
     slow = tmp_path / "slow"
     slow.unlink(missing_ok=True)
-    async with Voice(nursing, Shelf({"slow_while": str(slow)}), Capacity(2.0), scale=0.2) as ada:
+    async with Voice(keeper, Shelf({"slow_while": str(slow)}), Capacity(2.0), scale=0.2) as ada:
         ada.worker.request(True, "sluggish")
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         await ada.heard(20 * stretch)
@@ -113,11 +113,11 @@ async def test_too_slow_and_well_again(nursing: ForkserverKeeper, tmp_path: Path
 
 
 @pytest.mark.real_time
-async def test_a_switch_forgives(nursing: ForkserverKeeper, tmp_path: Path, stretch: float) -> None:
+async def test_a_switch_forgives(keeper: ForkserverKeeper, tmp_path: Path, stretch: float) -> None:
     """Whoever toggles the switch or chooses another denoiser is not made to wait."""
     slow = tmp_path / "slow"
     slow.touch()
-    async with Voice(nursing, Shelf({"slow_while": str(slow)}), Capacity(2.0), scale=0.2) as ada:
+    async with Voice(keeper, Shelf({"slow_while": str(slow)}), Capacity(2.0), scale=0.2) as ada:
         ada.worker.request(True, "sluggish")
         await ada.until(DenoiseState.BYPASSED, 15 * stretch, reason="too_slow")
         ada.worker.request(denoiser="passthrough")
@@ -126,11 +126,11 @@ async def test_a_switch_forgives(nursing: ForkserverKeeper, tmp_path: Path, stre
 
 
 @pytest.mark.real_time
-async def test_deaths_now_and_then(nursing: ForkserverKeeper, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
+async def test_deaths_now_and_then(keeper: ForkserverKeeper, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
     """A worker whose deaths lie far apart is not given up, but the third and each further one is made good only after a while."""
     monkeypatch.setattr(restart_policy, "WINDOW_S", 0.0)  # none of these is within it
     monkeypatch.setattr(restart_policy, "BACK_OFF_S", 0.3)
-    async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
+    async with Voice(keeper, Shelf({}), Capacity(2.0), scale=1) as ada:
         ada.worker.request(True)
         for times in range(5):
             await ada.until(DenoiseState.ACTIVE, 30 * stretch)
@@ -145,9 +145,9 @@ async def test_deaths_now_and_then(nursing: ForkserverKeeper, monkeypatch: pytes
         assert DenoiseState.BYPASSED not in [state for state, _ in ada.states]
 
 
-async def test_what_is_off_has_no_trouble(nursing: ForkserverKeeper, stretch: float) -> None:
+async def test_what_is_off_has_no_trouble(keeper: ForkserverKeeper, stretch: float) -> None:
     """The reason of a bypass goes with the bypass: whoever turns the switch off is not told of it any more."""
-    async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
+    async with Voice(keeper, Shelf({}), Capacity(2.0), scale=1) as ada:
         ada.worker.request(True, "raising")
         await ada.until(DenoiseState.BYPASSED, 30 * stretch, reason="worker_failed")
         ada.worker.request(False)
@@ -155,12 +155,12 @@ async def test_what_is_off_has_no_trouble(nursing: ForkserverKeeper, stretch: fl
 
 
 async def test_a_bypassed_voice_that_is_switched_off_takes_no_room(
-    nursing: ForkserverKeeper, monkeypatch: pytest.MonkeyPatch, stretch: float
+    keeper: ForkserverKeeper, monkeypatch: pytest.MonkeyPatch, stretch: float
 ) -> None:
     """Also where another denoiser is chosen in the same moment, which its worker takes at once."""
     monkeypatch.setattr(supervisor, "LINGER_S", 0.2)
     capacity = Capacity(2.0)
-    async with Voice(nursing, Shelf({}), capacity, scale=1) as ada:
+    async with Voice(keeper, Shelf({}), capacity, scale=1) as ada:
         ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         run = ada.worker.run
@@ -181,10 +181,10 @@ async def test_a_bypassed_voice_that_is_switched_off_takes_no_room(
         assert ada.worker._load_monitor in capacity._voices
 
 
-async def test_no_room(nursing: ForkserverKeeper, stretch: float) -> None:
+async def test_no_room(keeper: ForkserverKeeper, stretch: float) -> None:
     """Where the machine is full, one more voice is bypassed and says so, until another leaves."""
     capacity = Capacity(0.1)
-    async with Voice(nursing, Shelf({}), capacity, scale=1) as ada, Voice(nursing, Shelf({}), capacity, scale=1) as ben:
+    async with Voice(keeper, Shelf({}), capacity, scale=1) as ada, Voice(keeper, Shelf({}), capacity, scale=1) as ben:
         ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         capacity.measured("passthrough", 0.09, 100)
@@ -195,10 +195,10 @@ async def test_no_room(nursing: ForkserverKeeper, stretch: float) -> None:
         await ben.until(DenoiseState.ACTIVE, 30 * stretch, reason=None)
 
 
-async def test_no_room_for_a_heavier_one(nursing: ForkserverKeeper, stretch: float) -> None:
+async def test_no_room_for_a_heavier_one(keeper: ForkserverKeeper, stretch: float) -> None:
     """Where the machine is full a heavier denoiser is not changed to: the one that serves stays and says so, until there is room."""
     capacity = Capacity(0.3)
-    async with Voice(nursing, Shelf({}), capacity, scale=1) as ada, Voice(nursing, Shelf({}), capacity, scale=1) as ben:
+    async with Voice(keeper, Shelf({}), capacity, scale=1) as ada, Voice(keeper, Shelf({}), capacity, scale=1) as ben:
         for each in (ada, ben):
             each.worker.request(True)
             await each.until(DenoiseState.ACTIVE, 30 * stretch)
@@ -210,9 +210,9 @@ async def test_no_room_for_a_heavier_one(nursing: ForkserverKeeper, stretch: flo
         await ada.until(DenoiseState.ACTIVE, 30 * stretch, denoiser="slow", reason=None)
 
 
-async def test_the_old_one_stays_where_the_new_one_fails(nursing: ForkserverKeeper, stretch: float) -> None:
+async def test_the_old_one_stays_where_the_new_one_fails(keeper: ForkserverKeeper, stretch: float) -> None:
     """A denoiser that cannot be loaded does not cost the one that serves; the reason stays until another is chosen."""
-    async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
+    async with Voice(keeper, Shelf({}), Capacity(2.0), scale=1) as ada:
         ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         run = ada.worker.run
@@ -226,10 +226,10 @@ async def test_the_old_one_stays_where_the_new_one_fails(nursing: ForkserverKeep
         await ada.until(DenoiseState.ACTIVE, 30 * stretch, denoiser="slow", reason=None)
 
 
-async def test_the_coming_one_steps_in_early(nursing: ForkserverKeeper, stretch: float) -> None:
+async def test_the_coming_one_steps_in_early(keeper: ForkserverKeeper, stretch: float) -> None:
     """Where the one that serves dies while another is primed, that one serves at once."""
     async with AsyncExitStack() as opened:
-        ada = await opened.enter_async_context(Voice(nursing, Shelf({}), Capacity(2.0), scale=1))
+        ada = await opened.enter_async_context(Voice(keeper, Shelf({}), Capacity(2.0), scale=1))
         ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         first = ada.worker.run
@@ -243,25 +243,25 @@ async def test_the_coming_one_steps_in_early(nursing: ForkserverKeeper, stretch:
         await ada.heard(20 * stretch)
 
 
-async def test_a_deadly_denoiser_is_found_out(nursing: ForkserverKeeper, stretch: float) -> None:
+async def test_a_deadly_denoiser_is_found_out(keeper: ForkserverKeeper, stretch: float) -> None:
     """Who chooses a denoiser that kills the forkserver harms the others twice at most; then it is refused, and all go on."""
-    async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada, Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ben:
+    async with Voice(keeper, Shelf({}), Capacity(2.0), scale=1) as ada, Voice(keeper, Shelf({}), Capacity(2.0), scale=1) as ben:
         ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         ben.worker.request(True, "deadly")
         await ben.until(DenoiseState.BYPASSED, 20 * stretch, reason="worker_failed")
         await ada.until(DenoiseState.ACTIVE, 20 * stretch, denoiser="passthrough")
-        forkserver = await nursing.forkserver()
+        forkserver = await keeper.forkserver()
         ben.worker.request(True)
         await ben.until(DenoiseState.BYPASSED, 20 * stretch, reason="worker_failed")
-        assert await nursing.forkserver() is forkserver and forkserver.alive
+        assert await keeper.forkserver() is forkserver and forkserver.alive
         await ada.heard(20 * stretch)
 
 
 @pytest.mark.parametrize("turns", range(4))
-async def test_closed_as_there_is_news(nursing: ForkserverKeeper, turns: int, stretch: float) -> None:
+async def test_closed_as_there_is_news(keeper: ForkserverKeeper, turns: int, stretch: float) -> None:
     """It closes also where something happens just then, while an unwanted worker waits for somebody to change their mind."""
-    async with Voice(nursing, Shelf({}), Capacity(2.0), scale=1) as ada:
+    async with Voice(keeper, Shelf({}), Capacity(2.0), scale=1) as ada:
         ada.worker.request(True)
         await ada.until(DenoiseState.ACTIVE, 30 * stretch)
         ada.worker.request(False)

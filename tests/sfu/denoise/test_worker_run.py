@@ -36,12 +36,12 @@ async def test_a_worker_that_dies_before_it_is_ready() -> None:
     """It did not start, and that is all: asyncio has nothing to report of it when the run is forgotten."""
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-    async with ForkserverKeeper() as nursing:
+    async with ForkserverKeeper() as keeper:
 
-        async def nurse() -> Forkserver:
-            return cast(Forkserver, Cradle(await nursing.forkserver()))
+        async def get_forkserver() -> Forkserver:
+            return cast(Forkserver, Cradle(await keeper.forkserver()))
 
-        run = WorkerRun(nurse, "passthrough", {}, lambda _: None)
+        run = WorkerRun(get_forkserver, "passthrough", {}, lambda _: None)
         with pytest.raises(DidNotStart):
             await run.__aenter__()
         assert run.ended.done()
@@ -53,7 +53,7 @@ async def test_a_worker_that_dies_before_it_is_ready() -> None:
 async def test_waiting_for_who_says_nothing_is_no_work(stretch: float) -> None:
     """What came out because nothing came after it says so, and the figures of the worker leave it out: it was not slow."""
     came: list[Packet] = []
-    async with ForkserverKeeper() as nursing, WorkerRun(nursing.forkserver, "passthrough", {}, came.append) as run:
+    async with ForkserverKeeper() as keeper, WorkerRun(keeper.forkserver, "passthrough", {}, came.append) as run:
         sent = encode(sound_of(0.1))
         for number, payload in enumerate(sent):
             run.put(Packet(number, 960 * number, 960, time.monotonic_ns(), payload))
@@ -70,8 +70,8 @@ async def test_what_is_not_forked_has_time_to_load(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(rules, "START_S", 0.01)
     loads_while = tmp_path / "loads"
     loads_while.touch()
-    async with ForkserverKeeper() as nursing:
-        run = WorkerRun(nursing.forkserver, "ponderous", {"while": str(loads_while)}, lambda _: None)
+    async with ForkserverKeeper() as keeper:
+        run = WorkerRun(keeper.forkserver, "ponderous", {"while": str(loads_while)}, lambda _: None)
         starting = asyncio.ensure_future(run.__aenter__())
         await asyncio.wait({starting}, timeout=0.5 * stretch)
         loads_while.unlink()
