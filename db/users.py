@@ -19,12 +19,6 @@ def find(username: str) -> User | None:
     return found
 
 
-def by_id(user_id: int) -> User | None:
-    """The account with that id."""
-    found: User | None = User.get_or_none(User.id == user_id)
-    return found
-
-
 def everybody() -> list[User]:
     """All accounts, oldest first."""
     return list(User.select().order_by(User.id))

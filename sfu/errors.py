@@ -180,7 +180,3 @@ class TooSlow(WorkerError):
 
 class ConfigError(HushcastError):
     """The operator's: a bad key or value, a used port. Start-up only; exit 2 and one line."""
-
-
-class PeerGone(HushcastError):
-    """Nobody's fault: the other end left. The normal end, logged at info."""

@@ -18,6 +18,7 @@ from typing import Any, Self
 from aiohttp import http_exceptions, web
 from multidict import MultiMapping
 
+from sfu.errors import ConfigError
 from sfu.net.acceptor import Acceptor, Welcome
 from sfu.wire.ice import Address
 from web.auth.identity import LOGIN, TOKEN
@@ -45,6 +46,9 @@ LONGEST_HEADER, MOST_HEADERS = 24 * 1024, 64
 TOO_MANY = "Too many headers"  # what aiohttp says of those; the exception is one of many uses
 REASONS = ("stranger", "idle", "crowd", "newcomer", "handshake", "unknown", "tls", "media", "descriptors")  # for a connection's end
 NO_TLS = "(TLS at http.port, but http.tls is off: it is to be called by http://)"
+
+if not callable(getattr(web.RequestHandler, "_handle_request", None)):  # overridden below: a renamed one would change what we do in silence
+    raise ConfigError("this aiohttp has no RequestHandler._handle_request: install the versions of setup.cfg")
 
 
 class Connection(web.RequestHandler):

@@ -25,7 +25,6 @@ from sfu.wire.offer import parse_offer
 logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0  # Retry-After for a broadcast that is not live
-VARIANTS = ("auto", "denoised", "original")
 
 MakePeer = Callable[[sdp.Offer, sdp.Kind, int, Used, str], Peer]
 

@@ -1,7 +1,6 @@
 """A worker as the server sees it: two rings, two bells, one process. Runs once and is never restarted."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -14,8 +13,6 @@ from workers.link.bell import Bell
 from workers.link.control import Adjust, Message, Ready, Stats, WorkerFailure
 from workers.link.forkserver import Forkserver, Worker
 from workers.link.ring import Flag, Packet, Ring
-
-logger = logging.getLogger(__name__)
 
 START_S = 5.0  # timeout for READY of a forked worker, which usually takes milliseconds
 COLD_START_S = 60.0  # timeout where it cannot be forked and has to load libraries and the model first

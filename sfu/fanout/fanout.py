@@ -8,7 +8,7 @@ from sfu.deadline_timer import CallAt, DeadlineTimer
 from sfu.fanout.groups import Groups
 from sfu.fanout.hold import Hold, Release
 from sfu.fanout.listener import Line, Listener
-from sfu.fanout.recipients import Batch, Recipients
+from sfu.fanout.recipients import AllRecipients, Recipients
 from sfu.fanout.sender_reports import SenderReports
 from sfu.rolling_quantiles import RollingQuantiles
 from sfu.wire.rtcp import Nack, ReceiverReport, Report, Rtcp, SenderReport
@@ -39,7 +39,7 @@ class Fanout:
         self.stage_ms = RollingQuantiles()  # a packet is handed in -> the kernel has what goes out for it
         self.listeners: dict[Listener, None] = {}  # in the order they joined
         self._clock_ns = clock_ns
-        self._batch = Batch()
+        self._batch = AllRecipients()
         self._groups = Groups(ssrc, base, self._batch)
         self._hold = Hold()
         self._alarm = DeadlineTimer(self._rung, call_at)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sfu.fanout.listener import Line, Listener
-from sfu.fanout.recipients import Batch, Recipients
+from sfu.fanout.recipients import AllRecipients, Recipients
 from sfu.wire import red, rtp
 from workers.link.ring import Packet
 
@@ -32,7 +32,7 @@ class Group:
     Exactly: to encrypt other bytes under a number that was used already would give the key stream away.
     """
 
-    def __init__(self, shape: Shape, ssrc: int, base: int, batch: Batch, before: Iterable[Packet] = ()) -> None:
+    def __init__(self, shape: Shape, ssrc: int, base: int, batch: AllRecipients, before: Iterable[Packet] = ()) -> None:
         """before: what its line was sent last, the newest last; so that the first packet has it along."""
         self.shape = shape
         self.crew = Recipients(batch)
@@ -88,7 +88,7 @@ class Stay(NamedTuple):
 class Groups:
     """All groups of one fan-out that have anybody in them, and who is where, and was before: up to `REMEMBERED` stays."""
 
-    def __init__(self, ssrc: int, base: int, batch: Batch) -> None:
+    def __init__(self, ssrc: int, base: int, batch: AllRecipients) -> None:
         self._ssrc, self._base, self._batch = ssrc, base, batch
         self._groups: dict[Shape, Group] = {}
         self._lines: dict[Line, list[Group]] = {line: [] for line in Line}  # the same groups

@@ -64,7 +64,7 @@ class Recipient:
 class Recipients:
     """Slots that get the same packet. Laid out in a deck, anew after a change only; an empty crew has none."""
 
-    def __init__(self, batch: "Batch") -> None:
+    def __init__(self, batch: "AllRecipients") -> None:
         self.packets = self.octets = 0  # tried for everybody in the deck
         self._sendmmsg = batch.sendmmsg
         self._members: dict[Recipient, None] = {}  # in the order they came
@@ -133,7 +133,7 @@ class Recipients:
         self._changed = False
 
 
-class Batch:
+class AllRecipients:
     """All slots of one fan-out. `send` is the way of every packet to every listener."""
 
     def __init__(self, sendmmsg: bool = HAVE_SENDMMSG) -> None:

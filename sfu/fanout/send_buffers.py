@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfu.net.sendmmsg import IOVEC, MESSAGE, SOCKADDR_BYTES, Address, send_each, send_many
-from sfu.peer.dtls import TRAILER, pointer, protect
+from sfu.peer.srtp import TRAILER, pointer, protect
 
 FIRST_ROW_BYTES, MOST_ROW_BYTES = 512, 2048  # the fewer pages a packet's copies lie in, the sooner they are found
 LARGEST_PLAIN = MOST_ROW_BYTES - TRAILER

@@ -165,8 +165,9 @@ class Ingest:
         self._pass_on(self._order.flush())
 
     def close(self) -> None:
-        """No timer is left, and nothing is delivered any more. Idempotent."""
+        """Deliver what waits behind a gap, for nothing comes to fill it; then nothing more, and no timer runs. Idempotent."""
         self._alarm.close()
+        self.flush()
         self._audio = None
 
     def _rung(self) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from sfu.net.media_port import MediaSockets
 from sfu.net.paths import CandidatePair, LocalSocket
-from sfu.peer.dtls import SHORTEST_PACKET, Certificate, Dtls, Srtp
+from sfu.peer.dtls import Certificate, Dtls
 from sfu.peer.ice_transport import Asked, IceTransport
+from sfu.peer.srtp import SHORTEST_PACKET, Srtp
 from sfu.wire import ice, rtcp, rtp, sdp
 from sfu.wire.ice import Address
 

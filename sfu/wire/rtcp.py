@@ -163,10 +163,6 @@ def build_cname(ssrc: int, cname: str) -> bytes:
     return _packet(SDES, 1, chunk + bytes(-len(chunk) % 4))
 
 
-def build_bye(ssrc: int) -> bytes:
-    return _packet(BYE, 1, _SSRC.pack(ssrc))
-
-
 def build_nack(ssrc: int, source: int, sequences: Iterable[int]) -> bytes:
     """Ask `source` for packets again; sequences: 16 bits each, ascending on the circle."""
     pairs: list[tuple[int, int]] = []

@@ -13,7 +13,6 @@ from db.tables import Chapter, now
 
 QUESTIONS: tuple[tuple[Callable[..., Any], *tuple[Any, ...]], ...] = (
     (users.find, "alice"),
-    (users.by_id, 1),
     (users.unknown, ["alice", "bob"]),
     (users.create, "zoe", "x"),
     (users.join, "yan", "x"),

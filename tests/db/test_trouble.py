@@ -183,7 +183,7 @@ async def test_damage_while_running_is_said_once(tmp_path: Path, caplog: pytest.
         await database.run(TABLES.execute_sql, "UPDATE user SET created_at = 'yesterday' WHERE id = 1")
         for _ in range(3):
             with pytest.raises(Unavailable, match="database_away"):
-                await database.read(users.by_id, 1)
+                await database.read(users.everybody)
         [line] = lines(caplog)
         assert "'yesterday' in user.created_at" in line
     with (tmp_path / "x.db").open("r+b") as file:

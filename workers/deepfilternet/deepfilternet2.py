@@ -27,7 +27,7 @@ from workers.deepfilternet.upstream import Upstream, norm_alpha
 from workers.graphs.state_layout import Part
 
 
-class DeepFilterNet2(nn.Module):
+class StreamingDeepFilterNet2(nn.Module):
     """One frame of each voice in, one frame out, `look_ahead` + `wait` frames later, or two; all memory is in the state.
 
     As DeepFilterNet3, but the deep filter works on the masked spectrum, `wait` frames of it ahead: so coefficients and the

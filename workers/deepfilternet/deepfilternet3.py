@@ -28,7 +28,7 @@ from workers.deepfilternet.upstream import Upstream, norm_alpha
 from workers.graphs.state_layout import Part
 
 
-class DeepFilterNet3(nn.Module):
+class StreamingDeepFilterNet3(nn.Module):
     """One frame of each voice in, one frame out, 2 frames later, or two of them; all memory is in the state.
 
     forward(spectrum float32[B, T, 2, 481], state float32[B, state.size]) -> (spectrum, state) of the same shapes; T: 1 or 2.

@@ -5,6 +5,7 @@
 
 - main: the process; command: arguments, the way from IN to OUT, messages; path_checks: whether the names can be used
 - selection: name -> denoiser, ready to use; device: CPU or CUDA; remote_denoiser: one in another Python
+- truncation: whether bytes are missing
 - reader: a file as blocks, of which track decodes one sound, time_stamp_gaps puts frames in their places, stretch joins
   frames of one format, and resampler changes rates; the room containers knows the containers
 - cleaner: noisy -> clean of the same length; writer: blocks -> a file; output_formats: what can be written;

@@ -14,10 +14,10 @@ from av.error import FFmpegError
 from workers.denoiser import RATE_HZ, Sound
 from workers.files.channel_layouts import named
 from workers.files.containers.sections import sections
-from workers.files.containers.truncation import check_bytes, has_no_end
 from workers.files.errors import FileError, NoSound, reason
 from workers.files.stretch import Stretch
 from workers.files.track import Track
+from workers.files.truncation import check_bytes, has_no_end
 
 _LONGEST_S = 86_400.0  # of silence in one file at most; time stamps that imply more are wrong
 

@@ -1,4 +1,5 @@
-"""Weights -> streaming graphs, with numpy and onnx alone. Imported by the export child, and by tests; never by who runs a graph.
+"""Weights -> streaming graphs, with numpy and onnx alone. For the export child, and tests; engines import
+`state_layout` alone.
 
     place ─► exported ─────────────┐                     ┌─ features ─ convolutions ─┐
           └► checkpoint ─► folding ┴─► shapes.checked ─► ┤  embedding ─ coefficients ├─► nets ─► model ─► ONNX
@@ -12,6 +13,7 @@
 - place: from a place of weights, of either layout, to its tensors
 - banks: the ERB bands
 - writer: nodes and constants of a graph
+- state_layout: what a voice carries from hop to hop, as one vector: the engines know it too
 - memory: what a voice carries from call to call, inside the graph
 - features, convolutions, embedding, coefficients: the parts of the networks
 - nets: DeepFilterNet2 and 3 put together

@@ -1,7 +1,7 @@
 """DeepFilterNet, streaming: the STFT around an engine that has the model.
 
-An engine takes the spectrum of a frame or two and a state for each voice and returns both: `streaming.graph` is ONNX Runtime on the
-CPU, `streaming.eager` torch on CUDA. What a batch's voices carry lies in arrays of all of them, and goes on as it is while
+An engine takes the spectrum of a frame or two and a state for each voice and returns both: `onnx_engine` is ONNX Runtime on the
+CPU, `torch_engine` torch on CUDA. What a batch's voices carry lies in arrays of all of them, and goes on as it is while
 the same voices come again; only when others come are rows picked out and put together.
 """
 
@@ -49,7 +49,7 @@ class Batch(NamedTuple):
     tail: Sound  # float32[n, 480], the second half of the last frame of output
 
 
-class Voice:
+class NetVoice:
     """Which row of a batch one voice is, and how many hops of look-ahead are to come."""
 
     __slots__ = ("ahead", "batch", "row")
@@ -91,11 +91,11 @@ class DeepFilterNet3:
         """With a device it needs torch: CUDA's for a card, any for the CPU."""
         return {None: (), "cpu": (CUDA, REFERENCE)}.get(options.get("device"), (CUDA,))  # type: ignore[call-overload,no-any-return]
 
-    def open(self) -> Voice:
+    def open(self) -> NetVoice:
         silence = np.zeros((1, BLOCK), np.float32)
-        return Voice(Batch(self._engine.open(), silence, silence), self._engine.look_ahead)
+        return NetVoice(Batch(self._engine.open(), silence, silence), self._engine.look_ahead)
 
-    def clean(self, voices: Sequence[Voice], noisy: Sound) -> Sound:
+    def clean(self, voices: Sequence[NetVoice], noisy: Sound) -> Sound:
         """Denoise a hop or `blocks` of each voice; the output trails the input by `latency` samples.
 
         noisy: float32[n, hops * 480] in [-1, 1], mono, 48 kHz, row i belongs to voices[i].   Returns the same shape.
@@ -110,7 +110,7 @@ class DeepFilterNet3:
             voice.batch, voice.row, voice.ahead = after, row, ahead[row]
         return clean
 
-    def _together(self, voices: Sequence[Voice]) -> Batch:
+    def _together(self, voices: Sequence[NetVoice]) -> Batch:
         """What these voices carry, as one batch: the one that they left together, or a new one."""
         batch = voices[0].batch
         if len(batch.heard) == len(voices) and all(voice.batch is batch and voice.row == row for row, voice in enumerate(voices)):

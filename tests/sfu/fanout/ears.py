@@ -7,7 +7,7 @@ from types import TracebackType
 
 from pylibsrtp import Policy, Session
 
-from sfu.peer.dtls import Srtp
+from sfu.peer.srtp import Srtp
 from sfu.wire import rtcp, rtp
 from sfu.wire.sdp import Audio
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sfu.fanout.recipients import Batch, Recipient, Recipients
+from sfu.fanout.recipients import AllRecipients, Recipient, Recipients
 from sfu.fanout.send_buffers import FIRST_ROWS
 from sfu.net import sendmmsg as sending
 from sfu.net.sendmmsg import sockaddr
@@ -26,7 +26,7 @@ def sender() -> Iterator[socket.socket]:
         yield bound
 
 
-def seat(batch: Batch, crew: Recipients, ear: Ear) -> Recipient:
+def seat(batch: AllRecipients, crew: Recipients, ear: Ear) -> Recipient:
     slot = batch.take()
     slot.aim(ear.fd, ear.address, ear.tx)
     crew.add(slot)
@@ -45,7 +45,7 @@ def plain(n: int, payload: bytes = b"voice") -> bytes:
 @pytest.mark.parametrize("sendmmsg", [sending.HAVE_SENDMMSG, False])
 def test_a_hundred_ears(sender: socket.socket, sendmmsg: bool) -> None:
     """A hundred listeners with a hundred keys each decrypt every packet, with one call a packet or a call for each."""
-    batch = Batch(sendmmsg)
+    batch = AllRecipients(sendmmsg)
     crew = Recipients(batch)
     ears = [Ear(sender) for _ in range(100)]
     slots = [seat(batch, crew, ear) for ear in ears]
@@ -62,7 +62,7 @@ def test_a_hundred_ears(sender: socket.socket, sendmmsg: bool) -> None:
 
 def test_largest_packet_fits(sender: socket.socket) -> None:
     """A packet of the largest payload that the rings carry arrives whole."""
-    batch = Batch()
+    batch = AllRecipients()
     crew = Recipients(batch)
     with Ear(sender) as ear:
         slot = seat(batch, crew, ear)
@@ -75,7 +75,7 @@ def test_largest_packet_fits(sender: socket.socket) -> None:
 
 def test_crews_get_their_own(sender: socket.socket) -> None:
     """Two crews in one send each get their own packet; a crew left out gets nothing."""
-    batch = Batch()
+    batch = AllRecipients()
     crews = [Recipients(batch) for _ in range(3)]
     ears = [Ear(sender) for _ in range(9)]
     slots = [seat(batch, crews[at % 3], ear) for at, ear in enumerate(ears)]
@@ -89,7 +89,7 @@ def test_crews_get_their_own(sender: socket.socket) -> None:
 
 def test_coming_and_going_leaks_nothing(sender: socket.socket) -> None:
     """After a thousand joins and leaves nobody is left to send to, and the memory is what it was."""
-    batch = Batch()
+    batch = AllRecipients()
     crew = Recipients(batch)
     with Ear(sender) as ear:
 
@@ -113,7 +113,7 @@ def test_coming_and_going_leaks_nothing(sender: socket.socket) -> None:
 
 def test_rows_grow_under_those_who_sit_there(sender: socket.socket) -> None:
     """When more listen than there are rows, the others go on hearing; when they have left, who stays goes on too."""
-    batch = Batch()
+    batch = AllRecipients()
     crew = Recipients(batch)
     ears = [Ear(sender) for _ in range(FIRST_ROWS + 1)]
     slots = [seat(batch, crew, ears[0])]
@@ -132,7 +132,7 @@ def test_rows_grow_under_those_who_sit_there(sender: socket.socket) -> None:
 
 def test_tally_over_crews(sender: socket.socket) -> None:
     """Who goes from crew to crew, moves, or waits for an address has been sent just what it was sent."""
-    batch = Batch()
+    batch = AllRecipients()
     one, other = Recipients(batch), Recipients(batch)
     with Ear(sender) as ear, Ear(sender) as beside:
         slot = batch.take()
@@ -157,7 +157,7 @@ def test_tally_over_crews(sender: socket.socket) -> None:
 
 def test_slot_given_back_is_inert(sender: socket.socket) -> None:
     """After it was given back a slot keeps its tally and is not sent to, whoever still aims it."""
-    batch = Batch()
+    batch = AllRecipients()
     crew = Recipients(batch)
     with Ear(sender) as ear, Ear(sender) as other:
         slot = seat(batch, crew, ear)
@@ -176,7 +176,7 @@ def test_slot_given_back_is_inert(sender: socket.socket) -> None:
 @pytest.mark.parametrize("sendmmsg", [sending.HAVE_SENDMMSG, False])
 def test_one_without_a_way_harms_no_other(sender: socket.socket, sendmmsg: bool) -> None:
     """A listener that the kernel will not send to is counted on its own slot; those before and after it hear."""
-    batch = Batch(sendmmsg)
+    batch = AllRecipients(sendmmsg)
     crew = Recipients(batch)
     ears = [Ear(sender) for _ in range(3)]
     slots = [seat(batch, crew, ear) for ear in ears]
@@ -190,7 +190,7 @@ def test_one_without_a_way_harms_no_other(sender: socket.socket, sendmmsg: bool)
 
 def test_one_without_keys_harms_no_other(sender: socket.socket) -> None:
     """Where libsrtp refuses to encrypt, nothing is sent in the clear, and the others hear."""
-    batch = Batch()
+    batch = AllRecipients()
     crew = Recipients(batch)
     ears = [Ear(sender) for _ in range(3)]
     slots = [seat(batch, crew, ear) for ear in ears]
@@ -217,7 +217,7 @@ def test_full_socket_ends_the_round(sender: socket.socket, monkeypatch: pytest.M
         return done
 
     monkeypatch.setattr(sending, "_sendmmsg", sendmmsg)
-    batch = Batch()
+    batch = AllRecipients()
     crew = Recipients(batch)
     ears = [Ear(sender) for _ in range(4)]
     slots = [seat(batch, crew, ear) for ear in ears]
@@ -235,7 +235,7 @@ def test_several_sockets_and_families(sender: socket.socket) -> None:
     except OSError:
         pytest.skip("no IPv6 here")
     six.setblocking(False)
-    batch = Batch()
+    batch = AllRecipients()
     crew = Recipients(batch)
     with six, Ear(sender) as four, Ear(six, Audio("0", 111)) as other:
         slot = seat(batch, crew, four)

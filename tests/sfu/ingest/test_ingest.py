@@ -97,6 +97,18 @@ class Rig:
         return [report for packet in self.told if isinstance(packet, rtcp.ReceiverReport) for report in packet.reports]
 
 
+def test_the_last_word_behind_a_gap_is_delivered() -> None:
+    """What waits for a lost packet when the broadcaster stops is delivered in order, once; no timer is left."""
+    rig = Rig()
+    for n in (0, 1, 2, 4, 5):
+        rig.send(n)
+    assert rig.sent == [0, 1, 2]
+    rig.ingest.close()
+    rig.ingest.close()
+    assert rig.sent == [0, 1, 2, 4, 5] and rig.numbers == [0, 1, 2, 4, 5] and rig.ingest.lost == 1
+    assert all(timer.cancelled for timer in rig.timers)
+
+
 def test_what_waited_through_a_standstill_is_not_heard_late() -> None:
     """Of 20 s in the sockets the last 200 ms are heard, at their own time, and nothing before is asked for again; then all is as ever."""
     awake = Awake()
@@ -602,7 +614,7 @@ def test_jitter_is_that_of_the_rfc() -> None:
 
 
 def test_closed_ingest_delivers_nothing() -> None:
-    """After close no timer is left and nothing comes out."""
+    """After close no timer is left and no packet that comes then is delivered."""
     rig = Rig()
     rig.send(0)
     rig.send(2)
@@ -610,7 +622,7 @@ def test_closed_ingest_delivers_nothing() -> None:
     rig.ingest.close()
     assert all(timer.cancelled for timer in rig.timers)
     rig.send(3)
-    assert rig.sent == [0]
+    assert rig.sent == [0, 2]
 
 
 # any link

@@ -10,6 +10,7 @@ from pylibsrtp._binding import ffi
 
 from sfu.errors import ConfigError
 from sfu.peer import dtls
+from sfu.peer.srtp import LARGEST_PACKET, TRAILER, Srtp, protect
 from sfu.wire import rtp
 
 
@@ -18,13 +19,13 @@ def session(key: bytes, kind: int) -> Session:
 
 
 @pytest.fixture
-def srtp() -> dtls.Srtp:
+def srtp() -> Srtp:
     """Sessions that hear themselves."""
     key = bytes(range(44))
-    return dtls.Srtp(session(key, Policy.SSRC_ANY_INBOUND), session(key, Policy.SSRC_ANY_OUTBOUND))
+    return Srtp(session(key, Policy.SSRC_ANY_INBOUND), session(key, Policy.SSRC_ANY_OUTBOUND))
 
 
-def test_packets_go_and_come(srtp: dtls.Srtp) -> None:
+def test_packets_go_and_come(srtp: Srtp) -> None:
     """RTP and RTCP, once; the second time it is a replay."""
     packet = rtp.build(111, 1, 2, 3, b"voice")
     protected = srtp.protect(packet)
@@ -37,21 +38,21 @@ def test_packets_go_and_come(srtp: dtls.Srtp) -> None:
     assert srtp.unprotect_rtcp(bytes(40)) is None and srtp.forged == 1
 
 
-def test_what_does_not_fit_is_not_protected(srtp: dtls.Srtp) -> None:
+def test_what_does_not_fit_is_not_protected(srtp: Srtp) -> None:
     """Too short and too long packets never reach libsrtp."""
     assert srtp.protect(b"\x80") is None and srtp.protect_rtcp(b"\x80") is None
-    assert srtp.protect(bytes(dtls.LARGEST_PACKET + 1)) is None
-    longest = rtp.build(111, 1, 2, 3, bytes(dtls.LARGEST_PACKET - 12))
+    assert srtp.protect(bytes(LARGEST_PACKET + 1)) is None
+    longest = rtp.build(111, 1, 2, 3, bytes(LARGEST_PACKET - 12))
     assert srtp.protect(longest) is not None
 
 
-def test_a_packet_is_protected_in_place(srtp: dtls.Srtp) -> None:
+def test_a_packet_is_protected_in_place(srtp: Srtp) -> None:
     """The raw function that the fan-out uses on its own slots."""
     packet = rtp.build(111, 9, 2, 3, b"voice")
-    slot = ffi.new("unsigned char[]", len(packet) + dtls.TRAILER)
+    slot = ffi.new("unsigned char[]", len(packet) + TRAILER)
     ffi.buffer(slot)[: len(packet)] = packet
     length = ffi.new("int *", len(packet))
-    assert dtls.protect(srtp.tx, slot, length) == 0
+    assert protect(srtp.tx, slot, length) == 0
     assert srtp.unprotect(ffi.buffer(slot)[: length[0]]) == packet
 
 

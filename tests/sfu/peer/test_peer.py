@@ -27,9 +27,9 @@ from sfu.net import media_port
 from sfu.net.media_port import MediaSockets
 from sfu.net.paths import CandidatePair
 from sfu.peer import dtls
-from sfu.peer.dtls import MOST_SOURCES
 from sfu.peer.ice_transport import SUCCEEDED_NS
 from sfu.peer.peer import SILENT_S, Peer, make_peer
+from sfu.peer.srtp import MOST_SOURCES
 from sfu.peer.transport import REASONS
 from sfu.wire import rtcp, rtp, sdp
 from sfu.wire.offer import parse_offer

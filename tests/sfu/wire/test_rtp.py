@@ -122,7 +122,7 @@ def test_reports_are_read_by_another_implementation() -> None:
             rtcp.build_receiver_report(1, [report]),
             rtcp.build_cname(1, "hushcast"),
             rtcp.build_nack(1, 5, [60000, 60001, 60016, 60100]),
-            rtcp.build_bye(1),
+            bytes.fromhex("81cb000100000001"),  # BYE, which we never send
         ]
     )
     theirs = other.RtcpPacket.parse(compound)
