@@ -146,7 +146,7 @@ import asyncio, sys
 from pathlib import Path
 from sfu.recording.recorder import Recorder
 from tests.support.spoken import packet, packets_of
-from workers.recordings.spans import DENOISE_OFF, Why
+from workers.recordings.spans import DENOISE_OFF, Treatment
 
 async def main():
     voice = packets_of(2)
@@ -154,7 +154,7 @@ async def main():
         for number in range(100_000):
             ours.original(packet(number, voice[number % 100]))
             off = number < 50 or number >= 150
-            ours.heard(packet(number, voice[number % 100]), "original" if off else "denoised", Why(DENOISE_OFF) if off else None)
+            ours.heard(packet(number, voice[number % 100]), "original" if off else "denoised", Treatment(DENOISE_OFF) if off else None)
             if number % 50 == 49:
                 await asyncio.sleep(0.25)
                 print(number + 1, flush=True)

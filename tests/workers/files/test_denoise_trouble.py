@@ -134,7 +134,7 @@ def test_no_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sound[0, 100], sound[0, 5_000], sound[0, 6_000] = np.nan, np.inf, 1e38
     noisy = write(tmp_path / "noisy.wav", sound, 48_000, "pcm_f32le", "flt")
     assert main([str(noisy), str(tmp_path / "clean.wav"), "--denoiser=rnnoise"]) == 0
-    assert "3 samples" in capsys.readouterr().err
+    assert "3 invalid samples" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
