@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from db.errors import Missing
+from db.locks import hold, hold_users
 from db.tables import CompanionPass, CompanionSession, User, now
 
 LIFE = timedelta(hours=12)
@@ -13,6 +14,7 @@ SLACK = timedelta(hours=1)  # a clock correction of less than this ends no sessi
 
 def open_session(session_id: str, user_id: int, kind: str, digest: str, most: int) -> tuple[CompanionSession, list[str]]:
     """A new session, and the ids of the oldest ones that it replaces: a user has at most `most`."""
+    hold_users(user_id)
     mine = CompanionSession.select(CompanionSession.id).where(CompanionSession.user == user_id)
     older = [each.id for each in mine.order_by(CompanionSession.created_at, CompanionSession.id)]
     ended = older[: max(0, len(older) + 1 - most)]
@@ -23,13 +25,14 @@ def open_session(session_id: str, user_id: int, kind: str, digest: str, most: in
 
 
 def find(session_id: str) -> CompanionSession:
-    """The session with its user, within its twelve hours. Raises Missing.
+    """The session with its user, within its twelve hours, unless that is suspended. Raises Missing.
 
     A session that expires much later than twelve hours from now was created while the clock was ahead: it is refused like an expired one.
     The rows of both stay until a trusted time confirms it, so that a clock jump deletes none.
     """
     rows = CompanionSession.select(CompanionSession, User).join(User)
-    found: CompanionSession | None = rows.where((CompanionSession.id == session_id) & _lasts(now())).first()
+    mine = (CompanionSession.id == session_id) & ~User.suspended
+    found: CompanionSession | None = rows.where(mine & _lasts(now())).first()
     if found is None:
         raise Missing("not_found")
     return found
@@ -37,7 +40,7 @@ def find(session_id: str) -> CompanionSession:
 
 def admit(session_id: str, digest: str, most: int) -> None:
     """Store a device's pass; beyond `most` devices the first one has to join again. Raises Missing."""
-    if not CompanionSession.select().where(CompanionSession.id == session_id).exists():
+    if hold(CompanionSession.select().where(CompanionSession.id == session_id)).first() is None:
         raise Missing("not_found")
     CompanionPass.create(session=session_id, digest=digest)
     of_session = CompanionPass.select(CompanionPass.id).where(CompanionPass.session == session_id)
@@ -66,8 +69,8 @@ def remove_over(moment: datetime) -> None:
 
 
 def gone(session_ids: Collection[str]) -> set[str]:
-    """Which of these sessions no longer exist."""
-    there = CompanionSession.select(CompanionSession.id).where(CompanionSession.id.in_(list(session_ids)))
+    """Which of these sessions no longer exist, or belong to somebody who is suspended."""
+    there = CompanionSession.select(CompanionSession.id).join(User).where(CompanionSession.id.in_(list(session_ids)) & ~User.suspended)
     return set(session_ids) - {session.id for session in there}
 
 

@@ -21,6 +21,10 @@ class Denied(DatabaseRefusal):
     """The row belongs to another user."""
 
 
+class StaleEpoch(Exception):
+    """Another server has taken the broadcast over meanwhile: nothing was written, and whoever asked has to end it."""
+
+
 class Unavailable(Exception):
     """The file cannot be read or written now; the request may be repeated later.
 

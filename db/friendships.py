@@ -1,13 +1,16 @@
 """Queries for friendships, friend requests and blocks."""
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Iterable
+from typing import NamedTuple, cast
 
 import peewee
 
 from db.caps import BLOCKS, FRIENDS, PAGE, REQUESTS, check_room, newest
 from db.errors import Clash, Denied, Missing
+from db.locks import hold_users
 from db.tables import FriendRequest, Friendship, User, UserBlock, now
+
+PAIRS = 500  # asked for by one question
 
 
 class RequestOutcome(NamedTuple):
@@ -40,7 +43,14 @@ def are_friends(one: int, other: int) -> bool:
 
 def parted(pairs: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
     """Which of these pairs are two different users who are not friends."""
-    return [(one, other) for one, other in pairs if one != other and not are_friends(one, other)]
+    asked = sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
+    friends: set[tuple[int, int]] = set()
+    for place in range(0, len(asked), PAIRS):
+        firsts, seconds = ({pair[side] for pair in asked[place : place + PAIRS]} for side in (0, 1))
+        among_them = Friendship.first.in_(list(firsts)) & Friendship.second.in_(list(seconds))
+        rows = Friendship.select(Friendship.first, Friendship.second).where(among_them).tuples()
+        friends.update(cast(Iterable[tuple[int, int]], rows))
+    return [pair for pair in pairs if pair[0] != pair[1] and (min(pair), max(pair)) not in friends]
 
 
 def friends_of(user_id: int, after: str | None = None, limit: int = FRIENDS) -> list[User]:
@@ -50,7 +60,13 @@ def friends_of(user_id: int, after: str | None = None, limit: int = FRIENDS) -> 
     rows = User.select().where(User.id.in_(firsts.union_all(seconds)))
     if after is not None:
         rows = rows.where(User.username > after)
-    return list(rows.order_by(User.username).limit(limit))
+    return list(rows.order_by(User.username.folded()).limit(limit))
+
+
+def among(user_id: int, names: Collection[str]) -> list[User]:
+    """Those of these names who are friends of the user, and the user, regardless of case, by name."""
+    rows = User.select().where(User.username.in_(list(names)))
+    return [named for named in rows.order_by(User.username.folded()) if named.id == user_id or are_friends(user_id, named.id)]
 
 
 def ask(asker: int, asked: int) -> RequestOutcome:
@@ -58,6 +74,7 @@ def ask(asker: int, asked: int) -> RequestOutcome:
 
     limit_reached. Of earlier answered requests the last one stays.
     """
+    hold_users(asker, asked)
     if are_friends(asker, asked):
         raise Clash("already_friends")
     if has_blocked(asker, asked):
@@ -78,7 +95,7 @@ def ask(asker: int, asked: int) -> RequestOutcome:
 
 def answer(request_id: int, user_id: int, accept: bool) -> Answered:
     """Answer a request. Raises Missing not_found, Denied not_allowed, Clash already_answered, limit_reached."""
-    request = FriendRequest.select(FriendRequest, User).join(User, on=FriendRequest.asker).where(FriendRequest.id == request_id).first()
+    request = _held(request_id, FriendRequest.asker)
     if request is None or (request.hidden and request.asked_id == user_id):
         raise Missing("not_found")
     if request.asked_id != user_id:
@@ -89,6 +106,27 @@ def answer(request_id: int, user_id: int, accept: bool) -> Answered:
     if accept:
         befriend(request.asker_id, user_id)
     return Answered(request.id, request.status, request.asker)
+
+
+class Withdrawn(NamedTuple):
+    """A withdrawn request and whom it had asked. `heard`: that one knew of it."""
+
+    asked: User
+    heard: bool
+
+
+def withdraw(request_id: int, user_id: int) -> Withdrawn:
+    """Take back one's own request. Raises Missing not_found, Denied not_allowed, Clash already_answered."""
+    request = _held(request_id, FriendRequest.asked)
+    if request is None or (request.hidden and request.asked_id == user_id):
+        raise Missing("not_found")
+    if request.asker_id != user_id:
+        raise Denied("not_allowed")
+    if request.status != "pending":
+        raise Clash("already_answered")
+    withdrawn = Withdrawn(request.asked, not request.hidden)
+    request.delete_instance()
+    return withdrawn
 
 
 def pending(user_id: int, before: int | None = None, limit: int = PAGE) -> PendingRequests:
@@ -103,9 +141,24 @@ def pending(user_id: int, before: int | None = None, limit: int = PAGE) -> Pendi
     return PendingRequests(incoming=theirs, outgoing=ours)
 
 
+def newest_request() -> int:
+    """The id of the newest friend request, 0 where there is none."""
+    return FriendRequest.select(peewee.fn.MAX(FriendRequest.id)).scalar() or 0
+
+
+def asked_after(request_id: int) -> list[FriendRequest]:
+    """The pending requests newer than this one that their receivers see, each with its two users; at most the 1,000 newest."""
+    asker, asked = User.alias(), User.alias()
+    rows = FriendRequest.select(FriendRequest, asker, asked).join(asker, on=FriendRequest.asker).switch(FriendRequest)
+    rows = rows.join(asked, on=FriendRequest.asked)
+    rows = rows.where((FriendRequest.id > request_id) & (FriendRequest.status == "pending") & ~FriendRequest.hidden)
+    return list(rows.order_by(FriendRequest.id.desc()).limit(1000))
+
+
 def befriend(one: int, other: int) -> None:
     """Make the two friends, if they are not yet; accepts requests between them. Raises Clash limit_reached."""
     low, high = sorted((one, other))
+    hold_users(low, high)
     if not are_friends(one, other):
         for each in (one, other):
             check_room(Friendship.select().where((Friendship.first == each) | (Friendship.second == each)), FRIENDS)
@@ -130,6 +183,7 @@ def block(blocker: int, blocked: int) -> bool:
 
     Raises Clash limit_reached.
     """
+    hold_users(blocker, blocked)
     if not has_blocked(blocker, blocked):
         check_room(UserBlock.select().where(UserBlock.blocker == blocker), BLOCKS)
     UserBlock.insert(blocker=blocker, blocked=blocked, created_at=now()).on_conflict_ignore().execute()
@@ -140,10 +194,30 @@ def block(blocker: int, blocked: int) -> bool:
     return unfriend(blocker, blocked)
 
 
+def blocked_by(user_id: int, after: str | None = None, limit: int = BLOCKS) -> list[User]:
+    """Whom a user has blocked, by name, those after the name `after`."""
+    rows = User.select().where(User.id.in_(UserBlock.select(UserBlock.blocked).where(UserBlock.blocker == user_id)))
+    if after is not None:
+        rows = rows.where(User.username > after)
+    return list(rows.order_by(User.username.folded()).limit(limit))
+
+
 def unblock(blocker: int, blocked: int) -> None:
     """End a block. Hidden requests are deleted, so that they can be made again."""
+    hold_users(blocker, blocked)
     UserBlock.delete().where((UserBlock.blocker == blocker) & (UserBlock.blocked == blocked)).execute()
     FriendRequest.delete().where((FriendRequest.asker == blocked) & (FriendRequest.asked == blocker) & FriendRequest.hidden).execute()
+
+
+def _held(request_id: int, with_user: peewee.Field) -> FriendRequest | None:
+    """A request with one of its users, of whom nothing changes until the end."""
+    between = FriendRequest.select(FriendRequest.asker, FriendRequest.asked).where(FriendRequest.id == request_id).tuples().first()
+    if between is None:
+        return None
+    hold_users(*between)
+    rows = FriendRequest.select(FriendRequest, User).join(User, on=with_user)
+    found: FriendRequest | None = rows.where(FriendRequest.id == request_id).first()
+    return found
 
 
 def _pair(one: int, other: int):  # type: ignore[no-untyped-def]

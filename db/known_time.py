@@ -28,4 +28,5 @@ def accept(moment: datetime) -> None:
     noted = LastTrustedTime.get_or_none()
     if noted is not None and abs(moment - noted.moment) > FAR:
         trash.count_anew()
-    LastTrustedTime.insert(id=1, moment=moment).on_conflict_replace().execute()
+    storing = LastTrustedTime.insert(id=1, moment=moment)
+    storing.on_conflict(conflict_target=[LastTrustedTime.id], preserve=[LastTrustedTime.moment]).execute()

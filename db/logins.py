@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from db.caps import LOGINS, PAGE, newest
 from db.errors import Missing
+from db.locks import hold_users
 from db.tables import Login, User, now
 
 IDLE = timedelta(days=30)
@@ -23,11 +24,12 @@ class Added(NamedTuple):
 
 
 def add(user_id: int, digest: str, address: str, agent: str, password_hash: str, replaced: int | None = None) -> Added | None:
-    """Sign a browser in; None where the verified password is no longer the user's.
+    """Sign a browser in; None where the verified password is no longer the user's, or the user is suspended.
 
     The oldest of too many ends; `replaced`, the one that the caller ends for the new one, does not count.
     """
-    if not User.select().where((User.id == user_id) & (User.password_hash == password_hash)).exists():
+    hold_users(user_id)
+    if not User.select().where((User.id == user_id) & (User.password_hash == password_hash) & ~User.suspended).exists():
         return None
     mine = Login.select(Login.id).where((Login.user == user_id) & (Login.id != replaced))
     ended = [login.id for login in mine.order_by(Login.id).limit(min(MOST_ENDED, max(0, mine.count() + 1 - LOGINS)))]
@@ -66,8 +68,8 @@ def ids_of(user_id: int) -> list[int]:
 
 
 def gone(login_ids: Collection[int]) -> set[int]:
-    """Which of these logins no longer exist."""
-    there = Login.select(Login.id).where(Login.id.in_(list(login_ids)))
+    """Which of these logins no longer exist, or belong to somebody who is suspended."""
+    there = Login.select(Login.id).join(User).where(Login.id.in_(list(login_ids)) & ~User.suspended)
     return set(login_ids) - {login.id for login in there}
 
 
@@ -86,6 +88,13 @@ def remove(user_id: int, login_id: int) -> None:
 def remove_digest(digest: str) -> None:
     """Sign out the browser with that digest, if it is signed in."""
     Login.delete().where(Login.digest == digest).execute()
+
+
+def remove_of(user_id: int) -> list[int]:
+    """Sign out all of a user's browsers; returns the ids of their logins."""
+    ended = ids_of(user_id)
+    Login.delete().where(Login.user == user_id).execute()
+    return ended
 
 
 def remove_others(user_id: int, kept_id: int) -> list[int]:

@@ -26,13 +26,14 @@ MAGIC = b"SQLite format 3\0"
 HEAD = struct.Struct(">16sH6xII60xI4x")  # magic, page size, change counter, pages, version that these are valid for
 CHECK_S = 2.0  # for the integrity check of a large file
 LOOK_S = 3.0  # for another program to release it
+RESTORING = ".restoring"  # a folder beside the file, while a backup is put into its place
 RESTORE = "stop what uses it, move it, its -wal and its -shm away and put a copy in its place: docs/operating.md, Restoring"
 
 
 def make(path: Path, fill: Callable[[Path], object]) -> None:
     """Create a draft, `fill` it, and move it to its place, mode 0600; if another program was quicker, its file stays.
 
-    Raises Unusable where recordings or a journal tell that there was one.
+    Raises Unusable where recordings, a journal or a restore that was cut short tell that there was one.
     """
     _refuse_to_replace(path)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -74,6 +75,8 @@ def trouble_of(error: Exception, path: Path) -> Exception:
 
 def _refuse_to_replace(path: Path) -> None:
     """A new file in place of a lost one would hide the loss, and reuse ids that recordings have."""
+    if (path.parent / RESTORING).exists():
+        raise Unusable(f"{path.parent} was left by a restore that was cut short; restore again: docs/operating.md, Restoring")
     journal = Path(f"{path}-wal")
     if journal.exists() and journal.stat().st_size:
         raise Unusable(f"{path} is missing, but {journal.name} is there; put both back, or a copy: docs/operating.md, Restoring")

@@ -34,16 +34,16 @@ def _named(wanted: str) -> list[tuple[int, str]]:
 
 def _beginning_with(wanted: str) -> list[tuple[int, str]]:
     rows = User.select(User.id, User.username).where(_begins(User.username, wanted))
-    return _rows(rows.order_by(User.username).limit(LIMIT))
+    return _rows(rows.order_by(User.username.folded()).limit(LIMIT))
 
 
 def _containing(wanted: str) -> list[tuple[int, str]]:
     """Matches after a name's first letter, by name. A name may have a part several times ("aaaa" has "a" thrice)."""
-    parts = NamePart.select(NamePart.user).where(_begins(NamePart.part, wanted)).order_by(NamePart.part).limit(LIMIT * LONGEST_NAME)
-    numbers = list(dict.fromkeys(part.user_id for part in parts))[: 2 * LIMIT]
+    parts = NamePart.select(NamePart.user).where(_begins(NamePart.part, wanted)).order_by(NamePart.part.folded())
+    numbers = list(dict.fromkeys(part.user_id for part in parts.limit(LIMIT * LONGEST_NAME)))[: 2 * LIMIT]
     if not numbers:
         return []
-    return _rows(User.select(User.id, User.username).where(User.id.in_(numbers)).order_by(User.username))
+    return _rows(User.select(User.id, User.username).where(User.id.in_(numbers)).order_by(User.username.folded()))
 
 
 def _rows(users: "peewee.ModelSelect[User]") -> list[tuple[int, str]]:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 
 from db.errors import Unavailable
 
@@ -18,6 +19,7 @@ class Standing:
         """deed: `read` or `written`."""
         self.trouble: Unavailable | None = None  # why the last query failed; None where it succeeded
         self.refused: Counter[str] = Counter()  # by code, since the start
+        self.took: Callable[[float], object] = float  # called with the seconds of each question; whoever wants them sets it
         self._deed = deed
         self._at = 0.0
         self._said: dict[str, float] = {}

@@ -1,16 +1,12 @@
-"""The tables as classes. Constraints are in the schema (migrations/); here are the names and the Python types.
+"""The tables as classes. Constraints are in the schema (migrations/); here are the names and the Python types."""
 
-Times are aware datetimes in UTC, stored as fixed-width RFC 3339 text, so that text order is time order.
-"""
-
-import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import peewee
 
-from db.connection import TABLES
-from db.errors import Unavailable
+from db.bound import TABLES
+from db.columns import JsonField, NameField, UtcField
 
 
 def now() -> datetime:
@@ -18,44 +14,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class UtcField(peewee.Field):
-    """An aware datetime, stored as `2025-01-31T20:14:00.000000Z`."""
-
-    field_type = "TEXT"
-
-    def db_value(self, value: datetime | None) -> str | None:
-        return None if value is None else value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-    def python_value(self, value: str | None) -> datetime | None:
-        try:
-            return None if value is None else datetime.fromisoformat(value)
-        except (ValueError, TypeError) as error:
-            raise _damaged(self, value) from error
-
-
-class JsonField(peewee.Field):
-    """A JSON value, stored as text."""
-
-    field_type = "TEXT"
-
-    def db_value(self, value: Any) -> str:
-        return json.dumps(value)
-
-    def python_value(self, value: str) -> Any:
-        try:
-            return json.loads(value)
-        except (ValueError, TypeError) as error:
-            raise _damaged(self, value) from error
-
-
-def _damaged(field: peewee.Field, value: object) -> Unavailable:
-    """An invalid value, which only a damaged disk or another program can have written."""
-    where = f"{field.model._meta.table_name}.{field.column_name}"
-    return Unavailable("database_away", f"damaged: {str(value)[:40]!r} in {where}")
-
-
 class Row(peewee.Model):
-    """Base class of the tables, which are in the file that the calling thread has open."""
+    """Base class of the tables, which are in the database that the calling thread works with."""
 
     class Meta:
         database = TABLES
@@ -63,12 +23,17 @@ class Row(peewee.Model):
 
 
 class User(Row):
-    """An account. Names are unique regardless of case, and stored as they were entered."""
+    """An account. Names are unique regardless of case, and stored as they were entered. `epoch`: the newest of its broadcasts'.
+
+    `suspended`: the server's owner has suspended it; nothing that it has opens anything until that is lifted.
+    """
 
     id = peewee.AutoField()
-    username = peewee.TextField(collation="NOCASE", unique=True)
+    username = NameField(unique=True)
     password_hash = peewee.TextField()
     created_at = UtcField(default=now)
+    epoch = peewee.IntegerField(default=0)
+    suspended = peewee.BooleanField(default=False)
 
 
 class Ownership(Row):
@@ -78,6 +43,14 @@ class Ownership(Row):
     user = peewee.ForeignKeyField(User, null=True, on_delete="SET NULL", backref="+")
     user_id: int | None
     nonce = peewee.TextField()
+
+
+class Preferences(Row):
+    """What an account wants the page to remember, as JSON text. `content` has the form that the client sent."""
+
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", primary_key=True)
+    user_id: int
+    content = peewee.TextField()
 
 
 class Login(Row):
@@ -146,7 +119,7 @@ class Token(Row):
 
 
 class Invite(Row):
-    """An invitation for new accounts, by digest. `uses` and `expires_at` null: no limit."""
+    """An invitation, by digest. `uses` and `expires_at` null: no limit. `nonce`: from which its code is derived."""
 
     id = peewee.AutoField()
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
@@ -154,27 +127,31 @@ class Invite(Row):
     digest = peewee.TextField(unique=True)
     uses = peewee.IntegerField(null=True)
     used = peewee.IntegerField(default=0)
+    nonce = peewee.TextField(null=True)
     created_at = UtcField(default=now)
     expires_at = UtcField(null=True)
 
 
 class ListenLink(Row):
-    """A link to hear this user's live broadcast without an account; by digest."""
+    """A link to hear this user's live broadcast without an account, by digest. `nonce`: from which its secret is derived."""
 
     id = peewee.AutoField()
     user = peewee.ForeignKeyField(User, on_delete="CASCADE")
     user_id: int
     digest = peewee.TextField(unique=True)
+    nonce = peewee.TextField(null=True)
     created_at = UtcField(default=now)
     expires_at = UtcField(null=True)
 
 
 class Recording(Row):
-    """One recorded broadcast. `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are.
+    """One recorded broadcast, or a part of one. `broadcast`: its id, for later parts with where they began.
+    `variants`: list of names; `chapters`: list of {at_s, kind, text}; `folder`: where the files are.
 
     `spans`: list of {from_s, to_s, kind, reason}, known when it is finalised, as is `denoised_share` in [0, 1].
     `deleted_at`: it lies in the trash. `counts_from`: from when its days count, those in the trash (null: from the next trusted
     time) or, where it was restored, those of `recording.keep_days` (null: from `started_at`). `recounted`: they began anew once.
+    `node`: the server that has the files, "" where there is one. `parts`: no column; `db.recording_parts.fill_in` loads them.
     """
 
     id = peewee.AutoField()
@@ -196,6 +173,8 @@ class Recording(Row):
     deleted_at = UtcField(null=True)
     counts_from = UtcField(null=True)
     recounted = peewee.BooleanField(default=False)
+    node = peewee.TextField(default="")
+    parts: Sequence["RecordingPart"] = ()
 
 
 class Chapter(Row):
@@ -212,10 +191,29 @@ class Chapter(Row):
         primary_key = peewee.CompositeKey("recording", "place")
 
 
+class RecordingPart(Row):
+    """What one owner of a broadcast has recorded of it: `node` under `epoch`, seconds `from_s` to `to_s` of the recording.
+
+    `to_s` and `sha256` are null until its files are closed; the digest is `workers.recordings.part.digest`'s, null where nothing was
+    there. `folder`: where its files lie at `node`, apart from the recording's; null: they are the recording's own, or joined with them.
+    """
+
+    id = peewee.AutoField()
+    recording = peewee.ForeignKeyField(Recording, on_delete="CASCADE", backref="+")
+    recording_id: int
+    node = peewee.TextField()
+    epoch = peewee.IntegerField()
+    from_s = peewee.FloatField()
+    to_s = peewee.FloatField(null=True)
+    sha256 = peewee.TextField(null=True)
+    folder = peewee.TextField(null=True)
+    size_bytes = peewee.IntegerField(default=0)
+
+
 class NamePart(Row):
     """A suffix of a name, for the search by a part of it. A trigger adds them for each new account."""
 
-    part = peewee.TextField(collation="NOCASE")
+    part = NameField()
     user = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="+")
     user_id: int
 
@@ -224,9 +222,11 @@ class NamePart(Row):
 
 
 class DiscardedFolder(Row):
-    """A folder to be deleted, whose recording's row is deleted already. Stored until the files are deleted."""
+    """A folder to be deleted, by `node` of several; its recording's row is deleted already. place: where its files are in S3, or ""."""
 
     folder = peewee.TextField(primary_key=True)
+    node = peewee.TextField(default="")
+    place = peewee.TextField(default="")
 
 
 class LastTrustedTime(Row):
@@ -261,7 +261,8 @@ class CompanionPass(Row):
 
 class LiveBroadcast(Row):
     """A broadcast on air. `since`, `boot`, `boot_s`: when its time line began, by the wall's clock and by that boot's; `record`: it
-    is to be; `resource`: the WHIP resource of who speaks, made by `access`."""
+    is to be; `resource`: the media session of who speaks, made by `access`; `tape`: what its recording has as `broadcast`; `origin`:
+    where on the time line that one began, in samples; `node`: the server that has it, "" where there is one."""
 
     id = peewee.TextField(primary_key=True)
     user = peewee.ForeignKeyField(User, on_delete="CASCADE", unique=True)
@@ -278,3 +279,22 @@ class LiveBroadcast(Row):
     strength_db = peewee.FloatField(null=True)
     resource = peewee.TextField()
     access = peewee.TextField()
+    tape = peewee.TextField(default="")
+    origin = peewee.IntegerField(default=0)
+    node = peewee.TextField(default="")
+    epoch = peewee.IntegerField(null=True)
+    zero_s = peewee.FloatField(null=True)
+
+
+class BroadcastEpoch(Row):
+    """The newest epoch of a broadcast, on air or over; whoever has a lower one writes nothing about it any more."""
+
+    broadcast = peewee.TextField(primary_key=True)
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="+")
+    user_id: int
+    epoch = peewee.IntegerField()
+
+
+def of_node(table: type[Recording | LiveBroadcast | DiscardedFolder], node: str) -> peewee.Node:
+    """The rows of one of several servers; all where `node` is "": there is one."""
+    return table.node == node if node else peewee.SQL("1 = 1")

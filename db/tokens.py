@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from db.caps import PAGE, TOKENS, check_room, newest
 from db.errors import Missing
+from db.locks import hold_users
 from db.tables import Token, User, now
 
 TOUCH_AFTER = timedelta(minutes=1)
@@ -12,6 +13,7 @@ TOUCH_AFTER = timedelta(minutes=1)
 
 def add(user_id: int, name: str, scopes: list[str], digest: str) -> Token:
     """Store a new token. Raises Clash("limit_reached")."""
+    hold_users(user_id)
     check_room(Token.select().where(Token.user == user_id), TOKENS)
     added: Token = Token.create(user=user_id, name=name, scopes=scopes, digest=digest)
     return added
@@ -29,8 +31,8 @@ def remove(user_id: int, token_id: int) -> None:
 
 
 def gone(token_ids: Collection[int]) -> set[int]:
-    """Which of these tokens no longer exist."""
-    there = Token.select(Token.id).where(Token.id.in_(list(token_ids)))
+    """Which of these tokens no longer exist, or belong to somebody who is suspended."""
+    there = Token.select(Token.id).join(User).where(Token.id.in_(list(token_ids)) & ~User.suspended)
     return set(token_ids) - {token.id for token in there}
 
 

@@ -10,9 +10,11 @@ from typing import Any, cast
 
 import peewee
 
-from db import recordings
+from db import recording_parts, recordings
 from db.errors import Clash, Missing
-from db.tables import DiscardedFolder, Recording, User, now
+from db.locks import hold
+from db.stored_folders import StoredFolder
+from db.tables import DiscardedFolder, Recording, User, now, of_node
 
 LONGEST_DAYS = 36_500  # of `recording.keep_days`, which has no limit, while dates have
 
@@ -33,7 +35,7 @@ def remove(user_id: int, recording_id: int) -> list[str]:
 
 def restore(user_id: int, recording_id: int, moment: datetime) -> None:
     """Restore a user's own recording; `recording.keep_days` counts from `moment`. Raises Missing, Clash("not_in_trash")."""
-    found = Recording.get_or_none((Recording.id == recording_id) & (Recording.user == user_id))
+    found = hold(Recording.select().where((Recording.id == recording_id) & (Recording.user == user_id))).first()
     if found is None:
         raise Missing("not_found")
     if found.deleted_at is None:
@@ -78,7 +80,7 @@ def remove_expired(trash_days: int, moment: datetime) -> list[str]:
     uncounted = Recording.counts_from.is_null() | (Recording.counts_from > moment)
     Recording.update(counts_from=moment).where(_in_trash() & uncounted).execute()
     expired = _in_trash() & (Recording.counts_from <= moment - timedelta(days=trash_days))
-    return discard(_going().where(expired))
+    return discard(hold(_going().where(expired)))
 
 
 def make_room(quota_bytes: int) -> list[str]:
@@ -89,9 +91,10 @@ def make_room(quota_bytes: int) -> list[str]:
     total = peewee.fn.SUM(Recording.size_bytes)
     over = Recording.select(Recording.user, total.alias("total")).group_by(Recording.user).having(total > quota_bytes)
     going: list[Recording] = []
-    for user_id, held in cast(Iterable[tuple[int, int]], over.tuples()):
-        rows = _going().where(_ended() & (Recording.user == user_id))
-        for recording in rows.order_by(Recording.deleted_at.is_null(), Recording.deleted_at, Recording.id):
+    for user_id, _ in cast(Iterable[tuple[int, int]], over.tuples()):
+        rows = list(hold(_going().where(_ended() & (Recording.user == user_id)).order_by(*_first_to_go())))
+        held = recordings.used_bytes(user_id)  # now that they are held: another round may just have deleted some
+        for recording in rows:
             if held <= quota_bytes:
                 break
             going.append(recording)
@@ -101,12 +104,12 @@ def make_room(quota_bytes: int) -> list[str]:
 
 def empty() -> list[str]:
     """Permanently delete everything in the trash; returns folders for the caller to delete."""
-    return discard(_going().where(_in_trash()))
+    return discard(hold(_going().where(_in_trash())))
 
 
 def remove_of(user_id: int) -> list[str]:
     """Permanently delete all recordings of a user, in any state; returns folders for the caller to delete."""
-    return discard(_going().where(Recording.user == user_id))
+    return discard(hold(_going().where(Recording.user == user_id)))
 
 
 def count_anew() -> None:
@@ -115,24 +118,57 @@ def count_anew() -> None:
 
 
 def discard(going: Iterable[Recording]) -> list[str]:
-    """Delete rows, store and return their folders: the caller deletes the files and then calls `forget`."""
+    """Delete rows, store and return their folders, those of their parts at other servers too: the caller deletes the files and then
+    calls `forget`.
+    """
     folders = []
     for recording in list(going):
-        DiscardedFolder.insert(folder=recording.folder).on_conflict_ignore().execute()
+        stored = StoredFolder.get_or_none(StoredFolder.folder == recording.folder)
+        place = "" if stored is None else stored.place
+        DiscardedFolder.insert(folder=recording.folder, node=recording.node, place=place).on_conflict_ignore().execute()
+        folders += [recording.folder, *recording_parts.discard_apart(recording, with_whole=True)]
         recording.delete_instance()
-        folders.append(recording.folder)
     return folders
 
 
-def discarded() -> list[str]:
-    """The folders whose rows are deleted and whose files may still exist."""
-    return [each.folder for each in DiscardedFolder.select()]
+def discard_empty(recording_id: int, node: str = "") -> list[str]:
+    """As `discard`, for a live recording that has ended without a packet; nothing where it is gone, or another server's than `node`.
+
+    One of which other servers have parts is not empty: it is `finalising`.
+    """
+    found = hold(Recording.select().where((Recording.id == recording_id) & (Recording.state == "live") & of_node(Recording, node))).first()
+    if found is None:
+        return []
+    if recording_parts.are_apart(recording_id):
+        Recording.update(state="finalising").where(Recording.id == recording_id).execute()
+        return []
+    return discard([found])
+
+
+def discarded(node: str = "") -> list[str]:
+    """The folders whose rows are deleted and whose files may still exist; of several servers, at `node` or in S3."""
+    mine = DiscardedFolder.select().where(of_node(DiscardedFolder, node) | (DiscardedFolder.place != ""))
+    return [each.folder for each in mine.order_by(DiscardedFolder.folder)]
 
 
 def forget(folders: Collection[str]) -> None:
-    """Note that the files of these folders are deleted."""
+    """Note that the files of these folders are deleted here. What has some in S3 stays noted."""
     for folder in folders:
-        DiscardedFolder.delete().where(DiscardedFolder.folder == folder).execute()
+        DiscardedFolder.delete().where((DiscardedFolder.folder == folder) & (DiscardedFolder.place == "")).execute()
+
+
+def place_of(folder: str) -> str:
+    """Where a discarded folder's files are in S3; "" where none are, as far as rows say."""
+    found = DiscardedFolder.get_or_none(DiscardedFolder.folder == folder)
+    return "" if found is None else str(found.place)
+
+
+def forget_stored(folder: str, node: str) -> None:
+    """Note that its files in S3 are deleted, by `node`, and here too where they are that server's; else those stay noted."""
+    row = DiscardedFolder.folder == folder
+    DiscardedFolder.delete().where(row & of_node(DiscardedFolder, node)).execute()
+    DiscardedFolder.delete().where(row & (DiscardedFolder.node == "")).execute()
+    DiscardedFolder.update(place="").where(row).execute()
 
 
 def _deletable(user_id: int, recording_id: int) -> Recording:
@@ -144,7 +180,12 @@ def _deletable(user_id: int, recording_id: int) -> Recording:
 
 def _going() -> Any:
     """Only the needed columns of the rows to delete: chapters can be large."""
-    return Recording.select(Recording.id, Recording.folder, Recording.size_bytes)
+    return Recording.select(Recording.id, Recording.folder, Recording.size_bytes, Recording.node)
+
+
+def _first_to_go() -> Any:
+    """What is in the trash, then the oldest."""
+    return Recording.deleted_at.is_null(), Recording.deleted_at, Recording.id
 
 
 def _in_trash() -> Any:

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import peewee
 
 from db import ownership, trash
+from db.bound import TABLES
 from db.errors import Clash
 from db.friendships import befriend
 from db.invites import take
+from db.locks import hold_user_whole
 from db.tables import User
 
 
@@ -25,8 +27,8 @@ def everybody() -> list[User]:
 
 
 def unknown(usernames: Collection[str]) -> set[str]:
-    """Which of these names, in exactly this spelling, have no account."""
-    there = User.select(User.username).where(User.username.in_(list(usernames)))
+    """Which of these names, in exactly this spelling, have no account, or one that is suspended."""
+    there = User.select(User.username).where(User.username.in_(list(usernames)) & ~User.suspended)
     return set(usernames) - {user.username for user in there}
 
 
@@ -34,7 +36,8 @@ def create(username: str, password_hash: str, created_at: datetime | None = None
     """Create an account. Raises Clash("username_taken")."""
     given = {} if created_at is None else {"created_at": created_at}
     try:
-        created: User = User.create(username=username, password_hash=password_hash, **given)
+        with TABLES.atomic():  # a savepoint: the transaction outlives the refusal
+            created: User = User.create(username=username, password_hash=password_hash, **given)
     except peewee.IntegrityError:
         raise Clash("username_taken") from None
     return created
@@ -48,10 +51,10 @@ class Joined(NamedTuple):
 
 
 def join(username: str, password_hash: str, *, invite: str | None = None, claim: str | None = None, here: bool = False) -> Joined:
-    """Make an account by what its maker has: an invite, by digest, which makes the friendship too; a claim to the server, by its
+    """Make an account by what its maker has. Raises Clash("username_taken"), Missing("invite"), Denied("bad_claim"): nothing is made then.
 
-    nonce; or the machine itself (`here`), whose first account owns the server. Raises Clash("username_taken"), Missing("invite"),
-    Denied("bad_claim"); then nothing is made or used up.
+    invite: by digest; it makes the friendship too. claim: to the server, by its nonce. here: on the server's own machine, whose
+    first account owns the server.
     """
     created = create(username, password_hash)
     inviter = None if invite is None else take(invite)
@@ -65,10 +68,11 @@ def join(username: str, password_hash: str, *, invite: str | None = None, claim:
 
 
 def remove(user_id: int) -> list[str]:
-    """Delete the account and all its rows. Returns the folders of its recordings, those in the trash too: the files are the caller's
+    """Delete the account and all its rows. Returns the folders of its recordings, those in the trash too.
 
-    to delete, and stay noted until they are (`db.trash`).
+    The caller deletes the files; the folders stay noted until that is done (`db.trash`).
     """
+    hold_user_whole(user_id)
     folders = trash.remove_of(user_id)
     User.delete().where(User.id == user_id).execute()
     return folders

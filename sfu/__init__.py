@@ -1,19 +1,16 @@
-"""The media plane: packets, never samples.
+"""The media plane: forwards Opus packets and never decodes one. It imports nothing of `web` or `db`.
 
     mic ──► peer ──► ingest ──► ring ──► worker ──► ring ──► fanout ──► peer ──► ear
-                                                               └──► recorder ──► file
+                                                               └──► recording ──► file
 
-One UDP socket an address (`udp`) tells STUN, DTLS and SRTP apart and hands each datagram to the `transport` of its `peer`. A
-broadcaster's packets are put in order and on one time line by `ingest`, go straight to `fanout` as `original` and over a
-ring to the worker (`denoise`), whose packets come back numbered alike. `broadcast` owns those parts and their ends;
-`switchboard` knows who is on air.
-
-Modules, in the order of the flow:
-    errors             The whole taxonomy of failures, sorted by whose fault it is, for that decides the cure
-    tasks              Tasks that last until their owner ends them
+These modules belong to no single room of it; every room of sfu may import them, and web may too:
+    errors             What the media plane refuses a client, and how a worker fails
+    tasks              Start a task, call a function periodically, cancel a task and wait
     deadline_timer     One timer for the earliest of many deadlines
-    rolling_quantiles  The median and the worst of the last few hundred measurements
-    drop_counters      What was dropped, by reason, summed over all who drop
-    standstill         Time that this process stood still (SIGSTOP, a virtual machine's snapshot
-    elapsed            How long ago something began, over a restart of the server and of the machine
+    rolling_quantiles  Median and 99th percentile of the newest measurements
+    histogram          How many measurements fell into each of some ranges
+    drop_counters      Packets and events by reason, summed over all peers and broadcasts
+    rfc3339            Moments as RFC 3339 text, in UTC
+    standstill         Notices that this process did not run for a while, so that no time-out counts that time
+    elapsed            Time since a moment that may lie before a restart of the server or the machine
 """

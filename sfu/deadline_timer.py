@@ -11,28 +11,28 @@ class Cancellable(Protocol):
 
 CallAt = Callable[[float, Callable[[], None]], Cancellable]
 
-_STEP_NS = 1_000_000  # uvloop counts whole milliseconds and rounds to the nearest: a deadline between two would ring early, again and again
+# uvloop rounds times to the nearest millisecond, so a deadline between two would fire early, several times. It is rounded up here.
+_RESOLUTION_NS = 1_000_000
 
 
 class DeadlineTimer:
-    """Calls `ring` once the deadline set last has passed, or in vain: `ring` looks at the clock and sets the next one.
+    """Calls `on_due` up to a millisecond after the deadline that was set last.
 
-    Most deadlines of sound pass unused, because the packet comes first. So the timer moves with them: to move it costs a few
-    microseconds, to wake up for nothing many times that.
-    It rings up to a millisecond late. call_at: `loop.call_at` of the running loop unless a test brings its own; its seconds are
-    those of time.monotonic(), in whole milliseconds.
-    Owned by whoever rings; `close` cancels.
+    It may fire with nothing due, because `set(None)` does not cancel it: `on_due` reads the clock and sets the next deadline.
+    `set` moves the timer each time. Most packets come before their deadline, and to move a timer costs a few microseconds, to
+    wake up for nothing many times that. `close` cancels it.
     """
 
-    def __init__(self, ring: Callable[[], None], call_at: CallAt | None = None) -> None:
-        self._ring = ring
+    def __init__(self, on_due: Callable[[], None], call_at: CallAt | None = None) -> None:
+        """call_at: as `loop.call_at` of the running loop, which is the default; its times are whole milliseconds of time.monotonic()."""
+        self._on_due = on_due
         self._call_at = call_at
         self._timer: Cancellable | None = None
         self._at_ns = 0
         self._closed = False
 
     def set(self, deadline_ns: int | None) -> None:
-        """The earliest deadline now (time.monotonic_ns), or None: nothing is due."""
+        """deadline_ns: the earliest one (time.monotonic_ns), or None where there is none."""
         if deadline_ns is None or self._closed or (self._timer is not None and self._at_ns == deadline_ns):
             return
         if self._timer is not None:
@@ -40,10 +40,10 @@ class DeadlineTimer:
         if self._call_at is None:
             self._call_at = asyncio.get_running_loop().call_at
         self._at_ns = deadline_ns
-        self._timer = self._call_at(-(-deadline_ns // _STEP_NS) / 1e3, self._fire)
+        self._timer = self._call_at(-(-deadline_ns // _RESOLUTION_NS) / 1e3, self._fire)
 
     def close(self) -> None:
-        """Never rings again."""
+        """Cancel. `on_due` is not called any more."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -52,4 +52,4 @@ class DeadlineTimer:
     def _fire(self) -> None:
         self._timer = None
         if not self._closed:
-            self._ring()
+            self._on_due()

@@ -1,32 +1,35 @@
-"""What was dropped, by reason, summed over all who drop: those that are gone stay in it, so that a sum never falls."""
+"""Dropped packets, and other events, by reason, summed over all peers and broadcasts.
+
+Those that have ended stay in the sums, so counters only grow.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-Read = Callable[[], Mapping[str, int]]
+ReadCounts = Callable[[], Mapping[str, int]]
 
 
 class DropCounters:
-    """Asks those who count when it is asked itself, so it costs them nothing. `reasons`: those to be told from the start, as 0."""
+    """Reads its sources only when `totals` is read, so counting costs nothing more per packet. `reasons`: those that start as 0."""
 
     def __init__(self, reasons: Iterable[str] = ()) -> None:
-        self._settled = Counter(dict.fromkeys(reasons, 0))
-        self._open: set[Read] = set()
+        self._retired = Counter(dict.fromkeys(reasons, 0))
+        self._sources: set[ReadCounts] = set()
 
-    def open(self, read: Read) -> None:
-        """Count what this returns too, until `settle`: how many by reason, growing only."""
-        self._open.add(read)
+    def add(self, read: ReadCounts) -> None:
+        """Add a source. read: returns how many by reason; its counts only grow."""
+        self._sources.add(read)
 
-    def settle(self, read: Read) -> None:
-        """It has counted its last. Idempotent."""
-        if read in self._open:
-            self._open.remove(read)
-            self._settled.update(read())
+    def retire(self, read: ReadCounts) -> None:
+        """Remove a source that has ended; its last counts stay in the totals. Idempotent."""
+        if read in self._sources:
+            self._sources.remove(read)
+            self._retired.update(read())
 
     @property
     def totals(self) -> dict[str, int]:
-        """By reason, up to now."""
-        totals = self._settled.copy()
-        for read in self._open:
+        """How many by reason."""
+        totals = self._retired.copy()
+        for read in self._sources:
             totals.update(read())
         return dict(totals)

@@ -1,4 +1,4 @@
-"""How long ago something began, over a restart of the server and of the machine, whatever happened to the wall clock."""
+"""Time since a moment that may lie before a restart of the server or the machine, also where the wall clock was set meanwhile."""
 
 import time
 from contextlib import suppress
@@ -7,17 +7,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-LONGEST_GAP_S = 86_400.0  # what is said to be longer is a clock that was set; or nobody waits for the rest of it
+LONGEST_GAP_S = 86_400.0  # a longer gap means that the clock was set, or that nobody waits any more
 RATE_HZ = 48_000
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Moment(NamedTuple):
-    """A moment by two clocks: the wall's, and the one of this boot, which nobody sets and which goes on in a suspended machine."""
+    """A moment by two clocks: the wall clock, and CLOCK_BOOTTIME, which cannot be set and counts the time of a suspend."""
 
     at: datetime
-    boot: str  # which boot; "" where the system does not tell
+    boot: str  # id of the boot; "" where the system has none
     boot_s: float
 
     @classmethod
@@ -26,23 +26,23 @@ class Moment(NamedTuple):
 
 
 def elapsed_s(began: Moment, now: Moment) -> float:
-    """By the boot's clock where both are of one boot, else by the wall's, which may be far off, and negative."""
+    """By the boot clock where both moments are of one boot, else by the wall clock: then it may be wrong, and negative."""
     if began.boot and began.boot == now.boot and now.boot_s >= began.boot_s:
         return now.boot_s - began.boot_s
     return (now.at - began.at).total_seconds()
 
 
 def place_now(began: Moment, now: Moment, held: int) -> int:
-    """Where on the time line that began then a broadcast goes on, in samples: the true time, never before the `held` samples of its files.
+    """Where a broadcast continues on the time line that began at `began`, in samples: `held` samples of its files plus the gap since.
 
-    Where the gap between the two is not to be believed, there is none.
+    A gap that is negative or longer than LONGEST_GAP_S counts as none.
     """
     gap_s = elapsed_s(began, now) - held / RATE_HZ
     return held + int(gap_s * RATE_HZ) if 0 <= gap_s <= LONGEST_GAP_S else held
 
 
 def moved(began: Moment, now: Moment, place: int) -> Moment:
-    """The beginning of a time line that has come to `place` now, by the clock of this boot; the wall's stays what it was."""
+    """When a time line began that is at `place` (samples) now, by the clock of this boot; the wall clock's part stays as it was."""
     return Moment(began.at, now.boot, now.boot_s - place / RATE_HZ)
 
 

@@ -1,4 +1,4 @@
-"""Tasks that last until their owner ends them."""
+"""Start a task, call a function periodically, cancel a task and wait."""
 
 import asyncio
 import logging
@@ -8,21 +8,21 @@ from collections.abc import Callable, Coroutine
 logger = logging.getLogger(__name__)
 
 
-def lasting(coroutine: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-    """Start it; should it break, the log says so at once, for its owner may not look for hours."""
+def start_task(coroutine: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+    """Start a task that runs until its owner cancels it. An exception is logged at once, because the owner may not await it for hours."""
     task = asyncio.create_task(coroutine, name=name)
     task.add_done_callback(_report)
     return task
 
 
-async def ended(task: asyncio.Task[None]) -> None:
-    """Cancel it and wait until it is done, broken or not. Idempotent."""
+async def cancel_and_wait(task: asyncio.Task[None]) -> None:
+    """Cancel the task and wait until it has ended. Raises nothing of the task's own. Idempotent."""
     task.cancel()
     await asyncio.wait({task})
 
 
-async def ticking(every_s: float, tick: Callable[[int], None], over: asyncio.Event) -> None:
-    """Call it so often, with time.monotonic_ns(), until it is cancelled or breaks; then `over` is set, for without it nothing would be."""
+async def call_every(every_s: float, tick: Callable[[int], None], over: asyncio.Event) -> None:
+    """Call `tick(time.monotonic_ns())` every `every_s` until cancelled. Sets `over` at the end, also after an exception of `tick`."""
     try:
         while True:
             await asyncio.sleep(every_s)
@@ -31,8 +31,8 @@ async def ticking(every_s: float, tick: Callable[[int], None], over: asyncio.Eve
         over.set()
 
 
-class Background:
-    """Tasks that nobody waits for but their owner, and that one only at its own end."""
+class BackgroundTasks:
+    """Tasks that run on their own; their owner waits for all of them when it closes."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -42,11 +42,11 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def finished(self) -> None:
-        """None of them runs any more, whatever became of them."""
+    async def wait(self) -> None:
+        """Return when all have ended, with success or not."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        logger.error("%s broke", task.get_name(), exc_info=task.exception())
+        logger.error("%s failed", task.get_name(), exc_info=task.exception())

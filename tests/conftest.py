@@ -9,18 +9,20 @@ import platform
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.support import retried, side_by_side
+from db.postgres import PostgresEngine
+from tests.support import postgres, retried, s3, side_by_side
 from tests.support.leaks import RUN, processes, snapshot
 from tests.support.loop_watch import LoopWatch
 from tests.support.running import ROOT, Server
 
+asyncio.constants.DEBUG_STACK_DEPTH = 2  # of each callback asyncio's debugging keeps where it comes from, not the whole way there
 if side_by_side.WORKER in os.environ or RUN not in os.environ:  # each process of a run has its own things
     os.environ[RUN] = f"{os.getpid()}-{time.time_ns()}"
 
@@ -90,6 +92,55 @@ def missing_program(name: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(stretch: float) -> Iterator[postgres.Postgres]:
+    """A real PostgreSQL, with the database `hushcast` of today's schema as a template."""
+    if postgres.program("initdb") is None:
+        missing_program("PostgreSQL (Debian's package postgresql)")
+    with postgres.running(stretch) as server:
+        server.do("CREATE DATABASE hushcast")
+        PostgresEngine(server.url("hushcast")).prepare()
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.Postgres) -> Iterator[str]:
+    """The URL of a fresh copy of the template."""
+    with postgres_server.database("hushcast") as name:
+        yield postgres_server.url(name)
+
+
+@pytest.fixture(scope="session")
+def s3_server(stretch: float) -> Iterator[s3.S3Server]:
+    """A real server that speaks S3."""
+    with s3.running(stretch) as server:
+        yield server
+
+
+@pytest.fixture
+async def s3_proxy(s3_server: s3.S3Server) -> AsyncIterator[s3.S3Proxy]:
+    """A bucket of the test's own, behind a proxy that fails as it is told."""
+    async with s3.proxied(s3_server) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """A test that uses it runs once on each kind of database. The server is started before the test looks at what is running."""
+    if request.param == "postgres":
+        request.getfixturevalue("postgres_server")
+    return str(request.param)
+
+
+@pytest.fixture
+def place(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a test's own empty database is: a file that does not exist yet, or the URL of a fresh copy of the template."""
+    if engine == "sqlite":
+        return tmp_path / "x.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture(autouse=True)
@@ -204,5 +255,9 @@ async def visit(browser: Browser) -> AsyncIterator[Visit]:
 
     yield open_page
     for context in contexts:
+        with suppress(TimeoutError):  # a test may hold a request back for good
+            async with asyncio.timeout(3):
+                for page in context.pages:
+                    await page.unroute_all(behavior="wait")  # a handler that is cut off would stay as a task for ever
         await context.close()
     assert not errors, "\n".join(errors)

@@ -1,14 +1,17 @@
-"""Everything HTTP, and the browser's part.
+"""The web server and the browser's files.
 
-Modules, in the order of the flow:
-    keys            The keys of the application that every room asks for
-    private_folder  Whose `storage.path` is
-    quick_start     Imported by the server's own process before anything else
-    pages           The browser's part
+Modules, from the process to what the app is made of:
+    errors          What only HTTP refuses
+    quick_start     Makes the imports of the server's process faster
+    private_folder  Keeps `storage.path` private
+    serve           Runs the server process: settings, port, certificate, app, signals
+    connections     Accepts connections, and ends some when there are too many
+    app             Puts the application together
+    media           Puts the media plane together
+    routes          The table of routes
+    pages           Serves the browser's files
+    reference       The page /api, for readers of the interface
     operations      Health, readiness and metrics
-    media           Where the media plane is put together
-    routes          The table
-    app             make_app(config)
-    connections     The front doors
-    serve           The server process from start to end
+    keys            Keys of the application that all rooms use
+Serve is imported by the command line only.
 """

@@ -1,4 +1,4 @@
-"""Whose `storage.path` is: everything in it is its owner's alone, whoever made it first and with what umask."""
+"""Keeps `storage.path` private: only its owner can read what is in it, whatever the umask was."""
 
 import logging
 import os
@@ -14,9 +14,9 @@ OTHERS = 0o077  # the bits of group and others
 
 @contextmanager
 def private(storage: Path, *, deep: bool = False) -> Iterator[None]:
-    """What this process and its children make meanwhile is 0600 and 0700; the folder is there, and made so with what lies in it.
+    """Make the folder and tighten it; inside the block this process and its children create files as 0600 and folders as 0700.
 
-    deep: also what lies in its folders. Raises OSError. Not for the loop.
+    deep: tighten also what is in its folders. Raises OSError. Blocks: not for the loop.
     """
     before = os.umask(OTHERS)
     try:
@@ -28,7 +28,7 @@ def private(storage: Path, *, deep: bool = False) -> Iterator[None]:
 
 
 def tighten(storage: Path, *, deep: bool) -> None:
-    """Take from group and others what they may; never through a symbolic link in it. What is done and what cannot be done is logged."""
+    """Remove the permissions of group and others, without following symbolic links. Logs what was changed and what could not be."""
     changed, foreign = 0, 0
     for _, folders, files, handle in os.fwalk(storage.resolve(), follow_symlinks=False):
         for name in (".", *files, *(() if deep else folders)):
@@ -37,7 +37,7 @@ def tighten(storage: Path, *, deep: bool) -> None:
             foreign += what_became is None
         if not deep:
             break
-    level = logging.WARNING if deep else logging.INFO  # a command says what it was asked for, the server what it has found
+    level = logging.WARNING if deep else logging.INFO  # for the server it is a finding, for a command a detail
     if changed:
         logger.log(level, "%s: %s files and folders were open to others; now they are their owner's alone", storage, changed)
     if foreign:
@@ -45,7 +45,7 @@ def tighten(storage: Path, *, deep: bool) -> None:
 
 
 def _tightened(name: str, handle: int) -> bool | None:
-    """True: others may no longer. False: nothing to do. None: it is another user's."""
+    """True: permissions were removed. False: nothing to do. None: it belongs to another user."""
     try:
         found = os.stat(name, dir_fd=handle, follow_symlinks=False)
         if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
@@ -61,7 +61,7 @@ def _tightened(name: str, handle: int) -> bool | None:
         finally:
             os.close(opened)
     except FileNotFoundError:
-        return False  # gone meanwhile
+        return False  # deleted meanwhile
     except OSError as error:
         logger.warning("%s: may be open to others: %s", name, error.strerror)
         return False

@@ -5,6 +5,7 @@ import asyncio
 import errno
 import fcntl
 import gc
+import inspect
 import logging
 import os
 import resource
@@ -12,23 +13,26 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 if __name__ == "__main__":
+    from db import driverless  # noqa: F401  before what imports peewee
     from web import quick_start  # noqa: F401  before all that takes time
 
 from aiohttp import web
-from uvloop import new_event_loop  # asyncio's loop in C: less to be found again at each wake-up, and those cost more than packets
+from uvloop import new_event_loop  # asyncio's loop in C: fewer cache misses at each wake-up, which cost more than the packets
 
 from db.errors import Unavailable, Unusable
+from sfu.config.errors import ConfigError
 from sfu.config.load import load
 from sfu.config.schema import Config, HttpConfig
-from sfu.errors import ConfigError
 from web.accounts.claims import told_at_start
-from web.app import make_app
+from web.acme.keeper import CertificateKeeper, check_installed
+from web.app import leave, make_app
 from web.connections import Connections
 from web.http.addresses import in_url, is_loopback, is_wildcard, served_at
 from web.http.metrics import METRICS
@@ -36,7 +40,9 @@ from web.http.origin import ADDRESSES
 from web.http.tls import tls_context
 from web.http.tls_renewal import TlsRenewal
 from web.keys import SWITCHBOARD
+from web.logs.log import Log, hold_standard_descriptors, say
 from web.media import MEDIA_SOCKETS
+from web.nodes.membership import name_of
 from web.operations import READINESS, drain
 from web.private_folder import private
 from workers.hugepages import collapse, grow_large
@@ -45,58 +51,82 @@ from workers.root import ROOT
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = ROOT / "config.toml"
-CONNECTIONS_S = 3.0  # how long open requests may go on after the signal
-DRAIN_S = 0.3  # /readyz says 503 for so long before the door closes, so that the next request of a balancer that asks sees it
-END_S = 9.0  # everything closed; a service supervisor waits 10
+CONNECTIONS_S = 3.0  # open requests may go on for so long after the signal
+DRAIN_S = 0.3  # /readyz answers 503 for so long before the port closes, so that a load balancer sees it
+END_S = 9.0  # until everything is closed; service supervisors wait 10 s
+WRONG, AWAY = 2, 75  # exit statuses: what no restart mends, and what passes (EX_TEMPFAIL of sysexits.h)
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EBUSY, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+TASKS_SAID, FUNCTIONS_SAID = 20, 4  # of those that go on after END_S, and of each
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit status: 0, 2 for a bad setting or database, 1 for an end that took too long."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it asks for the certificate to be read again, which is about to be read
+    """Serve until SIGTERM or SIGINT. Returns the exit status: 0, WRONG for a bad setting or database, AWAY where a later start may go
+    well, 1 for an end that took too long.
+    """
+    hold_standard_descriptors()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it means "reload the certificate", which has not been loaded yet
     parser = argparse.ArgumentParser(prog="run.py serve", description="Serve Hushcast.")
     parser.add_argument("--config", type=Path, default=CONFIG_FILE, help="settings (default: config.toml beside run.py)")
     file: Path = parser.parse_args(arguments).config
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with Log() as log:
+        return _serving(file, log)
+
+
+def _serving(file: Path, log: Log) -> int:
+    """The rest of `main`, with its log."""
     try:
         config = load(file)
+        log.configure(config.log)
         _raise_limit_of_files()
         with ExitStack() as opened:
             opened.enter_context(private(config.storage.path, deep=True))
             opened.enter_context(claimed(config.storage.path))
+            check_installed(config.http)
             context = tls_context(config.http, config.storage.path)
             sockets = [opened.enter_context(each) for each in bind(config.http)]
             with asyncio.Runner(debug=False, loop_factory=new_event_loop) as runner:
-                return runner.run(serve(config, sockets, context))
+                return runner.run(serve(config, sockets, context, log))
     except (ConfigError, Unusable) as error:
         print(f"hushcast: {error}", file=sys.stderr)
-        return 2
+        return WRONG
     except Unavailable as error:
         print(f"hushcast: the database cannot be opened now: {error}", file=sys.stderr)
-        return 2
+        return AWAY
     except OSError as error:
         if error.filename is None:
             raise
         print(f"hushcast: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+        return AWAY if error.errno in PASSING else WRONG
 
 
-async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.SSLContext | None) -> int:
-    """Start the app, say where, wait for a signal, close. Raises what the app's start raises, after closing what was open."""
-    stop = asyncio.Event()
+async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.SSLContext | None, log: Log) -> int:
+    """Start the app, say where, wait for a signal, close; a second signal ends the waiting for other servers.
+
+    Raises what the app's start raises, after closing what was open.
+    """
+    stop, at_once = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = runner_of(make_app(config))
+        asyncio.get_running_loop().add_signal_handler(number, lambda: (at_once if stop.is_set() else stop).set())
+    runner = runner_of(make_app(named(config, sockets[0].getsockname()[1])))
+    runner.app[METRICS].append(log.samples)
     try:
         await runner.setup()
         settle()
-        async with doors_of(runner, sockets, context) as doors, TlsRenewal(config.http, config.storage.path, doors.serve_with) as renewal:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renewal.ask)
-            runner.app[SWITCHBOARD].await_returns()  # whoever was on air could not come back before
-            port, secure = sockets[0].getsockname()[1], context is not None
-            say_where(config.http, port, secure=secure, more=await told_at_start(runner.app, config, port, secure=secure))
-            await asyncio.to_thread(collapse)  # a tenth of a second, for which nobody has to wait
+        port, secure = sockets[0].getsockname()[1], context is not None
+        http = replace(config.http, port=port)
+        async with (
+            connections_of(runner, sockets, context) as connections,
+            TlsRenewal(http, config.storage.path, connections.serve_with) as renewal,
+            CertificateKeeper(http, config.storage.path, connections.challenges, connections.is_proxy, renewal.ask) as keeper,
+        ):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _call_each, renewal.ask, keeper.ask)
+            runner.app[SWITCHBOARD].await_returns()  # broadcasters who were on air can reconnect only now
+            more = [*keeper.lines, *await told_at_start(runner.app, config, port, secure=secure)]
+            say_where(config.http, port, secure=secure, more=more)
+            await asyncio.to_thread(collapse)  # takes 0.1 s, after the port is open
             await stop.wait()
             logger.info("closing")
+            await leave(runner.app, at_once)
             await drain(runner.app)
             if runner.app[READINESS].asked:
                 await asyncio.sleep(DRAIN_S)
@@ -105,26 +135,36 @@ async def serve(config: Config, sockets: Sequence[socket.socket], context: ssl.S
     return 0 if ended else 1
 
 
+def _call_each(*calls: Callable[[], None]) -> None:
+    for call in calls:
+        call()
+
+
+def named(config: Config, port: int) -> Config:
+    """The settings with a name for this server among several: that of its host and port where none is set."""
+    return config if config.node.name else replace(config, node=replace(config.node, name=name_of(socket.gethostname(), port)))
+
+
 def runner_of(app: web.Application) -> web.AppRunner:
-    """What speaks HTTP for the app, once it is set up and has doors; it closes who is in."""
-    return web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CONNECTIONS_S)
+    """aiohttp's runner for the app. Set it up, then open `connections_of`; its cleanup closes the open connections."""
+    return web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=CONNECTIONS_S / 2)  # aiohttp waits for them twice
 
 
-def doors_of(runner: web.AppRunner, sockets: Sequence[socket.socket], context: ssl.SSLContext | None = None) -> Connections:
-    """The doors to an app that is set up; their figures are with the app's, and its media plane takes what comes for it."""
+def connections_of(runner: web.AppRunner, sockets: Sequence[socket.socket], context: ssl.SSLContext | None = None) -> Connections:
+    """The connections of an app that is set up. Adds their metrics to the app; ICE over TCP goes to the app's media port."""
     assert runner.server is not None, "not set up"
     media = runner.app.get(MEDIA_SOCKETS)
     if media is not None:
         media.web = [each.getsockname()[:2] for each in sockets]
-    doors = Connections(runner.server, sockets, context, runner.app[ADDRESSES].is_trusted, None if media is None else media.take_in)
-    runner.app[METRICS].append(doors.samples)
-    return doors
+    connections = Connections(runner.server, sockets, context, runner.app[ADDRESSES].is_trusted, None if media is None else media.take_in)
+    runner.app[METRICS].append(connections.samples)
+    return connections
 
 
 def settle() -> None:
-    """All is loaded and stays: no collection looks at it any more. What comes is put into large pages.
+    """Exempt everything loaded so far from garbage collection, and let the heap grow in large pages.
 
-    A full collection held the loop for 30 ms; a packet that comes after 20 ms of nothing finds its pages sooner.
+    A full collection blocked the loop for 30 ms. Large pages save TLB misses when a packet comes after 20 ms of idling.
     """
     gc.collect()
     gc.freeze()
@@ -137,14 +177,25 @@ async def _closed_in_time(runner: web.AppRunner) -> bool:
         async with asyncio.timeout(END_S):
             await runner.cleanup()
     except TimeoutError:
-        logger.error("not closed within %s s", END_S)
+        going_on = sorted(map(_what, asyncio.all_tasks() - {asyncio.current_task()}))
+        logger.error("not closed within %s s; %s tasks go on: %s", END_S, len(going_on), ", ".join(going_on[:TASKS_SAID]))
         return False
     return True
 
 
+def _what(task: asyncio.Task[object]) -> str:
+    """A task's name, and the functions in which it waits, the innermost last: the tasks of requests have no names of their own."""
+    within: list[str] = []
+    inner: object = task.get_coro()
+    while inspect.iscoroutine(inner):
+        within.append(inner.__qualname__)
+        inner = inner.cr_await
+    return f"{task.get_name()} ({' > '.join(within[-FUNCTIONS_SAID:])})"
+
+
 @contextmanager
 def claimed(storage: Path) -> Iterator[None]:
-    """The folder is this server's alone while it runs; the system lets go of it whatever the end. Raises ConfigError."""
+    """Lock the folder for this server. The system releases the lock when the process ends, even if killed. Raises ConfigError."""
     handle = os.open(storage / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -186,32 +237,29 @@ def _why_not(http: HttpConfig, port: int, error: OSError) -> str:
 
 
 def say_where(http: HttpConfig, port: int, *, secure: bool, more: Sequence[str] = ()) -> None:
-    """One line an address, what a browser may do there; `more`; last the line that scripts wait for. A wildcard is shown as loopback.
+    """Print a line for each address with what a browser may do there, then `more`, then the line that scripts wait for.
 
-    First the one that works at once, with a microphone and without a warning, whatever is served elsewhere.
+    localhost comes first: the microphone works there, without a certificate warning. The last line shows a wildcard as loopback.
     """
     scheme = "https" if secure else "http"
     works = {f"http://localhost:{port}": True} if serves_localhost(http.host) else {}
     works |= {f"{scheme}://{in_url(address)}:{port}": secure or is_loopback(address) for address in served_at(http.host)}
     if http.public_url:
         works[http.public_url.rstrip("/")] = urlsplit(http.public_url).scheme == "https"
-    for address, speaks in works.items():
-        print(f"{address}/  {'microphone works' if speaks else 'listening only'}")
-    for line in more:
-        print(line)
+    lines = [f"{address}/  {'microphone works' if speaks else 'listening only'}" for address, speaks in works.items()]
     host = http.host
     if is_wildcard(host):
         host = "::1" if ":" in host else "127.0.0.1"
-    print(f"listening {scheme}://{in_url(host)}:{port}/", flush=True)
+    say(*lines, *more, f"listening {scheme}://{in_url(host)}:{port}/")
 
 
 def serves_localhost(host: str) -> bool:
-    """Whether `localhost` leads to a server on this configured host: it has several addresses, and browsers try each."""
+    """Whether `localhost` reaches a server that listens on this `http.host`; browsers try each address of localhost."""
     return is_wildcard(host) or host.strip("[]").lower() in ("127.0.0.1", "::1", "localhost")
 
 
 def _raise_limit_of_files() -> None:
-    """As many descriptors as allowed: every listener's WebSocket is one, every denoised broadcast a few."""
+    """Raise the soft limit of open files to the hard one: each WebSocket takes a descriptor, each denoised broadcast a few."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:

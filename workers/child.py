@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from workers import interrupt
+from workers.pdeathsig import PARENT
 from workers.root import ROOT, module_command, module_environment
 
 MOST_OUTPUT = 64 << 20  # bytes of stdout that are returned
@@ -41,7 +42,7 @@ async def run(command: Sequence[str], environment: Mapping[str, str], on_line: C
     """As `run_module`, with any command in just this environment."""
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        *command, cwd=ROOT, env=with_parent(environment), stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
     )
     assert child.stdout is not None and child.stderr is not None
     reading = _all(child.stdout) if on_line is None else _each_line(child.stdout, on_line)
@@ -61,6 +62,11 @@ async def run(command: Sequence[str], environment: Mapping[str, str], on_line: C
     if status:
         raise ChildFailed(_last_line(message.result(), status))
     return output.result()
+
+
+def with_parent(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, with this process named as the parent: `leave_with_parent` then also sees that it died before the child began."""
+    return {**environment, PARENT: str(os.getpid())}
 
 
 async def _all(stream: asyncio.StreamReader) -> bytes:
@@ -107,19 +113,14 @@ def run_and_wait(
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     tail = b""
-    with started(command, environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
-        try:
+    try:
+        with started(command, environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, killed=killed) as child:
             assert child.stderr is not None
             while chunk := _read(child.stderr.fileno(), deadline):
                 tail = (tail + chunk)[-LONGEST_LINE:]
             status = child.wait(None if deadline is None else max(deadline - time.monotonic(), 0.0))
-        except BaseException as error:
-            child.kill()
-            child.wait()
-            killed(child.pid)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise TimeoutError(f"no end within {timeout_s:g} s") from error
-            raise
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"no end within {timeout_s:g} s") from error
     if status:
         raise ChildFailed(_last_line(tail, status))
 
@@ -135,15 +136,32 @@ def _read(fd: int, deadline: float | None) -> bytes:
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str], environment: Mapping[str, str], *, stdout: int, stderr: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A running child; killed and reaped on leaving. stdout, stderr: as for Popen. Raises OSError."""
-    with interrupt.held():  # until the child is known
-        child = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
-    with child:
-        try:
-            yield child
-        finally:
-            child.kill()
+def started(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    stdout: int,
+    stderr: int,
+    killed: Callable[[int], object] = lambda pid: None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A running child; killed and reaped on leaving. stdout, stderr: as for Popen. Raises OSError.
+
+    killed: called with the pid where the child did not end by itself.
+    """
+    with contextlib.ExitStack() as ending:
+        with interrupt.held():  # a Ctrl-C that came meanwhile is raised after this, when the child is sure to be killed
+            child = ending.enter_context(
+                subprocess.Popen(command, cwd=ROOT, env=with_parent(environment), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+            )
+            ending.callback(_end, child, killed)
+        yield child
+
+
+def _end(child: subprocess.Popen[bytes], killed: Callable[[int], object]) -> None:
+    if child.poll() is None:
+        child.kill()
+        child.wait()
+        killed(child.pid)
 
 
 def _last_line(message: bytes, status: int) -> str:

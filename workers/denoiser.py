@@ -1,7 +1,7 @@
 """The contract of a denoiser plug-in. The pipeline does strength, padding, cross-fades and NaN checks for every plug-in.
 
 A plug-in may be slow to load, not to run. It is loaded once in the forkserver and then shared by forked workers, so what
-`__init__` creates must survive a fork (no threads), and importing its module must not import its library.
+`__init__` creates must survive a fork (no threads) unless `forkable` says no, and importing its module must not import its library.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,6 +7,7 @@ new syntax.
 
 import os
 import signal
+import threading
 from contextlib import contextmanager
 from types import FrameType
 from typing import Iterator, NoReturn, Optional  # noqa: UP035
@@ -66,12 +67,30 @@ def hold() -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """It is blocked within the context."""
+    """It is blocked within the context, and takes effect on leaving it. A child that is started here keeps it blocked."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with _noted():
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """Note it, and send it again on leaving: the kernel may give it to a library's thread, for which the mask of this one says nothing."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():  # only the main thread runs handlers
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)  # to this thread
 
 
 def _is_ours() -> bool:

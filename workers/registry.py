@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from workers.denoiser import Denoiser
 
 GROUP = "hushcast.denoisers"
+FIRST = "deepfilternet3"  # the default where it can run
+FALLBACK = "rnnoise"  # serves where the wanted one cannot run; needs no weights
 _SETUP = ROOT / "setup.cfg"
 
 
@@ -31,7 +33,7 @@ def own() -> list[str]:
 
 
 def load(name: str) -> "type[Denoiser]":
-    """The class of that name, without loading a model. Raises UnknownDenoiser, or WorkerFailed where its module is broken."""
+    """The class of that name, without loading a model. Raises UnregisteredDenoiser, or WorkerFailed where its module is broken."""
     place = _own().get(name) or _strangers().get(name)  # packages are searched only if ours are not enough
     if place is None:
         raise UnregisteredDenoiser(name, names())

@@ -14,7 +14,7 @@ from sfu.fanout.listener import Listener
 logger = logging.getLogger(__name__)
 
 
-class AudienceEvents(NamedTuple):
+class AudienceCalls(NamedTuple):
     """What an audience calls."""
 
     forget: Callable[[str], None]  # with the id of a peer that is gone for good
@@ -31,7 +31,7 @@ class Audience:
         places: int,
         fanout: Fanout,
         worker: WorkerSupervisor,
-        events: AudienceEvents,
+        calls: AudienceCalls,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """places: the most listeners of one person."""
@@ -41,8 +41,13 @@ class Audience:
         self._places = places
         self._fanout = fanout
         self._worker = worker
-        self._events = events
+        self._calls = calls
         self._clock_ns = clock_ns
+
+    @property
+    def people(self) -> set[str]:
+        """The users who listen, without users of listen links."""
+        return {listener.name for listener in self.listeners.values() if listener.person}
 
     async def close(self) -> None:
         """Close all peers."""
@@ -73,12 +78,12 @@ class Audience:
     def _up(self, listener: Listener) -> None:
         if listener.peer.id in self.listeners:
             self._fanout.join(listener)
-            self._events.changed()
+            self._calls.changed()
 
     def _gone(self, peer_id: str, reason: str) -> None:
         if peer_id in self.listeners:
             logger.info("%s: a listener is %s", self._label, reason)
-            self._events.later(self.part(peer_id))
+            self._calls.later(self.part(peer_id))
 
     async def part(self, peer_id: str) -> None:
         """Remove and close one listener. Idempotent. It leaves the fan-out before its SRTP session is freed."""
@@ -86,11 +91,15 @@ class Audience:
         if listener is None:
             return
         self._until.pop(peer_id, None)
-        self._events.forget(peer_id)
+        self._calls.forget(peer_id)
         self._fanout.leave(listener)
         self._update_worker()
-        self._events.changed()
+        self._calls.changed()
         await listener.peer.close()
+
+    async def drop(self, name: str) -> None:
+        """Remove and close every listener of this name."""
+        await asyncio.gather(*(self.part(identity) for identity in [key for key, each in self.listeners.items() if each.name == name]))
 
     def choose(self, peer_id: str, variant: str) -> None:
         """Set one listener's variant, from its next packet on."""

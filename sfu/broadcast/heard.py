@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from sfu.denoise.condition import TOO_SLOW
 from sfu.denoise.states import DenoiseState
-from sfu.denoise.supervisor import TOO_SLOW, WorkerSupervisor
+from sfu.denoise.supervisor import WorkerSupervisor
 from workers.link.ring import Packet
 from workers.recordings.spans import BYPASS, CLEAN, DENOISE_OFF, Treatment
 

@@ -14,11 +14,14 @@ from sfu.ingest.timeline import RATE_HZ
 class BroadcastProperties:
     """One per broadcast, from its first offer on. `since`: None before it is live."""
 
-    def __init__(self, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(self, identity: str, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        """identity: the broadcast's id."""
+        self._identity = identity
         self._clock_ns = clock_ns
         self.title = ""
         self.muted = False
-        self.record = True  # whether to record, as the first offer requested
+        self.record = True  # whether to record: as the first offer requested, or the broadcaster since
+        self.origin = 0  # where on the time line the present recording begins, in samples
         self.since: datetime | None = None
         self._renamed = False  # the recording was retitled: no takeover changes the title
         self._began = Moment.now()
@@ -27,6 +30,11 @@ class BroadcastProperties:
     @property
     def duration_s(self) -> float:
         return self._clock_ns() / 1e9 - self._live_at if self._live_at else 0.0
+
+    @property
+    def tape(self) -> str:
+        """The name under which the present recording is listed: the broadcast's id, for later ones with where they begin."""
+        return f"{self._identity}.{self.origin}" if self.origin else self._identity
 
     def take(self, options: PublishOptions) -> None:
         """Take the title of an offer and, before it is live, whether to record."""
@@ -48,16 +56,16 @@ class BroadcastProperties:
     def resume(self, snapshot: BroadcastSnapshot, held: int) -> int:
         """Continue from a snapshot. held: samples in the recording's files. Returns the present position on the time line, in samples."""
         self.title, self._renamed, self.muted = snapshot.title, snapshot.renamed, snapshot.muted
-        self.record, self.since = snapshot.record, snapshot.began.at
+        self.record, self.origin, self.since = snapshot.record, snapshot.origin, snapshot.began.at
         now = Moment.now()
         place = place_now(snapshot.began, now, held)
         self._began, self._live_at = moved(snapshot.began, now, place), self._clock_ns() / 1e9 - place / RATE_HZ
         return place
 
-    def snapshot(self, identity: str, username: str, worker: WorkerSupervisor, media_session: str, grant: str) -> BroadcastSnapshot:
+    def snapshot(self, username: str, worker: WorkerSupervisor, media_session: str, grant: str) -> BroadcastSnapshot:
         """What the next run of the server has to know."""
         return BroadcastSnapshot(
-            id=identity,
+            id=self._identity,
             username=username,
             title=self.title,
             renamed=self._renamed,
@@ -69,4 +77,6 @@ class BroadcastProperties:
             strength_db=worker.tuning.strength_db,
             media_session=media_session,
             grant=grant,
+            tape=self.tape,
+            origin=self.origin,
         )

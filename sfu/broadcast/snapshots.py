@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Protocol
 
 from sfu.elapsed import Moment
-from sfu.tasks import ended, lasting
+from sfu.tasks import cancel_and_wait, start_task
 
 logger = logging.getLogger(__name__)
 
 RETRY_S = 5.0  # after a failed write (a full disk, for example)
-WRITTEN_S = 2.0  # timeout of `written`
+WRITTEN_S = 2.0  # timeout of `written`, and of the last snapshot
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class BroadcastSnapshot:
     strength_db: float | None
     media_session: str  # the WHIP session of the source, whose DELETE is Stop; "" for none
     grant: str  # the grant of that session
+    tape: str = ""  # the name under which its recording is listed
+    origin: int = 0  # where on the time line that recording begins, in samples
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class ResumableBroadcast:
     snapshot: BroadcastSnapshot
     owner: str  # of the media session
     tape: tuple[int, Path] | None  # the recording to continue, and its folder
+    place: int = 0  # where on the time line it is at least, in samples, by what another server had
 
 
 class SnapshotStore(Protocol):
@@ -82,7 +85,7 @@ class SnapshotWriter:
     def begin(self) -> None:
         """The broadcast is on air from now on, and its recording has the present title."""
         self._title = self._current().title
-        self._task = lasting(self._write_changes(), name=f"snapshots of {self._label}")
+        self._task = start_task(self._write_changes(), name=f"snapshots of {self._label}")
         self.note()
 
     def note(self) -> None:
@@ -102,12 +105,16 @@ class SnapshotWriter:
         if self._task is None:
             return
         self._closed = True
-        await ended(self._task)
+        await cancel_and_wait(self._task)
         async with self._turn:
             if last is None:
                 await self._store.forget(self._label)
             elif last != self._stored:
-                await self._keep(last)
+                try:
+                    async with asyncio.timeout(WRITTEN_S):
+                        await self._keep(last)
+                except TimeoutError:
+                    logger.warning("%s: its last snapshot was not written in time; the next start has the one before", self._label)
 
     async def _write_changes(self) -> None:
         while True:

@@ -1,10 +1,9 @@
 """The status of a broadcast as JSON, in the words of the interface."""
 
-from datetime import datetime
-
 from sfu.broadcast.broadcast import Broadcast
 from sfu.broadcast.states import BroadcastState
 from sfu.denoise.catalogue import Catalogue
+from sfu.rfc3339 import rfc3339
 from sfu.rolling_quantiles import RollingQuantiles
 
 RATE_HZ = 48_000
@@ -45,7 +44,7 @@ def status_of(broadcast: Broadcast | None, username: str, catalogue: Catalogue, 
             "concealed": worker.concealed,
         },
         "muted": broadcast.properties.muted,
-        "recording": {"id": broadcast.broadcast_recording.recording, "failed": broadcast.broadcast_recording.failed},
+        "recording": {"id": broadcast.recorded.recording, "failed": broadcast.recorded.failed},
     }
 
 
@@ -77,8 +76,3 @@ def _not_live(username: str, catalogue: Catalogue, state: str) -> dict[str, obje
 
 def _quantiles(measured: RollingQuantiles) -> dict[str, float]:
     return {"p50": round(measured.p50, 3), "p99": round(measured.p99, 3)}
-
-
-def rfc3339(moment: datetime | None) -> str | None:
-    """UTC with milliseconds and Z, or None."""
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,9 +11,10 @@ from types import TracebackType
 from sfu.broadcast.broadcast import Broadcast
 from sfu.broadcast.grants import Grant, Grants
 from sfu.broadcast.media_session import Departed, MediaSession
-from sfu.broadcast.services import PublishOptions, Services
+from sfu.broadcast.moves import Moves
+from sfu.broadcast.services import PublishOptions, Services, SubscribeOptions
 from sfu.broadcast.snapshots import ResumableBroadcast
-from sfu.broadcast.status import status_of
+from sfu.broadcast.status import RATE_HZ, status_of
 from sfu.denoise.catalogue import check_known
 from sfu.errors import Draining, NotFound, NotLive
 from sfu.fanout.listener import Listener
@@ -40,6 +41,8 @@ class Switchboard:
         self._media_sessions: dict[str, MediaSession] = {}
         self._grants = Grants()
         self._draining = False
+        self.moves = Moves(self._broadcasts, self._tasks, self._open)
+        self._on_air = self.moves.on_air
 
     async def __aenter__(self) -> "Switchboard":
         return self
@@ -70,15 +73,15 @@ class Switchboard:
                     Departed(snapshot.media_session), broadcast, resumable.owner, Grant(snapshot.grant)
                 )
 
-    def await_returns(self) -> None:
-        """The server is ready: the grace time of resumed broadcasts begins."""
-        for broadcast in self._broadcasts.values():
+    def await_returns(self, username: str | None = None) -> None:
+        """The server is ready: the grace time of resumed broadcasts begins; of this user's alone, where it is one."""
+        for broadcast in self._broadcasts.values() if username is None else filter(None, [self._broadcasts.get(username)]):
             broadcast.await_return()
 
     @property
-    def on_air(self) -> set[str]:
-        """The ids of the broadcasts that are live or parked."""
-        return {broadcast.id for broadcast in self._broadcasts.values() if broadcast.on_air and not broadcast.over.is_set()}
+    def tapes(self) -> set[str]:
+        """The names under which the recordings of broadcasts on air are listed."""
+        return {each.properties.tape for name, each in self._broadcasts.items() if self._on_air(name)}
 
     # publish
 
@@ -104,10 +107,8 @@ class Switchboard:
         return peer
 
     async def _broadcast_of(self, username: str) -> Broadcast:
-        while (broadcast := self._broadcasts.get(username)) is not None:
-            if not broadcast.over.is_set():
-                return broadcast
-            await asyncio.wait({self._tasks[username]})  # the previous one is still closing its files
+        if (broadcast := await self.moves.standing(username)) is not None:
+            return broadcast
         if self._draining:
             raise Draining()
         return await self._open(secrets.token_urlsafe(9), username)
@@ -143,24 +144,15 @@ class Switchboard:
                 opened.set_exception(NotLive("the broadcast could not be opened"))
             for identity in [each for each, session in self._media_sessions.items() if session.broadcast is broadcast]:
                 del self._media_sessions[identity]
-            del self._broadcasts[broadcast.username]
-            del self._tasks[broadcast.username]
+            if self._broadcasts.get(broadcast.username) is broadcast:
+                del self._broadcasts[broadcast.username]
+                del self._tasks[broadcast.username]
 
     # subscribe
 
-    async def subscribe(
-        self,
-        broadcaster: str,
-        owner: str,
-        name: str,
-        offer: str,
-        variant: str,
-        used: Used,
-        lasts_s: float | None,
-        grant: Grant,
-    ) -> Peer:
-        """Answer a listener's offer. owner: who may change or end it; name: what the broadcaster sees; used: the address by
-        which the client reached the web server; lasts_s: how long it may listen; grant: see `answering`.
+    async def subscribe(self, broadcaster: str, owner: str, offer: str, options: SubscribeOptions, used: Used, grant: Grant) -> Peer:
+        """Answer a listener's offer. owner: who may change or end the media session; used: the address by which the client
+        reached the web server; grant: see `answering`.
 
         Raises NotLive, BadOffer, NoOpus, Draining, NotSignedIn.
         """
@@ -172,13 +164,9 @@ class Switchboard:
         if broadcast is None:
             raise NotLive(f"{broadcaster} is not live", retry_after_s=RETRY_S)
         peer = self._make_peer(parsed, "subscribe", broadcast.ssrc, used, owner)
-        broadcast.audience.join(Listener(peer, variant, name=name), lasts_s)
+        broadcast.audience.join(Listener(peer, options.variant, name=options.name), options.lasts_s)
         self._media_sessions[peer.id] = MediaSession(peer, broadcast, owner, grant)
         return peer
-
-    def _on_air(self, username: str) -> Broadcast | None:
-        broadcast = self._broadcasts.get(username)
-        return broadcast if broadcast is not None and broadcast.on_air and not broadcast.over.is_set() else None
 
     # media sessions
 
@@ -203,8 +191,7 @@ class Switchboard:
 
     def own(self, username: str) -> Broadcast:
         """Raises NotLive (409) unless this user's broadcast is on air."""
-        broadcast = self._on_air(username)
-        if broadcast is None:
+        if (broadcast := self._on_air(username)) is None:
             raise NotLive("you are not live", conflict=True)
         return broadcast
 
@@ -221,16 +208,13 @@ class Switchboard:
 
     def park(self, username: str) -> None:
         """The page leaves. Does nothing if the user is not live."""
-        broadcast = self._on_air(username)
-        if broadcast is not None:
+        if (broadcast := self._on_air(username)) is not None:
             broadcast.park()
 
     async def drop_listener(self, broadcaster: str, listener: str) -> None:
         """A friendship has ended: remove every listener of that person from that broadcast."""
-        broadcast = self._broadcasts.get(broadcaster)
-        if broadcast is not None:
-            gone = [identity for identity, each in broadcast.audience.listeners.items() if each.name == listener]
-            await asyncio.gather(*(broadcast.audience.part(identity) for identity in gone))
+        if (broadcast := self._broadcasts.get(broadcaster)) is not None:
+            await broadcast.audience.drop(listener)
 
     async def clear(self, username: str) -> None:
         """The account is deleted: end its broadcast, or reservation, and remove all its listeners."""
@@ -270,12 +254,26 @@ class Switchboard:
     # status
 
     def status(self, username: str, *, names: bool) -> dict[str, object]:
-        return status_of(self._broadcasts.get(username), username, self._services.catalogue, names=names)
+        broadcast = self.moves.here(username)
+        return status_of(broadcast, username, self._services.catalogue, names=names) | self.moves.told(broadcast, self._services.node)
+
+    def recorded_from_s(self, username: str) -> float:
+        """Where on the time line of the user's broadcast its recording begins."""
+        broadcast = self._on_air(username)
+        return broadcast.properties.origin / RATE_HZ if broadcast is not None else 0.0
 
     def people(self) -> set[str]:
         """The users who send or listen now, without users of listen links."""
-        hearing = (listener for broadcast in self._broadcasts.values() for listener in broadcast.audience.listeners.values())
-        return set(self._broadcasts) | {listener.name for listener in hearing if listener.person}
+        return set(self._broadcasts).union(*(broadcast.audience.people for broadcast in self._broadcasts.values()))
+
+    def hearing(self) -> set[tuple[str, str]]:
+        """(broadcaster, listener) of all who listen now, without the broadcasters themselves and users of listen links."""
+        return {(name, person) for name, broadcast in self._broadcasts.items() for person in broadcast.audience.people - {name}}
+
+    @property
+    def broadcasts(self) -> Collection[Broadcast]:
+        """All of them, reserved ones too."""
+        return self._broadcasts.values()
 
     @property
     def listeners(self) -> int:
@@ -286,6 +284,10 @@ class Switchboard:
     def media_sessions(self) -> int:
         """How many WHIP and WHEP sessions there are."""
         return len(self._media_sessions)
+
+    def holds(self, username: str) -> bool:
+        """Whether there is a broadcast of this user here, or one that waits for its first packet."""
+        return (broadcast := self.moves.here(username)) is not None and not broadcast.over.is_set()
 
     def live_since(self, username: str) -> datetime | None:
         broadcast = self._on_air(username)

@@ -1,6 +1,6 @@
-"""config.toml and the environment, read once at start and checked, become the frozen tree of `sfu.config.schema`.
+"""Reads config.toml and the environment, checks each value and returns the frozen tree of `sfu.config.schema`.
 
-Everything wrong raises `ConfigError` with one line that says where, what, and what would be right.
+Every fault raises ConfigError with one line: where it is, what is wrong, and what would be right.
 """
 
 import logging
@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from sfu.config.checks import CHECKS, check_together
+from sfu.config.errors import ConfigError
+from sfu.config.older_settings import told
 from sfu.config.schema import Config
-from sfu.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "HUSHCAST_"
-NO_SETTINGS = (f"{PREFIX}TEST_", f"{PREFIX}BENCH_")  # what the tests and the bench ask of the environment
+NOT_SETTINGS = (f"{PREFIX}TEST_", f"{PREFIX}BENCH_")  # read by the tests and the benchmarks
 
-# What a value has to be, in the operator's words.
+# The type of a value, in the operator's words.
 EXPECTED = {
     str: "a string",
     bool: "true or false",
@@ -33,11 +34,13 @@ EXPECTED = {
 
 
 def load(file: Path, environment: Mapping[str, str] = os.environ) -> Config:
-    """Read `file` and the environment, which wins. Blocks on the disk: for the time before the loop turns. Raises ConfigError."""
+    """Read `file` and the environment, which wins. Reads the disk, so call it before the loop runs. Raises ConfigError."""
     tree = _read(file)
     kinds = get_type_hints(Config)
     _refuse_unknown(file.name, "section ", tree, kinds)
-    _name_strangers(environment, [f"{PREFIX}{name.upper()}_" for name in kinds])
+    _warn_of_unknown(environment, [f"{PREFIX}{name.upper()}_" for name in kinds])
+    for line in told(environment):
+        logger.warning("%s", line)
     sections: dict[str, Any] = {name: _section(file, name, kind, tree.get(name, {}), environment) for name, kind in kinds.items()}
     config = Config(**sections)
     check_together(config)
@@ -54,7 +57,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _section(file: Path, name: str, kind: type, given: object, environment: Mapping[str, str]) -> object:
-    """One branch of the tree: defaults, then the file, then the environment."""
+    """One branch of the tree. The environment wins over the file, the file over the defaults."""
     if not isinstance(given, dict):
         raise ConfigError(f"{file.name}: {name} has to be a section, [{name}]")
     hints = get_type_hints(kind)
@@ -69,8 +72,8 @@ def _section(file: Path, name: str, kind: type, given: object, environment: Mapp
             if variable in texts:
                 value = _from_text(hint, texts[variable])
             else:
-                value = _typed(hint, given[key]) if key in given else getattr(kind, key)
-            values[key] = _from_here(value, file.parent)
+                value = _from_toml(hint, given[key]) if key in given else getattr(kind, key)
+            values[key] = _absolute(value, file.parent)
             if check := CHECKS.get((name, key)):
                 check(values[key])
         except ValueError as error:
@@ -78,11 +81,11 @@ def _section(file: Path, name: str, kind: type, given: object, environment: Mapp
     return kind(**values)
 
 
-def _name_strangers(environment: Iterable[str], prefixes: Sequence[str]) -> None:
-    """A variable that is of no section does not hold. It is said, not refused: orchestrators set such of their own (HUSHCAST_PORT)."""
-    strangers = [name for name in environment if name.startswith(PREFIX) and not name.startswith((*prefixes, *NO_SETTINGS))]
-    if strangers:
-        logger.warning("no settings, so ignored: %s", ", ".join(sorted(strangers)))
+def _warn_of_unknown(environment: Iterable[str], prefixes: Sequence[str]) -> None:
+    """Log variables that belong to no section. They are not refused, because orchestrators set some of their own (HUSHCAST_PORT)."""
+    unknown = [name for name in environment if name.startswith(PREFIX) and not name.startswith((*prefixes, *NOT_SETTINGS))]
+    if unknown:
+        logger.warning("no settings, so ignored: %s", ", ".join(sorted(unknown)))
 
 
 def _refuse_unknown(where: str, what: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -91,8 +94,8 @@ def _refuse_unknown(where: str, what: str, given: Iterable[str], known: Iterable
             raise ConfigError(f"{where}: unknown {what}{key}; known: {', '.join(known)}")
 
 
-def _typed(hint: object, value: object) -> object:
-    """A TOML value as the dataclass wants it: a number for a float, a string for a list of one."""
+def _from_toml(hint: object, value: object) -> object:
+    """A TOML value in the type of its field: an integer becomes a float, a single string a list of one. Raises ValueError."""
     if hint in (tuple[str, ...], tuple[Path, ...]):
         items = [value] if isinstance(value, str) else value
         if isinstance(items, list) and all(isinstance(item, str) for item in items):
@@ -109,9 +112,9 @@ def _typed(hint: object, value: object) -> object:
 
 
 def _from_text(hint: object, text: str) -> object:
-    """The same from an environment variable's text."""
+    """The same for the text of an environment variable; lists are separated by commas."""
     if hint in (tuple[str, ...], tuple[Path, ...]):
-        return _typed(hint, [item.strip() for item in text.split(",") if item.strip()])
+        return _from_toml(hint, [item.strip() for item in text.split(",") if item.strip()])
     if hint is bool and text in ("true", "false"):
         return text == "true"
     if hint in (int, float):
@@ -119,13 +122,13 @@ def _from_text(hint: object, text: str) -> object:
             return hint(text)
         except ValueError:
             pass
-    return _typed(hint, text)
+    return _from_toml(hint, text)
 
 
-def _from_here(value: object, folder: Path) -> object:
-    """Paths are relative to the folder of config.toml, whatever the working directory is."""
+def _absolute(value: object, folder: Path) -> object:
+    """Make paths absolute: they are relative to the folder of config.toml, not to the working directory."""
     if isinstance(value, Path):
         return folder.resolve() / value.expanduser()
     if isinstance(value, tuple):
-        return tuple(_from_here(item, folder) for item in value)
+        return tuple(_absolute(item, folder) for item in value)
     return value

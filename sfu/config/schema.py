@@ -1,7 +1,6 @@
-"""Every setting, as frozen dataclasses: one branch a part, each part gets its own branch and never the tree.
+"""Every setting with its default, as frozen dataclasses, one for each section. A part gets its own section, never the whole tree.
 
-`config.toml` holds the same keys with unit and reason; a test keeps the two equal. Source of names and defaults: the
-table "The script" of the interface description.
+`config.toml` has the same keys with unit and reason; a test keeps the two equal.
 """
 
 from dataclasses import dataclass, field
@@ -15,8 +14,13 @@ class HttpConfig:
     tls: str = "auto"
     cert: Path | None = None
     key: Path | None = None
+    names: tuple[str, ...] = ()
+    acme_url: str = "https://acme-v02.api.letsencrypt.org/directory"
+    acme_email: str = ""
+    acme_port: int = 80
     public_url: str = ""
     trusted_proxies: tuple[str, ...] = ()
+    modules: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,26 @@ class RtcConfig:
 class StorageConfig:
     path: Path = Path("var")
     floor_mb: int = 200
+    s3_url: str = field(default="", repr=False)  # it may contain a key
 
 
 @dataclass(frozen=True)
 class DatabaseConfig:
-    url: str = ""
+    url: str = field(default="", repr=False)  # it may contain a password
 
 
 @dataclass(frozen=True)
 class RedisConfig:
     url: str = ""
+    sentinels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    name: str = ""
+    url: str = ""
+    secret: str = ""
+    leave_s: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -92,12 +106,19 @@ class AccountsConfig:
 
 
 @dataclass(frozen=True)
+class LogConfig:
+    format: str = "text"
+    level: str = "info"
+
+
+@dataclass(frozen=True)
 class Config:
     http: HttpConfig = field(default_factory=HttpConfig)
     rtc: RtcConfig = field(default_factory=RtcConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     redis: RedisConfig = field(default_factory=RedisConfig)
+    node: NodeConfig = field(default_factory=NodeConfig)
     models: ModelsConfig = field(default_factory=ModelsConfig)
     denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
@@ -105,3 +126,4 @@ class Config:
     broadcast: BroadcastConfig = field(default_factory=BroadcastConfig)
     recording: RecordingConfig = field(default_factory=RecordingConfig)
     accounts: AccountsConfig = field(default_factory=AccountsConfig)
+    log: LogConfig = field(default_factory=LogConfig)

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from contextlib import AsyncExitStack
 from types import TracebackType
 
-from sfu.standstill import Awake
+from sfu.standstill import StandstillDetector
 from workers.link.forkserver import Forkserver
 
 logger = logging.getLogger(__name__)
@@ -24,10 +24,10 @@ class ForkserverKeeper:
     Its death ends every worker, so a denoiser that kills it while loading is identified and refused.
     """
 
-    def __init__(self, share: int = 1, awake: Awake | None = None) -> None:
+    def __init__(self, share: int = 1, standstill: StandstillDetector | None = None) -> None:
         """share: the most broadcasts that one worker process serves."""
         self._share = share
-        self._awake = awake or Awake()
+        self._standstill = standstill or StandstillDetector()
         self._forkserver: Forkserver | None = None
         self._closing = AsyncExitStack()  # of the present forkserver
         self._deaths: deque[float] = deque(maxlen=16)
@@ -50,7 +50,9 @@ class ForkserverKeeper:
             if self._forkserver is None:
                 await asyncio.sleep(self._not_before - time.monotonic())
                 refused = [name for name, times in self._blamed.items() if times >= DEADLY_TIMES]
-                self._forkserver = await self._closing.enter_async_context(Forkserver(self._share, refused, timeout=self._awake.timeout))
+                self._forkserver = await self._closing.enter_async_context(
+                    Forkserver(self._share, refused, timeout=self._standstill.timeout)
+                )
             return self._forkserver
 
     async def _close_dead(self, forkserver: Forkserver) -> None:

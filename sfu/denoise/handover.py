@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -15,6 +16,7 @@ from workers.link.ring import Packet
 PRIMED_SAMPLES = 9600  # returned by a new worker before it takes over: its model and its encoder have then processed enough voice
 PRIMED_NS = 1_000_000_000  # it takes over after this time even if fewer packets came (hardly anything was said)
 NO_LIMIT_DB = 100.0
+EVENTS = ("started", "failed", "restarted")  # of runs
 
 
 class Make(Protocol):
@@ -67,6 +69,8 @@ class Handover:
     ) -> None:
         self.serving: WorkerRun | None = None
         self.concealed = 0  # packets, by runs that have ended
+        self.events: Counter[str] = Counter()  # how often each of EVENTS was; `restarted`: begun after a failure
+        self._failed = False  # since the last run was begun
         self._make = make
         self._packet = packet
         self._on_change = on_change
@@ -88,6 +92,8 @@ class Handover:
     def begin(self, denoiser: str) -> None:
         """Start a run; `settle` reports failure."""
         assert self.coming is None
+        self.events["restarted"] += self._failed
+        self._failed = False
         self._starting_denoiser = denoiser
         self._starting = asyncio.create_task(self._opened(denoiser), name=f"starting {denoiser}")
         self._starting.add_done_callback(lambda _: self._on_change())
@@ -97,6 +103,7 @@ class Handover:
         stack = AsyncExitStack()
         await stack.enter_async_context(run)
         self._open[run] = stack
+        self.events["started"] += 1
         run.ended.add_done_callback(lambda _: self._on_change())
         return run
 
@@ -108,6 +115,8 @@ class Handover:
                 error = run.ended.exception()
                 failures += [error] if isinstance(error, WorkerError) else []
                 self._leave(run)
+        self.events["failed"] += len(failures)
+        self._failed = self._failed or bool(failures)
         await self._close_leaving()
         return failures
 
@@ -191,9 +200,9 @@ class Handover:
         for run in filter(None, (self.serving, self._coming)):
             run.adjust(settings)
 
-    def check(self, now_ns: int, awake_ns: int = 0) -> None:
-        """Called ten times a second. awake_ns: the end of the last standstill of this process."""
+    def check(self, now_ns: int, standstill_end_ns: int = 0) -> None:
+        """Called ten times a second. standstill_end_ns: the end of the last standstill of this process."""
         for run in filter(None, (self.serving, self._coming)):
-            run.check(now_ns, awake_ns)
+            run.check(now_ns, standstill_end_ns)
         if self._coming is not None and now_ns - self._coming_since_ns > PRIMED_NS:
             self._take_over()

@@ -16,21 +16,21 @@ from contextlib import suppress
 from types import TracebackType
 
 from sfu.denoise.catalogue import Catalogue
+from sfu.denoise.condition import SERVER_BUSY, TOO_SLOW, Condition
 from sfu.denoise.handover import Handover, Tuning
 from sfu.denoise.load_monitor import LoadMonitor
 from sfu.denoise.overload_guard import COMPLEXITY, WORDS, Step
 from sfu.denoise.restart_policy import RestartPolicy
-from sfu.denoise.states import DENOISE_NEXT, DenoiseEvent, DenoiseState
+from sfu.denoise.states import DenoiseEvent, DenoiseState
 from sfu.denoise.worker_run import GetForkserver, WorkerRun
 from sfu.errors import WorkerError
-from sfu.tasks import ended, lasting
+from sfu.tasks import cancel_and_wait, start_task
 from workers.link.ring import Packet
 
 logger = logging.getLogger(__name__)
 
 LINGER_S = 30.0  # how long an unwanted worker is kept in case it is wanted again
 BUSY_S = 2.0  # between two checks of the capacity
-TOO_SLOW, SERVER_BUSY = "too_slow", "server_busy"  # reasons
 
 
 class WorkerSupervisor:
@@ -57,24 +57,24 @@ class WorkerSupervisor:
         self._step = Step.NONE
         self._changed = changed
         self._clock_ns = clock_ns
-        self._state = DenoiseState.OFF
-        self._worker_reason: str | None = None  # what is wrong with the worker
+        self._condition = Condition(load_monitor, changed)
         self._restart_policy = RestartPolicy()
         self._refused: str | None = None  # a denoiser that failed too often while another one serves
         self._unwanted_since_s: float | None = None
         self._something_changed = asyncio.Event()
         self._runs = Handover(self._run, packet, self._runs_changed, clock_ns)
+        self.bypasses, self.run_events = self._condition.bypasses, self._runs.events  # counted there, read for /metrics
         self.tuning = Tuning(self._runs.tell)
         self._reported: WorkerRun | None = None  # the run that `changed` last told of
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "WorkerSupervisor":
-        self._task = lasting(self._supervise(), name=f"worker of {self._label}")
+        self._task = start_task(self._supervise(), name=f"worker of {self._label}")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         if self._task is not None:
-            await ended(self._task)
+            await cancel_and_wait(self._task)
             self._task = None
         await self._runs.close()
         self._load_monitor.release()
@@ -94,17 +94,17 @@ class WorkerSupervisor:
     @property
     def state(self) -> DenoiseState:
         """The state shown to the broadcaster: `off` while the switch is off, even if a worker serves a listener."""
-        return self._state if self.enabled else DenoiseState.OFF
+        return self._condition.state if self.enabled else DenoiseState.OFF
 
     @property
     def reason(self) -> str | None:
         """What is wrong with the worker, or why another denoiser serves than the requested one; None: all is as requested."""
-        return self._worker_reason or self._catalogue.chosen(self.wanted)[1]
+        return self._condition.reason or self._catalogue.chosen(self.wanted)[1]
 
     @property
     def active(self) -> bool:
         """A worker serves: denoised packets are worth waiting for."""
-        return self._state is DenoiseState.ACTIVE
+        return self._condition.state is DenoiseState.ACTIVE
 
     @property
     def concealed(self) -> int:
@@ -123,9 +123,9 @@ class WorkerSupervisor:
         if enabled is not None:
             self.enabled = enabled
         self._restart_policy.forgive()
-        self._worker_reason = self._refused = None
+        self._condition.reason = self._refused = None
         self._load_monitor.forgive()
-        if self._state is DenoiseState.BYPASSED:
+        if self._condition.state is DenoiseState.BYPASSED:
             self._move(DenoiseEvent.OFF)
         self._change_in_place()
         self.reconsider()
@@ -138,22 +138,22 @@ class WorkerSupervisor:
 
     def put(self, packet: Packet) -> None:
         """Pass one packet to the worker, unless it is bypassed."""
-        if self._state is not DenoiseState.BYPASSED:
+        if self._condition.state is not DenoiseState.BYPASSED:
             self._runs.put(packet)
 
-    def check(self, now_ns: int, awake_ns: int = 0) -> None:
-        """Called by the broadcast's ticker, ten times a second. awake_ns: the end of the last standstill of this process."""
-        self._runs.check(now_ns, awake_ns)
+    def check(self, now_ns: int, standstill_end_ns: int = 0) -> None:
+        """Called by the broadcast's ticker, ten times a second. standstill_end_ns: the end of the last standstill of this process."""
+        self._runs.check(now_ns, standstill_end_ns)
         step = self._load_monitor.look(self.run, now_ns)
         if step is not self._step:
             self._step = step
             logger.warning("%s: %s", self._label, WORDS[step])
             self.tuning.set_complexity(COMPLEXITY[step])
-        if step is Step.BYPASS and self._state is DenoiseState.ACTIVE:
-            self._worker_reason = TOO_SLOW
+        if step is Step.BYPASS and self._condition.state is DenoiseState.ACTIVE:
+            self._condition.reason = TOO_SLOW
             self._move(DenoiseEvent.TOO_SLOW)
-        elif step is not Step.BYPASS and self._state is DenoiseState.BYPASSED and self._worker_reason == TOO_SLOW:
-            self._worker_reason = SERVER_BUSY  # until the capacity has been checked
+        elif step is not Step.BYPASS and self._condition.state is DenoiseState.BYPASSED and self._condition.reason == TOO_SLOW:
+            self._condition.reason = SERVER_BUSY  # until the capacity has been checked
             self.reconsider()
 
     # supervision
@@ -186,14 +186,14 @@ class WorkerSupervisor:
         if not self._needed:
             return await self._linger()
         self._unwanted_since_s = None
-        if self._state is DenoiseState.BYPASSED:
-            if self._worker_reason != SERVER_BUSY:
+        if self._condition.state is DenoiseState.BYPASSED:
+            if self._condition.reason != SERVER_BUSY:
                 return None
             if not self._load_monitor.admits(self._wanted_denoiser):
                 return BUSY_S
-            self._worker_reason = None
+            self._condition.reason = None
             self._move(DenoiseEvent.WANTED if self.run is None else DenoiseEvent.READY)
-        if self._state is DenoiseState.OFF:
+        if self._condition.state is DenoiseState.OFF:
             self._move(DenoiseEvent.WANTED)
         return await self._pursue()
 
@@ -207,8 +207,8 @@ class WorkerSupervisor:
             return left_s
         await self._runs.close()
         self._follow_runs()
-        self._worker_reason = None
-        if self._state is not DenoiseState.OFF:
+        self._condition.reason = None
+        if self._condition.state is not DenoiseState.OFF:
             self._move(DenoiseEvent.OFF)
         return None
 
@@ -219,18 +219,18 @@ class WorkerSupervisor:
             self._report_busy(wanted)
         if self._runs.coming not in (None, wanted):
             await self._runs.give_up_coming()
-        if self._state is DenoiseState.STARTING and self.run is not None:
+        if self._condition.state is DenoiseState.STARTING and self.run is not None:
             self._move(DenoiseEvent.READY)
         if self._change_in_place() or wanted in (self._refused, self._runs.coming):
             return None
-        if self._worker_reason == SERVER_BUSY:
+        if self._condition.reason == SERVER_BUSY:
             return BUSY_S
         wait_s = self._restart_policy.wait_s(self._clock_ns() / 1e9)
         if wait_s > 0:
             return wait_s
         if self.run is None and not self._load_monitor.admits(wanted):
             logger.warning("%s: the machine has no capacity for one more voice with %s", self._label, wanted)
-            self._worker_reason = SERVER_BUSY
+            self._condition.reason = SERVER_BUSY
             self._move(DenoiseEvent.BUSY)
             return BUSY_S
         self._load_monitor.reserve(wanted)
@@ -239,10 +239,10 @@ class WorkerSupervisor:
 
     def _report_busy(self, wanted: str) -> None:
         """Set the reason: none, or that the serving denoiser stays because there is no capacity for the wanted one."""
-        run, before = self.run, self._worker_reason
+        run, before = self.run, self._condition.reason
         waits = run is not None and wanted not in (run.denoiser, self._runs.coming) and not self._load_monitor.admits(wanted)
-        self._worker_reason = SERVER_BUSY if waits else None
-        if SERVER_BUSY in (before, self._worker_reason) and before != self._worker_reason:
+        self._condition.reason = SERVER_BUSY if waits else None
+        if SERVER_BUSY in (before, self._condition.reason) and before != self._condition.reason:
             self._changed()
 
     def _change_in_place(self) -> bool:
@@ -253,7 +253,7 @@ class WorkerSupervisor:
         if run.denoiser != wanted:
             logger.info("%s: worker %s changes from %s to %s", self._label, run.pid, run.denoiser, wanted)
             run.change(wanted, self._catalogue.delay_samples(wanted))
-            self._reserve(wanted)
+            self._condition.reserve(wanted)
             self._changed()
         return True
 
@@ -269,20 +269,20 @@ class WorkerSupervisor:
         before, self._reported = self._reported, run
         if run is not None:
             logger.info("%s: worker %s denoises with %s", self._label, run.pid, run.denoiser)
-        if self._state is DenoiseState.STARTING and run is not None:
+        if self._condition.state is DenoiseState.STARTING and run is not None:
             self._move(DenoiseEvent.READY)
-        elif self._state is DenoiseState.ACTIVE and run is None and before is not None:
+        elif self._condition.state is DenoiseState.ACTIVE and run is None and before is not None:
             self._move(DenoiseEvent.DIED)  # at once, so that the fan-out does not wait for denoised packets while the run is being closed
         else:
             self._changed()
 
     def _failed(self, error: WorkerError) -> None:
         often = self._restart_policy.failed(self._clock_ns() / 1e9)
-        self._worker_reason = error.reason
+        self._condition.reason = error.reason
         if often and self.run is not None:
             self._refused = self._wanted_denoiser
         logger.warning("%s: %s (%s)", self._label, error, self._consequence(often))
-        if self.run is None and self._state not in (DenoiseState.OFF, DenoiseState.BYPASSED):
+        if self.run is None and self._condition.state not in (DenoiseState.OFF, DenoiseState.BYPASSED):
             self._move(DenoiseEvent.GAVE_UP if often else DenoiseEvent.DIED)
 
     def _consequence(self, often: bool) -> str:
@@ -291,14 +291,4 @@ class WorkerSupervisor:
         return "given up until toggled" if self.run is None else f"{self.run.denoiser} serves on"
 
     def _move(self, event: DenoiseEvent) -> None:
-        self._state = DENOISE_NEXT[self._state, event]
-        if self._state in (DenoiseState.OFF, DenoiseState.BYPASSED):
-            self._load_monitor.release()
-        elif self.run is not None:
-            self._reserve(self.run.denoiser)
-        self._changed()
-
-    def _reserve(self, denoiser: str) -> None:
-        """Reserve capacity, unless the voice is off or bypassed: nothing would release it then."""
-        if self._state not in (DenoiseState.OFF, DenoiseState.BYPASSED):
-            self._load_monitor.reserve(denoiser)
+        self._condition.move(event, self.run.denoiser if self.run is not None else None)

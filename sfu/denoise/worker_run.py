@@ -122,18 +122,17 @@ class WorkerRun:
         self.delay_samples = max(self.delay_samples, delay_samples)
         self.adjust(Adjust(denoiser=denoiser))
 
-    def check(self, now_ns: int, awake_ns: int = 0) -> None:
+    def check(self, now_ns: int, standstill_end_ns: int = 0) -> None:
         """Declare the worker hung when input has waited for a second. Called by the broadcast's ticker.
 
-        awake_ns: the end of the last standstill of this process, before which it could not read the worker's answer.
+        standstill_end_ns: the end of the last standstill of this process, before which it could not read the worker's answer.
         """
-        if self._owed_since_ns is not None and now_ns - max(self._owed_since_ns, awake_ns) > HUNG_NS:
+        if self._owed_since_ns is not None and now_ns - max(self._owed_since_ns, standstill_end_ns) > HUNG_NS:
             self._worker.kill()
             self._fail(TooSlow(f"{self.denoiser} answered nothing for a second"))
 
     def _drain(self) -> None:
-        self._clean_bell.answer()
-        while (packet := self._clean.take()) is not None:
+        for packet in self._clean.take_all(self._clean_bell):
             self._owed_since_ns = None
             if not packet.flags & Flag.FLUSHED:
                 self.stage_ms.add((time.monotonic_ns() - packet.arrival_ns) / 1e6)

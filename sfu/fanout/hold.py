@@ -1,7 +1,7 @@
-"""The held packets and the pointer `auto`: each number goes on once, in order, as soon as it is known what it sounds like.
+"""The delay line: originals wait here for their denoised counterparts, and each number is released once, in ascending order.
 
-No I/O and no clock of its own. Paced by packets: an original waits for its denoised twin, or for the original that lies one
-hold later; a deadline only serves where packets stop (silence, loss, a worker that hangs).
+No I/O and no clock of its own. Packets pace it: an original is released with its denoised counterpart or, where none is
+expected, by the original that lies one hold later. A deadline serves only where packets stop (silence, loss, a worker that hangs).
 """
 
 from collections import deque
@@ -10,15 +10,15 @@ from typing import NamedTuple
 from workers.link.control import quiet_s
 from workers.link.ring import Flag, Packet
 
-MOST_HELD = 128  # originals; beyond, the oldest goes on: 2.5 s at 20 ms
-LATE_NS = 25_000_000  # what a worker may take beyond the packet that pushes the denoised one out
-FLUSH_LATE_NS = 75_000_000  # beyond the quiet after which it gives back the last that was said, hop by hop; nobody waits behind
-ALONE_LATE_NS = 5_000_000  # without a worker: the next packet may be a little late, no need for the clock to come first
+MAX_HELD = 128  # originals: 2.5 s at 20 ms; beyond, the oldest is released
+WORKER_LATE_NS = 25_000_000  # what a worker may take once it has all the input for a packet
+QUIET_LATE_NS = 75_000_000  # what it may take to flush its last hops, after `quiet_s` without input; no later packet waits
+NO_WORKER_LATE_NS = 5_000_000  # without a worker: so late may the packet be that releases the oldest, before the deadline does it
 _NS_PER_SAMPLE = 1_000_000_000 / 48_000
 
 
 class Release(NamedTuple):
-    """One number that goes on: at least one of the two is there."""
+    """One number that is released: its original, its denoised packet, or both."""
 
     original: Packet | None
     denoised: Packet | None
@@ -31,115 +31,118 @@ class Release(NamedTuple):
 
     @property
     def jumped(self) -> bool:
-        """Did the time line jump before it?"""
+        """Whether the time line jumped before it."""
         return any(packet is not None and packet.flags & Flag.JUMP for packet in (self.original, self.denoised))
 
 
 class Hold:
-    """Originals that wait, at most `MOST_HELD`. Every method gives back what goes on now, in ascending numbers, never one twice."""
+    """At most `MAX_HELD` originals. Every method that returns releases does so in ascending numbers, and no number twice.
+
+    A full hold releases its oldest original undenoised. A denoised packet whose number was released already is dropped and counted.
+    """
 
     def __init__(self) -> None:
-        self.samples = 0  # the delay of the held line; once packets flow it may only grow
-        self.last = -1  # the number that went on last
-        self.late = 0  # denoised packets that came after their number had gone on as original
+        self.samples = 0  # how far the held lines trail the broadcaster; may only grow once packets flow
+        self.last_number = -1  # released last
+        self.denoised_late = 0  # denoised packets dropped: their number was released already, or was never put in
         self._held: deque[Packet] = deque()
-        self._ripe_ns: dict[int, int] = {}  # of those held: since when the worker has all that it needs for their twin
+        self._answerable_ns: dict[int, int] = {}  # by number of a held packet: when the worker had all the input for it
         self._newest: Packet | None = None
-        self._newest_ns = 0  # when it came here, which may be long after its arrival: it waited for one that was lost
+        self._newest_ns = 0  # when it came here: later than its arrival if it waited for a lost one
         self._expected = False
-        self._expected_from = 0  # what was sent in before the worker was there has no twin
+        self._expected_from = 0  # packets before this number went to no worker
 
     @property
     def begun(self) -> bool:
         return self._newest is not None
 
     def expect(self, expected: bool, now_ns: int) -> list[Release]:
-        """Is a denoised packet worth waiting for, of what comes in from now on?"""
+        """expected: whether originals wait for denoised packets, from the next original on."""
         if expected and not self._expected:
             self._expected_from = self._newest.number + 1 if self._newest is not None else 0
         self._expected = expected
-        return self._push() + self.tick(now_ns)
+        return self._release_pushed_out() + self.tick(now_ns)
 
     def original(self, packet: Packet, now_ns: int = 0) -> list[Release]:
-        """An original came, by `now_ns` in order (0: as it arrived): numbers rise from call to call, time too."""
+        """Put in the next original; numbers and times rise from call to call. now_ns: when it was in order (0: when it arrived)."""
         if self._newest is not None and packet.number <= self._newest.number:
             return []
         self._newest, self._newest_ns = packet, max(packet.arrival_ns, now_ns)
         self._held.append(packet)
         for each in self._held:
-            if each.number not in self._ripe_ns and self._came_a_hold_after(each):
-                self._ripe_ns[each.number] = self._newest_ns
-        return self._push()
+            if each.number not in self._answerable_ns and self._followed_by_a_hold(each):
+                self._answerable_ns[each.number] = self._newest_ns
+        return self._release_pushed_out()
 
     def denoised(self, packet: Packet) -> list[Release]:
-        """A denoised packet came: it goes on with its twin, and the originals before it without theirs."""
+        """A denoised packet came: release it with its original, and every earlier original without a denoised one."""
         number = packet.number
-        if number <= self.last:
-            self.late += 1
+        if number <= self.last_number:
+            self.denoised_late += 1
             return []
         if self._newest is None or number > self._newest.number:
-            self.late += 1  # of nothing that was ever sent in; believing it would silence what is still to come
+            self.denoised_late += 1  # never put in; to release it would drop every original up to that number
             return []
         out: list[Release] = []
         while self._held and self._held[0].number < number:
-            out.append(self._pop())
-        twin = self._take() if self._held and self._held[0].number == number else None
-        self.last = number
-        out.append(Release(twin, packet))
+            out.append(self._release_oldest())
+        original = self._remove_oldest() if self._held and self._held[0].number == number else None
+        self.last_number = number
+        out.append(Release(original, packet))
         return out
 
     def tick(self, now_ns: int) -> list[Release]:
-        """What has waited long enough."""
+        """Release the originals whose deadline has passed."""
         out: list[Release] = []
-        while self._held and self._due_ns(self._held[0]) <= now_ns:
-            out.append(self._pop())
+        while self._held and self._deadline_ns_of(self._held[0]) <= now_ns:
+            out.append(self._release_oldest())
         return out
 
     def flush(self) -> list[Release]:
-        """Everything, now: nothing more will come."""
+        """Release all originals: no more will come."""
         out: list[Release] = []
         while self._held:
-            out.append(self._pop())
+            out.append(self._release_oldest())
         return out
 
     @property
     def deadline_ns(self) -> int | None:
-        """When `tick` has something to do next (time.monotonic_ns)."""
-        return self._due_ns(self._held[0]) if self._held else None
+        """When `tick` will release the oldest original (time.monotonic_ns); None if nothing is held."""
+        return self._deadline_ns_of(self._held[0]) if self._held else None
 
-    def _pop(self) -> Release:
-        packet = self._take()
-        self.last = packet.number
+    def _release_oldest(self) -> Release:
+        packet = self._remove_oldest()
+        self.last_number = packet.number
         return Release(packet, None)
 
-    def _take(self) -> Packet:
+    def _remove_oldest(self) -> Packet:
         packet = self._held.popleft()
-        self._ripe_ns.pop(packet.number, None)
+        self._answerable_ns.pop(packet.number, None)
         return packet
 
-    def _waits(self, packet: Packet) -> bool:
+    def _awaits_denoised(self, packet: Packet) -> bool:
         return self._expected and packet.number >= self._expected_from
 
-    def _push(self) -> list[Release]:
-        """Let go what the newest original pushes out."""
+    def _release_pushed_out(self) -> list[Release]:
+        """Release the originals that wait for no worker and lie one hold before the newest, and those beyond `MAX_HELD`."""
         out: list[Release] = []
-        while self._held and (self._pushed_out(self._held[0]) or len(self._held) > MOST_HELD):
-            out.append(self._pop())
+        while self._held and (self._pushed_out(self._held[0]) or len(self._held) > MAX_HELD):
+            out.append(self._release_oldest())
         return out
 
     def _pushed_out(self, packet: Packet) -> bool:
-        return not self._waits(packet) and self._came_a_hold_after(packet)
+        return not self._awaits_denoised(packet) and self._followed_by_a_hold(packet)
 
-    def _came_a_hold_after(self, packet: Packet) -> bool:
+    def _followed_by_a_hold(self, packet: Packet) -> bool:
         return self._newest is not None and self._newest.time >= packet.time + self.samples
 
-    def _due_ns(self, packet: Packet) -> int:
-        """The deadline of a held packet. A worker cannot answer before the packet one hold later is in, or until it runs dry."""
+    def _deadline_ns_of(self, packet: Packet) -> int:
+        """A worker answers once it has the packet one hold later, or after `quiet_s` without input."""
         hold_ns = int(self.samples * _NS_PER_SAMPLE)
-        if not self._waits(packet):
-            return packet.arrival_ns + hold_ns + ALONE_LATE_NS
-        ripe_ns = self._ripe_ns.get(packet.number)
-        if ripe_ns is not None:
-            return max(packet.arrival_ns + hold_ns, ripe_ns) + LATE_NS
+        if not self._awaits_denoised(packet):
+            return packet.arrival_ns + hold_ns + NO_WORKER_LATE_NS
+        answerable_ns = self._answerable_ns.get(packet.number)
+        if answerable_ns is not None:
+            return max(packet.arrival_ns + hold_ns, answerable_ns) + WORKER_LATE_NS
         assert self._newest is not None
-        return max(packet.arrival_ns + hold_ns, self._newest_ns + int(quiet_s(self._newest.samples) * 1e9)) + FLUSH_LATE_NS
+        return max(packet.arrival_ns + hold_ns, self._newest_ns + int(quiet_s(self._newest.samples) * 1e9)) + QUIET_LATE_NS

@@ -1,20 +1,21 @@
-"""One plaintext packet to many ears: who is in which crew, and what was sent to each and dropped.
+"""The members of one group: each gets its own encrypted copy of the group's packets, and what was sent and dropped is counted.
 
-All of it happens on the loop, between two callbacks, so nobody joins or leaves in the middle. Nothing is allocated or counted
-per listener and packet: a crew counts for all that are in it, a slot only what is its own.
+Everything runs on the event loop between two callbacks, so nobody joins or leaves while a packet is sent. A packet allocates
+nothing per listener and updates no counter per listener: `Recipients` counts what was sent to all its members, and a
+`Recipient` only what it alone missed.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from sfu.fanout.send_buffers import SendBuffer, SendBuffers, TcpSender
-from sfu.net.sendmmsg import HAVE_SENDMMSG, Address, sockaddr
+from sfu.fanout.send_buffers import Destination, SendBuffers, TcpSender
+from sfu.net.sendmmsg import HAVE_SENDMMSG, sockaddr
+from sfu.wire.ice import Address
 
-RTP_HEADER = 12
+RTP_HEADER_BYTES = 12
 
 
-class Tally(NamedTuple):
-    """Packets sent; packets dropped (no room in the kernel, no way there, no encryption); octets of payload tried."""
+class SendCounters(NamedTuple):
+    """Packets sent; packets dropped (not encrypted, or not taken by the kernel or the TCP connection); octets of payload tried."""
 
     sent: int = 0
     dropped: int = 0
@@ -22,129 +23,115 @@ class Tally(NamedTuple):
 
 
 class Recipient:
-    """One listener's place: in at most one crew. After `give_back` it is inert, and its tally stays as it was.
+    """One listener's place in at most one `Recipients`. After `close` nothing is sent to it, and its counters stay as they were.
 
-    Its crew keeps the books: while the slot is in the crew's deck, what the crew counts for all comes on top of its own numbers.
+    While it has a send buffer, the shared counters of its `Recipients` are added to its own.
     """
 
-    __slots__ = ("_lent", "crew", "octets", "refused", "row", "tried")
+    __slots__ = ("_open", "attempted", "destination", "dropped", "member_of", "octets")
 
     def __init__(self) -> None:
-        self._lent = True
-        self.crew: Recipients | None = None
-        self.row: SendBuffer | None = None  # None: it is not known where to send to, or with which keys
-        self.tried = self.refused = self.octets = 0
+        self._open = True
+        self.member_of: Recipients | None = None
+        self.destination: Destination | None = None  # None: address or keys are not known
+        self.attempted = self.dropped = self.octets = 0
 
     @property
-    def tally(self) -> Tally:
-        tried, octets = self.tried, self.octets
-        if self.crew is not None and self.crew.counts(self):
-            tried, octets = tried + self.crew.packets, octets + self.crew.octets
-        return Tally(tried - self.refused, self.refused, octets)
+    def counters(self) -> SendCounters:
+        attempted, octets = self.attempted, self.octets
+        if self.member_of is not None and self.member_of.has_buffer_of(self):
+            attempted, octets = attempted + self.member_of.packets, octets + self.member_of.octets
+        return SendCounters(attempted - self.dropped, self.dropped, octets)
 
-    def aim(self, fd: int, address: Address | None, tx: object, carrier: TcpSender | None = None) -> None:
-        """Send over that socket to that address from now on. tx: a raw srtp_t; `give_back` has to come before it is freed.
+    def set_destination(self, fd: int, address: Address | None, tx: object, send_tcp: TcpSender | None = None) -> None:
+        """Send to that address through that socket from now on. tx: a raw srtp_t; call `close` before it is freed.
 
-        carrier: what takes the datagram instead, where a system call for many cannot (fd is -1 then).
+        send_tcp: takes the datagrams of a peer that is reached over TCP; fd is -1 then.
         """
-        if not self._lent:
+        if not self._open:
             return
-        reachable = tx is not None and (fd >= 0 or carrier is not None)
-        self.row = SendBuffer(fd, address, sockaddr(address), tx, carrier) if address is not None and reachable else None
-        if self.crew is not None:
-            self.crew.settle()
+        reachable = tx is not None and (fd >= 0 or send_tcp is not None)
+        self.destination = Destination(fd, address, sockaddr(address), tx, send_tcp) if address is not None and reachable else None
+        if self.member_of is not None:
+            self.member_of.invalidate()
 
-    def give_back(self) -> None:
-        """It is nobody's any more. Idempotent."""
-        if self.crew is not None:
-            self.crew.remove(self)
-        self._lent, self.row = False, None
+    def close(self) -> None:
+        """Leave the group. Nothing refers to its keys any more. Idempotent."""
+        if self.member_of is not None:
+            self.member_of.remove(self)
+        self._open, self.destination = False, None
 
 
 class Recipients:
-    """Slots that get the same packet. Laid out in a deck, anew after a change only; an empty crew has none."""
+    """Listeners that get the same plaintext. Their send buffers are assigned anew only after a change; without members there are none."""
 
-    def __init__(self, batch: "AllRecipients") -> None:
-        self.packets = self.octets = 0  # tried for everybody in the deck
-        self._sendmmsg = batch.sendmmsg
-        self._members: dict[Recipient, None] = {}  # in the order they came
-        self._deck: SendBuffers | None = None
-        self._laid: dict[Recipient, None] = {}  # those in the deck, by row
+    def __init__(self, sendmmsg: bool = HAVE_SENDMMSG) -> None:
+        self.packets = self.octets = 0  # attempted for everybody with a send buffer
+        self._sendmmsg = sendmmsg
+        self._members: dict[Recipient, None] = {}  # in the order they joined
+        self._buffers: SendBuffers | None = None
+        self._buffered: dict[Recipient, None] = {}  # those with a send buffer, in the order of the buffers
         self._changed = False
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def counts(self, slot: Recipient) -> bool:
-        """Do `packets` and `octets` count for that slot too?"""
-        return slot in self._laid
+    def has_buffer_of(self, recipient: Recipient) -> bool:
+        """Whether `packets` and `octets` count for that recipient too."""
+        return recipient in self._buffered
 
-    def add(self, slot: Recipient) -> None:
-        self._members[slot] = None
-        slot.crew = self
+    def add(self, recipient: Recipient) -> None:
+        self._members[recipient] = None
+        recipient.member_of = self
         self._changed = True
 
-    def remove(self, slot: Recipient) -> None:
-        """Nothing here points at it or its keys any more. Idempotent."""
-        if slot in self._members:
-            self.settle()
-            del self._members[slot]
-            slot.crew = None
+    def remove(self, recipient: Recipient) -> None:
+        """Nothing here refers to it or its keys any more. Idempotent."""
+        if recipient in self._members:
+            self.invalidate()
+            del self._members[recipient]
+            recipient.member_of = None
             if not self._members:
-                self._deck = None
+                self._buffers = None
 
-    def settle(self) -> None:
-        """Somebody comes, goes or moves: everybody gets what was counted, and nobody is in the deck until the next packet."""
+    def invalidate(self) -> None:
+        """A member leaves or has another destination: add the shared counters to each member's own, and assign the buffers
+        anew with the next packet."""
         self._changed = True
-        for slot in self._laid:
-            slot.tried += self.packets
-            slot.octets += self.octets
-        if self._laid and self._deck is not None:
-            self._laid = {}
-            self._deck.lay(())
+        for recipient in self._buffered:
+            recipient.attempted += self.packets
+            recipient.octets += self.octets
+        if self._buffered and self._buffers is not None:
+            self._buffered = {}
+            self._buffers.assign(())
 
     def send(self, plain: bytes) -> None:
-        """Encrypt and send a packet of 12 to `deck.LARGEST_PLAIN` bytes to everybody who is ready."""
-        self._lay()
-        if not self._laid or self._deck is None:
+        """Encrypt and send a packet of 12 to `LARGE_BUFFER_BYTES - TRAILER` bytes to every member with a destination.
+
+        Never waits, and never raises because of one listener: a copy that cannot be encrypted or sent is counted as dropped.
+        """
+        if self._changed:
+            self._assign_buffers()
+        if not self._buffered or self._buffers is None:
             return
         self.packets += 1
-        self.octets += len(plain) - RTP_HEADER
-        unprotected = self._deck.fill(plain)
-        unsent = self._deck.transmit(unprotected)
-        if unprotected or unsent:
-            slots = list(self._laid)
-            for row in (*unprotected, *unsent):
-                slots[row].refused += 1
+        self.octets += len(plain) - RTP_HEADER_BYTES
+        not_encrypted = self._buffers.encrypt(plain)
+        not_sent = self._buffers.transmit(not_encrypted)
+        if not_encrypted or not_sent:
+            recipients = list(self._buffered)
+            for index in (*not_encrypted, *not_sent):
+                recipients[index].dropped += 1
 
-    def _lay(self) -> None:
-        if not self._changed:
-            return
-        self.settle()
-        ready = [(slot, slot.row) for slot in self._members if slot.row is not None]
+    def _assign_buffers(self) -> None:
+        self.invalidate()
+        ready = [(recipient, recipient.destination) for recipient in self._members if recipient.destination is not None]
         ready.sort(key=lambda each: each[1].fd)
         if ready:
-            self._deck = self._deck or SendBuffers(self._sendmmsg)
-            self._deck.lay([row for _, row in ready])
-        self._laid = {slot: None for slot, _ in ready}
-        for slot in self._laid:  # what was counted before it came is not its own; less than nothing until it is settled
-            slot.tried -= self.packets
-            slot.octets -= self.octets
+            self._buffers = self._buffers or SendBuffers(self._sendmmsg)
+            self._buffers.assign([destination for _, destination in ready])
+        self._buffered = {recipient: None for recipient, _ in ready}
+        for recipient in self._buffered:  # the shared counters count for it from here on: take off what they have
+            recipient.attempted -= self.packets
+            recipient.octets -= self.octets
         self._changed = False
-
-
-class AllRecipients:
-    """All slots of one fan-out. `send` is the way of every packet to every listener."""
-
-    def __init__(self, sendmmsg: bool = HAVE_SENDMMSG) -> None:
-        self.sendmmsg = sendmmsg
-
-    def take(self) -> Recipient:
-        """A slot with its tally at zero; whoever takes it gives it back."""
-        return Recipient()
-
-    def send(self, loads: Sequence[tuple[Recipients, bytes]]) -> None:
-        """Send each crew its packet. Never waits and never raises for one listener's sake: what cannot be encrypted or sent
-        is counted on its slot."""
-        for crew, plain in loads:
-            crew.send(plain)

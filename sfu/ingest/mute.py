@@ -1,13 +1,13 @@
-"""Mute as ingest enforces it: which packets lose their sound, and what takes its place. Pure: no loop, no clock.
+"""Mute, enforced in ingest: which packets lose their sound, and the silence that replaces it. No loop, no clock.
 
-While muted every packet keeps its number and its time and carries encoded silence, so that listeners, RED, the worker and the
-recording see a stream without a gap. The silence is real Opus, not a packet of nothing but a TOC byte: for that one decoders
-conceal, which repeats the sound before it.
+While muted every packet keeps its number and time and carries encoded silence, so that listeners, RED, the worker and the
+recording get a stream without a gap. The silence is a whole Opus packet and not a TOC byte alone: decoders conceal the latter,
+which repeats the sound before it.
 """
 
 from sfu.wire.rtp import sequence_step
 
-REACH = 64  # packets after an unmuting within which one from before it may still come: reordered, or out of RED
+MAX_REORDERING = 64  # packets: one from before an unmuting may come so many later, reordered or inside RED
 _SILENT_FRAME = b"\xff\xfe"  # CELT's silence flag and nothing else (RFC 6716 §4.3), for any frame size, mono or stereo
 _CELT_FULL_BAND = {960: 31, 480: 30, 240: 29, 120: 28}  # samples of a frame -> configuration number of the TOC byte
 _STEREO, _CODE_3 = 0x04, 0x03
@@ -23,15 +23,15 @@ def silent_packet(toc: int, samples: int) -> bytes:
 
 
 class Mute:
-    """Whether the broadcaster is muted, and up to which packet an unmuting does not reach back.
+    """Whether the broadcaster is muted, and which packets stay silent after an unmuting.
 
-    A packet that was sent while muted may come after the unmuting, late or inside a RED packet, and the in-band FEC of the next
-    one repeats its sound: so all up to the one after the newest stay silent.
+    A packet that was sent while muted may come after the unmuting, late or inside a RED packet, and the in-band FEC of the packet
+    behind it repeats its sound. So all packets up to the one after the newest at the unmuting stay silent.
     """
 
     def __init__(self) -> None:
         self.on = False
-        self.idle = True  # nothing is covered: nobody has to ask
+        self.idle = True  # no packet is silenced, so `silences` need not be asked
         self._last: int | None = None  # the last sequence, 16 bits, that stays silent after an unmuting
 
     def switch(self, on: bool, newest: int | None) -> None:
@@ -45,11 +45,11 @@ class Mute:
         """The next packet begins another numbering."""
         self._last, self.idle = None, not self.on
 
-    def covers(self, sequence: int) -> bool:
-        """Does this packet (16-bit sequence) lose its sound?"""
+    def silences(self, sequence: int) -> bool:
+        """Whether this packet (16-bit sequence) loses its sound."""
         if self.on or self._last is None:
             return self.on
         step = sequence_step(sequence, self._last)
-        if step > REACH:
+        if step > MAX_REORDERING:
             self._last, self.idle = None, True
         return step <= 0

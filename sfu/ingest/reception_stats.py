@@ -1,4 +1,4 @@
-"""What a receiver report tells the broadcaster of one stream (RFC 3550 §6.4.1, A.3, A.8)."""
+"""Reception statistics of one stream, for the receiver reports to its broadcaster (RFC 3550 §6.4.1, A.3, A.8). No I/O, no clock."""
 
 from sfu.ingest.timeline import samples_between
 from sfu.wire.rtcp import Report, SenderReport, ntp_middle
@@ -6,15 +6,15 @@ from sfu.wire.rtp import timestamp_step, unwrap_sequence
 
 
 class ReceptionStats:
-    """Counts the packets of one SSRC as they come in, in whatever order.
+    """Counts the packets of one SSRC as they arrive, in any order.
 
-    The share that is reported is of what was given up, after NACK and RED. By it browsers choose their FEC, which helps against
-    just that; told of what was repaired anyway they would leave CELT for SILK, and told of nothing (a packet that was sent again
-    counts as received, however late) they would leave out the FEC that is needed.
+    `fraction_lost` counts the packets that were given up, after NACK and RED, because browsers choose their FEC by it. With the losses
+    before repair they would change from CELT to SILK for nothing; with the RFC's count, where a retransmitted packet is received
+    however late it is, they would leave out FEC that is needed.
     """
 
     def __init__(self, ssrc: int, sequence: int, given_up: int = 0) -> None:
-        """given_up: as for `report`, at this moment."""
+        """given_up: as for `report`, now."""
         self.ssrc = ssrc
         self._first = sequence
         self._highest = sequence - 1
@@ -22,11 +22,11 @@ class ReceptionStats:
         self._expected_before = 0
         self._given_up_before = given_up
         self._jitter = 0.0
-        self.last: tuple[int, int] | None = None  # time stamp and arrival of the packet before
-        self._sender: tuple[int, int] = (0, 0)  # middle of the last SR's NTP time, when it came
+        self.last: tuple[int, int] | None = None  # time stamp and arrival of the last packet
+        self._sender: tuple[int, int] = (0, 0)  # the middle of the last SR's NTP time, and when it came
 
     def count(self, sequence: int, timestamp: int, arrival_ns: int) -> None:
-        """One packet came in; retransmitted and duplicate ones count too, as the RFC wants it."""
+        """One packet arrived; retransmitted and duplicate ones count too (A.3)."""
         self._received += 1
         self._highest = max(self._highest, unwrap_sequence(sequence, self._highest))
         if self.last is not None:
@@ -34,12 +34,14 @@ class ReceptionStats:
             self._jitter += (min(abs(drift), 48_000) - self._jitter) / 16
         self.last = timestamp, arrival_ns
 
-    def heard_from(self, report: SenderReport, arrival_ns: int) -> None:
+    def note_sender_report(self, report: SenderReport, arrival_ns: int) -> None:
         self._sender = ntp_middle(report.ntp), arrival_ns
 
     def report(self, now_ns: int, given_up: int, least_loss: float = 0.0) -> Report:
-        """The block since the last call. given_up: packets that were not there when they were needed, ever more;
-        least_loss in [0, 1]: what is reported at least, for the sake of the listeners."""
+        """The report block for the time since the last call.
+
+        given_up: packets given up so far, growing only; least_loss in [0, 1]: the least loss to report, that of the listeners.
+        """
         expected = self._highest - self._first + 1
         interval = expected - self._expected_before
         fraction = min((given_up - self._given_up_before) / interval, 1.0) if interval > 0 else 0.0

@@ -1,12 +1,12 @@
-"""Sockets: where datagrams arrive and leave, and the addresses that they go by.
+"""Sockets: where datagrams arrive and leave. Imported by sfu.peer and sfu.fanout, and by web.connections, web.live, web.media, web.cli.
 
 Modules, in the order of the flow:
-    bind              Where the media port listens
-    media_port        The media port
-    tcp               ICE over TCP (RFC 6544), passive
-    acceptor          Accepting connections on the loop
-    paths             A path
-    sendmmsg          Many datagrams over one socket
-    interface_watch   Tells when an address of this machine comes or goes
-    address_follower  Keeps the media port where the machine is
+    bind              binds the UDP and TCP sockets of the media port
+    media_port        reads datagrams and passes each on to its peer
+    acceptor          accepts TCP connections, the web server's too
+    tcp               ICE over TCP: connections, framing and limits
+    pairs             candidate pairs, and the interfaces between sockets and peers
+    sendmmsg          sends many datagrams with one system call
+    interface_watch   notices when an address of this machine appears or disappears
+    address_follower  binds and closes sockets of the media port accordingly
 """

@@ -1,6 +1,6 @@
-"""Where the media port listens: one socket an address, for from 0.0.0.0 an answer may leave with another source address.
+"""Binds the sockets of the media port: one for each address, because responses from 0.0.0.0 may have another source address.
 
-Beside each UDP socket TCP is listened on, under the same number; where another program has that, UDP alone has to do.
+Each UDP socket comes with a TCP socket of the same number; where another program has that, there is UDP alone.
 """
 
 import asyncio
@@ -13,17 +13,17 @@ from typing import NamedTuple
 
 import ifaddr
 
-from sfu.errors import ConfigError
+from sfu.config.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
-BUFFER_BYTES = 4 << 20  # asked of the kernel, which may give less
+BUFFER_BYTES = 4 << 20  # the kernel may give less
 PORT_TRIES = 20
 BACKLOG = 64
 
 
 class Bound(NamedTuple):
-    """Non-blocking sockets, one an address; `listening` (TCP) may lack some."""
+    """Non-blocking sockets: `datagrams` (UDP), one for each address, and `listening` (TCP), where some may be missing."""
 
     datagrams: list[socket.socket]
     listening: list[socket.socket]
@@ -32,7 +32,7 @@ class Bound(NamedTuple):
 async def bind_all(hosts: Sequence[str], port: int) -> Bound:
     """The sockets of `hosts` (addresses, names, or 0.0.0.0 and :: for the addresses of all interfaces).
 
-    All have one port number; for port 0, one that is free on every address. The caller closes them. Raises ConfigError.
+    All have the same port number; for port 0, one that is free on every address. The caller closes them. Raises ConfigError.
     """
     addresses = await local_addresses(hosts)
     for attempt in range(1, PORT_TRIES + 1):
@@ -45,12 +45,12 @@ async def bind_all(hosts: Sequence[str], port: int) -> Bound:
 
 
 def follows(hosts: Sequence[str]) -> bool:
-    """Whether the addresses of `hosts` may change while the server runs: all may but those that are written as addresses."""
+    """Whether the addresses of `hosts` may change while the server runs: those of wildcards and names may."""
     return any((address := _parsed(host)) is None or address.is_unspecified for host in hosts)
 
 
 def bind_more(address: str, port: int, *, quiet: bool) -> Bound | None:
-    """The sockets of an address that has come while the server runs; None where it cannot be bound (yet). quiet: without a log line."""
+    """The sockets of an address that appeared while the server runs; None where it cannot be bound (yet). quiet: without a log line."""
     bound = Bound([], [])
     try:
         one = _bind(address, port, may_fail=True)
@@ -66,7 +66,7 @@ def bind_more(address: str, port: int, *, quiet: bool) -> Bound | None:
 
 
 async def local_addresses(hosts: Sequence[str]) -> list[tuple[str, bool]]:
-    """Each address to bind once, and whether it may fail: what a wildcard stands for may be gone by now. Raises ConfigError."""
+    """Each address to bind, once, and whether binding may fail: addresses of a wildcard may be gone by then. Raises ConfigError."""
     found: dict[str, bool] = {}
     loop = asyncio.get_running_loop()
     for host in hosts:
@@ -122,7 +122,7 @@ def _bind_each(addresses: Sequence[tuple[str, bool]], port: int) -> Bound:
 
 
 def _listen_beside(datagrams: socket.socket, bound: Bound, *, must: bool) -> None:
-    """TCP under the same address and number. must: raises ConfigError where that is not to be had, else says so in the log."""
+    """Add a TCP socket with the same address and port. must: raise ConfigError where that fails, instead of a warning."""
     name = datagrams.getsockname()
     one = socket.socket(datagrams.family, socket.SOCK_STREAM)
     try:

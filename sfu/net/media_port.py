@@ -1,7 +1,8 @@
-"""The media port: one UDP socket an address, all with the same number, and TCP beside each. The first byte tells what a datagram is.
+"""The media port: a UDP and a TCP socket for each address of the machine, all with one port number.
 
-STUN (0-3) finds its peer by the ufrag that it names, DTLS (20-63) and SRTP (128-191) by the address they come from: an
-address belongs to a peer once a genuine Binding request came from it. All else is dropped and counted.
+The first byte tells what a datagram is (RFC 7983). STUN (0-3) goes to the peer whose ufrag it names, DTLS (20-63) and SRTP
+(128-191) to the peer at the address that they come from: an address is a peer's after a genuine Binding request from it.
+Everything else is dropped and counted.
 """
 
 import asyncio
@@ -13,65 +14,65 @@ from functools import partial
 from types import TracebackType
 
 from sfu.net.bind import Bound, bind_all
-from sfu.net.paths import CandidatePair, Dropped, LocalSocket, Receiver, Swept, bound_address
+from sfu.net.pairs import AdmittedPeer, CandidatePair, Dropped, LocalSocket, Receiver, bound_address
 from sfu.net.tcp import Listening
-from sfu.standstill import Awake
+from sfu.standstill import StandstillDetector
 from sfu.wire import ice
 from sfu.wire.candidates import Used
 from sfu.wire.ice import Address
 from sfu.wire.sdp import Over, Protocol
 
-BURST = 64  # datagrams read in one go, then the others have their turn
-CROWD_NS = 1_000_000  # datagrams that follow each other faster are a crowd
-LONELY = 8  # reads of one datagram in a row; then it is looked whether more wait, however slowly the loop turns
-LARGEST_DATAGRAM = 2048  # more than any path lets through in one piece
-MOST_PENDING = 256  # peers between their answer and the end of their handshake
+MAX_BATCH = 64  # datagrams read before the loop goes on
+BATCH_GAP_NS = 1_000_000  # a socket that is readable again sooner is read in batches
+MAX_SINGLE_READS = 8  # reads of one datagram in a row; the next read is a batch, for where the loop turns too slowly for the gap to tell
+LARGEST_DATAGRAM = 2048  # more than any network path carries in one piece
+MAX_PENDING = 256  # peers between their answer and the end of their handshake
 SWEEP_S = 1.0
 
 
 class Port:
-    """One bound socket and who is reached over it. Owned by MediaSockets."""
+    """One bound UDP socket and the peers that are reached over it. Owned by MediaSockets."""
 
-    __slots__ = ("absent", "address", "alive", "dropped", "fd", "lonely", "peers", "read_ns", "socket")
+    __slots__ = ("absent", "address", "alive", "dropped", "fd", "peers", "read_ns", "single_reads", "socket")
 
     def __init__(self, bound: socket.socket, dropped: Dropped) -> None:
         self.socket = bound
         self.fd = bound.fileno()
         self.alive = True
-        self.absent = False  # the machine has lost the address, perhaps for a moment: it is offered to nobody
+        self.absent = False  # the machine has lost the address, perhaps for a moment: it is offered to no client
         self.address = bound_address(bound)
         self.peers: dict[Address, Receiver] = {}
         self.dropped = dropped
-        self.read_ns = 0  # when it was last read from
-        self.lonely = 0  # how often since then more were not looked for; LONELY: there were more
+        self.read_ns = 0  # when it was read last
+        self.single_reads = 0  # in a row; MAX_SINGLE_READS, also set after a batch, makes the next read a batch
 
     def send(self, datagram: bytes, address: Address) -> bool:
-        """Now or never: False, and counted, when the kernel does not take it."""
+        """Send now, or drop and count; False where the kernel refuses it."""
         try:
             self.socket.sendto(datagram, address)
-        except OSError:  # the buffer is full, there is no way there, or it is closed
+        except OSError:  # the buffer is full, there is no route, or the socket is closed
             self.dropped.unsent += 1
             return False
         return True
 
     def close(self, receivers: Iterable[Receiver]) -> None:
-        """Its address is gone. receivers: all that there are; they let go of `fd` before another file can get that number.
+        """Close it, because its address is gone. receivers: all peers, which forget `fd` before another file can get that number.
 
-        `peers` would not do: of two who were reached at one address it knows the last one only.
+        `peers` is not enough: of two peers that were reached at one address it has the last one only.
         """
         self.alive, self.fd = False, -1
         for receiver in {*self.peers.values(), *receivers}:
-            receiver.lose_way(self)
+            receiver.lose_socket(self)
         self.socket.close()
 
     def release(self, address: Address, receiver: Receiver) -> None:
-        """It has left that address; nothing where another is there by now."""
+        """The receiver no longer uses that address. No effect where another receiver has it now."""
         if self.peers.get(address) is receiver:
             del self.peers[address]
 
 
 class MediaSockets:
-    """Owns the sockets, connections, their readers and the clock that peers are swept by. Peers belong to those who made them."""
+    """Owns the sockets, the connections, their readers and the timer that sweeps peers. Does not own the peers."""
 
     def __init__(
         self,
@@ -79,34 +80,34 @@ class MediaSockets:
         port: int,
         *,
         clock_ns: Callable[[], int] = time.monotonic_ns,
-        most_pending: int = MOST_PENDING,
-        awake: Awake | None = None,
+        max_pending: int = MAX_PENDING,
+        standstill: StandstillDetector | None = None,
     ) -> None:
         self.clock_ns = clock_ns
-        self.awake = awake or Awake()
+        self.standstill = standstill or StandstillDetector()
         self.dropped = Dropped()
-        self.port = port  # the one really bound, once entered
+        self.port = port  # the bound one, once entered
         self.ports: list[Port] = []
         self.listening: Listening | None = None
-        self.web: Sequence[tuple[str, int]] = ()  # where a web server is bound that hands connections over, see `take_in`
+        self.web: Sequence[tuple[str, int]] = ()  # (address, port) of the web server, which hands over connections by `take_in`
         self._hosts = hosts
-        self._most_pending = most_pending
-        self._users: dict[str, Receiver] = {}
-        self._sources: dict[bytes, Receiver] = {}  # by SSRC, as it stands in a packet
-        self._members: dict[Swept, None] = {}  # a set that keeps its order: oldest first
+        self._max_pending = max_pending
+        self._by_ufrag: dict[str, Receiver] = {}
+        self._by_ssrc: dict[bytes, Receiver] = {}  # as in a packet: 4 bytes
+        self._admitted: dict[AdmittedPeer, None] = {}  # an ordered set, the oldest first
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> "MediaSockets":
-        """Raises ConfigError when an address is not ours or the port is used."""
+        """Raises ConfigError where an address is not ours or the port is in use."""
         bound = await bind_all(self._hosts, self.port)
         self.port = bound.datagrams[0].getsockname()[1]
-        self.listening = Listening((), self.dropped, self._take, self.awake)
+        self.listening = Listening((), self.dropped, self._take, self.standstill)
         self.add(bound)
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_again)
         return self
 
     def add(self, bound: Bound) -> None:
-        """Take over these sockets, bound to `port`, and listen on them too."""
+        """Own these sockets, which are bound to `port`, and receive from them too."""
         assert self.listening is not None, "not entered"
         for datagrams in bound.datagrams:
             port = Port(datagrams, self.dropped)
@@ -116,19 +117,19 @@ class MediaSockets:
             self.listening.add(listening)
 
     def remove(self, port: Port) -> None:
-        """Let go of an address that is ours no more. Peers that were reached over it are reached again where they come from next."""
+        """Close the sockets of an address that the machine has lost. Its peers are reached again over the next pair they use."""
         assert self.listening is not None, "not entered"
         self.ports.remove(port)
         asyncio.get_running_loop().remove_reader(port.fd)
-        port.close(self._users.values())
+        port.close(self._by_ufrag.values())
         self.listening.remove(port.address)
 
     def take_in(self, connection: socket.socket, address: Address) -> None:
-        """Own a connection that somebody else has accepted, nothing of it read: ICE over TCP that has come to the web server's port."""
+        """Own a connection that the web server has accepted and not read from: ICE over TCP on its port."""
         if self.listening is None:
             connection.close()
         else:
-            host = address[0].removeprefix("::ffff:")  # of a socket of both versions: whoever comes by IPv4 knows itself by that
+            host = address[0].removeprefix("::ffff:")  # an IPv4 client of a dual-stack socket has to be told its IPv4 address
             self.listening.take_in(connection, address if ":" in host else (host, address[1]))
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -146,51 +147,51 @@ class MediaSockets:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The interface addresses that are listened on and there."""
+        """The addresses of the sockets, but for those that are absent."""
         return tuple(port.address for port in self.ports if not port.absent)
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
-        """What every one of `addresses` is listened on by."""
+        """The protocols that all of `addresses` accept."""
         listening = () if self.listening is None else self.listening.addresses
         return ("udp", "tcp") if set(self.addresses) <= set(listening) else ("udp",)
 
-    def ways(self, used: Used) -> tuple[Over, ...]:
-        """What a client that has reached the web server so is offered."""
+    def transports(self, used: Used) -> tuple[Over, ...]:
+        """How media may come from a client that has reached the web server so."""
         return (*self.protocols, "web") if self.web and used.port is not None else self.protocols
 
-    def admit(self, newcomer: Swept) -> None:
-        """Sweep it from now on; where too many are still on the way up, whoever has most of them loses the oldest."""
-        pending = [member for member in self._members if member.pending]
-        self._members[newcomer] = None
-        if len(pending) >= self._most_pending:
-            [(crowd, _)] = Counter(member.owner for member in (*pending, newcomer)).most_common(1)
-            next(member for member in pending if member.owner == crowd).give_up()
+    def admit(self, newcomer: AdmittedPeer) -> None:
+        """Sweep this peer from now on. Where too many are pending, the owner who has most of them loses the oldest."""
+        pending = [member for member in self._admitted if member.pending]
+        self._admitted[newcomer] = None
+        if len(pending) >= self._max_pending:
+            [(owner, _)] = Counter(member.owner for member in (*pending, newcomer)).most_common(1)
+            next(member for member in pending if member.owner == owner).give_up()
 
-    def dismiss(self, member: Swept) -> None:
-        self._members.pop(member, None)
+    def dismiss(self, member: AdmittedPeer) -> None:
+        self._admitted.pop(member, None)
 
-    def register(self, ufrag: str, receiver: Receiver) -> None:
-        """Binding requests for that ufrag are this receiver's."""
-        self._users[ufrag] = receiver
+    def register_ufrag(self, ufrag: str, receiver: Receiver) -> None:
+        """Binding requests for that ufrag go to this receiver."""
+        self._by_ufrag[ufrag] = receiver
 
-    def unregister(self, ufrag: str) -> None:
-        self._users.pop(ufrag, None)
+    def unregister_ufrag(self, ufrag: str) -> None:
+        self._by_ufrag.pop(ufrag, None)
 
-    def know_source(self, ssrc: int, receiver: Receiver) -> None:
-        """Media of that SSRC from an address that is nobody's is shown to this receiver: it has the key to tell whether it is its own."""
-        self._sources[ssrc.to_bytes(4, "big")] = receiver
+    def register_ssrc(self, ssrc: int, receiver: Receiver) -> None:
+        """Media of that SSRC from an address of no peer goes to this receiver, whose key tells whether it is authentic."""
+        self._by_ssrc[ssrc.to_bytes(4, "big")] = receiver
 
-    def forget_source(self, ssrc: int, receiver: Receiver) -> None:
-        """Nothing where another is known by it now."""
-        if self._sources.get(ssrc.to_bytes(4, "big")) is receiver:
-            del self._sources[ssrc.to_bytes(4, "big")]
+    def unregister_ssrc(self, ssrc: int, receiver: Receiver) -> None:
+        """No effect where another receiver has that SSRC now."""
+        if self._by_ssrc.get(ssrc.to_bytes(4, "big")) is receiver:
+            del self._by_ssrc[ssrc.to_bytes(4, "big")]
 
     def sweep(self) -> None:
-        """Let every peer look at the clock."""
-        self.awake.look()
+        """Have every peer check its deadlines."""
+        self.standstill.check()
         now_ns = self.clock_ns()
-        for member in tuple(self._members):
+        for member in tuple(self._admitted):
             member.sweep(now_ns)
 
     def _sweep_again(self) -> None:
@@ -198,41 +199,41 @@ class MediaSockets:
         self.sweep()
 
     def _read(self, port: Port) -> None:
-        """Datagrams of one socket, each to its receiver: up to BURST in a crowd, else one.
+        """Pass on datagrams of one socket: up to MAX_BATCH where they come in quick succession, else one.
 
-        One that comes alone is the rule, and to be told that there is no second costs more than to take it.
+        Most come alone, and asking for a second one that is not there costs more than processing the first.
         """
         now_ns = self.clock_ns()
-        if now_ns > self.awake.due_ns:
-            self.awake.look()  # before what has waited is taken for new
-        crowd = now_ns - port.read_ns < CROWD_NS or port.lonely >= LONELY
-        port.read_ns, port.lonely = now_ns, port.lonely + 1
+        if now_ns > self.standstill.overdue_ns:
+            self.standstill.check()  # before datagrams that waited are taken for new ones
+        batch = now_ns - port.read_ns < BATCH_GAP_NS or port.single_reads >= MAX_SINGLE_READS
+        port.read_ns, port.single_reads = now_ns, port.single_reads + 1
         receive, take = port.socket.recvfrom, self._take
-        for count in range(BURST if crowd else 1):
+        for count in range(MAX_BATCH if batch else 1):
             try:
                 datagram, address = receive(LARGEST_DATAGRAM)
-            except OSError:  # there are no more; or an ICMP error that found its way to us: nothing to read
-                port.lonely = LONELY if count > 1 else 0
+            except OSError:  # no more datagrams, or an ICMP error
+                port.single_reads = MAX_SINGLE_READS if count > 1 else 0
                 return
             take(port, datagram, address)
-        if crowd:
-            port.lonely = LONELY
+        if batch:
+            port.single_reads = MAX_SINGLE_READS
 
-    def _take(self, way: LocalSocket, datagram: bytes, address: Address) -> None:
-        """One datagram, over whatever way it came, to its receiver. Per packet: keep it lean."""
+    def _take(self, local: LocalSocket, datagram: bytes, address: Address) -> None:
+        """Pass one datagram on to its receiver. Runs for each packet: keep it lean."""
         first = datagram[0] if datagram else 255
         if 127 < first < 192:
-            peer = way.peers.get(address) or self._sources.get(datagram[8:12])
+            peer = local.peers.get(address) or self._by_ssrc.get(datagram[8:12])
             if peer is not None:
-                peer.receive_srtp(datagram, way, address, self.clock_ns())
+                peer.receive_srtp(datagram, local, address, self.clock_ns())
             else:
                 self.dropped.unknown_address += 1
         elif first < 4:
-            peer = way.peers.get(address)
-            if peer is None or not peer.receive_consent(datagram, way, address, self.clock_ns()):
-                self._take_stun(datagram, CandidatePair(way, address))
+            peer = local.peers.get(address)
+            if peer is None or not peer.receive_consent(datagram, local, address, self.clock_ns()):
+                self._take_stun(datagram, CandidatePair(local, address))
         elif 19 < first < 64:
-            peer = way.peers.get(address)
+            peer = local.peers.get(address)
             if peer is not None:
                 peer.receive_dtls(datagram)
             else:
@@ -240,14 +241,14 @@ class MediaSockets:
         else:
             self.dropped.strange += 1
 
-    def _take_stun(self, datagram: bytes, path: CandidatePair) -> None:
+    def _take_stun(self, datagram: bytes, pair: CandidatePair) -> None:
         try:
             request = ice.parse_request(datagram)
         except ValueError:
             self.dropped.malformed += 1
             return
-        receiver = self._users.get(request.ufrag)
+        receiver = self._by_ufrag.get(request.ufrag)
         if receiver is None:
             self.dropped.unknown_user += 1
         else:
-            receiver.receive_stun(request, path, self.clock_ns())
+            receiver.receive_stun(request, pair, self.clock_ns())

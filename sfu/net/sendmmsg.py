@@ -1,4 +1,4 @@
-"""Many datagrams over one socket: `sendmmsg` where the kernel has it, one `sendto` each elsewhere. Never waits."""
+"""Sends many datagrams over one socket: by `sendmmsg` where the kernel has it, else by one `sendto` each. Never waits."""
 
 import ctypes
 import errno
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-Address = tuple[str, int] | tuple[str, int, int, int]
+from sfu.wire.ice import Address
 
 # struct mmsghdr of Linux, 64 bits: glibc's and, on a little-endian machine, musl's
 MESSAGE = np.dtype(
@@ -31,9 +31,9 @@ MESSAGE = np.dtype(
 IOVEC = np.dtype([("base", np.uint64), ("length", np.uint64)])
 SOCKADDR_BYTES = 28  # sockaddr_in6, the longer of the two
 
-_FULL = (errno.EAGAIN, errno.EWOULDBLOCK)
+_BUFFER_FULL = (errno.EAGAIN, errno.EWOULDBLOCK)
 _DONTWAIT = getattr(socket, "MSG_DONTWAIT", 0)
-# PyDLL keeps the interpreter's lock: the call never waits, and to get the lock back from another thread would take up to 5 ms
+# PyDLL keeps the GIL: the call never waits, and getting the GIL back from another thread would take up to 5 ms
 _libc = ctypes.PyDLL(None, use_errno=True) if sys.platform == "linux" and sys.byteorder == "little" and sys.maxsize > 2**32 else None
 HAVE_SENDMMSG = _libc is not None and hasattr(_libc, "sendmmsg")
 if _libc is not None and HAVE_SENDMMSG:
@@ -43,9 +43,9 @@ if _libc is not None and HAVE_SENDMMSG:
 
 
 def send_many(fd: int, start: int, count: int) -> list[int]:
-    """Send so many MESSAGEs that lie in one piece at that address; the indices of those that the kernel refused.
+    """Send `count` MESSAGEs that lie contiguously at address `start`. Returns the indices of those that the kernel refused.
 
-    What one destination refuses harms no other. Only a full socket, which is everybody's, ends it for the rest.
+    An error of one destination does not affect the others. Only a full send buffer refuses all that follow.
     """
     refused: list[int] = []
     at = 0
@@ -57,7 +57,7 @@ def send_many(fd: int, start: int, count: int) -> list[int]:
         wrong = ctypes.get_errno()
         if wrong == errno.EINTR:
             continue
-        if wrong in _FULL:
+        if wrong in _BUFFER_FULL:
             refused.extend(range(at, count))
             break
         refused.append(at)
@@ -66,7 +66,7 @@ def send_many(fd: int, start: int, count: int) -> list[int]:
 
 
 def send_each(fd: int, datagrams: Iterable[tuple[memoryview, Address]]) -> list[int]:
-    """The same with a call for each."""
+    """As `send_many`, with a system call for each datagram."""
     refused: list[int] = []
     with socket.socket(fileno=os.dup(fd)) as sender:
         for at, (datagram, address) in enumerate(datagrams):
@@ -78,7 +78,7 @@ def send_each(fd: int, datagrams: Iterable[tuple[memoryview, Address]]) -> list[
 
 
 def sockaddr(address: Address) -> bytes:
-    """The kernel's form of a numeric address as recvfrom gives it: 16 bytes for IPv4, 28 for IPv6."""
+    """The sockaddr of a numeric address in recvfrom's form: 16 bytes for IPv4, 28 for IPv6."""
     host, port = address[0], address[1]
     if ":" not in host:
         return struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", port, socket.inet_pton(socket.AF_INET, host))

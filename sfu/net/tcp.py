@@ -1,8 +1,7 @@
-"""ICE over TCP (RFC 6544), passive: for networks that let no UDP out. Datagrams framed by RFC 4571: two bytes of length, then it.
+"""ICE over TCP (RFC 6544), passive: for networks that block UDP. Datagrams are framed by RFC 4571: two bytes of length, then the datagram.
 
-A connection is a stranger until a genuine Binding request has come over it; of strangers there are few, and they have little
-time. What the other end does not read in time is lost, whole frames only, as it would be on the way with UDP: late sound is
-worse than lost sound.
+A connection is a stranger until a genuine Binding request has come over it; the number of strangers and their time are limited.
+Frames that the other end does not read in time are dropped as a whole, like datagrams: late sound is worse than lost sound.
 """
 
 import asyncio
@@ -11,27 +10,27 @@ import socket
 from collections.abc import Callable, Sequence
 
 from sfu.net.acceptor import Acceptor
-from sfu.net.paths import Dropped, Receiver, bound_address
-from sfu.standstill import Awake
+from sfu.net.pairs import Dropped, Receiver, bound_address
+from sfu.standstill import StandstillDetector
 from sfu.wire.ice import Address
 
 LENGTH_BYTES = 2
-LARGEST_FRAME = 2048  # as LARGEST_DATAGRAM: more than any path lets through in one piece
+LARGEST_FRAME = 2048  # as LARGEST_DATAGRAM of the media port
 READ_BYTES = 16384
-UNSENT_BYTES = 8192  # in the kernel, not yet on the way; and as much again here
-FIRST_S = 5.0  # from the connection to the first genuine Binding request
-FIRST_FRAMES = 8  # that a stranger may send
-MOST_STRANGERS = 64
-MOST_STREAMS = 2048  # peers are bounded, and each has few paths: this is for descriptors
-ACCEPTS = 16  # in one go
+UNSENT_BYTES = 8192  # that wait in the kernel, and as many again here
+FIRST_REQUEST_S = 5.0  # from the connection to the first genuine Binding request
+MAX_STRANGER_FRAMES = 8
+MAX_STRANGERS = 64
+MAX_STREAMS = 2048  # limits descriptors; peers and their pairs have limits of their own
+ACCEPTS_AT_ONCE = 16  # before the loop goes on
 
 Take = Callable[["Stream", bytes, Address], None]
 
 
 class Stream:
-    """One accepted connection, closed by itself when its peer has left it. Owned by Listening."""
+    """One accepted connection. Closes itself when its peer leaves it. Owned by Listening. Drops frames that do not fit, and counts them."""
 
-    fd = -1  # nobody but us may write: a frame must not be cut
+    fd = -1  # only `send` may write, so that frames stay whole
 
     def __init__(
         self,
@@ -39,7 +38,7 @@ class Stream:
         address: Address,
         dropped: Dropped,
         take: Take,
-        awake: Awake,
+        standstill: StandstillDetector,
         gone: Callable[["Stream"], None],
     ) -> None:
         self.peers: dict[Address, Receiver] = {}
@@ -53,8 +52,8 @@ class Stream:
         self._frames = 0
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(connection.fileno(), self._read)
-        self._awake = awake
-        self._deadline = awake.call_later(FIRST_S, self._too_late)
+        self._standstill = standstill
+        self._deadline = standstill.call_later(FIRST_REQUEST_S, self._on_deadline)
 
     @property
     def alive(self) -> bool:
@@ -62,11 +61,11 @@ class Stream:
 
     @property
     def stranger(self) -> bool:
-        """Nobody has proved to be there."""
+        """Whether no genuine Binding request has come."""
         return not self.peers
 
     def send(self, datagram: bytes, address: Address) -> bool:
-        """The whole frame or nothing; what the kernel does not take at once waits here, up to UNSENT_BYTES."""
+        """Send the whole frame or drop it. What the kernel does not take at once waits here, at most UNSENT_BYTES."""
         if self._socket is None:
             self._dropped.unsent += 1
             return False
@@ -85,7 +84,7 @@ class Stream:
             self.close()
 
     def close(self) -> None:
-        """Idempotent. What waits is lost."""
+        """Idempotent. Frames that wait are dropped."""
         if self._socket is None:
             return
         closing, self._socket = self._socket, None
@@ -97,11 +96,11 @@ class Stream:
         self._gone(self)
 
     def refuse(self) -> None:
-        """Close it because it is nobody's."""
+        """Close a stranger's connection, and count it."""
         self._dropped.strangers += 1
         self.close()
 
-    def _too_late(self) -> None:
+    def _on_deadline(self) -> None:
         if self.stranger:
             self.refuse()
 
@@ -122,7 +121,7 @@ class Stream:
 
     def _read(self) -> None:
         assert self._socket is not None
-        self._awake.look()
+        self._standstill.check()
         try:
             read = self._socket.recv(READ_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -136,43 +135,43 @@ class Stream:
         self._unframe()
 
     def _unframe(self) -> None:
-        """Hand on every whole frame; less than one stays."""
-        at, held = 0, self._in
-        while len(held) - at >= LENGTH_BYTES:
-            length = held[at] << 8 | held[at + 1]
-            if length > LARGEST_FRAME:  # where the next one would begin is anybody's guess
+        """Pass on every whole frame; part of one stays."""
+        at, received = 0, self._in
+        while len(received) - at >= LENGTH_BYTES:
+            length = received[at] << 8 | received[at + 1]
+            if length > LARGEST_FRAME:  # the framing is lost
                 self._dropped.frames += 1
                 self.close()
                 return
-            if len(held) - at < LENGTH_BYTES + length:
+            if len(received) - at < LENGTH_BYTES + length:
                 break
             at += LENGTH_BYTES + length
-            self._hand_on(bytes(held[at - length : at]))
+            self._hand_on(bytes(received[at - length : at]))
             if self._socket is None:
                 return
-        del held[:at]
+        del received[:at]
 
     def _hand_on(self, datagram: bytes) -> None:
         if not self.stranger:
             self._take(self, datagram, self.address)
             return
         self._frames += 1
-        if self._frames > FIRST_FRAMES or not datagram or datagram[0] > 3:  # before anything else there is STUN
+        if self._frames > MAX_STRANGER_FRAMES or not datagram or datagram[0] > 3:  # a peer starts with STUN
             self.refuse()
             return
         self._take(self, datagram, self.address)
 
 
 class Listening:
-    """The listening sockets, one an address, and every connection that came through them or was taken in. Owned by MediaSockets."""
+    """The listening sockets, one an address, and all connections accepted by them or taken in. Owned by MediaSockets."""
 
-    def __init__(self, listening: Sequence[socket.socket], dropped: Dropped, take: Take, awake: Awake) -> None:
+    def __init__(self, listening: Sequence[socket.socket], dropped: Dropped, take: Take, standstill: StandstillDetector) -> None:
         self._dropped = dropped
         self._take = take
-        self._awake = awake
-        self._streams: dict[Stream, None] = {}  # in the order they came
+        self._standstill = standstill
+        self._streams: dict[Stream, None] = {}  # an ordered set, the oldest first
         self._by_address = {bound_address(one): one for one in listening}
-        self._accepting = Acceptor(listening, ACCEPTS, self.take_in, lambda error: None)
+        self._acceptor = Acceptor(listening, ACCEPTS_AT_ONCE, self.take_in, lambda error: None)
 
     @property
     def streams(self) -> int:
@@ -181,41 +180,41 @@ class Listening:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Of ours, that are listened on."""
+        """Those that are listened on."""
         return tuple(self._by_address)
 
     def add(self, one: socket.socket) -> None:
         """Listen on one more address."""
         self._by_address[bound_address(one)] = one
-        self._accepting.add(one)
+        self._acceptor.add(one)
 
     def remove(self, address: str) -> None:
-        """That address is ours no more. Its connections end by themselves. Nothing where it is not listened on."""
+        """Stop listening on an address that the machine has lost; its connections end by themselves. No effect without such a socket."""
         if (one := self._by_address.pop(address, None)) is not None:
-            self._accepting.remove(one)
+            self._acceptor.remove(one)
 
     def close(self) -> None:
-        """All of them, at once."""
-        self._accepting.close()
+        """Close all sockets and connections."""
+        self._acceptor.close()
         for stream in list(self._streams):
             stream.close()
 
     def take_in(self, connection: socket.socket, address: Address) -> None:
-        """One more connection, a stranger so far. It may have been accepted elsewhere; nothing of it has been read."""
+        """Own one more connection, which is a stranger. It may have been accepted elsewhere, but not read from."""
         connection.setblocking(False)
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if hasattr(socket, "TCP_NOTSENT_LOWAT"):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         self._make_room()
-        self._streams[Stream(connection, address, self._dropped, self._take, self._awake, self._forget)] = None
+        self._streams[Stream(connection, address, self._dropped, self._take, self._standstill, self._forget)] = None
 
     def _make_room(self) -> None:
-        """The oldest stranger goes where there are too many; with none to go, the oldest of all."""
+        """Close the oldest stranger where there are too many strangers or connections; without a stranger, the oldest connection."""
         strangers = [stream for stream in self._streams if stream.stranger]
-        if len(strangers) >= MOST_STRANGERS:
+        if len(strangers) >= MAX_STRANGERS:
             strangers[0].refuse()
-        elif len(self._streams) >= MOST_STREAMS:
+        elif len(self._streams) >= MAX_STREAMS:
             next(iter(strangers or self._streams)).refuse()
 
     def _forget(self, stream: Stream) -> None:

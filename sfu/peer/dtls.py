@@ -1,11 +1,10 @@
-"""DTLS of one peer (RFC 5763): the only file that knows what aiortc and pyOpenSSL keep to themselves.
+"""DTLS of one peer (RFC 5763). The only module that uses private names of aiortc and pyOpenSSL.
 
-aiortc's `RTCDtlsTransport` does the handshake over `_Wire`, our own datagrams; from then on its two libsrtp sessions are
-`srtp`'s. Importing this raises ConfigError when the
-private names below are not there.
+aiortc's `RTCDtlsTransport` does the handshake, with datagrams that pass through `_DatagramPipe`; then `srtp` uses its two libsrtp
+sessions. Importing this raises ConfigError where a private name that is used below does not exist.
 
-Of aiortc only the module of its DTLS transport is loaded, with those that it needs; what it names in signatures alone, PyAV's
-frames and the ICE transport, is stood in for.
+Of aiortc only the module of the DTLS transport is loaded, with those that it needs. Modules whose classes it names in signatures
+alone, PyAV and the ICE transport, are replaced by stand-ins.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from sfu.errors import ConfigError
+from sfu.config.errors import ConfigError
 from sfu.peer.lean_imports import without_top_level
 from sfu.peer.srtp import Srtp
 
@@ -28,14 +27,14 @@ try:
             certificate_digest,
         )
 except ImportError as error:
-    raise ConfigError(f"this aiortc is another one ({error}): install the versions of setup.cfg") from error
+    raise ConfigError(f"this version of aiortc does not fit ({error}): install the versions of setup.cfg") from error
 
-QUEUE = 32  # DTLS datagrams waiting for the handshake; one that does not fit is lost, as on the way
-MOST_DATAGRAMS = 512  # an association's whole life; a handshake with every flight lost twice takes some 30
+MAX_QUEUED = 32  # DTLS datagrams that wait for the handshake; further ones are dropped, and DTLS retransmits
+MAX_DATAGRAMS = 512  # of one association; a handshake with every flight lost twice takes some 30
 
-_HASHES = ("sha-256", "sha-384", "sha-512")  # of fingerprints; of those offered the first decides
+_HASHES = ("sha-256", "sha-384", "sha-512")  # of fingerprints, the preferred first
 
-# What aiortc offers, and the same for a server with an RSA certificate, should the client want to be one.
+# aiortc's ciphers, and the same for clients with an RSA certificate that are the DTLS server.
 _CIPHERS = b":".join(
     b"ECDHE-%b-%b" % (key, rest)
     for rest in (b"AES128-GCM-SHA256", b"CHACHA20-POLY1305", b"AES128-SHA", b"AES256-SHA")
@@ -44,7 +43,7 @@ _CIPHERS = b":".join(
 
 
 class Certificate(RTCCertificate):
-    """The server's, for all its peers."""
+    """The server's certificate, for all its peers."""
 
     def _create_ssl_context(self, srtp_profiles: list[Any]) -> SSL.Context:
         context = super()._create_ssl_context(srtp_profiles)
@@ -53,10 +52,11 @@ class Certificate(RTCCertificate):
 
 
 def _check_versions() -> None:
-    """Say which private name is gone, rather than fail in the middle of somebody's handshake."""
+    """Raises ConfigError for the first private name that does not exist, so that the start fails and not a handshake."""
+    transport = RTCDtlsTransport(_DatagramPipe(lambda _: None), [RTCCertificate.generateCertificate()])  # type: ignore[arg-type]
     needed: list[tuple[object, tuple[str, ...]]] = [
         (RTCDtlsTransport, ("_set_role", "_recv_next", "_write_ssl", "_validate_peer_identity", "start", "stop")),
-        (RTCDtlsTransport(_Wire(lambda _: None), [RTCCertificate.generateCertificate()]), ("_tx_srtp", "_rx_srtp", "_task", "_ssl")),  # type: ignore[arg-type]
+        (transport, ("_tx_srtp", "_rx_srtp", "_task", "_ssl")),
         (RTCCertificate, ("_create_ssl_context",)),
     ]
     for owner, names in needed:
@@ -71,22 +71,22 @@ def new_certificate() -> Certificate:
 
 
 def fingerprint_of(certificate: Certificate) -> tuple[str, str]:
-    """("sha-256", hex pairs with colons), as SDP has it."""
+    """("sha-256", hex pairs with colons), as in SDP."""
     [found] = [each for each in certificate.getFingerprints() if each.algorithm == "sha-256"]
     return found.algorithm, found.value
 
 
-class _Wire:
-    """What RTCDtlsTransport takes for its ICE transport. A full queue loses the newcomer: DTLS sends again."""
+class _DatagramPipe:
+    """The ICE transport that RTCDtlsTransport is given. Bounded: drops and counts datagrams that do not fit; DTLS retransmits."""
 
     role = "controlled"
 
     def __init__(self, send: Callable[[bytes], object]) -> None:
         self._out = send
-        self._incoming: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
+        self._incoming: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_QUEUED)
         self.dropped = 0
-        self._left = MOST_DATAGRAMS
-        self._hung_up = False
+        self._left = MAX_DATAGRAMS
+        self._ended = False
 
     def put(self, datagram: bytes) -> None:
         if self._left > 0 and not self._incoming.full():
@@ -99,21 +99,21 @@ class _Wire:
         self._out(datagram)
 
     async def _recv(self) -> bytes:
-        datagram = None if self._hung_up else await self._incoming.get()
-        if datagram is None or self._hung_up:
+        datagram = None if self._ended else await self._incoming.get()
+        if datagram is None or self._ended:
             raise ConnectionError
         return datagram
 
-    def hang_up(self) -> None:
-        """Nothing comes any more; whoever waits is told. Needed beside `cancel`, which asyncio.wait_for (3.11) may swallow."""
-        self._hung_up = True
+    def end(self) -> None:
+        """Make `_recv` raise ConnectionError from now on. Needed besides cancelling, which asyncio.wait_for (3.11) may swallow."""
+        self._ended = True
         if not self._incoming.full():
             self._incoming.put_nowait(None)
 
 
 class _Transport(RTCDtlsTransport):
-    """aiortc's, which wants the certificate to match every fingerprint; but where a client lists several of one hash, those of
-    other certificates of its too, one has to match (RFC 8122 §5)."""
+    """aiortc's, which requires the certificate to match every fingerprint. But a client may list fingerprints of several certificates:
+    of those with the preferred hash one has to match (RFC 8122 §5)."""
 
     def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:
         assert self._ssl is not None, "no handshake"
@@ -122,35 +122,35 @@ class _Transport(RTCDtlsTransport):
         algorithm = next(each for each in _HASHES if any(one.algorithm == each for one in offered))
         own = certificate_digest(certificate, algorithm) if certificate is not None else None
         matching = [one for one in offered if one.algorithm == algorithm and one.value == own]
-        super()._validate_peer_identity(RTCDtlsParameters(matching))  # which fails where there is none
+        super()._validate_peer_identity(RTCDtlsParameters(matching))  # raises where the list is empty
 
 
 class Dtls:
-    """One association, from the first datagram to close_notify. Owns aiortc's transport and its reading task."""
+    """One association, from its first datagram to close_notify. Owns aiortc's transport and its reading task."""
 
     def __init__(
         self, certificate: Certificate, fingerprints: Iterable[tuple[str, str]], *, active: bool, send: Callable[[bytes], object]
     ) -> None:
-        self._wire = _Wire(send)
-        self._transport = _Transport(self._wire, [certificate])  # type: ignore[arg-type]
+        self._pipe = _DatagramPipe(send)
+        self._transport = _Transport(self._pipe, [certificate])  # type: ignore[arg-type]
         self._transport._set_role("client" if active else "server")
         self._remote = RTCDtlsParameters([RTCDtlsFingerprint(*each) for each in fingerprints])
         self._reading: asyncio.Future[None] | None = None
 
     @property
     def dropped(self) -> int:
-        """Datagrams that found the queue full, or came after MOST_DATAGRAMS."""
-        return self._wire.dropped
+        """Datagrams that were dropped: the queue was full, or there were more than MAX_DATAGRAMS."""
+        return self._pipe.dropped
 
     def receive(self, datagram: bytes) -> None:
         """A datagram from the other end; not empty."""
-        self._wire.put(datagram)
+        self._pipe.put(datagram)
 
     async def handshake(self) -> Srtp | None:
-        """Shake hands, repeating lost flights; None when it failed. The caller sets the deadline, by cancelling."""
+        """Do the handshake, with retransmissions; None where it failed. The caller limits its time by cancelling."""
         try:
             await self._transport.start(self._remote)
-        except Exception:  # noqa: BLE001 - a stranger's certificate may upset the library in ways that nobody lists
+        except Exception:  # noqa: BLE001 - the library documents no exceptions for malformed certificates
             return None
         if self._transport.state != "connected":
             return None
@@ -158,23 +158,23 @@ class Dtls:
         return Srtp(self._transport._rx_srtp, self._transport._tx_srtp)
 
     async def closed(self) -> None:
-        """Wait until the other end has said close_notify; after a successful `handshake`."""
+        """Wait for the other end's close_notify; after a successful `handshake`."""
         if self._reading is not None:
             await asyncio.wait({self._reading})
 
     def abandon(self) -> None:
-        """End a handshake that is under way; it returns None."""
-        self._wire.hang_up()
+        """Make a handshake under way fail."""
+        self._pipe.end()
 
     async def close(self) -> None:
-        """Say close_notify, if there is anyone to hear it, and wait for the reading task."""
+        """Send close_notify after a handshake, and wait for the reading task."""
         await self._transport.stop()
-        self._wire.hang_up()
+        self._pipe.end()
         if self._reading is not None:
             await asyncio.gather(self._reading, return_exceptions=True)
             self._reading = None
         self._transport._rx_srtp = self._transport._tx_srtp = None  # type: ignore[assignment]
-        self._transport._ssl = None  # 20 KB of OpenSSL's, else kept until the interpreter looks for cycles
+        self._transport._ssl = None  # frees 20 KB of OpenSSL's now, not at the next garbage collection
         self._transport.remove_all_listeners()
 
 

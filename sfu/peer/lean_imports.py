@@ -1,4 +1,4 @@
-"""A module of a package whose own top level is not run: of aiortc the server needs DTLS, and has no use for what the rest brings along.
+"""Imports single modules of a package without running its `__init__`: of aiortc the server needs DTLS only.
 
 `import aiortc` loads PyAV with FFmpeg, an ICE agent with a DNS library, and SCTP: 20 MB and a quarter of a second.
 """
@@ -12,10 +12,10 @@ from types import ModuleType
 
 @contextmanager
 def without_top_level(package: str, stand_ins: Mapping[str, tuple[str, ...]]) -> Iterator[None]:
-    """What is imported inside comes from `package`, but neither its top level nor the modules of `stand_ins` are run.
+    """Inside, modules of `package` can be imported; neither its `__init__` nor the modules of `stand_ins` are run.
 
-    stand_ins: full name of a module -> classes that it has to have; each is an empty one. Afterwards `sys.modules` is as before, so
-    whoever imports the package later gets the whole of it. Where it is there already, nothing is done. Raises ModuleNotFoundError.
+    stand_ins: full name of a module -> its classes, which are empty ones. Afterwards `sys.modules` is as before, so that a later import
+    of the package gets the whole of it. No effect where the package is loaded already. Raises ModuleNotFoundError.
     """
     if package in sys.modules:
         yield

@@ -1,7 +1,7 @@
-"""SRTP of one peer (RFC 3711), by libsrtp. The only file that knows what pylibsrtp keeps to itself.
+"""SRTP of one peer (RFC 3711), by libsrtp. The only module that uses private names of pylibsrtp.
 
-Packets are encrypted and checked in the datagram callback, without a queue or a task a packet. Importing this raises ConfigError
-when the installed pylibsrtp lacks a private name that is used here, so that another version ends the start with one line.
+Packets are encrypted and authenticated in the datagram callback, without a queue or a task for each. Importing this raises
+ConfigError where the installed pylibsrtp lacks a private name that is used here.
 """
 
 from collections.abc import Callable
@@ -9,22 +9,25 @@ from collections.abc import Callable
 from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
 
-from sfu.errors import ConfigError
+from sfu.config.errors import ConfigError
 
 LARGEST_PACKET = 2048
 TRAILER = 148  # SRTP_MAX_SRTCP_TRAILER_LEN, the longest of libsrtp's
-MOST_SOURCES = 64  # SSRCs of one peer: one at a time, and a new one after each change of its microphone
+MAX_SSRCS = 64  # of one peer, which uses one at a time and a new one after each change of its microphone
 SHORTEST_PACKET = 12  # anything shorter is neither RTP nor SRTCP
 
 _OK, _REPLAYED, _TOO_OLD = 0, 9, 10  # srtp_err_status_t
 
 
 class Srtp:
-    """The two libsrtp sessions of one association. `tx` is a raw pointer: it dies with `close`, and whoever kept a copy
-    has to have dropped it by then. Counters: `forged` packets failed their check, `replayed` ones had been here before, `strange`
-    ones are of one SSRC too many: libsrtp keeps a stream for each that was ever authentic, and looks through all of them."""
+    """The two libsrtp sessions of one association.
 
-    __slots__ = ("_buffer", "_length", "_room", "_rx", "_sessions", "_sources", "forged", "replayed", "strange", "tx")
+    `tx` is a raw pointer that is valid until `close`; nobody may keep a copy longer. Counters of dropped packets: `forged` failed the
+    authentication, `replayed` came before or are too old, `strange` are of an SSRC beyond MAX_SSRCS: libsrtp keeps a stream for each
+    SSRC that was authentic, and searches all of them.
+    """
+
+    __slots__ = ("_buffer", "_length", "_room", "_rx", "_sessions", "_ssrcs", "forged", "replayed", "strange", "tx")
 
     def __init__(self, received: Session, sent: Session) -> None:
         self._sessions: tuple[Session, ...] = (received, sent)
@@ -33,20 +36,20 @@ class Srtp:
         self._buffer = ffi.new("unsigned char[]", LARGEST_PACKET + TRAILER)
         self._room = ffi.buffer(self._buffer)
         self._length = ffi.new("int *")
-        self._sources: set[bytes] = set()  # SSRCs that were authentic
+        self._ssrcs: set[bytes] = set()  # those with an authentic packet
         self.forged = self.replayed = self.strange = 0
 
     def unprotect(self, packet: bytes) -> bytes | None:
-        """The RTP packet, or None: forged, replayed, too old or strange, and counted. packet: 12 to 2048 bytes."""
-        return self._opened(lib.srtp_unprotect, packet, packet[8:12])
+        """The RTP packet; None, and counted, where it is forged, replayed, too old or strange. packet: 12 to 2048 bytes."""
+        return self._unprotected(lib.srtp_unprotect, packet, packet[8:12])
 
     def unprotect_rtcp(self, packet: bytes) -> bytes | None:
         """As `unprotect`, for SRTCP."""
-        return self._opened(lib.srtp_unprotect_rtcp, packet, packet[4:8])
+        return self._unprotected(lib.srtp_unprotect_rtcp, packet, packet[4:8])
 
-    def _opened(self, open_it: Callable[[object, object, object], int], packet: bytes, source: bytes) -> bytes | None:
-        known = source in self._sources
-        if not known and len(self._sources) >= MOST_SOURCES:
+    def _unprotected(self, open_it: Callable[[object, object, object], int], packet: bytes, ssrc: bytes) -> bytes | None:
+        known = ssrc in self._ssrcs
+        if not known and len(self._ssrcs) >= MAX_SSRCS:
             self.strange += 1
             return None
         length = len(packet)
@@ -55,7 +58,7 @@ class Srtp:
         status = open_it(self._rx, self._buffer, self._length)
         if status == _OK:
             if not known:
-                self._sources.add(source)
+                self._ssrcs.add(ssrc)
             return self._room[0 : self._length[0]]  # type: ignore[no-any-return]
         if status in (_REPLAYED, _TOO_OLD):
             self.replayed += 1
@@ -64,14 +67,14 @@ class Srtp:
         return None
 
     def protect(self, packet: bytes) -> bytes | None:
-        """The SRTP packet for an RTP one of 12 to 2048 bytes, or None where that or libsrtp refuses it."""
-        return self._closed(lib.srtp_protect, packet)
+        """The SRTP packet of an RTP packet; None where that has less than 12 or more than 2048 bytes, or libsrtp fails."""
+        return self._protected(lib.srtp_protect, packet)
 
     def protect_rtcp(self, packet: bytes) -> bytes | None:
         """As `protect`, for RTCP; a compound packet is never shorter than 12 bytes."""
-        return self._closed(lib.srtp_protect_rtcp, packet)
+        return self._protected(lib.srtp_protect_rtcp, packet)
 
-    def _closed(self, close_it: Callable[[object, object, object], int], packet: bytes) -> bytes | None:
+    def _protected(self, close_it: Callable[[object, object, object], int], packet: bytes) -> bytes | None:
         length = len(packet)
         if not SHORTEST_PACKET <= length <= LARGEST_PACKET:
             return None
@@ -82,13 +85,13 @@ class Srtp:
         return self._room[0 : self._length[0]]  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Let the sessions go; nothing may use `tx` any more."""
+        """Free the sessions; nothing may use `tx` any more."""
         self.tx = self._rx = ffi.NULL
         self._sessions = ()
 
 
 def _check_version() -> None:
-    """Say which private name is gone, rather than fail in the middle of somebody's handshake."""
+    """Raises ConfigError for the first private name that does not exist, so that the start fails and not a handshake."""
     needed: list[tuple[object, tuple[str, ...]]] = [
         (Session(), ("_srtp",)),
         (lib, ("srtp_protect", "srtp_protect_rtcp", "srtp_unprotect", "srtp_unprotect_rtcp")),
@@ -102,6 +105,6 @@ def _check_version() -> None:
 
 _check_version()
 protect: Callable[[object, object, object], int] = lib.srtp_protect
-"""protect(srtp_t, buffer, int *length) -> 0 when well: encrypts one RTP packet in place, room for TRAILER bytes after it."""
+"""protect(srtp_t, buffer, int *length) -> 0 on success: encrypts one RTP packet in place; TRAILER bytes have to be free after it."""
 pointer: Callable[[str, int], object] = ffi.cast
-"""pointer("int *", address): what `protect` takes for memory that is another's, and stays there."""
+"""pointer("int *", address): an argument of `protect` for memory that the caller owns, and keeps meanwhile."""

@@ -1,100 +1,127 @@
-"""The recording of one broadcast: row first, then the files, then the totals. The app hands in how rows are kept."""
+"""The recording of one broadcast: its row in the archive, then its files, then its totals."""
 
 import asyncio
 import errno
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from sfu.recording.recorder import Recorder, Totals
+from sfu.tasks import start_task
 from workers.disk_room import DiskRoom, why_not
 from workers.link.ring import Packet
 from workers.recordings.spans import Treatment
 
 logger = logging.getLogger(__name__)
 
-AGAIN_S = 2.0  # after the database was too busy for a row: a backup, say
-NOTHING = Totals(0.0, False, 0, 0, 0, 0, "failed")
-BEFORE_THE_ROW = 250  # packets kept while the row is written: five seconds at 20 ms
+RETRY_S = 2.0  # after the database was busy, for example with a backup
+NO_TOTALS = Totals(0.0, False, 0, 0, 0, 0, "failed")
+MAX_EARLY = 250  # packets kept while the row is written: 2.5 s of both files at 20 ms
 
 
 class RecordingArchive(Protocol):
-    """Where recordings are listed."""
+    """Where recordings are listed; the app implements it."""
 
     async def begin(self, username: str, broadcast: str, title: str, started_at: datetime) -> tuple[int, Path]:
-        """Make the row (`state: live`); return its id and the folder for its files. Raises OSError and nothing else; EBUSY: again later."""
+        """Make the row (`state: live`); return its id and the folder for its files. Raises only OSError; with EBUSY it is tried again."""
 
     async def finish(self, recording: int, totals: Totals) -> None:
-        """The files are closed: finalise."""
+        """The files are closed: prepare the recording for playing, or remove it if it is empty."""
 
 
 class BroadcastRecording:
     """Owns the recorder of one broadcast, from the first packet to `close`. Does nothing until `start`."""
 
     def __init__(
-        self, label: str, archive: RecordingArchive, room: DiskRoom | None = None, changed: Callable[[], object] = lambda: None
+        self,
+        label: str,
+        archive: RecordingArchive,
+        room: DiskRoom | None = None,
+        changed: Callable[[], object] = lambda: None,
+        origin: int = 0,
     ) -> None:
-        """room: how much may be written. changed(): called when `recording` or `failed` has another value."""
+        """room: how much may be written. changed(): called when `recording` or `failed` has another value. origin: where on the
+        broadcast's time line it begins, in samples; packets before that are none of it.
+        """
         self.recording: int | None = None
         self._label = label
         self._archive = archive
         self._room = room
         self._changed = changed
+        self._origin = origin
         self._refused: str | None = None  # why there is no recorder
         self._ending = asyncio.Event()
-        self._early: deque[tuple[Packet, str | None, Treatment | None]] = deque(maxlen=BEFORE_THE_ROW)  # the oldest would be lost
+        self._early: deque[tuple[Packet, str | None, Treatment | None]] = deque(maxlen=MAX_EARLY)  # then the oldest are dropped
+        self._early_dropped = 0
         self._recorder: Recorder | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._goes_on = False
 
     @property
     def failed(self) -> str | None:
         """Why nothing is written, or nothing more: `storage_full`, `failed`, or None."""
         return self._recorder.failed if self._recorder else self._refused
 
-    def start(self, username: str, title: Callable[[], str], started_at: datetime) -> None:
-        """title: asked when the row is made, which may be later than now."""
-        self._opening = asyncio.create_task(self._open(username, title, started_at), name=f"recording of {self._label}")
+    def start(self, username: str, title: Callable[[], str], started_at: datetime, *, goes_on: bool = False) -> None:
+        """Begin to record. title: called when the row is made, which may be later. goes_on: another server has made it, and what refuses it
+        here passes.
+        """
+        self._goes_on = goes_on
+        self._opening = start_task(self._open(username, title, started_at), name=f"recording of {self._label}")
+
+    async def opened(self, timeout_s: float) -> None:
+        """Wait until `start` has had its outcome, but no longer than this."""
+        if self._opening is not None:
+            await asyncio.wait({self._opening}, timeout=timeout_s)
 
     async def _open(self, username: str, title: Callable[[], str], started_at: datetime) -> None:
-        """Where the database is busy the row is tried for until the end: what is recorded begins later, at its place in time."""
-        while not await self._begun(username, title, started_at):
-            try:
-                async with asyncio.timeout(AGAIN_S):
-                    await self._ending.wait()
-                return
-            except TimeoutError:
-                pass
+        """While the database is busy, try again until the broadcast ends. Packets recorded later keep their place on the time line."""
+        try:
+            while not await self._try_to_begin(username, title, started_at):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY_S):
+                        await self._ending.wait()
+                        return
+        except Exception:  # a defect of the archive: the status shows it, the task's callback logs it
+            self._refuse("failed")
+            raise
 
-    async def _begun(self, username: str, title: Callable[[], str], started_at: datetime) -> bool:
-        """Whether there is nothing more to be tried."""
+    async def _try_to_begin(self, username: str, title: Callable[[], str], started_at: datetime) -> bool:
+        """Make the row and start the recorder. False if it should be tried again."""
         try:
             self.recording, folder = await self._archive.begin(username, self._label, title(), started_at)
-            recorder = await self._recording(self.recording, folder)
-        except OSError as error:  # a full disk, an account just deleted: the voice goes on
+            recorder = await self._started_recorder(self.recording, folder)
+        except OSError as error:  # a full disk, or an account just deleted; the broadcast goes on
             if self._refused is None:
                 logger.error("%s: cannot be recorded: %s", self._label, error)
-            self._refused = why_not(error)
-            self._changed()
-            if error.errno == errno.EBUSY:
+            self._refuse(why_not(error))
+            if error.errno == errno.EBUSY or self._goes_on:
                 return False
             self._early.clear()
             return True
         self._recorder, self._refused = recorder, None
         self._changed()
         while self._early:
-            self._write(*self._early.popleft())
+            self._record(*self._early.popleft())
         return True
 
-    async def _recording(self, recording: int, folder: Path) -> Recorder:
-        """Raises OSError where there is no thread to be had; then the row is over at once."""
+    def _refuse(self, reason: str) -> None:
+        self._refused = reason
+        self._changed()
+
+    async def _started_recorder(self, recording: int, folder: Path) -> Recorder:
+        """If the system gives no thread, finish the row at once and raise OSError."""
+        recorder = Recorder(folder, room=self._room, changed=self._changed)
         try:
-            return await Recorder(folder, room=self._room, changed=self._changed).__aenter__()
+            recorder.start()
         except RuntimeError as error:
-            await self._archive.finish(recording, NOTHING)
+            await self._archive.finish(recording, NO_TOTALS)
             raise OSError(errno.EAGAIN, str(error)) from error
+        return recorder
 
     def original(self, packet: Packet) -> None:
         self._write(packet, None)
@@ -103,8 +130,17 @@ class BroadcastRecording:
         self._write(packet, variant, why)
 
     def _write(self, packet: Packet, variant: str | None, why: Treatment | None = None) -> None:
+        if self._origin:
+            packet = packet._replace(time=packet.time - self._origin)
+        if packet.time < 0:
+            return
+        self._record(packet, variant, why)
+
+    def _record(self, packet: Packet, variant: str | None, why: Treatment | None) -> None:
+        """packet: on the recording's own time line."""
         if self._recorder is None:
             if self._opening is not None and not self._opening.done():
+                self._early_dropped += len(self._early) == self._early.maxlen
                 self._early.append((packet, variant, why))
         elif variant is None:
             self._recorder.original(packet)
@@ -112,22 +148,26 @@ class BroadcastRecording:
             self._recorder.heard(packet, variant, why)
 
     async def resume(self, recording: int, folder: Path) -> int:
-        """Instead of `start`: go on with what the last run of the server left. How many samples there are."""
+        """Instead of `start`: continue a recording of the server's last run. Returns how many samples it has so far."""
         self.recording = recording
-        self._recorder = await Recorder(folder, room=self._room, changed=self._changed, resume=True).__aenter__()
-        return await self._recorder.held_samples()
+        recorder = Recorder(folder, room=self._room, changed=self._changed, resume=True)
+        recorder.start()
+        self._recorder = recorder
+        return await recorder.held_samples()
 
     async def close(self, *, resumable: bool = False) -> int | None:
-        """Close the files and hand the totals on. Returns the recording's id, or None where there is none.
+        """Close the files and pass the totals to the archive. Returns the recording's id, or None if there is none or nothing in it.
 
-        resumable: the next run of the server may go on with it, so it is not over.
+        resumable: leave it to the server's next run, without totals.
         """
         opening, self._opening = self._opening, None
         if opening is not None:
             self._ending.set()
-            await opening
+            await asyncio.gather(opening, return_exceptions=True)  # the log has what it raised
         if self.recording is not None and self._recorder is not None:
             totals = await self._recorder.close(resumable=resumable)
             if not resumable:
+                totals = totals._replace(dropped=totals.dropped + self._early_dropped)
                 await self._archive.finish(self.recording, totals)
+                return None if totals.empty else self.recording
         return self.recording

@@ -1,11 +1,10 @@
-"""A listener whose ear is a file: packets go into a bounded queue on the loop, one thread of its own writes them.
+"""Writes a broadcast to files: packets enter a bounded queue on the event loop, and a thread of the recorder writes them.
 
-`original.opus` holds the packets as they came, `denoised.opus` the line that `auto` listeners heard. The second one begins
-with the first packet too, as `heard.opus`, and gets its name with the first denoised packet in it: so both have the same
-time line from 0 on, and a crash leaves behind what is true. Without any denoised packet it is deleted at the end.
-`spans.log` says from when on that line was clean, uncleaned or nothing at all, and why (`workers.recordings.spans`).
+`original.opus` holds the packets as they came, `denoised.opus` what `auto` listeners were sent. The second file is called
+`heard.opus` until its first denoised packet: both files begin at time 0, and a file that a crash leaves has the right name. Without
+a denoised packet it is deleted at the end. `spans.log` says which parts of it were not denoised, and why (`workers.recordings.spans`).
 
-What a crash, or `close(resumable=True)`, has left can be gone on with: the files are continued, and the gap is silence.
+Files that a crash or `close(resumable=True)` left can be continued; the gap becomes silence.
 """
 
 import asyncio
@@ -18,37 +17,45 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
-from sfu.wire.rtp import opus_is_stereo
 from workers.disk_room import DiskRoom, why_not
+from workers.link.opus_toc import opus_is_stereo
 from workers.link.ring import Packet
 from workers.recordings.opusfile import DENOISED, HEARD, ORIGINAL, QUANTUM, RATE_HZ, OpusFile
 from workers.recordings.spans import BYPASS, CLEAN, JOURNAL, Journal, Treatment
 
 logger = logging.getLogger(__name__)
 
-CAPACITY = 8192  # packets on their way to the disk: over a minute of both lines at 20 ms; then the new ones are dropped
-WAKE_S = 0.1  # how often the thread looks; with a page of 0.2 s at most 0.3 s are unwritten
-OPEN_S = 5.0  # a disk that takes longer than this to open two files does not hold up the others
-CLOSE_S = 5.0  # a disk that takes longer than this to end two files is left to itself
-LOOK = 10  # wakes between two looks at the room that is left
-UNTOLD = Treatment(BYPASS)
+CAPACITY = 8192  # queued packets: over a minute of both files at 20 ms
+WAKE_S = 0.1  # between two writes of the thread; with pages of 0.2 s at most 0.3 s are not on the disk
+OPEN_S = 5.0  # how long a slow disk may delay the broadcasts that are resumed after this one
+CLOSE_S = 5.0  # then the thread is left alone to finish
+WAKES_A_DISK_CHECK = 10
+NO_REASON = Treatment(BYPASS)
 T = TypeVar("T")
 
 
 class Totals(NamedTuple):
-    """What a recording came to. Sizes in bytes, of the files as they lie there."""
+    """The result of a recording."""
 
     duration_s: float
-    denoised: bool  # any of it was
-    size_bytes: int
-    packets: int  # of `original`
-    dropped: int  # had no room in the queue
-    late: int  # lay before what was written already, or were no packets at all
+    denoised: bool  # whether any packet was
+    size_bytes: int  # of all files
+    packets: int  # in `original.opus`
+    dropped: int  # because a queue was full, or nothing more was written
+    late: int  # not written: earlier than the end of the file, or no Opus packet
     failed: str | None  # why nothing more was written: `storage_full`, `failed`, or None
+
+    @property
+    def empty(self) -> bool:
+        """Whether no packet came, as where recording is turned on and off again; nothing went wrong."""
+        return self.duration_s == 0 and self.dropped == 0 and self.failed is None
 
 
 class Recorder:
-    """Owns the two files of one broadcast and the thread that writes them. `close` is idempotent and waits for both."""
+    """Owns the files of one broadcast and the thread that writes them, from `start` to `close`.
+
+    The queue holds at most `capacity` packets; a full queue drops the new packet and counts it.
+    """
 
     def __init__(
         self,
@@ -59,15 +66,15 @@ class Recorder:
         *,
         resume: bool = False,
     ) -> None:
-        """room: how much may be written; where that ends, so do the files, cleanly. changed(): called on the loop when `failed` is set.
+        """room: the recording is ended cleanly if the disk has less. changed(): called on the loop when `failed` is set.
 
-        resume: go on with the files that are there.
+        resume: continue the files that are in `folder`.
         """
         self.failed: str | None = None
         self.dropped = 0
         self._queue: deque[tuple[Packet, str | None, Treatment]] = deque()
         self._capacity = capacity
-        self._tape = _Tape(folder)
+        self._files = _Files(folder)
         self._room = room
         self._changed = changed
         self._resume = resume
@@ -78,97 +85,105 @@ class Recorder:
         self._opened: asyncio.Future[int] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def __aenter__(self) -> Self:
-        """Start the thread; it makes the folder and the files. Waits for nothing: an error shows as `failed`."""
+    def start(self) -> None:
+        """Start the thread, which makes the folder and the files; an error of the disk shows as `failed`.
+
+        Raises RuntimeError if the system gives no thread.
+        """
         self._loop = asyncio.get_running_loop()
         self._done, self._opened = self._loop.create_future(), self._loop.create_future()
         self._done.add_done_callback(lambda _: self._changed() if self.failed else None)
-        self._thread = threading.Thread(target=self._run, name=f"recorder {self._tape.folder.name}", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name=f"recorder {self._files.folder.name}", daemon=True)
+        thread.start()
+        self._thread = thread
+
+    async def __aenter__(self) -> Self:
+        self.start()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
     async def held_samples(self) -> int:
-        """What the files hold, once they are open: nothing may be put in before it. 0 where they cannot be opened in time."""
+        """How many samples the files hold once they are open; add no packet before that. 0 if they are not open in time."""
         assert self._opened is not None
         done, _ = await asyncio.wait({self._opened}, timeout=OPEN_S)
         return self._opened.result() if done else 0
 
     def original(self, packet: Packet) -> None:
-        """A packet as it came from the broadcaster. Never waits; without room it is dropped and counted."""
-        self._put(packet, None, UNTOLD)
+        """A packet as it came from the broadcaster. Never waits."""
+        self._enqueue(packet, None, NO_REASON)
 
     def heard(self, packet: Packet, variant: str, why: Treatment | None = None) -> None:
-        """A packet as `auto` listeners were sent it; variant: `original` or `denoised`, which it really was; why: it was that one."""
-        self._put(packet, variant, why or (Treatment(CLEAN) if variant == "denoised" else UNTOLD))
+        """A packet as `auto` listeners were sent it. variant: `original` or `denoised`; why: the reason, if it was the original."""
+        self._enqueue(packet, variant, why or (Treatment(CLEAN) if variant == "denoised" else NO_REASON))
 
-    def _put(self, packet: Packet, variant: str | None, why: Treatment) -> None:
+    def _enqueue(self, packet: Packet, variant: str | None, why: Treatment) -> None:
         if self.failed or self._closing.is_set() or len(self._queue) >= self._capacity:
             self.dropped += 1
         else:
             self._queue.append((packet, variant, why))
 
     async def close(self, *, resumable: bool = False) -> Totals:
-        """Write what is queued, end both files at the same length, and tell the totals. Raises nothing for the disk's sake.
+        """Write what is queued, end both files at the same length, and return the totals. Idempotent; an error shows as `failed`.
 
-        resumable: the files are left without an end, for another recorder to go on with.
+        resumable: leave the files without an end, so that another recorder can continue them.
         """
         self._resumable = resumable
         self._closing.set()
         if self._done is not None and self._thread is not None:
             done, _ = await asyncio.wait({self._done}, timeout=CLOSE_S)
             if done:
-                self._thread.join()  # it has said goodbye: nothing is left to wait for
+                self._thread.join()  # it resolved `_done` last, so this does not block
             else:
                 self.failed = "failed"
-        return self._tape.totals(self.dropped, self.failed)
+        return self._files.totals(self.dropped, self.failed)
 
     def _run(self) -> None:
-        """The thread: drain and sleep while there is room, drain once more, end the files."""
+        """The thread: write and sleep until `close` or an error, write the rest, end the files."""
         try:
-            with self._tape as tape:
-                self._tell(self._opened, tape.resume() if self._resume else 0)
+            with self._files as files:
+                self._resolve_from_thread(self._opened, files.resume() if self._resume else 0)
                 wakes = 0
                 while not self._closing.wait(WAKE_S) and not self.failed:
-                    self._drain(tape)
+                    self._drain(files)
                     wakes += 1
-                    if wakes % LOOK == 0 and self._room is not None and not self._room.has():
+                    if wakes % WAKES_A_DISK_CHECK == 0 and self._room is not None and not self._room.has():
                         self.failed = "storage_full"
-                        logger.error("%s: the recording ends here: under %s bytes are left", tape.folder.name, self._room.floor)
-                self._drain(tape)
+                        logger.error("%s: the recording ends here: under %s bytes are left", files.folder.name, self._room.floor)
+                self._drain(files)
                 if self._resumable:
-                    tape.leave()
+                    files.leave()
                 else:
-                    tape.end()
+                    files.end()
         except OSError as error:
             self.failed = why_not(error)
-            logger.error("%s: the recording ends here: %s", self._tape.folder.name, error)
+            logger.error("%s: the recording ends here: %s", self._files.folder.name, error)
         finally:
             self._queue.clear()
-            self._tell(self._opened, 0)
-            self._tell(self._done, None)
+            self._resolve_from_thread(self._opened, 0)
+            self._resolve_from_thread(self._done, None)
 
-    def _tell(self, future: asyncio.Future[T] | None, result: T) -> None:
-        """From the thread to the loop; the first result counts."""
+    def _resolve_from_thread(self, future: asyncio.Future[T] | None, result: T) -> None:
+        """Set a future's result from the thread; the first result counts."""
         assert self._loop is not None and future is not None
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_settle, future, result)
+            self._loop.call_soon_threadsafe(_resolve, future, result)
 
-    def _drain(self, tape: "_Tape") -> None:
+    def _drain(self, files: "_Files") -> None:
+        """Write all queued packets."""
         while self._queue:
-            tape.write(*self._queue.popleft())
+            files.write(*self._queue.popleft())
 
 
-class _Tape:
-    """Both files as the thread sees them; only it touches them. Opened with the first packet, so that an empty one leaves none."""
+class _Files:
+    """The two Opus files and the journal; used by the thread alone. Made with the first packet: without one there are none."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._original: OpusFile | None = None
         self._heard: OpusFile | None = None
-        self._journal: Journal | None = None  # of the line that is heard
+        self._journal: Journal | None = None  # of `heard.opus` or `denoised.opus`
         self._denoised = False
         self._packets = self._late = self._samples = 0
 
@@ -179,18 +194,18 @@ class _Tape:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for file in (self._original, self._heard, self._journal):
             if file is not None:
-                file.abandon()  # does nothing where it was closed well
+                file.abandon()  # does nothing if it is closed already
 
     def resume(self) -> int:
-        """Take up both files where the last recorder left them, each at its own end; how many samples the longer one holds."""
+        """Open both files, each at its own end; returns how many samples the longer one holds. Raises OSError."""
         self._denoised = (self.folder / DENOISED).exists()
-        self._original = _taken_up(self.folder / ORIGINAL)
-        self._heard = _taken_up(self.folder / (DENOISED if self._denoised else HEARD))
+        self._original = _resumed(self.folder / ORIGINAL)
+        self._heard = _resumed(self.folder / (DENOISED if self._denoised else HEARD))
         self._samples = max((file.position for file in (self._original, self._heard) if file is not None), default=0)
         return self._samples
 
     def write(self, packet: Packet, variant: str | None, why: Treatment) -> None:
-        """variant: None for the line `original`, else what the packet of the line that was heard is, and why."""
+        """variant: None for `original.opus`; otherwise what `auto` listeners were sent, and why. Raises OSError."""
         if not packet.payload or packet.samples < QUANTUM:
             self._late += 1
             return
@@ -216,7 +231,7 @@ class _Tape:
         self._samples = max(self._samples, packet.time + packet.samples)
 
     def end(self) -> None:
-        """Close both files at the same length; forget the line that was heard if it was but the original."""
+        """Close both files at the same length; delete the second one if it has no denoised packet."""
         if self._journal is not None:
             self._journal.close()
         if self._original is not None:
@@ -228,7 +243,7 @@ class _Tape:
             (self.folder / HEARD).unlink()
 
     def leave(self) -> None:
-        """Write all that is there; another recorder may go on with the files."""
+        """Write and close the files without an end; another recorder can continue them."""
         for file in (self._original, self._heard):
             if file is not None:
                 file.leave()
@@ -241,13 +256,13 @@ class _Tape:
         return Totals(self._samples / RATE_HZ, self._denoised, size, self._packets, dropped, self._late, failed)
 
 
-def _settle(future: asyncio.Future[T], result: T) -> None:
+def _resolve(future: asyncio.Future[T], result: T) -> None:
     if not future.done():
         future.set_result(result)
 
 
-def _taken_up(path: Path) -> OpusFile | None:
-    """A file to go on with; None where there is none, or nothing in it. Raises OSError, also for one that has its end already."""
+def _resumed(path: Path) -> OpusFile | None:
+    """Open a file to continue it; None if there is none, or nothing in it. Raises OSError, also if the file has ended."""
     try:
         file = OpusFile.resume(path)
     except FileNotFoundError:

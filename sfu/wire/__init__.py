@@ -1,15 +1,16 @@
-"""What goes over the wire, read and written. Pure: no event loop, no clock, no log.
+"""What goes over the wire, read and written. Pure: no event loop, no clock, no log. May be imported by sfu, and by web.connections,
+web.live and web.media; imports sfu.errors alone.
 
 Modules, in the order of the flow:
-    stun          STUN as an ICE-lite end needs it
-    ice           ICE-lite
-    sdp           What is agreed on with a peer
-    sdp_parser    A session description as sections of attributes
-    offer         An offer in
-    candidates    Which of our addresses an answer offers, and the lines that say so
-    answer        An answer out
-    sdp_fragment  Trickle fragments
-    rtp           RTP headers and sequence arithmetic
-    rtcp          RTCP: sender and receiver reports, CNAME, BYE (RFC 3550 §6) and generic NACK (RFC 4585 §6.2.1)
-    red           RED, redundant audio
+    sdp           offers and descriptions as values
+    sdp_parser    splits SDP text into sections with attributes
+    offer         reads an offer
+    candidates    chooses the addresses that an answer offers
+    answer        writes the answer
+    sdp_fragment  reads and writes trickle fragments
+    stun          parses Binding requests, builds signed responses
+    ice           answers Binding requests as an ICE-lite end
+    rtp           RTP headers and the arithmetic of sequence numbers and time stamps
+    red           RED payloads (redundant audio)
+    rtcp          RTCP reports, NACK and BYE
 """

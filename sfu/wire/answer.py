@@ -1,20 +1,20 @@
-"""An answer out (RFC 8829, 8843, 9725): the voice is taken, everything else refused. Text only, no I/O."""
+"""Writes the answer (RFC 8829, 8843, 9725): one audio section is accepted, all others are rejected. Text only, no I/O."""
 
 from sfu.wire.candidates import candidate_lines
 from sfu.wire.ice import Credentials
-from sfu.wire.sdp import LEVEL_URI, MID_URI, Kind, Local, Offer
+from sfu.wire.sdp import LEVEL_URI, MID_URI, Kind, LocalDescription, Offer
 
-BRIEF_MS = 10  # the shortest packets that browsers send: a voice comes 10 ms sooner than in the usual 20
+BRIEF_MS = 10  # the shortest packet time of browsers, which usually send 20 ms: saves 10 ms of delay
 OPUS_FMTP = "minptime=10;useinbandfec=1"
-# What a broadcaster is asked for besides. Browsers encode one channel in libopus' `voip`, which filters the lows and, at the
-# usual 32 kb/s, follows the wave so loosely (SILK) that a denoised copy of it cannot come near the clean voice (SI-SDR under
-# 6 dB even for a voice without noise). With stereo=1 they take `audio`, at this rate CELT, and SILK with FEC once loss is
-# reported; a microphone's two equal channels cost next to nothing.
-SPOKEN_FMTP = "stereo=1;maxaveragebitrate=96000"
+# What a broadcaster is asked for as well. Browsers encode mono in libopus' `voip` mode, which filters low frequencies and, at the
+# usual 32 kb/s, follows the waveform so loosely (SILK) that denoising it cannot come near the clean voice (SI-SDR under 6 dB even for
+# a voice without noise). With stereo=1 they use `audio` mode: CELT at this rate, and SILK with FEC once loss is reported. The two
+# channels of a microphone are equal, so the second one costs next to nothing.
+PUBLISH_FMTP = "stereo=1;maxaveragebitrate=96000"
 
 
-def build_answer(offer: Offer, kind: Kind, local: Local, credentials: Credentials) -> str:
-    """The whole answer, every line ended by CR LF."""
+def build_answer(offer: Offer, kind: Kind, local: LocalDescription, credentials: Credentials) -> str:
+    """The whole answer, with CR LF after each line."""
     audio = offer.audio
     head = ["v=0", f"o=- {local.session} 1 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=ice-lite"]
     if offer.bundled:
@@ -31,9 +31,9 @@ def _reject(section: tuple[str, str, str, str | None]) -> list[str]:
     return lines if mid is None else [*lines, f"a=mid:{mid}"]
 
 
-def _accept(offer: Offer, kind: Kind, local: Local, credentials: Credentials) -> list[str]:
+def _accept(offer: Offer, kind: Kind, local: LocalDescription, credentials: Credentials) -> list[str]:
     audio, protocol = offer.audio, offer.sections[offer.audio_at][1]
-    formats = [audio.opus_pt, *audio.more_opus]
+    formats = [audio.opus_pt, *audio.more_opus_pts]
     if audio.red_pt is not None:
         formats.insert(0 if offer.red_first else len(formats), audio.red_pt)
     address, port = local.candidates[0] if local.candidates else ("0.0.0.0", 9)
@@ -48,12 +48,12 @@ def _accept(offer: Offer, kind: Kind, local: Local, credentials: Credentials) ->
         f"a=fingerprint:{local.fingerprint.algorithm} {local.fingerprint.value}",
         f"a=setup:{offer.setup}",
     ]
-    for opus_pt in (audio.opus_pt, *audio.more_opus):
+    for opus_pt in (audio.opus_pt, *audio.more_opus_pts):
         lines.append(f"a=rtpmap:{opus_pt} {offer.names[opus_pt]}")
-        lines.append(f"a=fmtp:{opus_pt} {OPUS_FMTP}" + (f";{SPOKEN_FMTP}" if kind == "publish" else ""))
+        lines.append(f"a=fmtp:{opus_pt} {OPUS_FMTP}" + (f";{PUBLISH_FMTP}" if kind == "publish" else ""))
     if local.packet_ms is not None:
         lines.append(f"a=ptime:{local.packet_ms}")
-    lines += [f"a=rtcp-fb:{opus_pt} nack" for opus_pt in (audio.opus_pt, *audio.more_opus) if opus_pt in offer.nack_pts]
+    lines += [f"a=rtcp-fb:{opus_pt} nack" for opus_pt in (audio.opus_pt, *audio.more_opus_pts) if opus_pt in offer.nack_pts]
     if audio.red_pt is not None:
         lines += [f"a=rtpmap:{audio.red_pt} {offer.names[audio.red_pt]}", f"a=fmtp:{audio.red_pt} {audio.opus_pt}/{audio.opus_pt}"]
     if audio.level_id is not None:

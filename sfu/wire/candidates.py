@@ -1,4 +1,4 @@
-"""Which of our addresses an answer offers, and the lines that say so."""
+"""Chooses the addresses that an answer offers, and writes the candidate lines. Text only, no I/O."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -7,13 +7,14 @@ from typing import NamedTuple
 from sfu.wire.sdp import Protocol
 
 HOST_PREFERENCE = 126  # RFC 8445 §5.1.2.2
-TCP_PREFERENCE = 90  # less than any UDP (RFC 6544 §4.2)
-PASSIVE_PREFERENCE = 4 << 13  # the same
+TCP_PREFERENCE = 90  # below that of UDP (RFC 6544 §4.2)
+PASSIVE_PREFERENCE = 4 << 13  # of host candidates (RFC 6544 §4.2)
 
 
 class Used(NamedTuple):
-    """By what a client has reached the web server: addresses of ours; and the port, as the client sees it, None where a proxy was
-    between: a proxy of HTTP passes no media on.
+    """How a client has reached the web server: our addresses that it used, and the port as the client sees it.
+
+    port: None where a proxy is between, which does not pass media on.
     """
 
     addresses: Sequence[str] = ()
@@ -24,17 +25,17 @@ UNUSED = Used()
 
 
 def candidates(addresses: Sequence[str], port: int, announce: Sequence[str], used: Sequence[str]) -> list[tuple[str, int]]:
-    """Where a client may find us, the best first; loopback only where the client used it, or where there is nothing else.
+    """(address, port) for each address to offer, the best first; loopback only where the client used it, or where there is nothing else.
 
-    addresses: what the sockets are bound to; announce: more of them; used: those that the client itself used. What is no
-    address, or of a family that no socket has, is left out.
+    addresses: of the bound sockets; announce: further ones; used: those that the client used. What is no address, or of an IP version
+    that no socket has, is left out.
     """
     bound = {each: _parsed(each) for each in addresses}
     versions = {address.version for address in bound.values() if address is not None}
     outside = [each for each, address in bound.items() if address is not None and not address.is_loopback]
     if outside:
         wanted = dict.fromkeys((*used, *outside, *announce))
-    else:  # the client has come by a loopback address too, or over a proxy that has nothing to do with media
+    else:  # the client is on this machine, or came over a proxy, whose address is of no use for media
         wanted = dict.fromkeys((*bound, *announce))
     return [(each, port) for each in wanted if (address := _parsed(each)) is not None and address.version in versions]
 
@@ -42,10 +43,10 @@ def candidates(addresses: Sequence[str], port: int, announce: Sequence[str], use
 def web_candidates(
     candidates: Sequence[tuple[str, int]], addresses: Sequence[str], listening: Sequence[tuple[str, int]], used_port: int | None
 ) -> list[tuple[str, int]]:
-    """Where the web server's port takes ICE over TCP, at the same addresses as `candidates`: one open port is enough.
+    """Where the web server's port accepts ICE over TCP, at the addresses of `candidates`, for networks where only that port is open.
 
-    addresses: our own; listening: address and port that the web server is bound to. What is not ours leads to us through a
-    NAT, by the port that the client used there.
+    addresses: our own; listening: (address, port) that the web server is bound to. An address that is not ours is that of a NAT before
+    us, where the port is the one that the client used.
     """
     if used_port is None or not listening:
         return []
@@ -61,7 +62,7 @@ def _covers(bound: str, address: str) -> bool:
 
 
 def candidate_lines(candidates: Sequence[tuple[str, int]], over: Sequence[Protocol], by_web: Sequence[tuple[str, int]] = ()) -> list[str]:
-    """UDP first: TCP is for those who get nothing else through, and the web server's port (by_web) is the last of it."""
+    """The candidate attributes by falling priority: UDP, TCP at the media port, TCP at the web server's port (by_web)."""
     lines = []
     for at, (address, port) in enumerate(candidates if "udp" in over else ()):
         priority = HOST_PREFERENCE << 24 | (0xFFFF - at) << 8 | 255

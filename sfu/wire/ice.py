@@ -1,7 +1,7 @@
-"""ICE-lite (RFC 8445 §2.5): a Binding request in, a Binding response out. No I/O, no clock.
+"""ICE-lite (RFC 8445 §2.5): answers Binding requests. No I/O, no clock.
 
-We have public addresses and never probe: the other end is always in control, its candidates are not needed, and its own
-Binding requests are its consent (RFC 7675). One `IceLite` a peer; credentials come in generations, a restart makes one.
+A lite end never sends checks: the other end is always controlling, its candidates are not needed, and its Binding requests are its
+consent (RFC 7675). Each peer has one `IceLite`. An ICE restart begins a new generation of credentials.
 """
 
 import secrets
@@ -10,19 +10,19 @@ from typing import NamedTuple
 from sfu.wire import stun
 
 Address = tuple[str, int] | tuple[str, int, int, int]
-MOST_REMEMBERED = 4096  # transactions of one peer: hours of consent
+MAX_TRANSACTIONS = 4096  # remembered of one peer: hours of consent checks
 _HEAD_BYTES = 4
 
 
 class Credentials(NamedTuple):
-    """Our half of one generation: ufrag, found in front of the colon of USERNAME, and the password that signs."""
+    """Ours, of one generation: the ufrag, which is before the colon of USERNAME, and the password that signs."""
 
     ufrag: str
     password: str
 
 
 class Request(NamedTuple):
-    """A Binding request that has been parsed but not yet checked. ufrag is ours, remote_ufrag theirs."""
+    """A Binding request that is parsed but not yet authenticated. ufrag is ours, remote_ufrag theirs."""
 
     ufrag: str
     remote_ufrag: str
@@ -30,9 +30,12 @@ class Request(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What a genuine request earns. accepted: it counts as consent; nominated: send to where it came from, from now on;
-    retired: ufrags that lead nowhere any more, since it is the first of a new generation; repeated: it has been here before,
-    so it says nothing of where the peer is now: the client may have sent it again, or anybody else."""
+    """The response to a genuine request, and what the request means.
+
+    accepted: it counts as consent. nominated: it has USE-CANDIDATE, so the peer is to be sent to where it came from. retired: ufrags
+    that are no longer valid, because it is the first of a new generation. repeated: its transaction was answered before; anybody may
+    have sent it again, so it does not tell where the peer is.
+    """
 
     datagram: bytes
     accepted: bool = True
@@ -42,11 +45,11 @@ class Reply(NamedTuple):
 
 
 def parse_request(datagram: bytes) -> Request:
-    """Raises ValueError on whatever is not a Binding request with USERNAME and MESSAGE-INTEGRITY, and nothing else."""
+    """Raises ValueError on anything but a Binding request with USERNAME and MESSAGE-INTEGRITY, and nothing else."""
     message = stun.parse(datagram)
     ours, colon, theirs = message.username.partition(":")
     if not colon:
-        raise ValueError("USERNAME names one end only")
+        raise ValueError("USERNAME has no colon")
     return Request(ours, theirs, message)
 
 
@@ -65,27 +68,27 @@ class _Generation(NamedTuple):
 
 
 class _Transactions:
-    """The last MOST_REMEMBERED that were answered, the first four bytes of each: as one text, which is searched in microseconds."""
+    """The last MAX_TRANSACTIONS that were answered: the first four bytes of each in one bytearray, which is searched in microseconds."""
 
     def __init__(self) -> None:
         self._heads = bytearray()
-        self._next = 0  # where the oldest stands, once all places are taken
+        self._next = 0  # where the next one is written, over the oldest once it is full
 
-    def known(self, transaction: bytes) -> bool:
+    def has(self, transaction: bytes) -> bool:
         return transaction[:_HEAD_BYTES] in self._heads
 
     def add(self, transaction: bytes) -> None:
         self._heads[self._next : self._next + _HEAD_BYTES] = transaction[:_HEAD_BYTES]
-        self._next = (self._next + _HEAD_BYTES) % (MOST_REMEMBERED * _HEAD_BYTES)
+        self._next = (self._next + _HEAD_BYTES) % (MAX_TRANSACTIONS * _HEAD_BYTES)
 
 
 class IceLite:
-    """Our end of one peer's ICE: the generation in use, and after a restart the one that waits to be used."""
+    """Our end of one peer's ICE: the generation in use and, between a restart and its first request, the new one."""
 
     def __init__(self, remote_ufrag: str) -> None:
         self.credentials = new_credentials()  # of the newest generation
         self._generations: dict[str, _Generation] = {}  # by our ufrag
-        self._repeated: tuple[Address, stun.Repeated] | None = None  # the last one that was answered
+        self._last_answered: tuple[Address, stun.AnsweredRequest] | None = None  # the last success, and its source
         self._answered = _Transactions()
         self._add(remote_ufrag)
 
@@ -94,17 +97,17 @@ class IceLite:
         self._generations[ufrag] = _Generation(remote_ufrag, stun.Key(password.encode()))
 
     def ufrags(self) -> tuple[str, ...]:
-        """By which requests may name us: one, or two between a restart and its first request."""
+        """Our valid ones: one, or two between a restart and its first request."""
         return tuple(self._generations)
 
     def is_current(self, remote_ufrag: str) -> bool:
-        """Is that the newest generation of the other end?"""
+        """Whether that ufrag is of the other end's newest generation."""
         return self._generations[self.credentials.ufrag].remote_ufrag == remote_ufrag
 
     def restart(self, remote_ufrag: str) -> tuple[str, ...]:
-        """Begin a generation; the one in use serves until the first request of the new one.
+        """Begin a generation; the one in use stays valid until the first request of the new one.
 
-        Returns the ufrags that are given up at once: of an earlier restart that nobody has followed.
+        Returns the ufrags that become invalid at once: those of an earlier restart that the client has not followed.
         """
         _, *unused = self._generations
         for ufrag in unused:
@@ -114,7 +117,7 @@ class IceLite:
         return tuple(unused)
 
     def answer(self, request: Request, source: Address) -> Reply | None:
-        """None: forged, or of no generation of ours; to be dropped without a word, so that nobody is reflected at."""
+        """None for a request that is forged or of no valid generation: it gets no answer, so that we reflect nothing at a third party."""
         generation = self._generations.get(request.ufrag)
         if generation is None or request.remote_ufrag != generation.remote_ufrag:
             return None
@@ -123,21 +126,21 @@ class IceLite:
             return None
         if message.unknown:
             return Reply(stun.build_error(message, stun.UNKNOWN_ATTRIBUTE, key, message.unknown), accepted=False)
-        if message.controlled:  # a lite end never takes control: the other has to
+        if message.controlled:  # a lite end never controls
             return Reply(stun.build_error(message, stun.ROLE_CONFLICT, key), accepted=False)
         host, port = source[0].partition("%")[0], source[1]
-        repeated = self._answered.known(message.transaction)
+        repeated = self._answered.has(message.transaction)
         if not repeated:
             self._answered.add(message.transaction)
-        self._repeated = source, stun.Repeated(message, host, port, key)
+        self._last_answered = source, stun.AnsweredRequest(message, host, port, key)
         datagram = stun.build_response(message, host, port, key)
         return Reply(datagram, True, message.use_candidate, self._retire(request.ufrag), repeated)
 
-    def again(self, datagram: bytes, source: Address) -> bytes | None:
-        """The answer to a request that differs from the last one only by its transaction; None: it has to be read."""
-        if self._repeated is None or self._repeated[0] != source:
+    def answer_repeated(self, datagram: bytes, source: Address) -> bytes | None:
+        """The response to a request that differs from the last one by its transaction only; None: call `answer`."""
+        if self._last_answered is None or self._last_answered[0] != source:
             return None
-        answer = self._repeated[1].answer(datagram)
+        answer = self._last_answered[1].answer(datagram)
         if answer is not None:
             self._answered.add(datagram[stun.TRANSACTION])
         return answer

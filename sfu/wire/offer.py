@@ -1,7 +1,7 @@
-"""An offer in (RFC 8866, 8829, 8843): the one audio section that is taken, and the transport that goes with it. Text only, no I/O.
+"""Reads an offer (RFC 8866, 8829, 8843): the one audio section that is accepted, and its transport. Text only, no I/O.
 
-Read by hand rather than by a library: an offer may carry anything in the sections that we refuse, and none of that may
-make us refuse the voice. Candidates are not even looked at. Whatever is wrong is a `BadOffer`, never another exception.
+No library is used because an offer may have anything in the sections that we reject, and none of it may make us reject the
+audio. Candidates are ignored. Anything wrong raises BadOffer or NoOpus, never another exception.
 """
 
 import re
@@ -12,20 +12,20 @@ from sfu.wire.sdp import LEVEL_URI, MID_URI, Audio, Fingerprint, Kind, Offer, Se
 from sfu.wire.sdp_parser import Media, Section, check_credentials, quoted, split_offer
 
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
-_PROFILES = re.compile(r"(?:UDP/TLS/|TCP/DTLS/)?RTP/SAVPF?|RTP/AVPF?")  # RFC 8829 §5.1.2: whatever it says, a fingerprint means DTLS
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,2}")  # as it would be written again
-_RTCPS = range(64, 96)  # payload types that look like RTCP's where both come to one port (RFC 5761 §4)
-_OPUS = ("opus/48000/2", "opus/48000", "opus/48000/1")  # RFC 7587 knows the first; others are written too and mean the same
+_PROFILES = re.compile(r"(?:UDP/TLS/|TCP/DTLS/)?RTP/SAVPF?|RTP/AVPF?")  # RFC 8829 §5.1.2 has all of them mean DTLS
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,2}")  # without leading zeros, so that the answer repeats it exactly
+_RTCP_PTS = range(64, 96)  # payload types that rtcp-mux cannot tell from RTCP (RFC 5761 §4)
+_OPUS = ("opus/48000/2", "opus/48000", "opus/48000/1")  # the first is RFC 7587's; clients write the others too
 _RED = ("red/48000/2", "red/48000", "red/48000/1")
-_MOST_OPUS = 8  # payload types of it that are kept; each costs a part of the answer
+_MAX_OPUS_PTS = 8  # further ones are ignored; each makes the answer longer
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _SETUP_ANSWERS: dict[str, Setup] = {"actpass": "passive", "active": "passive", "passive": "active", "": "passive"}
 
 
 def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
-    """Choose the audio section that fits. red: keep RED where it is offered.
+    """Choose the audio section to accept. red: keep RED where it is offered.
 
-    Raises NoOpus where no audio section has Opus, BadOffer on anything else that is wrong.
+    Raises NoOpus where no audio section has Opus, BadOffer for anything else that is wrong.
     """
     session, media = split_offer(text)
     audio_at = _choose(session, media, kind)
@@ -33,7 +33,7 @@ def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
     group = next((value.split()[1:] for value in session.all("group") if value.split()[:1] == ["BUNDLE"]), [])
     bundled = chosen.mid is not None and chosen.mid in group
     sources: list[Section] = [chosen, session]
-    if bundled:  # a section may leave the transport to the first of its bundle
+    if bundled:  # the transport may be given in the first section of the bundle only
         sources += [one for one in media if one.mid == group[0]]
     if not any("rtcp-mux" in source.attributes for source in sources):
         raise BadOffer("rtcp-mux is needed")
@@ -47,7 +47,7 @@ def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
         red_first=red_first,
         bundled=bundled,
         direction=_direction(chosen, session),
-        ufrag=_ice(sources),
+        ufrag=_remote_ufrag(sources),
         setup=_setup(sources),
         fingerprints=_fingerprints(sources),
         nack_pts=nack_pts,
@@ -56,7 +56,7 @@ def parse_offer(text: str, kind: Kind, *, red: bool = False) -> Offer:
 
 
 def _choose(session: Section, media: Sequence[Media], kind: Kind) -> int:
-    """The first audio section that has Opus and the right direction."""
+    """The index of the first audio section that has Opus and the right direction."""
     with_opus = [at for at, one in enumerate(media) if one.kind == "audio" and one.offered and _opus_of(one)]
     if not with_opus:
         raise NoOpus()
@@ -76,7 +76,7 @@ def _direction(media: Media, session: Section) -> str:
 
 
 def _names(media: Media, codecs: Sequence[str]) -> dict[int, str]:
-    """Payload types of the m-line whose rtpmap is one of `codecs` (lower case), with that, in the m-line's order."""
+    """Payload type -> rtpmap of the m-line's formats whose rtpmap is one of `codecs` (lower case), in the m-line's order."""
     named: dict[str, str] = {}
     for value in media.all("rtpmap"):
         number, *name = value.lower().split()
@@ -91,15 +91,14 @@ def _opus_of(media: Media) -> list[int]:
 
 
 def _codecs(session: Section, media: Media, kind: Kind, *, red: bool) -> tuple[Audio, bool, frozenset[int]]:
-    """What is agreed on, whether RED comes before Opus, and for which payload types of Opus NACK was offered."""
-    usable = [each for each in _opus_of(media) if each not in _RTCPS]
+    """What is agreed on, whether RED is preferred to Opus, and the payload types of Opus with NACK."""
+    usable = [each for each in _opus_of(media) if each not in _RTCP_PTS]
     if not usable:
         raise BadOffer("Opus has a payload type from 64 to 95, which with rtcp-mux cannot be told from RTCP")
-    opus_pt, *more = usable[: _MOST_OPUS if kind == "publish" else 1]  # a broadcaster may change between them; we do not
-    reds = [each for each in _names(media, _RED) if each not in _RTCPS] if red else []
+    opus_pt, *more = usable[: _MAX_OPUS_PTS if kind == "publish" else 1]  # a broadcaster may change between them, we use one
+    reds = [each for each in _names(media, _RED) if each not in _RTCP_PTS] if red else []
     red_pt = reds[0] if reds else None
     order = media.formats.split()
-    parameters = _parameters(media, opus_pt)
     feedback = [value.split() for value in media.all("rtcp-fb")]
     nack_pts = frozenset(each for each in (opus_pt, *more) if any(words in ([str(each), "nack"], ["*", "nack"]) for words in feedback))
     audio = Audio(
@@ -109,26 +108,13 @@ def _codecs(session: Section, media: Media, kind: Kind, *, red: bool) -> tuple[A
         nack=bool(nack_pts),
         level_id=_extension((media, session), LEVEL_URI),
         mid_id=_extension((media, session), MID_URI),
-        stereo="1" in (parameters.get("stereo"), parameters.get("sprop-stereo")),
-        dtx=parameters.get("usedtx") == "1",
-        more_opus=tuple(more),
+        more_opus_pts=tuple(more),
     )
     return audio, red_pt is not None and order.index(str(red_pt)) < order.index(str(opus_pt)), nack_pts
 
 
-def _parameters(media: Media, payload_type: int) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for value in media.all("fmtp"):
-        number, *rest = value.split(None, 1)
-        if number == str(payload_type):
-            for pair in "".join(rest).split(";"):
-                name, _, setting = pair.strip().partition("=")
-                found[name.lower()] = setting
-    return found
-
-
 def _extension(sections: Sequence[Section], uri: str) -> int | None:
-    """The id of a header extension, 1-14 (15 and up would need two-byte headers from us)."""
+    """The id of a header extension, 1-14 (from 15 on we would have to write two-byte headers)."""
     for value in (value for section in sections for value in section.all("extmap")):
         words = value.split()
         number = words[0].partition("/")[0] if len(words) >= 2 and words[1] == uri else ""
@@ -137,7 +123,7 @@ def _extension(sections: Sequence[Section], uri: str) -> int | None:
     return None
 
 
-def _ice(sources: Sequence[Section]) -> str:
+def _remote_ufrag(sources: Sequence[Section]) -> str:
     for source in sources:
         ufrag, password = source.one("ice-ufrag"), source.one("ice-pwd")
         if ufrag is not None and password is not None:
@@ -164,7 +150,7 @@ def _fingerprints(sources: Sequence[Section]) -> tuple[Fingerprint, ...]:
 
 
 def _fingerprint(value: str) -> Fingerprint | None:
-    """None for an algorithm that we do not know."""
+    """One fingerprint; None for an unknown algorithm."""
     words = value.split()
     length = _DIGEST_BYTES.get(words[0].lower()) if words else None
     if length is None:

@@ -1,6 +1,6 @@
 """RTCP: sender and receiver reports, CNAME, BYE (RFC 3550 §6) and generic NACK (RFC 4585 §6.2.1).
 
-Pure functions: `parse` takes a decrypted compound packet apart, `build_*` make single packets to be joined into one.
+Pure functions: `parse` reads a decrypted compound packet, each `build_*` makes one packet; join them for a compound one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ _CNAME = 1
 
 
 class Report(NamedTuple):
-    """What a receiver says of one source. lost: cumulative, signed 24 bits; fraction_lost in [0, 255]; jitter in clock
+    """A report block: how a receiver gets one source. lost: cumulative, signed 24 bits; fraction_lost in [0, 255]; jitter in clock
     units; last_sr: middle 32 bits of the NTP time of the last SR; since_sr in 1/65536 s (both 0: no SR yet)."""
 
     ssrc: int
@@ -33,7 +33,7 @@ class Report(NamedTuple):
 
 
 class SenderReport(NamedTuple):
-    """ntp: 64 bits, seconds since 1900 in 1/2**32; timestamp: the same moment on the RTP clock."""
+    """ntp: seconds since 1900 as 32.32 fixed point; timestamp: the same moment on the RTP clock."""
 
     ssrc: int
     ntp: int
@@ -49,7 +49,7 @@ class ReceiverReport(NamedTuple):
 
 
 class Nack(NamedTuple):
-    """sequences: what `ssrc` asks to have again of `source`, in the order of the packet."""
+    """sequences: the packets of `source` that `ssrc` asks for again, in the packet's order."""
 
     ssrc: int
     source: int
@@ -64,7 +64,7 @@ Rtcp = SenderReport | ReceiverReport | Nack | Bye
 
 
 def parse(compound: bytes) -> list[Rtcp]:
-    """The packets inside that matter to us, in order; SDES and unknown kinds are skipped. Reduced size (RFC 5506) is fine.
+    """The packets of the kinds above, in order; SDES and unknown kinds are skipped. Reduced size (RFC 5506) is accepted.
 
     Raises ValueError on a bad version, length or padding, on no packet at all, and nothing else.
     """
@@ -157,14 +157,14 @@ def _build_report(report: Report) -> bytes:
 
 
 def build_cname(ssrc: int, cname: str) -> bytes:
-    """An SDES packet with the one item that a compound packet must have; cname: at most 255 bytes in UTF-8."""
+    """An SDES packet with a CNAME, which each compound packet must have; cname: at most 255 bytes in UTF-8."""
     text = cname.encode()
     chunk = _SSRC.pack(ssrc) + bytes((_CNAME, len(text))) + text + b"\0"
     return _packet(SDES, 1, chunk + bytes(-len(chunk) % 4))
 
 
 def build_nack(ssrc: int, source: int, sequences: Iterable[int]) -> bytes:
-    """Ask `source` for packets again; sequences: 16 bits each, ascending on the circle."""
+    """A generic NACK: ask `source` for packets again; sequences: 16 bits each, ascending modulo 2**16."""
     pairs: list[tuple[int, int]] = []
     for sequence in sequences:
         step = (sequence - pairs[-1][0] & 0xFFFF) if pairs else 0
@@ -186,5 +186,5 @@ def ntp_of(unix_ns: int) -> int:
 
 
 def ntp_middle(ntp: int) -> int:
-    """The 32 bits in the middle, as report blocks carry them (1/65536 s)."""
+    """The middle 32 bits of an NTP time, as report blocks carry them (1/65536 s)."""
     return ntp >> 16 & 0xFFFFFFFF

@@ -1,13 +1,13 @@
-"""RTP headers and sequence arithmetic (RFC 3550, 8285, 6464), and how long an Opus packet lasts (RFC 6716 §3.1).
+"""RTP headers and the arithmetic of sequence numbers and time stamps (RFC 3550, 8285, 6464).
 
-Pure functions on bytes. Parsers raise ValueError on anything malformed, and nothing else. RTCP lives in `rtcp`, RED in `red`.
+Pure functions on bytes. Parsers raise ValueError on anything malformed, and nothing else.
 """
 
 from struct import Struct
 from typing import NamedTuple
 
 HEADER_LENGTH = 12
-NO_LEVEL = float("nan")  # what `RtpPacket.level_dbfs` is without RFC 6464
+NO_LEVEL = float("nan")  # `RtpPacket.level_dbfs` of a packet without the RFC 6464 extension
 
 _HEADER = Struct("!BBHLL")
 _EXTENSION = Struct("!HH")
@@ -27,9 +27,9 @@ class RtpPacket(NamedTuple):
 
 
 def parse(packet: bytes, level_id: int | None = None) -> RtpPacket:
-    """Take a decrypted packet apart; level_id is the negotiated id of the ssrc-audio-level extension.
+    """Parse a decrypted packet; level_id is the negotiated id of the ssrc-audio-level extension.
 
-    Padding is cut off (a packet of nothing but padding has payload b""), CSRCs and other extensions are skipped.
+    Padding is removed (a packet of padding alone has payload b""), CSRCs and other extensions are skipped.
     """
     length = len(packet)
     if length < HEADER_LENGTH:
@@ -51,7 +51,7 @@ def parse(packet: bytes, level_id: int | None = None) -> RtpPacket:
     if first & 0x20:
         padding = packet[-1]
         if not padding:
-            raise ValueError("RTP padding of no length")
+            raise ValueError("RTP padding has no length")
         end -= padding
     if start > end:
         raise ValueError("RTP packet is cut short")
@@ -59,7 +59,7 @@ def parse(packet: bytes, level_id: int | None = None) -> RtpPacket:
 
 
 def find_extension(profile: int, value: bytes, wanted: int) -> bytes | None:
-    """The value of one header extension in one- or two-byte form (RFC 8285), or None; a broken block ends the search."""
+    """The value of one header extension in one- or two-byte form (RFC 8285), or None; a malformed element ends the search."""
     one_byte = profile == _ONE_BYTE
     if not one_byte and profile & 0xFFF0 != _TWO_BYTE:
         return None
@@ -71,7 +71,7 @@ def find_extension(profile: int, value: bytes, wanted: int) -> bytes | None:
         if one_byte:
             number, length = value[at] >> 4, (value[at] & 0x0F) + 1
             at += 1
-            if number in (0, 15):  # padding that has a length, or reserved: what follows is not to be read
+            if number in (0, 15):  # padding with a length, or reserved: RFC 8285 §4.2 ends the parsing here
                 return None
         else:
             if at + 1 >= end:
@@ -104,11 +104,6 @@ def build(
     return head + payload
 
 
-def is_rtcp(packet: bytes) -> bool:
-    """RTCP rather than RTP, by the second byte (RFC 5761 §4)? packet: at least 2 bytes."""
-    return 192 <= packet[1] <= 223
-
-
 def sequence_step(later: int, earlier: int) -> int:
     """later - earlier on the 16-bit circle, in [-32768, 32767]."""
     return (later - earlier + 0x8000 & 0xFFFF) - 0x8000
@@ -127,34 +122,3 @@ def unwrap_sequence(sequence: int, near: int) -> int:
 def unwrap_timestamp(timestamp: int, near: int) -> int:
     """The unbounded time nearest to `near` whose low 32 bits are `timestamp`. May be negative close to the start."""
     return near + timestamp_step(timestamp, near)
-
-
-def _frame_samples(config: int) -> int:
-    if config < 12:
-        return (480, 960, 1920, 2880)[config & 3]  # SILK
-    if config < 16:
-        return (480, 960)[config & 1]  # hybrid
-    return (120, 240, 480, 960)[config & 3]  # CELT
-
-
-_FRAME = tuple(_frame_samples(toc >> 3) for toc in range(256))
-LONGEST_OPUS = 5760  # 120 ms, the most that RFC 6716 allows in one packet
-
-
-def opus_samples(payload: bytes) -> int:
-    """How long an Opus packet lasts, in samples at 48 kHz (120-5760), read off its TOC byte; 0 if it is none."""
-    if not payload:
-        return 0
-    toc = payload[0]
-    code = toc & 3
-    if code == 3:
-        frames = payload[1] & 0x3F if len(payload) > 1 else 0
-    else:
-        frames = (1, 2, 2)[code]
-    samples = _FRAME[toc] * frames
-    return samples if samples <= LONGEST_OPUS else 0
-
-
-def opus_is_stereo(payload: bytes) -> bool:
-    """Two channels inside, by the TOC byte? payload: not empty."""
-    return bool(payload[0] & 4)

@@ -1,4 +1,4 @@
-"""What is agreed on with a peer (RFC 8866, 8829, 9725), as values: `offer` makes them from text, `answer` and `trickle` write them down."""
+"""Offers and local descriptions as values (RFC 8866, 8829, 9725): `offer` reads text, `answer` and `sdp_fragment` write it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 Kind = Literal["publish", "subscribe"]
 Setup = Literal["active", "passive"]
 Protocol = Literal["udp", "tcp"]
-Over = Literal["udp", "tcp", "web"]  # what media may come by: at the media port, or over TCP at the web server's
+Over = Literal["udp", "tcp", "web"]  # how media may come: UDP or TCP at the media port, or TCP at the web server's port
 
 LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -30,23 +30,21 @@ class Audio:
     nack: bool = False
     level_id: int | None = None
     mid_id: int | None = None
-    stereo: bool = False  # the other end says that it can, or will, send two channels
-    dtx: bool = False
-    more_opus: tuple[int, ...] = ()  # what a broadcaster may change to: further payload types of Opus
+    more_opus_pts: tuple[int, ...] = ()  # further payload types of Opus, which a broadcaster may change to
 
     @property
-    def spoken(self) -> frozenset[int]:
-        """The payload types that are Opus."""
-        return frozenset((self.opus_pt, *self.more_opus))
+    def opus_pts(self) -> frozenset[int]:
+        """All payload types of Opus."""
+        return frozenset((self.opus_pt, *self.more_opus_pts))
 
     def agreed(self, payload_type: int) -> bool:
-        """May the voice come as this?"""
-        return payload_type in (self.opus_pt, self.red_pt, *self.more_opus)
+        """Whether the payload type was agreed on."""
+        return payload_type in (self.opus_pt, self.red_pt, *self.more_opus_pts)
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What matters of an offer. sections: every m-line as (media, protocol, formats, mid); audio_at: which one is taken."""
+    """The parts of an offer that are used. sections: every m-line as (media, protocol, formats, mid); audio_at: which one is accepted."""
 
     sections: tuple[tuple[str, str, str, str | None], ...]
     audio_at: int
@@ -55,18 +53,19 @@ class Offer:
     bundled: bool
     direction: str
     ufrag: str
-    setup: Setup  # our side of it
+    setup: Setup  # ours, that goes into the answer
     fingerprints: tuple[Fingerprint, ...]
-    nack_pts: frozenset[int]  # the payload types of Opus that NACK was offered for
-    names: Mapping[int, str]  # what the payload types of Opus and RED are called: opus/48000/2, and the same with other channels
+    nack_pts: frozenset[int]  # payload types of Opus with NACK
+    names: Mapping[int, str]  # payload type -> name and clock as offered, of Opus and RED: opus/48000/2, or with other channels
 
 
 @dataclass(frozen=True)
-class Local:
-    """Our side of it, but for the ICE credentials, which a restart renews.
+class LocalDescription:
+    """Our side of the answer, but for the ICE credentials, which a restart renews.
 
-    candidates: (address, port), the best first; over: what they are to be had over; by_web: more of them, over TCP;
-    ssrc: what a listener is sent, None for publish; packet_ms: how much sound a broadcaster is asked to put into a packet.
+    session: the id in the o-line. candidates: (address, port) of the media port, the best first; over: their protocols; by_web: those
+    of the web server's port, over TCP. ssrc: of the media that a listener is sent, None for publish. packet_ms: the packet time (ptime)
+    that a broadcaster is asked for.
     """
 
     session: int

@@ -1,23 +1,23 @@
-"""A session description as sections of attributes (RFC 8866). Text only; whatever is malformed is a `BadOffer`."""
+"""Splits a session description into sections with attributes (RFC 8866). Text only; anything malformed raises BadOffer."""
 
 import re
 from collections.abc import Sequence
 
 from sfu.errors import BadOffer, NoOpus
 
-MOST_MEDIA = 64  # each costs a part of the answer
+MAX_MEDIA_SECTIONS = 64  # each makes the answer longer
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _MEDIA = re.compile(r"([!-~]+) (\d{1,5})(?:/\d+)? ([!-~]+) ([!-~]+(?: [!-~]+)*)", re.ASCII)
-_AROUND = " \t\f\v\ufeff\0"  # a line, without meaning: blanks, what editors put before a text, and programs in C behind it
-_QUOTED = 40  # characters of a line that an error repeats
+_STRIPPED = " \t\f\v\ufeff\0"  # around lines: blanks, a byte order mark, the zero byte at the end of a C string
+_QUOTED_LENGTH = 40  # characters of a line that an error shows
 _TOKEN = re.compile(r"[!-~]{1,64}")
 _UFRAG = re.compile(r"[A-Za-z0-9+/=_-]{4,256}")  # `=_-` are not in RFC 8839, but clients send them
 _PASSWORD = re.compile(r"[A-Za-z0-9+/=_-]{22,256}")
 
 
 class Section:
-    """The lines of one part of a description, attributes by name. Lines that are no attributes are left out."""
+    """One part of a description: its attributes by name. Other lines are left out."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self.attributes: dict[str, list[str]] = {}
@@ -50,24 +50,24 @@ class Media(Section):
 
 
 def split_offer(text: str) -> tuple[Section, list[Media]]:
-    """The session's part and one for each m-line. Raises NoOpus where there is no m-line, BadOffer where it is no SDP."""
+    """The session-level section and one for each m-line. Raises NoOpus where there is no m-line, BadOffer where it is no SDP."""
     lines = lines_of(text)
     if not lines or not lines[0].startswith("v=0"):
         raise BadOffer(f"this does not begin like SDP, with v=0, but with {quoted(lines[0])}" if lines else "this is empty, and no SDP")
     starts = [number for number, line in enumerate(lines) if line.startswith("m=")]
     if not starts:
         raise NoOpus()
-    if len(starts) > MOST_MEDIA:
-        raise BadOffer(f"more than {MOST_MEDIA} media sections")
+    if len(starts) > MAX_MEDIA_SECTIONS:
+        raise BadOffer(f"more than {MAX_MEDIA_SECTIONS} media sections")
     ends = [*starts[1:], len(lines)]
     return Section(lines[: starts[0]]), [Media(lines[start:end]) for start, end in zip(starts, ends, strict=True)]
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines that are not blank, without blanks around them. Raises BadOffer where one is no `x=…`, and says which."""
+    """The lines that are not blank, stripped. Raises BadOffer, with the line, where one is not of the form `x=…`."""
     lines = []
     for number, line in enumerate(_LINE_END.split(text), 1):
-        stripped = line.strip(_AROUND)
+        stripped = line.strip(_STRIPPED)
         if stripped and (len(stripped) < 2 or stripped[1] != "="):
             raise BadOffer(f"line {number}, {quoted(stripped)}, is not of the form x=…")
         if stripped:
@@ -76,12 +76,12 @@ def lines_of(text: str) -> list[str]:
 
 
 def quoted(line: str) -> str:
-    """As much of a line as tells which one is meant."""
-    return ascii(line if len(line) <= _QUOTED else line[: _QUOTED - 1] + "…")
+    """A line for an error message, in ASCII and shortened."""
+    return ascii(line if len(line) <= _QUOTED_LENGTH else line[: _QUOTED_LENGTH - 1] + "…")
 
 
 def check_credentials(ufrag: str | None, password: str | None) -> None:
-    """Values of ice-ufrag and ice-pwd, None where there is none. Raises BadOffer where one is not well-formed."""
+    """Check the values of ice-ufrag and ice-pwd, None where absent. Raises BadOffer where one is malformed."""
     if ufrag is not None and not _UFRAG.fullmatch(ufrag):
         raise BadOffer(f"{quoted(f'a=ice-ufrag:{ufrag}')} is not well-formed")
     if password is not None and not _PASSWORD.fullmatch(password):

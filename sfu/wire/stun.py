@@ -1,6 +1,6 @@
-"""STUN as an ICE-lite end needs it (RFC 8489; attributes of RFC 8445): Binding requests apart, signed answers together.
+"""STUN as an ICE-lite end needs it (RFC 8489, 8445): parses and checks Binding requests, builds signed responses.
 
-Pure functions on bytes. Every peer asks some twice in five seconds, which is why no general library does this.
+Pure functions on bytes. Written for speed instead of using a library: every peer sends some two requests in five seconds.
 """
 
 import socket
@@ -10,7 +10,7 @@ from hmac import compare_digest
 from struct import Struct
 from typing import NamedTuple
 
-try:  # the interpreter's own: to find OpenSSL's, which is no faster, takes ten times as long with cold caches as to compute it
+try:  # the interpreter's own SHA-1: looking up OpenSSL's, which is no faster, takes ten times as long as the hash with cold caches
     from _sha1 import sha1  # type: ignore[import-not-found]
 except ImportError:
     from hashlib import sha1
@@ -25,11 +25,11 @@ UNKNOWN_ATTRIBUTE = 420, b"Unknown Attribute"
 _USERNAME, _INTEGRITY, _ERROR_CODE, _UNKNOWN_ATTRIBUTES, _MAPPED = 0x0006, 0x0008, 0x0009, 0x000A, 0x0020
 _PRIORITY, _USE_CANDIDATE, _FINGERPRINT, _CONTROLLED, _CONTROLLING = 0x0024, 0x0025, 0x8028, 0x8029, 0x802A
 _LENGTHS = {_INTEGRITY: 20, _PRIORITY: 4, _USE_CANDIDATE: 0, _FINGERPRINT: 4, _CONTROLLED: 8, _CONTROLLING: 8}
-# What need not be understood, or is (MAPPED-ADDRESS, REALM and NONCE too: known, though a request has no use for them).
-_OPTIONAL = 0x8000
+_OPTIONAL = 0x8000  # types from here on need not be understood (RFC 8489 §14)
+# Comprehension-required types that are known; MAPPED-ADDRESS, REALM and NONCE mean nothing in a request and are ignored.
 _KNOWN = frozenset({0x0001, _USERNAME, _INTEGRITY, _ERROR_CODE, _UNKNOWN_ATTRIBUTES, 0x0014, 0x0015, _MAPPED, _PRIORITY, _USE_CANDIDATE})
 _FINGERPRINT_XOR = 0x5354554E
-_SIGNATURE_BYTES, _FINGERPRINT_BYTES = 24, 8  # with their headers
+_SIGNATURE_BYTES, _FINGERPRINT_BYTES = 24, 8  # of whole attributes
 
 _HEADER = Struct("!HHL12s")
 _ATTRIBUTE = Struct("!HH")
@@ -39,21 +39,21 @@ _FINGERPRINTED = Struct("!HHL")
 
 
 class Binding(NamedTuple):
-    """A well-formed Binding request that nobody has vouched for yet. unknown: types of attributes that would have to be understood."""
+    """A well-formed Binding request, not yet authenticated. unknown: comprehension-required attributes that we do not know."""
 
     datagram: bytes
     transaction: bytes
     username: str
-    signed: int  # where MESSAGE-INTEGRITY begins, which is where what it covers ends
+    signed: int  # offset of MESSAGE-INTEGRITY, which covers everything before it
     use_candidate: bool
     controlled: bool
     unknown: tuple[int, ...]
 
 
 def parse(datagram: bytes) -> Binding:
-    """Raises ValueError on whatever is not a Binding request with USERNAME and MESSAGE-INTEGRITY, and nothing else.
+    """Raises ValueError on anything but a Binding request with USERNAME and MESSAGE-INTEGRITY, and nothing else.
 
-    What follows MESSAGE-INTEGRITY is authenticated by nobody and skipped, but for FINGERPRINT, which has to be right and last.
+    Attributes after MESSAGE-INTEGRITY are not authenticated and skipped, but for FINGERPRINT, which has to be correct and last.
     """
     end = len(datagram)
     if end < HEADER_LENGTH:
@@ -99,7 +99,7 @@ def _check_fingerprint(datagram: bytes, at: int) -> None:
 
 
 class Key:
-    """HMAC-SHA1 (RFC 2104) under one password. What depends on the password alone is hashed beforehand."""
+    """HMAC-SHA1 (RFC 2104) with one password; the two blocks that depend on the password alone are hashed once."""
 
     __slots__ = ("_inner", "_outer")
 
@@ -118,14 +118,14 @@ class Key:
 
 
 def is_genuine(request: Binding, key: Key) -> bool:
-    """Was it signed with that key? The length that was signed ends with MESSAGE-INTEGRITY."""
+    """Whether it was signed with that key. The signed header has the length up to the end of MESSAGE-INTEGRITY (RFC 8489 §14.5)."""
     datagram, at = request.datagram, request.signed
     covered = datagram[:2] + _LENGTH.pack(at + _SIGNATURE_BYTES - HEADER_LENGTH) + datagram[4:at]
     return compare_digest(key.sign(covered), datagram[at + 4 : at + _SIGNATURE_BYTES])
 
 
 def build_response(request: Binding, host: str, port: int, key: Key) -> bytes:
-    """Success, with the numeric address that the request came from."""
+    """A success response with the numeric address that the request came from."""
     return _signed(BINDING_RESPONSE, request.transaction, _mapped(request.transaction, host, port), key)
 
 
@@ -138,7 +138,7 @@ def _mapped(transaction: bytes, host: str, port: int) -> bytes:
 
 
 def build_error(request: Binding, error: tuple[int, bytes], key: Key, unknown: Iterable[int] = ()) -> bytes:
-    """An error such as ROLE_CONFLICT; unknown: the attributes that UNKNOWN_ATTRIBUTE is about."""
+    """An error response such as ROLE_CONFLICT; unknown: attribute types to list, for UNKNOWN_ATTRIBUTE."""
     code, reason = error
     body = _attribute(_ERROR_CODE, bytes((0, 0, *divmod(code, 100))) + reason)
     listed = b"".join(map(_LENGTH.pack, unknown))
@@ -150,18 +150,18 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 
 def _signed(kind: int, transaction: bytes, body: bytes, key: Key) -> bytes:
-    """With MESSAGE-INTEGRITY and FINGERPRINT. Each covers a header whose length ends with itself."""
+    """A whole message with MESSAGE-INTEGRITY and FINGERPRINT, each computed with a header length that ends with itself."""
     length = len(body) + _SIGNATURE_BYTES
     body += _ATTRIBUTE.pack(_INTEGRITY, 20) + key.sign(_HEADER.pack(kind, length, MAGIC_COOKIE, transaction) + body)
     plain = _HEADER.pack(kind, length + _FINGERPRINT_BYTES, MAGIC_COOKIE, transaction) + body
     return plain + _FINGERPRINTED.pack(_FINGERPRINT, 4, crc32(plain) ^ _FINGERPRINT_XOR)
 
 
-class Repeated:
-    """A genuine request that was answered with success, kept so that the next one like it need not be read again.
+class AnsweredRequest:
+    """A genuine request that was answered with success, kept so that the next one like it need not be parsed.
 
-    A client asks for consent with the same bytes every time, but for the transaction and what is computed over it: those are
-    checked as ever, the rest is compared.
+    A client's consent checks (RFC 7675) are the same bytes each time, but for the transaction, MESSAGE-INTEGRITY and FINGERPRINT:
+    these are checked, the rest is compared.
     """
 
     __slots__ = ("_at", "_covered", "_fingerprint", "_head", "_host", "_key", "_length", "_middle", "_port")
@@ -174,10 +174,10 @@ class Repeated:
         self._covered = datagram[:2] + _LENGTH.pack(at + _SIGNATURE_BYTES - HEADER_LENGTH) + datagram[4:8]
         self._fingerprint = at + _SIGNATURE_BYTES
         if datagram[self._fingerprint :][:4] != _ATTRIBUTE.pack(_FINGERPRINT, 4):
-            self._length = -1  # nothing that comes is as long: without FINGERPRINT, or with more, every one is read
+            self._length = -1  # matches no datagram: requests without FINGERPRINT, or with more than it, are always parsed
 
     def answer(self, datagram: bytes) -> bytes | None:
-        """The response to one that is alike and genuine; None: read it."""
+        """The response to a request that is alike and genuine; None: it has to be parsed."""
         at, mark = self._at, self._fingerprint
         if len(datagram) != self._length or datagram[HEADER_LENGTH : at + 4] != self._middle or datagram[:8] != self._head:
             return None

@@ -1,4 +1,4 @@
-"""`python3 run.py bench workers|fanout|presence|ear|all`: measure. Speed lives here, as ratios in one run, never in a test."""
+"""`python3 run.py bench workers|fanout|presence|ear|page|nodes|all`: measure. Speed lives here, as ratios in one run, never in a test."""
 
 import argparse
 import asyncio
@@ -6,8 +6,22 @@ import json
 import sys
 from collections.abc import Sequence
 
-from sfu.errors import ConfigError
-from tests.bench import browser_loss, fanout, fanout_report, lossy_fanout, mouth, network, places, presence, small, starting, workers
+from sfu.config.errors import ConfigError
+from tests.bench import (
+    browser_loss,
+    fanout,
+    fanout_report,
+    lossy_fanout,
+    mouth,
+    network,
+    nodes,
+    page_speed,
+    places,
+    presence,
+    small,
+    starting,
+    workers,
+)
 from tests.bench.arguments import BENCHES, EAR_LEAST_S, SERVERS, check
 from tests.bench.asked import Refused, without_config
 from tests.bench.contenders import Options as WorkersOptions
@@ -73,6 +87,10 @@ def _measured(name: str, asked: argparse.Namespace) -> Report:
         case "presence":
             asked.models = places.weights(asked.models)
             return asyncio.run(presence.report(presence_options(asked)))
+        case "nodes":
+            return asyncio.run(nodes.report(nodes_options(asked)))
+        case "page":
+            return asyncio.run(page_speed.report(page_speed.Options(asked.against, asked.rounds or 7)))
         case _:
             options = mouth_options(asked)
             options.audio, options.models = places.sound(asked.audio), places.weights(asked.models)
@@ -88,7 +106,12 @@ def workers_options(asked: argparse.Namespace) -> WorkersOptions:
 
 def presence_options(asked: argparse.Namespace) -> presence.Options:
     listeners = max(asked.listeners) if asked.listeners and asked.bench != "all" else 100
-    return presence.Options(asked.rounds or 7, listeners, asked.seconds or 20.0, models=asked.models)
+    return presence.Options(asked.rounds or 7, listeners, asked.friends, asked.seconds or 20.0, models=asked.models)
+
+
+def nodes_options(asked: argparse.Namespace) -> nodes.Options:
+    listeners = max(asked.listeners) if asked.listeners and asked.bench != "all" else 200
+    return nodes.Options(asked.rounds or 10, listeners, asked.seconds or 10.0)
 
 
 def mouth_options(asked: argparse.Namespace) -> mouth.Options:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 LEAST_S = 0.1  # of a window: a few packets
 EAR_LEAST_S = 8  # of a run of the ear: the voice is ten seconds long, and a piece of it must say enough
-BENCHES = ("workers", "fanout", "presence", "ear")
+BENCHES = ("workers", "fanout", "presence", "ear", "page", "nodes")
 SERVERS = {"hushcast": "hushcast", "red": "hushcast RED", "classic": "classic", "janus": "janus"}
 LOSSES = ("none", "5", "10", "20", "burst", "jitter", "outage")  # per cent, or kind, of a bad network
 AUDIO_HELP = "folder with noisy*.wav and the same voice as clean*.wav, 48 kHz, 16 bits, mono; default: a synthetic voice"
@@ -107,18 +107,25 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("bench", choices=(*BENCHES, "all"), help="workers has options of its own: bench workers --help")
     made.add_argument("--json", action="store_true", help="figures for programs")
     made.add_argument("--plot", type=page_file, metavar="FILE.html", help="a page with charts")
-    made.add_argument("--rounds", type=whole(1), help="default: workers and fanout 5, presence 7, ear 3; with --loss there is one")
     made.add_argument(
-        "--seconds", type=seconds, help=f"of one window; default: workers 30, fanout and presence 20, ear 14, and at least {EAR_LEAST_S}"
+        "--rounds", type=whole(1), help="default: workers and fanout 5, presence and page 7, ear 3, nodes 10; with --loss there is one"
     )
-    made.add_argument("--listeners", type=counts(), help="fanout: default 1,10,30,100,300; presence: 100")
+    made.add_argument(
+        "--seconds",
+        type=seconds,
+        help=f"of one window; default: workers 30, fanout and presence 20, nodes 10, ear 14, and at least {EAR_LEAST_S}",
+    )
+    made.add_argument(
+        "--listeners", type=counts(), help="fanout: default 1,10,30,100,300; presence: 100; nodes: 200 in a storm, half of them in a window"
+    )
+    made.add_argument("--friends", type=whole(1, 1000), default=500, help="presence: of the broadcaster, all of them there; default: 500")
     made.add_argument("--servers", type=names(list(SERVERS), "server"), help=f"fanout, of {','.join(SERVERS)}")
     made.add_argument("--loss", choices=LOSSES, help="fanout: behind a bad network instead, percent or kind; default 4 listeners")
     made.add_argument("--browser", action="store_true", help="with --loss: what Chromium conceals; default 300 s, 15,000 packets")
     made.add_argument("--classic-most", type=whole(0), default=30, help="fanout: more listeners than this are not asked of the classic way")
     made.add_argument("--variant", choices=("original", "auto"), default="original", help="fanout: auto is denoised, hushcast alone")
     made.add_argument("--start", action="store_true", help="presence: a first start in an empty folder, and later ones, instead")
-    made.add_argument("--against", type=Path, metavar="FOLDER", help="with --start: another checkout, in turn")
+    made.add_argument("--against", type=Path, metavar="FOLDER", help="with --start and page: another checkout, in turn")
     made.add_argument("--memory", action="store_true", help="presence: memory (PSS) idle, and with a voice and ten listeners, instead")
     made.add_argument("--audio", type=Path, default=given("AUDIO"), help=AUDIO_HELP)
     made.add_argument("--models", type=Path, default=given("MODELS"), help=MODELS_HELP)
@@ -153,4 +160,6 @@ def together(asked: argparse.Namespace) -> str:
         return "--browser goes with --loss"
     if asked.loss and asked.variant != "original":
         return "--loss is measured with the original voice: what comes out denoised cannot be told apart"
-    return "--against goes with presence --start, or with workers" if asked.against and not asked.start else ""
+    if asked.against and not asked.start and asked.bench != "page":
+        return "--against goes with page, with presence --start, or with workers"
+    return ""

@@ -30,6 +30,7 @@ class Found:
     name: str
     latency: int = 0
     tight: list[list[float]] = field(default_factory=list)
+    tight_cpu: list[list[float]] = field(default_factory=list)  # the same calls in processor time
     paced: list[list[float]] = field(default_factory=list)
     batch_tight: list[list[float]] = field(default_factory=list)  # a voice of sixteen
     batch_paced: list[list[float]] = field(default_factory=list)

@@ -4,8 +4,9 @@ NAME is a denoiser, or what is compared with it: "torch eager NAME" (the streami
 "offline 20 ms NAME", "offline 1 s NAME" (whole calls of upstream's `enhance()`, one chunk after the other), "offline 2 s + 0.5 s
 NAME" (overlapping chunks, cross-faded), or a peer of `tests.bench.peers`. Questions and answers are JSON lines:
 
-{"do": "tight" | "paced", "seconds", "voices"} → {"ms": [a hop of one voice, …]};  {"do": "whole", "out": FILE} → {}, the denoised
-sound in that file. Sounds are .npy files, float32. What torch needs runs in another environment, so nothing here asks for more.
+{"do": "tight" | "paced", "seconds", "voices"} → {"ms": [a hop of one voice, …], "cpu_ms": [the same in processor time, …]}
+{"do": "whole", "out": FILE} → {}, the denoised sound in that file
+Sounds are .npy files, float32. What torch needs runs in another environment, so nothing here asks for more.
 """
 
 import argparse
@@ -116,24 +117,28 @@ def _by_torch(kind: str, name: str, weights: Path) -> Engine:
     return Offline(weights, {SHORT: 960, LONG: 48_000}[kind])
 
 
-def timed(engine: Engine, noisy: Sound, voices: int, seconds: float, paced: bool) -> list[float]:
-    """Milliseconds a hop and voice of each call, back to back, or each woken when its sound would be there."""
+def timed(engine: Engine, noisy: Sound, voices: int, seconds: float, paced: bool) -> tuple[list[float], list[float]]:
+    """Milliseconds a hop and voice of each call, back to back, or each woken when its sound would be there.
+
+    By the clock, and in processor time of all threads.
+    """
     size, call = engine.hops * BLOCK, engine.caller(voices)
     chunks = noisy[: len(noisy) // size * size].reshape(-1, size)
     for at in range(-(-WARM_HOPS // engine.hops)):
         call(np.repeat(chunks[at % len(chunks)][None], voices, axis=0))
-    found, at = [], 0
+    found, busy, at, share = list[float](), list[float](), 0, 1e6 * engine.hops * voices
     begin = due = time.monotonic()
     while time.monotonic() - begin < seconds:
         sound = chunks[(at + 7 * np.arange(voices)) % len(chunks)]  # no two voices alike
         if paced:
             due += engine.hops * HOP_S
             time.sleep(max(0.0, due - time.monotonic()))
-        start = time.perf_counter_ns()
+        begun, start = time.process_time_ns(), time.perf_counter_ns()
         call(sound)
-        found.append((time.perf_counter_ns() - start) / 1e6 / engine.hops / voices)
+        found.append((time.perf_counter_ns() - start) / share)
+        busy.append((time.process_time_ns() - begun) / share)
         at += 1
-    return found
+    return found, busy
 
 
 def quality(heard: Sound, noisy: Sound, clean: Sound) -> dict[str, float]:
@@ -170,8 +175,8 @@ def main() -> int:
         if question["do"] == "whole":
             np.save(question["out"], engine.whole(noisy))
         else:
-            found = timed(engine, noisy, question["voices"], question["seconds"], question["do"] == "paced")
-            answer = {"ms": [round(ms, 5) for ms in found]}
+            both = timed(engine, noisy, question["voices"], question["seconds"], question["do"] == "paced")
+            answer = {name: [round(ms, 5) for ms in found] for name, found in zip(("ms", "cpu_ms"), both, strict=True)}
         print(json.dumps(answer), flush=True)
     return 0
 

@@ -10,7 +10,7 @@ from sfu.wire import red, rtcp, rtp
 from tests.bench.lean import Lean
 from tests.bench.voice import SAMPLES, Voice
 from tests.support.lossy import MEDIA, Way, at_random, in_bursts
-from tests.support.softphone import OPUS
+from tests.support.softphone import OPUS, is_rtcp
 
 BURST_SHARE, BURST_MEAN, JITTER_MS = 0.1, 3.0, 60.0
 TICK_S = 0.01
@@ -90,7 +90,7 @@ class Ear(Lean):
         link = self.link_in
         lost_before = link.lost_count if link is not None else 0
         super().datagram_received(data, addr)
-        if link is not None and self._highest is not None and len(data) > 3 and data[0] >= MEDIA and not rtp.is_rtcp(data):
+        if link is not None and self._highest is not None and len(data) > 3 and data[0] >= MEDIA and not is_rtcp(data):
             number = rtp.unwrap_sequence(int.from_bytes(data[2:4], "big"), self._highest)
             self.lost.setdefault(number, link.lost_count > lost_before)
 

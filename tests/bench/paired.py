@@ -25,8 +25,11 @@ from workers.denoiser import BLOCK, blocks_at_once
 try:
     from workers.files.selection import DenoiserSettings, options
 except ImportError:  # builds of before the rooms
+    from workers.files.choice import Settings as DenoiserSettings
     from workers.files.choice import options
 
+# Builds of before the rooms call it a nursery.
+open_forkserver = getattr(crowd, "forkserver", None) or crowd.nursery  # type: ignore[attr-defined,unused-ignore]
 NAME = "deepfilternet3"
 WARM = 20
 
@@ -55,7 +58,7 @@ class Side:
 
     async def window(self, voices: int, share: int, seconds: float, limit_ms: float | None) -> dict[str, Any]:
         work = crowd.Denoising(NAME, self._options, self._packets, share=share)
-        async with crowd.forkserver(self._cores, work) as made, crowd.crowd(made, self._cores, work, voices) as each:
+        async with open_forkserver(self._cores, work) as made, crowd.crowd(made, self._cores, work, voices) as each:
             found = await each.window(seconds, limit_ms)
         return {"expected": found.expected, "ms": found.ms.tolist(), "late_ms": found.late_ms, "cpu_pct": found.cpu_pct}
 

@@ -12,17 +12,19 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
-from tests.bench import matching, meters
+from tests.bench import many_friends, matching, meters
 from tests.bench.load import Load
 from tests.bench.report import Chart, Column, Report, Row, Series, number, times
 from tests.bench.servers import bearer, started, until_available
 from tests.bench.voice import PACKET_S, Voice
 from tests.support.people import Person, befriend, signed_up
+from tests.support.running import Server
 from tests.support.softphone import Softphone
 
 SPEAKER, FRIEND = "speaker", "friend"
 ASK_EVERY_S = 0.01
 EVENT_S = 10.0
+OF_FRIENDS_MS = 100  # what many friends are told or ask for, p99
 TARGETS_MS = {"start_to_sound": 500, "click_to_sound": 300, "media_to_event": 100, "healthz_p99": 50}
 WHAT = {
     "start_to_sound": "Start pressed → first sound at a waiting listener",
@@ -31,6 +33,13 @@ WHAT = {
     "healthz_p50": "GET /healthz under listeners, p50",
     "healthz_p99": "GET /healthz under listeners, p99",
     "healthz_idle_p99": "GET /healthz of the idle server, p99",
+    "live_at_friends_p99": "first packet sent → friends' presence sockets, p99",
+    "live_at_streams_p99": "first packet sent → live in the status at their stream sockets, p99",
+    "muted_p99": "mute asked for → muted in the status there, p99",
+    "unmuted_p99": "the end of it, p99",
+    "unrecorded_p99": "recording ended → in the status there, p99",
+    "friends_asked_p99": "GET /api/friends meanwhile, all of them, p99",
+    "statuses_asked_p99": "GET /api/statuses meanwhile, a hundred, p99",
 }
 
 
@@ -38,6 +47,7 @@ WHAT = {
 class Options:
     rounds: int = 7
     listeners: int = 100
+    friends: int = 500
     seconds: float = 20.0
     denoise: bool = True
     models: Path | None = None
@@ -58,6 +68,7 @@ async def report(options: Options) -> Report:
                         await until_available(speaker)
                     rows = await _starts(speaker, friend, options)
                     rows += await _under_load(speaker, options)
+                    rows += await _among_many(speaker, server, options)
         finally:
             server.stop()
     return Report(
@@ -77,7 +88,10 @@ async def report(options: Options) -> Report:
                 [Series("ms", [(row["what"].replace("_", " "), row["value"]) for row in rows if row["unit"] == "ms"])],
             )
         ],
-        [f"{options.rounds} rounds; healthz asked every {1000 * ASK_EVERY_S:.0f} ms for {options.seconds:g} s."],
+        [
+            f"{options.rounds} rounds; healthz asked every {1000 * ASK_EVERY_S:.0f} ms for {options.seconds:g} s. "
+            f"Friends: {options.friends}.",
+        ],
     )
 
 
@@ -201,3 +215,12 @@ async def _healthz(person: Person, seconds: float) -> list[float]:
             took.append(1000 * (time.perf_counter() - start))
             await asyncio.sleep(ASK_EVERY_S)
     return took
+
+
+# many friends
+
+
+async def _among_many(speaker: Person, server: Server, options: Options) -> list[Row]:
+    found, busy = await many_friends.measure(speaker, server, options.friends, options.rounds)
+    rows = [{**_row(f"{name}_p99", [value]), "target": OF_FRIENDS_MS} for name, value in found.items()]
+    return rows + [_row(f"of a core, {who}, with {options.friends} friends", [value], "%") for who, value in busy.items()]

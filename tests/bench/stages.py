@@ -58,7 +58,9 @@ async def engines(
             for name, engine in asking.items():
                 progress.now(f"hops, round {number + 1} of {asked.rounds}: {name}")
                 each = found[name]
-                each.tight.append((await engine.ask(do="tight", voices=1, seconds=asked.seconds / 20))["ms"])
+                tight = await engine.ask(do="tight", voices=1, seconds=asked.seconds / 20)
+                each.tight.append(tight["ms"])
+                each.tight_cpu.append(tight["cpu_ms"])
                 each.paced.append((await engine.ask(do="paced", voices=1, seconds=asked.seconds / 5))["ms"])
                 if name in FAMILIES:  # of these only medians are shown
                     each.batch_tight.append((await engine.ask(do="tight", voices=BATCH, seconds=asked.seconds / 20))["ms"])

@@ -22,7 +22,7 @@ from tests.bench.report import Column, Report, Row, number, times
 from tests.support.running import ROOT, free_port
 
 FIRST_S, LATER_S, END_S = 900.0, 120.0, 30.0
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "var", "models", "__pycache__", ".*_cache", "node_modules")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "var", "__pycache__", ".*_cache", "node_modules")
 READY, LISTENING = "deepfilternet3 is ready", "listening "
 HOPELESS = ("none could be fetched", "deepfilternet3 cannot be prepared", "models.download is false")  # then it is not going to be ready
 WHAT = {
@@ -76,6 +76,7 @@ class House:
         self.seen: dict[str, list[float]] = {}
         self._last = ""  # line that it said
         shutil.copytree(source, folder, ignore=NOT_COPIED, symlinks=True)
+        shutil.rmtree(folder / "models", ignore_errors=True)  # weights of the checkout: a first start has none
         (folder / "start.toml").write_text(
             f'[http]\nhost = "127.0.0.1"\nport = {free_port()}\n[rtc]\nhost = "127.0.0.1"\nport = {free_port()}\n'
             + (f'[models]\npath = ["{models.absolute()}"]\n' if models else "")

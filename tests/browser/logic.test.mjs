@@ -4,22 +4,23 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 import { Problem, request } from "../../web/client/js/server/api.js";
 import { Broadcaster, whipUrl } from "../../web/client/js/rtc/broadcaster.js";
-import { meaning } from "../../web/client/js/page/shortcuts.js";
+import { actionOf } from "../../web/client/js/page/shortcuts.js";
 import { backoff, isFinal } from "../../web/client/js/rtc/connection.js";
 import { bufferDelay } from "../../web/client/js/rtc/listener.js";
 import { dbfs, FLOOR_DBFS, noiseFloor } from "../../web/client/js/rtc/meter.js";
 import { constraints } from "../../web/client/js/rtc/microphone.js";
 import { noteText } from "../../web/client/js/page/links.js";
 import { QuietMoment } from "../../web/client/js/rtc/quiet_moment.js";
-import { isOpen, nextOf, routeOf } from "../../web/client/js/state/route.js";
-import { glide } from "../../web/client/js/server/broadcast_sockets.js";
-import { settingsText } from "../../web/client/js/views/details.js";
+import { isIdle } from "../../web/client/js/state/build_watch.js";
+import { isPublic, nextOf, routeOf } from "../../web/client/js/state/route.js";
+import { interpolate } from "../../web/client/js/server/broadcast_sockets.js";
+import { settingsText } from "../../web/client/js/words/broadcasting.js";
 import { storageText } from "../../web/client/js/views/library.js";
 import { withHeard } from "../../web/client/js/views/listen.js";
 import { inOrder } from "../../web/client/js/views/people.js";
-import { height, scatter } from "../../web/client/js/views/ribbon.js";
-import { keyPlace, keySide } from "../../web/client/js/views/recording_row.js";
-import { halves } from "../../web/client/js/views/waveform.js";
+import { levelHeight, pseudoRandom } from "../../web/client/js/views/ribbon.js";
+import { keyPosition, keyVariant } from "../../web/client/js/views/opened_recording.js";
+import { amplitudes } from "../../web/client/js/views/waveform.js";
 
 const at = (path) => routeOf(new URL(path, "http://here"));
 
@@ -30,14 +31,14 @@ test("a link for others says what they will meet", () => {
 });
 
 test("every address has its page, with or without a slash at its end", () => {
-  assert.deepEqual(["/", "/#friends", "/login", "/register/", "/library", "/search?q=a", "/settings", "/user/Ada", "/join/7", "/l/abc", "/else"].map((path) => at(path).page),
-    ["home", "friends", "login", "register", "library", "search", "settings", "user", "join", "link", "lost"]);
+  assert.deepEqual(["/", "/#friends", "/studio", "/login", "/register/", "/library", "/search?q=a", "/settings", "/user/Ada", "/join/7", "/l/abc", "/else"].map((path) => at(path).page),
+    ["home", "friends", "studio", "login", "register", "library", "search", "settings", "user", "join", "link", "lost"]);
   assert.equal(at("/user/a%20b/").name, "a b");
   assert.equal(at("/user/%").name, "%");
 });
 
-test("only the door, a remote and a listen link are open to strangers", () => {
-  assert.deepEqual(["/login", "/register", "/join/1", "/l/x", "/", "/user/Ada"].map((path) => isOpen(at(path))), [true, true, true, true, false, false]);
+test("only the door, a remote, a listen link and what leads nowhere are open to strangers", () => {
+  assert.deepEqual(["/login", "/register", "/join/1", "/l/x", "/else", "/", "/user/Ada"].map((path) => isPublic(at(path))), [true, true, true, true, true, false, false]);
 });
 
 test("after signing in one goes to the page that was asked for, of this site and no other", () => {
@@ -71,21 +72,21 @@ test("a voice does not lift the noise floor, a fan does", () => {
 });
 
 test("the ribbon's height is nothing at silence and full at a shout", () => {
-  assert.deepEqual([null, -100, -66, 0, 6].map(height), [0, 0, 0, 1, 1]);
-  assert.ok(height(-40) < height(-20));
+  assert.deepEqual([null, -100, -66, 0, 6].map(levelHeight), [0, 0, 0, 1, 1]);
+  assert.ok(levelHeight(-40) < levelHeight(-20));
 });
 
 test("fuzz is scattered evenly, and the same each time", () => {
-  const places = Array.from({ length: 4000 }, (_, index) => scatter(index % 200, Math.floor(index / 200)));
+  const places = Array.from({ length: 4000 }, (_, index) => pseudoRandom(index % 200, Math.floor(index / 200)));
   assert.ok(places.every((place) => place >= 0 && place < 1));
   assert.ok(Math.abs(places.reduce((sum, place) => sum + place, 0) / places.length - 0.5) < 0.03);
-  assert.equal(scatter(3, 4), scatter(3, 4));
+  assert.equal(pseudoRandom(3, 4), pseudoRandom(3, 4));
 });
 
 test("between two levels the line glides", () => {
-  assert.equal(glide(-40, -20, 0.5), -30);
-  assert.equal(glide(null, -20, 0.5), -20);
-  assert.equal(glide(-20, null, 0.5), null);
+  assert.equal(interpolate(-40, -20, 0.5), -30);
+  assert.equal(interpolate(null, -20, 0.5), -20);
+  assert.equal(interpolate(-20, null, 0.5), null);
 });
 
 test("the browser's buffer is the mean of what played since the last look", () => {
@@ -95,7 +96,7 @@ test("the browser's buffer is the mean of what played since the last look", () =
 
 test("refusals are final, a busy or absent server is asked again", () => {
   assert.deepEqual([[404, "not_live"], [403, "not_friends"], [429, "too_many"], [503, "draining"], [0, "offline"]].map(([status, code]) => isFinal(new Problem(status, code, ""))), [true, true, false, false, false]);
-  assert.ok([0, 1, 2, 3, 9].map(backoff).every((delay, index, all) => !index || delay >= all[index - 1]));
+  assert.ok([0, 1, 2, 3, 9].map(backoff).every((delay, index, all) => delay <= 1000 && (!index || delay >= all[index - 1])));
 });
 
 test("a server that does not answer in time counts as one that is not there", async () => {
@@ -153,7 +154,7 @@ test("what is on air muted is taken over with the microphone of the preview shut
   const track = { enabled: true }, broadcaster = new Broadcaster();
   broadcaster.microphone.stream = { getAudioTracks: () => [track], getTracks: () => [] };
   const started = broadcaster.start("Ada", "", { live: true, muted: true });
-  assert.deepEqual([broadcaster.air.muted, track.enabled], [true, false]);
+  assert.deepEqual([broadcaster.broadcast.muted, track.enabled], [true, false]);
   await started; // there is no connection to be had here
   assert.equal(broadcaster.onAir, false);
 });
@@ -164,32 +165,43 @@ test("live friends come first", () => {
 });
 
 test("arrows move five seconds and stay inside the recording", () => {
-  assert.deepEqual(["ArrowLeft", "ArrowRight", "Home", "End", "x"].map((key) => keyPlace(key, 3, 7)), [0, 7, 0, 7, null]);
+  assert.deepEqual(["ArrowLeft", "ArrowRight", "Home", "End", "x"].map((key) => keyPosition(key, 3, 7)), [0, 7, 0, 7, null]);
 });
 
 test("A and B compare the two sides of a recording that has both", () => {
   const plain = { ctrlKey: false, metaKey: false, altKey: false };
   const both = ["original", "denoised"];
-  assert.deepEqual(["a", "B", "c", "Home"].map((key) => keySide({ ...plain, key }, both)), ["denoised", "original", null, null]);
-  assert.equal(keySide({ ...plain, key: "a" }, ["original"]), null);
-  assert.equal(keySide({ ...plain, key: "a", ctrlKey: true }, both), null);
+  assert.deepEqual(["a", "B", "c", "Home"].map((key) => keyVariant({ ...plain, key }, both)), ["denoised", "original", null, null]);
+  assert.equal(keyVariant({ ...plain, key: "a" }, ["original"]), null);
+  assert.equal(keyVariant({ ...plain, key: "a", ctrlKey: true }, both), null);
 });
 
 test("peaks are drawn by their larger half", () => {
-  assert.deepEqual(halves({ duration_s: 1, peaks: [[-0.25, 0.04], [0, 0]] }), [0.5, 0]);
-  assert.deepEqual(halves(undefined), []);
+  assert.deepEqual(amplitudes({ duration_s: 1, peaks: [[-0.25, 0.04], [0, 0]] }), [0.5, 0]);
+  assert.deepEqual(amplitudes(undefined), []);
 });
 
 test("a single key means something only where it can do something", () => {
-  const state = { keys: true, me: {}, route: { page: "home" }, ear: { phase: "off" }, player: { recording: null }, statuses: {} };
-  assert.equal(meaning(" ", state), null);
-  assert.equal(meaning(" ", { ...state, player: { recording: {} } }), "play");
-  assert.equal(meaning(" ", { ...state, route: { page: "user", name: "Ada" }, statuses: { Ada: { live: true } } }), "listen");
-  assert.equal(meaning("m", { ...state, keys: false }), null);
-  assert.equal(meaning("?", { ...state, keys: false }), "help");
+  const state = { keys: true, me: {}, route: { page: "home" }, listening: { phase: "off" }, player: { recording: null }, statuses: {} };
+  assert.equal(actionOf(" ", state), null);
+  assert.equal(actionOf(" ", { ...state, player: { recording: {} } }), "play");
+  assert.equal(actionOf(" ", { ...state, route: { page: "user", name: "Ada" }, statuses: { Ada: { live: true } } }), "listen");
+  assert.equal(actionOf("m", { ...state, keys: false }), null);
+  assert.equal(actionOf("?", { ...state, keys: false }), "help");
 });
 
 test("the room that is used is told with its limit", () => {
   assert.equal(storageText({ used_bytes: 2_000_000, quota_bytes: null, keep_days: null }), "2.0 MB used.");
   assert.equal(storageText({ used_bytes: 2_000_000, quota_bytes: 5_000_000, keep_days: 30 }), "2.0 MB of 5.0 MB used. Each recording is kept for 30 days.");
+});
+
+test("a reload loses nothing only where nothing goes on, is chosen or can be undone", () => {
+  const idle = {
+    broadcast: { phase: "preview", record: true }, listening: { phase: "off" }, player: { recording: null }, deleted: [], toast: { text: "Done." },
+  };
+  assert.ok(isIdle(idle));
+  const busy = [
+    ...["asking", "connecting", "live", "reconnecting"].map((phase) => ({ broadcast: { ...idle.broadcast, phase } })), { broadcast: { ...idle.broadcast, record: false } }, { listening: { phase: "reconnecting" } }, { player: { recording: {} } }, { deleted: [7] }, { toast: { text: "", action: {} } },
+  ];
+  for (const change of busy) assert.ok(!isIdle({ ...idle, ...change }), JSON.stringify(change));
 });

@@ -29,13 +29,25 @@ WATCH = """() => {
 }"""
 
 
-async def register(page: Page, url: str, name: str) -> None:
-    """Make an account and arrive at the own page."""
+async def arrive(page: Page, url: str, name: str) -> None:
+    """Make an account and arrive at the first page."""
     await page.goto(f"{url}/register")
     await page.get_by_label("Username").fill(name)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Register").click()
-    await expect(page.get_by_role("button", name="Start Streaming")).to_be_visible()
+    await expect(page.get_by_role("link", name="Open your studio")).to_be_visible()
+
+
+async def studio(page: Page) -> None:
+    """From the first page to the own studio."""
+    await page.get_by_role("link", name="Open your studio").click()
+    await expect(page.get_by_role("button", name=re.compile("^(Start|Stop) Streaming$"))).to_be_visible()
+
+
+async def register(page: Page, url: str, name: str) -> None:
+    """Make an account and arrive at the own studio."""
+    await arrive(page, url, name)
+    await studio(page)
 
 
 async def befriend(one: Page, other: Page, name: str) -> None:

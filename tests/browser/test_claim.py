@@ -31,7 +31,7 @@ async def test_the_claim_link_makes_the_owner(server, visit) -> None:
     await ada.get_by_label("Password").fill(PASSWORD)
     await ada.get_by_role("button", name="Register").click()
     await expect(ada.locator("span", has_text="You own this server.")).to_be_visible()
-    await expect(ada.get_by_role("button", name="Start Streaming")).to_be_visible()
+    await expect(ada.get_by_role("link", name="Open your studio")).to_be_visible()
     assert (await ada.evaluate("() => fetch('/api/me').then((answer) => answer.json())"))["owner"] is True
     assert referers and not any(secret in referer for referer in referers)
     await ben.goto(link)

@@ -24,9 +24,9 @@ CHANGED = """async (change) => {
 AGAIN = """async () => {
   await air.stop();
   air.mute(true);
-  air.rest();
+  air.stopPreview();
   await air.start("Ada", "");
-  return [air.air.muted, air.microphone.track.enabled];
+  return [air.broadcast.muted, air.microphone.track.enabled];
 }"""
 LAST_WORD = "() => /^a=ptime:60\\r?$/m.test(air.connection.peer.answer)"
 # A restart whose answer does not come while other packets are asked for.
@@ -39,11 +39,11 @@ RESTARTING = """async () => {
     return Object.getPrototypeOf(connection).createOffer.call(connection, options);
   };
   const restart = peer.restart();
-  await air.pack(20);
-  const { hushed } = air;
+  await air.setPacketTime(20);
+  const { silenced } = air;
   answer();
   await restart;
-  return hushed;
+  return silenced;
 }"""
 # The change is under way as the connection, or the whole broadcast, ends: is sound let through [just then, afterwards]?
 ENDING = """async (end) => {
@@ -59,14 +59,14 @@ ENDING = """async (end) => {
     return pending;
   };
   air.mute(true);
-  await air.pack(40);
+  await air.setPacketTime(40);
   return [await then, air.microphone.track.enabled];
 }"""
 
 
 async def broadcasting(server, visit) -> Page:
     """A page with a broadcaster of its own, `air`, on air."""
-    house = await server({"denoise.default": "passthrough"})
+    house = await server({"denoise.default": "passthrough", "http.modules": True})
     page = await visit()
     await register(page, house.url, "Ada")
     await page.evaluate(START)
@@ -89,7 +89,7 @@ async def test_no_change_of_packets_leaves_the_microphone_shut(server, visit, st
     page = await broadcasting(server, visit)
     async with asyncio.timeout(30 * stretch):
         await page.evaluate("() => air.mute(true)")  # there is no better pause
-        await page.evaluate("() => Promise.all([air.pack(20), air.pack(60)])")
+        await page.evaluate("() => Promise.all([air.setPacketTime(20), air.setPacketTime(60)])")
         await page.wait_for_function(LAST_WORD)
         assert (await page.evaluate(ENDING, "connection"))[1]
         await page.evaluate("async () => { await air.stop(); await air.start('Ada', ''); }")
@@ -100,7 +100,7 @@ async def test_no_change_of_packets_leaves_the_microphone_shut(server, visit, st
 
 async def test_whoever_was_muted_resumes_muted(server, visit, stretch: float) -> None:
     """Live, Mute, reload, Resume: the page shows it, the microphone is shut, the server says so; Unmute opens all three."""
-    house = await server({"denoise.default": "passthrough"})
+    house = await server({"denoise.default": "passthrough", "http.modules": True})
     page = await visit()
     await register(page, house.url, "Ada")
 
@@ -116,13 +116,13 @@ async def test_whoever_was_muted_resumes_muted(server, visit, stretch: float) ->
         while not await muted():
             await asyncio.sleep(0.05)
         await page.reload()
-        await expect(page.get_by_text("You are still live, and muted.")).to_be_visible()
+        await expect(page.get_by_text("Your broadcast is still open, and muted.")).to_be_visible()
         await page.get_by_role("button", name="Resume").click()
         await expect(button).to_have_attribute("aria-pressed", "true")
         await expect(page.get_by_text("You are muted.")).to_be_visible()
         assert await muted()
         other = await page.context.new_page()
-        await other.goto(house.url)
+        await other.goto(f"{house.url}/studio")
         await expect(other.get_by_text("You are still live, and muted.")).to_be_visible()
         await other.close()
         await button.click()

@@ -17,13 +17,14 @@ from sfu.broadcast.broadcast import Broadcast
 from sfu.config.schema import Config, DenoiseConfig, HttpConfig, ModelsConfig, RtcConfig, StorageConfig
 from sfu.denoise.capacity import Capacity
 from sfu.wire import red
-from sfu.wire.rtp import RtpPacket, opus_samples
+from sfu.wire.rtp import RtpPacket
 from tests.browser.people import register, watched
 from tests.support.people import signed_up
 from tests.support.softphone import Softphone
 from tests.support.sound import Sound, decode, delay_of, read_wav
 from web.app import make_app
 from web.keys import SWITCHBOARD
+from workers.link.opus_toc import opus_samples
 
 pytestmark = pytest.mark.real_time
 

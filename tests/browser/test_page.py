@@ -5,6 +5,7 @@ import re
 from playwright.async_api import Page, expect
 
 from tests.browser.people import HEARD, befriend, register, shoot, watched
+from tests.browser.recorded import until
 from tests.support.people import PASSWORD
 
 
@@ -57,6 +58,8 @@ async def test_a_voice_goes_from_one_page_to_another_and_is_there_afterwards(ser
 
     await ada.get_by_role("button", name="Stop Streaming").click()
     await expect(friend.get_by_text("Offline")).to_be_visible()
+    await expect(ben.get_by_role("main").get_by_text("Ada has stopped. If Ada goes on now, you hear it.")).to_be_visible()
+    await ben.get_by_role("button", name="Stop Listening").click()
     await expect(ben.get_by_text("Ada is quiet. Last on air today")).to_be_visible()
     play = ada.get_by_role("button", name=re.compile("^Play Evening"))
     await expect(play).to_be_enabled(timeout=20_000)
@@ -76,7 +79,7 @@ async def test_nothing_starts_by_itself_and_a_reload_can_be_resumed(server, visi
     await started(ada)
     before = await ada.evaluate("async () => (await (await fetch('/api/stream/status/Ada')).json()).broadcast")
     await ada.reload()
-    await expect(ada.get_by_text("You are still live.")).to_be_visible()
+    await expect(ada.get_by_text("Your broadcast is still open.")).to_be_visible()
     await expect(ada.get_by_role("button", name="Start Streaming")).to_be_hidden()
     await shoot(ada, "still-live")
     await ada.get_by_role("button", name="Resume").click()
@@ -91,7 +94,7 @@ async def test_nothing_starts_by_itself_and_a_reload_can_be_resumed(server, visi
     await ada.reload()
     await ada.get_by_role("button", name="Stop Streaming").click()
     await expect(ada.get_by_role("button", name="Start Streaming")).to_be_visible()
-    await ada.wait_for_function("async () => (await (await fetch('/api/stream/status/Ada')).json()).state === 'ended'")
+    await until(ada, "async () => (await (await fetch('/api/stream/status/Ada')).json()).state === 'ended'")
 
 
 async def test_another_tab_takes_over_and_the_first_one_says_so(server, visit) -> None:
@@ -101,7 +104,7 @@ async def test_another_tab_takes_over_and_the_first_one_says_so(server, visit) -
     await register(first, house.url, "Ada")
     await started(first)
     second = await first.context.new_page()
-    await second.goto(house.url)
+    await second.goto(f"{house.url}/studio")
     await second.get_by_role("button", name="Resume").click()
     await expect(second.get_by_role("switch", name="Denoise")).to_be_visible()
     await expect(first.get_by_text("Another tab or device has taken over", exact=False)).to_be_visible()
@@ -111,7 +114,7 @@ async def test_another_tab_takes_over_and_the_first_one_says_so(server, visit) -
 
 
 async def test_a_closed_media_port_is_named_at_once(server, visit) -> None:
-    """Where no sound can get through, the page says which port is not open, and offers to start again."""
+    """Where no sound can get through, the page says which port is not open, offers to start again, and leads to the self-test."""
     house = await server()
     ada = await visit()
     # The answer is made to lead to a port where nobody is: what a firewall looks like from here.
@@ -121,6 +124,11 @@ async def test_a_closed_media_port_is_named_at_once(server, visit) -> None:
     await expect(ada.get_by_text("UDP 9 is not open on the server")).to_be_visible(timeout=20_000)
     await expect(ada.get_by_role("button", name="Start Streaming")).to_be_enabled()
     await shoot(ada, "no-udp")
+    await ada.get_by_role("main").get_by_role("link", name="Test it from here").click()
+    await expect(ada.get_by_role("heading", name="Does it work from here?")).to_be_visible()
+    await ada.go_back()
+    await expect(ada.get_by_role("button", name="Start Streaming")).to_be_enabled()
+    await expect(ada.get_by_role("main").get_by_role("link", name="Test it from here")).to_have_count(0)
 
 
 async def lead_astray(route) -> None:
@@ -194,7 +202,7 @@ async def test_whoever_signs_in_arrives_where_she_wanted_to_be(server, visit) ->
         await ada.context.clear_cookies()
         await ada.goto(f"{house.url}/login?next={elsewhere}")
         await sign_in(ada, "Ada")
-        await expect(ada.get_by_role("button", name="Start Streaming")).to_be_visible()
+        await expect(ada.get_by_role("link", name="Open your studio")).to_be_visible()
         await expect(ada).to_have_url(f"{house.url}/")
 
 
@@ -211,7 +219,7 @@ async def test_a_phone_joins_by_its_link_and_mutes_the_broadcaster(server, visit
     link = await dialog.get_by_role("link").get_attribute("href")
     phone = await visit(link, viewport={"width": 360, "height": 740})
     await expect(phone.get_by_text("What you press here", exact=False)).to_be_visible()
-    await expect(dialog.get_by_text("One phone is connected.")).to_be_visible()
+    await expect(dialog.get_by_text("Your phone is connected.")).to_be_visible()
     await shoot(phone, "remote")
     await shoot(ada, "remote-invite")
     await phone.get_by_role("button", name="Mute").click()
@@ -234,7 +242,7 @@ async def test_a_listen_link_is_heard_without_an_account(server, visit) -> None:
     guest = await watched(await visit())
     await guest.goto(link)
     await expect(guest.get_by_text("LIVE", exact=True)).to_be_visible()
-    await expect(guest.get_by_text("Press Listen to hear Ada.")).to_be_visible()
+    await expect(guest.get_by_text("Ada is on air. Press Start Listening to hear.")).to_be_visible()
     await guest.get_by_role("button", name="Start Listening").click()
     await guest.evaluate(HEARD)
     await expect(ada.get_by_text("1 listening: a guest")).to_be_visible()
@@ -245,4 +253,4 @@ async def test_a_listen_link_is_heard_without_an_account(server, visit) -> None:
     await ada.get_by_role("button", name=re.compile("^Revoke: Made")).click()
     await expect(ada.get_by_text("No links.")).to_be_visible()
     await guest.reload()
-    await expect(guest.get_by_text("This link is not good", exact=False)).to_be_visible()
+    await expect(guest.get_by_role("main").get_by_text("This link does not work any more.", exact=False)).to_be_visible()

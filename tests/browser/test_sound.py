@@ -10,6 +10,7 @@ from playwright.async_api import Page, expect
 
 from tests.bench.ear import quality
 from tests.browser.people import HEARD, befriend, register, watched
+from tests.browser.recorded import until
 from tests.support.sound import RATE_HZ, Sound, delay_of, read_wav, segment_si_sdr
 
 pytestmark = pytest.mark.real_time
@@ -77,7 +78,7 @@ async def heard_as(url: str, ada: Page, clean_ear: Page, raw_ear: Page) -> list[
     for page, name in ((clean_ear, "Ben"), (raw_ear, "Cem")):
         await register(page, url, name)
         await befriend(page, ada, "Ada")
-    await ada.wait_for_function(PREPARED, timeout=120_000)
+    await until(ada, PREPARED)
     await ada.get_by_role("button", name="Start Streaming").click()
     for page in (clean_ear, raw_ear):
         await page.get_by_role("link", name="Ada", exact=False).first.click()
@@ -85,7 +86,7 @@ async def heard_as(url: str, ada: Page, clean_ear: Page, raw_ear: Page) -> list[
         await page.evaluate(HEARD)
     await raw_ear.get_by_role("radio", name="Raw").check()
     await expect(raw_ear.get_by_role("radio", name="Raw")).to_be_checked()
-    await ada.wait_for_function(DENOISED)
+    await until(ada, DENOISED)
     return await asyncio.gather(heard_by(clean_ear), heard_by(raw_ear))
 
 

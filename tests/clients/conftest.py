@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 async def stage(server: Callable[..., Awaitable[Server]]) -> AsyncIterator[Stage]:
-    async with staged(await server({"denoise.default": "passthrough"})) as made:
+    async with staged(await server({"denoise.default": "passthrough", "http.modules": True})) as made:
         yield made
 
 

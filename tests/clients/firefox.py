@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -49,17 +49,62 @@ SETTINGS: dict[str, object] = {
 
 
 class Firefox:
-    """One browsing context of a running Firefox."""
+    """One browsing context of a running Firefox. Contexts share a connection: one command at a time."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, numbers: Iterator[int] | None = None) -> None:
         self._socket = socket
-        self._numbers = itertools.count(1)
+        self._numbers = numbers or itertools.count(1)
         self._context = ""
 
     async def begin(self) -> None:
         await self._command("session.new", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
         tree = await self._command("browsingContext.getTree")
         self._context = tree["contexts"][0]["context"]
+
+    async def before_each_page(self, function: str) -> None:
+        """Call a JavaScript function in every page of every context, before its own scripts."""
+        await self._command("script.addPreloadScript", functionDeclaration=function)
+
+    async def another(self) -> "Firefox":
+        """A window of somebody else, with cookies and storage of its own."""
+        user = await self._command("browser.createUserContext")
+        made = await self._command("browsingContext.create", type="window", userContext=user["userContext"])
+        window = Firefox(self._socket, self._numbers)
+        window._context = made["context"]
+        return window
+
+    async def located(self, role: str, name: str) -> list[dict[str, object]]:
+        """References to all nodes with this role and exactly this name in the accessibility tree, shown or not."""
+        locator = {"type": "accessibility", "value": {"role": role, "name": name}}
+        found = await self._command("browsingContext.locateNodes", context=self._context, locator=locator)
+        return [{"sharedId": node["sharedId"]} for node in found["nodes"]]
+
+    async def ask(self, node: Mapping[str, object], function: str) -> Any:
+        """Call a JavaScript function with that node; what it returns has to be a plain value."""
+        said = await self._command(
+            "script.callFunction",
+            functionDeclaration=function,
+            arguments=[node],
+            target={"context": self._context},
+            awaitPromise=True,
+        )
+        assert said["type"] == "success", said["exceptionDetails"]["text"]
+        return said["result"].get("value")
+
+    async def click(self, node: Mapping[str, object]) -> None:
+        """Press the mouse in the middle of that node."""
+        move = {"type": "pointerMove", "x": 0, "y": 0, "origin": {"type": "element", "element": node}}
+        actions = [move, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+        await self._act({"type": "pointer", "id": "mouse", "actions": actions})
+
+    async def type(self, text: str) -> None:
+        """Press these keys, one after the other, where the focus is."""
+        actions = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
+        await self._act({"type": "key", "id": "keyboard", "actions": actions})
+
+    async def _act(self, device: Mapping[str, object]) -> None:
+        await self._command("browsingContext.activate", context=self._context)
+        await self._command("input.performActions", context=self._context, actions=[device])
 
     async def goto(self, url: str) -> None:
         await self._command("browsingContext.navigate", context=self._context, url=url, wait="complete")

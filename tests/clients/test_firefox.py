@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sfu.wire.rtp import opus_samples
 from tests.clients.firefox import Firefox, firefox
 from tests.clients.stage import (
     CLOSE_DB,
@@ -23,6 +22,7 @@ from tests.clients.stage import (
     tone_in,
 )
 from tests.support.lossy import Lossy
+from workers.link.opus_toc import opus_samples
 
 PHONE = (PROGRAMS / "browser.js").read_text()
 PUBLISH = """async (url, authorization) => {
@@ -32,7 +32,7 @@ PUBLISH = """async (url, authorization) => {
   await window.peer.open();
 }"""
 PACK = """async (ms) => {
-  await window.peer.pack(ms);
+  await window.peer.setPacketTime(ms);
   const { connectionState, signalingState } = window.peer.connection;
   return [connectionState, signalingState, window.peer.answer.includes(`a=ptime:${ms}\\r\\n`)];
 }"""

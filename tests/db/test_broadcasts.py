@@ -12,8 +12,8 @@ from db.tables import Recording, now
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path / "x.db") as opened:
+async def database(place: Path | str) -> AsyncIterator[Database]:
+    async with Database(place) as opened:
         await opened.run(users.create, "Ada", "x")
         await opened.run(users.create, "ben", "x")
         yield opened
@@ -21,7 +21,8 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 def row(identity: str, **more: Any) -> dict[str, Any]:
     fixed = {"title": "T", "renamed": False, "since": now(), "boot": "b", "boot_s": 1.5, "muted": True, "record": True}
-    return {"id": identity, **fixed, "denoise": False, "denoiser": None, "strength_db": 12.5, "resource": "r", "access": "login:1", **more}
+    fixed |= {"denoise": False, "denoiser": None, "strength_db": 12.5, "resource": "r", "access": "login:1", "tape": identity, "origin": 0}
+    return {"id": identity, **fixed, **more}
 
 
 async def left(database: Database) -> dict[str, int | None]:
@@ -52,6 +53,19 @@ async def test_whose_recording_is_closed_is_over(database: Database, state: str)
     await database.run(lambda: Recording.update(state=state).execute())
     assert await left(database) == {"ben two": None}
     assert (await database.read(broadcasts.left)).over == ["one"]
+
+
+async def test_of_several_recordings_one_goes_on(database: Database) -> None:
+    """The one that the row names, though an earlier one of the broadcast is closed; none where that one has no row yet."""
+    await database.run(recordings.begin, "ada", "one", "T", now())
+    await database.run(recordings.interrupt)
+    await database.run(broadcasts.keep, "ada", row("one", tape="one.4800", origin=4800), None)
+    assert await left(database) == {"Ada one": None}
+    later = await database.run(recordings.begin, "ada", "one.4800", "T", now())
+    assert await left(database) == {"Ada one": later.id}
+    await database.run(broadcasts.keep, "ada", row("one", tape="one.4800", origin=4800, record=False), "New")
+    assert await left(database) == {"Ada one": None}
+    assert (await database.run(recordings.find, later.id)).title == "New"
 
 
 async def test_a_title_reaches_the_recording_while_it_is_live(database: Database) -> None:

@@ -20,8 +20,8 @@ WHEN = "'2026-01-01T00:00:00.000000Z'"
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path / "x.db") as opened:
+async def database(place: Path | str) -> AsyncIterator[Database]:
+    async with Database(place) as opened:
         yield opened
 
 
@@ -33,7 +33,7 @@ async def alice(database: Database) -> User:
 def people(number: int) -> None:
     """Accounts person1, person2, … with the ids 2, 3, …"""
     many = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number})"
-    TABLES.execute_sql(f"{many} INSERT INTO user (username, password_hash, created_at) SELECT 'person' || i, 'x', {WHEN} FROM n")
+    TABLES.execute_sql(f"{many} INSERT INTO \"user\" (username, password_hash, created_at) SELECT 'person' || i, 'x', {WHEN} FROM n")
 
 
 def sql(text: str) -> None:
@@ -83,7 +83,7 @@ async def test_the_oldest_login_makes_room(database: Database, alice: User) -> N
     assert added is not None and added.ended == []
     many = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {300})"
     fill = f"{many} INSERT INTO login (user_id, digest, created_at, seen_at, address, agent) SELECT 1, 'd' || i, seen, seen, '', '' FROM n,"
-    await database.run(sql, f"{fill} (SELECT max(seen_at) AS seen FROM login)")
+    await database.run(sql, f"{fill} (SELECT max(seen_at) AS seen FROM login) AS latest")
     for ended in (100, 100, 100, 5, 1):
         added = await database.run(logins.add, alice.id, f"late {added.login.id}", "", "", "x")
         assert added is not None and len(added.ended) == ended
@@ -100,9 +100,9 @@ async def test_there_is_an_end_to_asking_and_to_friends(database: Database, alic
     await database.run(friendships.answer, 1, 2, True)
     assert (await database.run(friendships.ask, alice.id, 202)).status == "pending"
     await database.run(
-        sql, f"INSERT INTO friendship (first_id, second_id, created_at) SELECT 1, id, {WHEN} FROM user WHERE id IN (3, 1001)"
+        sql, f'INSERT INTO friendship (first_id, second_id, created_at) SELECT 1, id, {WHEN} FROM "user" WHERE id IN (3, 1001)'
     )
-    pair = f"SELECT 1, id, {WHEN} FROM user WHERE id BETWEEN"
+    pair = f'SELECT 1, id, {WHEN} FROM "user" WHERE id BETWEEN'
     await database.run(sql, f"INSERT INTO friendship (first_id, second_id, created_at) {pair} 4 AND 1000")
     asked = await database.run(friendships.ask, 1100, 1)
     with pytest.raises(Clash, match="limit_reached"):
@@ -131,7 +131,7 @@ async def test_asking_again_and_again_leaves_one_answer(database: Database, alic
 async def test_friends_are_read_by_name(database: Database, alice: User) -> None:
     """A thousand at once, the others behind the last name that one has."""
     await database.run(people, 1500)
-    await database.run(sql, f"INSERT INTO friendship (first_id, second_id, created_at) SELECT 1, id, {WHEN} FROM user WHERE id > 1")
+    await database.run(sql, f'INSERT INTO friendship (first_id, second_id, created_at) SELECT 1, id, {WHEN} FROM "user" WHERE id > 1')
     first = [friend.username for friend in await database.run(friendships.friends_of, alice.id)]
     second = [friend.username for friend in await database.run(friendships.friends_of, alice.id, first[-1])]
     assert (len(first), len(second)) == (1000, 500) and [*first, *second] == sorted({*first, *second})

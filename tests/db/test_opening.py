@@ -1,4 +1,4 @@
-"""What is found at the start: a file that is whole, or one line and nothing changed."""
+"""What is found at the start: a file that is whole, or one line and nothing changed. Of SQLite alone: `test_postgres` has the other."""
 
 import asyncio
 import hashlib
@@ -12,14 +12,21 @@ from pathlib import Path
 import pytest
 
 from db import migrations, opening, recordings, users
-from db.connection import Database
+from db.connection import TABLES, Database
 from db.errors import Unusable
 from db.tables import User
+
+WHEN = "2026-01-01T00:00:00.000000Z"
 
 
 def many() -> None:
     for number in range(500):
         User.create(username=f"user{number:05}", password_hash="x" * 100)
+
+
+def many_of_old() -> None:
+    for number in range(500):
+        TABLES.execute_sql("INSERT INTO user (username, password_hash, created_at) VALUES (?, 'x', ?)", (f"user{number:05}", WHEN))
 
 
 @pytest.fixture
@@ -108,7 +115,7 @@ async def test_an_older_database_is_brought_up_to_date(tmp_path: Path, monkeypat
     with monkeypatch.context() as then:
         then.setattr(migrations, "names", lambda: ["m0001_first"])
         async with Database(tmp_path / "x.db") as database:
-            await database.run(many)
+            await database.run(many_of_old)
     async with Database(tmp_path / "x.db") as database:
         assert len(await database.read(users.everybody)) == 500
     with sqlite3.connect(tmp_path / "x.db") as other:
@@ -156,7 +163,7 @@ async def test_it_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytes
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr("db.connection.apply_missing", fail)
+        broken.setattr("db.sqlite.apply_missing", fail)
         opening.make(tmp_path / "x.db", fail)
     assert list(tmp_path.iterdir()) == []
     before = os.umask(0)

@@ -13,8 +13,8 @@ from db.tables import Invite, ListenLink, Login, Recording, User, now
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(tmp_path / "x.db") as opened:
+async def database(place: Path | str) -> AsyncIterator[Database]:
+    async with Database(place) as opened:
         yield opened
 
 
@@ -163,3 +163,26 @@ async def test_keep_days_counts_to_the_moment(database: Database, alice: User) -
     assert await database.run(trash.put_older, 30, moment) == 1
     kept = await database.read(lambda: {row.id: row.deleted_at is None for row in Recording.select()})
     assert kept == {older: False, younger: True}
+
+
+async def test_what_is_stored(database: Database, alice: User) -> None:
+    """How many recordings and how many bytes, by state; in the trash whatever their state was."""
+
+    def make() -> None:
+        for state, size, gone in (("ready", 5, None), ("ready", 7, None), ("failed", 1, None), ("ready", 2, now())):
+            Recording.create(user=alice.id, broadcast=f"b{size}", folder="", state=state, size_bytes=size, deleted_at=gone)
+
+    await database.run(make)
+    assert await database.read(recordings.stored) == {"ready": (2, 12), "failed": (1, 1), "trash": (1, 2)}
+
+
+async def test_of_several_servers_each_has_its_own(database: Database, alice: User) -> None:
+    """Recordings, folders to delete, and what a start interrupts; whose server is not named is everybody's."""
+    one = await database.run(recordings.begin, "alice", "one", None, now(), None, "node-1")
+    await database.run(recordings.begin, "alice", "two", None, now(), None, "node-2")
+    assert await database.run(recordings.interrupt, (), "node-1") == 1
+    waiting = await database.read(recordings.next_to_finalise, (), "node-1")
+    assert waiting is not None and waiting.id == one.id and await database.read(recordings.next_to_finalise, (), "node-2") is None
+    folders = await database.run(users.remove, alice.id)
+    assert len(folders) == 2 and await database.read(trash.discarded, "node-1") == [one.folder]
+    assert sorted(await database.read(trash.discarded)) == sorted(folders)

@@ -1,4 +1,7 @@
-"""A full disk, another program's lock, a file that goes: what still works, what is refused with which word, what the log says."""
+"""A full disk, another program's lock, a file that goes: what still works, what is refused with which word, what the log says.
+
+Of a SQLite file; `test_postgres` has the like.
+"""
 
 import asyncio
 import sqlite3

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
-from sfu.wire import red, rtcp, rtp
+from sfu.wire import red, rtcp
 from tests.support.lossy import Lossy, Way, at_random, in_bursts
 from tests.support.people import Person, friends
 from tests.support.running import Server
-from tests.support.softphone import OPUS, RED, Softphone
+from tests.support.softphone import OPUS, RED, Softphone, is_rtcp
 from tests.support.sound import encode, read_wav
 from tests.support.spoken import packets_of
+from workers.link.opus_toc import opus_samples
 from workers.voice.opus import has_fec
 
 pytestmark = pytest.mark.real_time
@@ -42,7 +43,7 @@ class Sieve:
         self._lost = lost
 
     def __call__(self, datagram: bytes) -> bool:
-        if datagram[0] < 128 or rtp.is_rtcp(datagram) or not self._lost():
+        if datagram[0] < 128 or is_rtcp(datagram) or not self._lost():
             return False
         self.sequences.append(int.from_bytes(datagram[2:4], "big"))
         return True
@@ -358,7 +359,7 @@ async def test_changes_in_the_middle(server: Any, name: str) -> None:
     for phone in (raw, clean):
         phone.received = [each for each in phone.received if each[1].sequence & 0x7FFF]  # packet 0 may still have been held
         assert numbers(phone) == list(range(1, sent + 1))
-        durations = [rtp.opus_samples(packet.payload) for _, packet in phone.received]
+        durations = [opus_samples(packet.payload) for _, packet in phone.received]
         assert durations == [part.samples for part in parts for _ in part.packets]
         for (_, earlier), (_, later), samples in zip(phone.received, phone.received[1:], durations, strict=False):
             assert (later.timestamp - earlier.timestamp) & 0xFFFFFFFF >= samples

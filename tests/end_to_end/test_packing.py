@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from sfu.wire.rtp import RtpPacket, opus_samples
+from sfu.wire.rtp import RtpPacket
 from tests.end_to_end.test_mic_to_ear import denoised_by
 from tests.support.people import friends
 from tests.support.softphone import Softphone
 from tests.support.sound import Sound, decode, delay_of, read_wav, si_sdr
+from workers.link.opus_toc import opus_samples
 from workers.voice.opus import Encoder
 
 pytestmark = pytest.mark.real_time

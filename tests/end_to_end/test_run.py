@@ -28,7 +28,9 @@ def test_what_is_no_command(checkout: Checkout) -> None:
     """A wrong word is exit 2 and names the right ones; help is exit 0; what is not built yet says so."""
     status, said, error = checkout.run("sevre")
     assert (status, said) == (2, "")
-    assert "there are serve, test, bench, denoise, models, user, recordings, demo, doctor, install" in error
+    assert (
+        "there are serve, test, bench, denoise, models, user, recordings, db, log, backup, restore, upgrade-check, upgrade, demo" in error
+    )
     status, said, _ = checkout.run("--help")
     assert status == 0 and "python3 run.py" in said
     assert checkout.run("doctor") == (2, "", "run.py: doctor is not there yet\n")
@@ -40,10 +42,10 @@ def test_what_is_no_command(checkout: Checkout) -> None:
         (["--config"], "run.py: --config needs a file"),
         (["user"], "run.py user: say which: add, passwd, list, delete"),
         (["models", "--config", "x.toml"], "run.py models: say which: list, fetch, verify"),
-        (["bench", "fan-out"], "run.py bench: there is no 'fan-out'; there are workers, fanout, presence, ear, all"),
-        (["bench", "--json"], "run.py bench: say which: workers, fanout, presence, ear, all"),
-        (["install"], "run.py install: say which: cuda, reference"),
-        (["install", "cuda", "torch"], "run.py install: there is no 'torch'; there are cuda, reference"),
+        (["bench", "fan-out"], "run.py bench: there is no 'fan-out'; there are workers, fanout, presence, ear, page, nodes, all"),
+        (["bench", "--json"], "run.py bench: say which: workers, fanout, presence, ear, page, nodes, all"),
+        (["install"], "run.py install: say which: base, nodes, acme, cuda, reference"),
+        (["install", "cuda", "torch"], "run.py install: there is no 'torch'; there are base, nodes, acme, cuda, reference"),
     ],
 )
 def test_wrong_words_are_told_before_anything_is_installed(tmp_path: Path, arguments: list[str], line: str) -> None:
@@ -70,7 +72,11 @@ def test_the_words_are_those_of_the_commands() -> None:
     from web.cli import models
     from web.install.torch_build import PARTS
 
-    assert set(WORDS["bench"]) == {*BENCHES, "all"} and set(WORDS["models"]) == set(models.ACTIONS) and WORDS["install"] == PARTS
+    assert (
+        set(WORDS["bench"]) == {*BENCHES, "all"}
+        and set(WORDS["models"]) == set(models.ACTIONS)
+        and WORDS["install"] == ("base", "nodes", "acme", *PARTS)
+    )
     help_of = subprocess.run([sys.executable, "-m", "web.cli.accounts", "user", "--help"], cwd=ROOT, capture_output=True, text=True).stdout
     assert "{" + ",".join(sorted(WORDS["user"], key=help_of.index)) + "}" in help_of
 

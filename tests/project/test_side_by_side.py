@@ -44,29 +44,56 @@ def test_after():
 """
 
 
+IN_TURN = """
+from pathlib import Path
+
+import pytest
+
+@pytest.fixture(params=[1, 2])
+def again():
+    pass
+
+def note(name):
+    with (Path(__file__).parent / "order").open("a") as file:
+        file.write(f"{Path(__file__).stem} {name}\\n")
+
+MARKED
+def test_first():
+    note("first")
+
+def test_second():
+    note("second")
+"""
+
+
 def test_real_time_tests_are_alone(tmp_path: Path) -> None:
     """Two files in two processes: the ordinary tests meet, those marked `real_time` meet nobody."""
     for name in ("test_one.py", "test_two.py"):
         (tmp_path / name).write_text(FILE)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = real_time\n")
-    words = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "tests.support.side_by_side",
-        "-p",
-        "no:cacheprovider",
-        "-n",
-        "2",
-        "--dist",
-        "loadfile",
-    ]
+    assert last_line(tmp_path, 2).startswith("6 passed")
+
+
+def test_those_with_a_browser_are_spread_and_real_time_tests_come_last(tmp_path: Path) -> None:
+    """Of all files, and within one; else the file with more tests comes first."""
+    marks = {"a": "@pytest.mark.real_time", "b": "", "c": "@pytest.mark.usefixtures('again')", "d": "@pytest.mark.browser"}
+    for name, mark in {**marks, "0": "pytestmark = pytest.mark.real_time"}.items():
+        (tmp_path / f"test_{name}.py").write_text(IN_TURN.replace("MARKED", mark))
+    assert last_line(tmp_path, 1).startswith("11 passed")
+    first, second = "first", "second"
+    wanted = [("d", first), ("d", second), ("c", first), ("c", first), ("c", second), ("b", first), ("b", second)]
+    wanted += [("a", second), ("a", first), ("0", first), ("0", second)]
+    assert (tmp_path / "order").read_text().splitlines() == [f"test_{file} {test}" for file, test in wanted]
+
+
+def last_line(folder: Path, processes: int) -> str:
+    """What pytest says at the end of a good run of the tests in `folder`."""
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    real_time\n    browser\n")
+    plugins = ["-p", "tests.support.side_by_side", "-p", "no:cacheprovider"]
+    words = [sys.executable, "-m", "pytest", "-q", *plugins, "-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
-        words, cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT), "HUSHCAST_TEST_TURNS": str(tmp_path)},
+        words, cwd=folder, env={**environment, "PYTHONPATH": str(ROOT), "HUSHCAST_TEST_TURNS": str(folder)},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == pytest.ExitCode.OK, done.stdout
-    assert done.stdout.splitlines()[-1].startswith("6 passed")
+    return done.stdout.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Where a time line has come to, over a restart, whatever the wall clock was set to."""
+"""Where a time line continues after a restart, also where the wall clock was set."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,18 +30,18 @@ def later(wall_s: float, boot: str = "boot", boot_s: float = 1000.0) -> Moment:
     ],
 )
 def test_the_gap_is_the_true_one_or_none(now: Moment, place_s: float) -> None:
-    """By the boot's clock within one boot, else by the wall's within reason, and never before the end of what there is."""
+    """The gap is counted by the boot clock within one boot, else by the wall clock up to a day; it is never negative."""
     assert place_now(BEGAN, now, HELD) == place_s * 48_000
 
 
 def test_a_time_line_that_was_moved_goes_on_from_there() -> None:
-    """After a gap that nobody believed, the next restart of the same boot counts from where it went on."""
+    """After a gap that was ignored, the next restart within the same boot counts from where the time line continued."""
     now = later(40 * 86_400, "another", 7)
     again = moved(BEGAN, now, place_now(BEGAN, now, HELD))
     assert again.at == BEGAN.at and elapsed_s(again, Moment(now.at, "another", 27)) == 30
 
 
 def test_this_machine_tells_its_boot() -> None:
-    """Two moments of one process are of one boot, and in order."""
+    """Two moments of one process have the same boot and are in order."""
     first, second = Moment.now(), Moment.now()
     assert first.boot == second.boot and 0 <= elapsed_s(first, second) < 60

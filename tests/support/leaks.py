@@ -23,13 +23,13 @@ class Snapshot(NamedTuple):
     memory: dict[Any, str]
 
     def gained_since(self, before: "Snapshot", tolerated: set[str]) -> list[str]:
-        """What is here and was not there, without the kinds that are tolerated."""
+        """What is here and was not there, without the kinds that are tolerated. Whose a shared memory is, is asked of a new one only."""
         return [
             f"{kind}: {words}"
             for kind in self._fields
             if kind not in tolerated
             for mark, words in getattr(self, kind).items()
-            if mark not in getattr(before, kind)
+            if mark not in getattr(before, kind) and not (kind == "memory" and _anothers(mark))
         ]
 
 
@@ -92,20 +92,22 @@ def _fds() -> dict[Any, str]:
 
 
 def _anothers(name: str) -> bool:
-    """Whether a living process that is not of this run has it: a test's beside this one, or whoever else's on this machine.
+    """Whether a living process that is not of this run has it: a test's beside this one, or whoever else's on this machine. What
+    a browser has mapped takes milliseconds to read.
 
     `compileall` of an installation, say, holds five semaphores for as long as it works.
     """
     path, mark = f" /dev/shm/{name}\n".encode(), f"{RUN}={os.environ[RUN]}".encode()
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):
-            if path in Path(f"/proc/{pid}/maps").read_bytes() and int(pid) != os.getpid():
-                if mark not in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                    return True
+            if int(pid) == os.getpid() or mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                continue
+            if path in Path(f"/proc/{pid}/maps").read_bytes():
+                return True
     return False
 
 
 def _memory() -> dict[Any, str]:
-    named = [name for name in os.listdir("/dev/shm") if not name.startswith(CHROMIUM) and not _anothers(name)]
+    named = [name for name in os.listdir("/dev/shm") if not name.startswith(CHROMIUM)]
     mapped = (line.split()[0] for line in Path("/proc/self/maps").read_text().splitlines() if "/memfd:" in line or " /dev/shm/" in line)
     return {name: name for name in (*named, *mapped)}

@@ -66,6 +66,7 @@ class Roamer(Softphone):
         self.tcp = tcp
         old, self._socket = self._socket, await self._open(*self._there)
         self._bound.clear()
+        self._asked.clear()  # an answer to one of these comes over the old socket
         while not self._bound.is_set():
             self._ask()
             await asyncio.sleep(0.05)

@@ -24,7 +24,7 @@ class Server:
         self.folder = folder
         self.storage = folder / "var"
         self.media_port = free_port()
-        self.python = sys.executable
+        self.python, self.root, self.module = sys.executable, ROOT, "web.serve"  # of another checkout, or what wraps the server
         self.url = ""  # "http://127.0.0.1:PORT", without a slash at the end
         self.killed = False
         self._settings = {
@@ -51,16 +51,17 @@ class Server:
         """All that it has said, of all its lives."""
         return self._log.read_text(errors="replace")
 
-    async def start(self) -> "Server":
-        """Start, or start again, and wait until it says where it listens."""
+    async def start(self, changed: Mapping[str, object] | None = None) -> "Server":
+        """Start, or start again, and wait until it says where it listens. changed: settings, from now on."""
+        self._settings |= changed or {}
         config = self.folder / "config.toml"
         config.write_text(_toml(self._settings))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HUSHCAST_") or name == "HUSHCAST_TEST_RUN"}
-        environment |= {"PYTHONPATH": str(ROOT), **self._environment}
+        environment |= {"PYTHONPATH": str(self.root), **self._environment}
         with self._log.open("ab") as log:
             said = log.tell()
-            command = [self.python, "-m", "web.serve", "--config", str(config)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT, env=environment)
+            command = [self.python, "-m", self.module, "--config", str(config)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.root, env=environment)
         self.killed = False
         async with asyncio.timeout(START_S * self._stretch):
             while not self._heard_listening(self._log.read_bytes()[said:].decode(errors="replace")):

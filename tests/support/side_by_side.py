@@ -1,6 +1,7 @@
 """A pytest plugin for a run of several processes (pytest-xdist): most tests wait, so three of them go well side by side on two cores.
 
-Tests marked `real_time` do not: such a test begins when no other test of the run goes on, and none begins before it has ended.
+Tests marked `real_time` do not: such a test begins when no other test of the run goes on, and none begins before it has ended. They
+come last, for each of them lets the other processes wait, and waits for what these have begun.
 """
 
 import fcntl
@@ -8,9 +9,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+T = TypeVar("T")
 WORKER = "PYTEST_XDIST_WORKER"  # pytest-xdist's: the name of this process among those of the run
 
 
@@ -45,11 +48,46 @@ class SideBySide:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        with self._turns.turn(alone=item.get_closest_marker("real_time") is not None):
+        with self._turns.turn(alone=_is_real_time(item)):
             return (yield)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = in_order(items)
 
     def pytest_unconfigure(self) -> None:
         self._turns.close()
+
+
+def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
+    """File by file (pytest-xdist hands out whole files, in this order): those with a browser, which keep both cores busy, evenly among
+    ordinary ones, which mostly wait; last those with `real_time` tests, which come after the others of their file."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+
+    def lonely(tests: list[pytest.Item]) -> int:
+        alone = sum(map(_is_real_time, tests))
+        return 0 if not alone else 1 if alone < len(tests) else 2
+
+    in_time = [tests for tests in files.values() if not lonely(tests)]
+    browsers = [tests for tests in in_time if any(test.get_closest_marker("browser") for test in tests)]
+    ordinary = sorted((tests for tests in in_time if tests not in browsers), key=len, reverse=True)
+    last = sorted(filter(lonely, files.values()), key=lonely)
+    return [item for tests in [*_spread(browsers, ordinary), *last] for item in sorted(tests, key=_is_real_time)]
+
+
+def _spread(some: list[T], others: list[T]) -> Iterator[T]:
+    """Each of `some`, and behind it its share of the others."""
+    for place, each in enumerate(some):
+        yield each
+        yield from others[place * len(others) // len(some) : (place + 1) * len(others) // len(some)]
+    if not some:
+        yield from others
+
+
+def _is_real_time(item: pytest.Item) -> bool:
+    return item.get_closest_marker("real_time") is not None
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -27,6 +27,11 @@ CHANCE = random.SystemRandom()  # that of the module is watched by hypothesis, w
 CONNECT_S = 20.0
 
 
+def is_rtcp(packet: bytes) -> bool:
+    """Whether this is RTCP rather than RTP, by the second byte (RFC 5761 §4). packet: at least 2 bytes."""
+    return 192 <= packet[1] <= 223
+
+
 def offer(certificate: RTCCertificate, direction: str, ssrc: int, *, ufrag: str, password: str, red: bool = False) -> str:
     """An audio offer in the shape of Chromium's."""
     [fingerprint] = [f for f in certificate.getFingerprints() if f.algorithm == "sha-256"]
@@ -74,7 +79,8 @@ class Softphone(asyncio.DatagramProtocol):
         self.deaf: Callable[[bytes], bool] | None = None  # True: this incoming one is
         self._http, self._base_url, self._headers = http, base_url.rstrip("/"), headers or {}
         self._incoming: asyncio.Queue[bytes] = asyncio.Queue(64)
-        self._bound = asyncio.Event()
+        self._bound = asyncio.Event()  # the server has answered over this socket
+        self._asked: set[bytes] = set()  # transactions of the requests over this socket
         self._more = asyncio.Event()
         self._connected = asyncio.Event()
         self._consent: asyncio.Task[None] | None = None
@@ -216,6 +222,7 @@ class Softphone(asyncio.DatagramProtocol):
             request.attributes["USE-CANDIDATE"] = None
         request.add_message_integrity(self._remote[1].encode())
         request.add_fingerprint()
+        self._asked.add(request.transaction_id)
         self._out(bytes(request))
 
     def _out(self, datagram: bytes) -> None:
@@ -228,7 +235,8 @@ class Softphone(asyncio.DatagramProtocol):
             return
         if data[0] < 4:
             with contextlib.suppress(ValueError):
-                if stun.parse_message(data).message_class == stun.Class.RESPONSE:
+                message = stun.parse_message(data)
+                if message.message_class == stun.Class.RESPONSE and message.transaction_id in self._asked:
                     self._bound.set()
         elif 19 < data[0] < 64:
             with contextlib.suppress(asyncio.QueueFull):
@@ -238,7 +246,7 @@ class Softphone(asyncio.DatagramProtocol):
 
     def _media(self, data: bytes, now_ns: int) -> None:
         try:
-            if rtp.is_rtcp(data):
+            if is_rtcp(data):
                 self.rtcp.extend(rtcp.parse(self._dtls._rx_srtp.unprotect_rtcp(data)))
                 return
             packet = rtp.parse(self._dtls._rx_srtp.unprotect(data))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-KINDS = ("Broken", "Raising", "Deadly", "Slow", "Sluggish", "Fussy", "Threaded")
+KINDS = ("Broken", "Raising", "Deadly", "Slow", "Sluggish", "Fussy", "Threaded", "Fleeting")
 STRANGE = ("Native", "Runtime", "Ponderous", "Costly")
 
 

@@ -1,4 +1,4 @@
-"""The real app with a real database, spoken to over real sockets; only the media plane is left out (test_mic_to_ear.py has it)."""
+"""The real app with a real database over real sockets; only the media plane is left out (test_mic_to_ear.py has it)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 
-from sfu.config.schema import AccountsConfig, Config, HttpConfig, ModelsConfig, RecordingConfig, RtcConfig, StorageConfig
-from tests.web.interface import compare
+from sfu.config.schema import AccountsConfig, Config, DatabaseConfig, HttpConfig, ModelsConfig, RecordingConfig, RtcConfig, StorageConfig
+from tests.web.interface import ComparedSocket, compare
 from tests.web.quiet import quiet
 from web.app import make_app
 
@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery"
 
 
 class Guest:
-    """A browser of somebody's: cookies, and the Origin header that browsers send. Each answer is compared with the OpenAPI document."""
+    """A browser: cookies, and the Origin header. Each answer and each message is compared with the interface's documents."""
 
     def __init__(self, server: TestServer, session: ClientSession) -> None:
         self.server, self.session = server, session
@@ -62,7 +62,7 @@ class House:
         return self.server.app
 
     def guest(self) -> Guest:
-        self._sessions.append(ClientSession(cookie_jar=CookieJar(unsafe=True)))
+        self._sessions.append(ClientSession(cookie_jar=CookieJar(unsafe=True), ws_response_class=ComparedSocket))
         return Guest(self.server, self._sessions[-1])
 
     async def user(self, username: str, **more: Any) -> Guest:
@@ -84,8 +84,9 @@ class House:
 OpenHouse = Callable[..., Awaitable[House]]
 
 
-def settings(path: Path, registration: str = "open", recording: RecordingConfig | None = None, **http: Any) -> Config:
+def settings(path: Path, registration: str = "open", recording: RecordingConfig | None = None, database: str = "", **http: Any) -> Config:
     return Config(
+        database=DatabaseConfig(url=database),
         http=HttpConfig(host="127.0.0.1", port=0, **http),
         rtc=RtcConfig(host=("127.0.0.1",), port=0),
         models=ModelsConfig(path=(), download=False),
@@ -96,11 +97,18 @@ def settings(path: Path, registration: str = "open", recording: RecordingConfig 
 
 
 @pytest.fixture
-async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
+def database_of() -> Callable[[Path], str]:
+    """`database.url` of the house in a folder: SQLite there. `tests/web/on_both.py` has another."""
+    return lambda _: ""
+
+
+@pytest.fixture
+async def open_house(tmp_path: Path, database_of: Callable[[Path], str]) -> AsyncIterator[OpenHouse]:
     houses: list[House] = []
 
     async def start(folder: str = "", **more: Any) -> House:
-        server = TestServer(make_app(settings(tmp_path / (folder or f"house{len(houses)}"), **more), media=quiet))
+        path = tmp_path / (folder or f"house{len(houses)}")
+        server = TestServer(make_app(settings(path, database=database_of(path), **more), media=quiet))
         await server.start_server()
         houses.append(House(server))
         return houses[-1]
@@ -116,9 +124,9 @@ async def house(open_house: OpenHouse) -> House:
 
 
 @pytest.fixture
-async def live_house(tmp_path: Path) -> AsyncIterator[House]:
+async def live_house(tmp_path: Path, database_of: Callable[[Path], str]) -> AsyncIterator[House]:
     """With its media plane."""
-    server = TestServer(make_app(settings(tmp_path / "house")))
+    server = TestServer(make_app(settings(tmp_path / "house", database=database_of(tmp_path / "house"))))
     await server.start_server()
     opened = House(server)
     yield opened

@@ -34,7 +34,7 @@ async def offered(person: Person, host: str) -> set[str]:
 async def until(true: Callable[[set[str]], bool], person: Person, host: str) -> None:
     async with asyncio.timeout(120):
         while not true(await offered(person, host)):
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.1)
 
 
 async def main(folder: Path, models: str, stretch: float) -> None:
@@ -48,7 +48,9 @@ async def main(folder: Path, models: str, stretch: float) -> None:
             "models.path": [models],
             "denoise.default": "passthrough",
         }
-        server = await Server(folder, settings, {}, stretch).start()
+        server = Server(folder, settings, {}, stretch)
+        server.module = "tests.web.quick_names"
+        await server.start()
         try:
             async with friends(server.url, "ada", "ben") as (ada, ben):
                 await hosts(names, ada, ben)

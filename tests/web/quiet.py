@@ -1,4 +1,4 @@
-"""A house without sound: what the doors see where nobody is ever live, so that they can be tested without the media plane."""
+"""A media plane without broadcasts, for tests of all other parts of the web server."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractContextManager, nullcontext
@@ -8,15 +8,16 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 from sfu.errors import NotLive
+from web.events.node_messages import NODE_LINK
 from web.events.presence import PRESENCE, Presence
 from web.http.announced import ANNOUNCED, Announced
-from web.keys import SWITCHBOARD
+from web.keys import PRIVATE_SWITCHBOARD, SWITCHBOARD
 
 NO_TIME = {"p50": 0.0, "p99": 0.0}
 
 
 class Quiet:
-    """An Air without broadcasts."""
+    """A switchboard without broadcasts."""
 
     def live_since(self, username: str) -> datetime | None:
         return None
@@ -37,7 +38,12 @@ class Quiet:
             "loss": {"received": 0, "lost": 0, "concealed": 0},
             "muted": False,
             "recording": {"id": None, "failed": None},
+            "node": "",
+            "leaving": False,
         }
+
+    def recorded_from_s(self, username: str) -> float:
+        return 0.0
 
     def answering(self, grant: str) -> AbstractContextManager[None]:
         return nullcontext()
@@ -70,8 +76,8 @@ class Quiet:
 
 
 async def quiet(app: web.Application) -> AsyncIterator[None]:
-    """In the place of `web.media.media`."""
-    app[SWITCHBOARD], app[ANNOUNCED] = Quiet(), Announced(())
-    app[PRESENCE] = Presence(app[SWITCHBOARD])
+    """Stands in for `web.media.media`."""
+    app[SWITCHBOARD], app[PRIVATE_SWITCHBOARD], app[ANNOUNCED] = Quiet(), Quiet(), Announced(())
+    app[PRESENCE] = Presence(app[SWITCHBOARD], others=app.get(NODE_LINK))
     yield
     app[PRESENCE].end_all()

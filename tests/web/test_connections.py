@@ -1,4 +1,4 @@
-"""The front doors, where too many come."""
+"""Connections: limits, and which connections are ended for others."""
 
 import asyncio
 import json
@@ -22,30 +22,30 @@ from web.app import make_app
 from web.connections import LONGEST_HEADER, MOST_HEADERS, Connections
 from web.http.fair_shares import MOST_CONNECTIONS
 from web.http.tls import tls_context
-from web.serve import bind, doors_of, runner_of
+from web.serve import bind, connections_of, runner_of
 
 ASK = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class House:
-    """A server behind its front doors, and who knocks."""
+    """A running server, and clients that connect to it."""
 
     def __init__(self, port: int, inside: Connections, opened: AsyncExitStack) -> None:
-        self.port, self.doors = port, inside
+        self.port, self.connections = port, inside
         self._opened = opened
 
     async def stranger(self, address: str = "127.0.0.1") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection that says nothing, and that the server has taken."""
+        """A connection that sends nothing and that the server has accepted."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
         self._opened.callback(writer.close)
         name = writer.get_extra_info("sockname")
         async with asyncio.timeout(20):
-            while name not in (guest.address for guest in self.doors._guests) and not reader.at_eof():
+            while name not in (each.address for each in self.connections._all) and not reader.at_eof():
                 await asyncio.sleep(0)
         return reader, writer
 
     async def user(self, name: str) -> ClientSession:
-        """A browser that has signed in, and whose one connection lies idle."""
+        """A browser that has signed in; its one connection is idle."""
         session = await self._opened.enter_async_context(ClientSession(cookie_jar=CookieJar(unsafe=True)))
         origin = f"http://127.0.0.1:{self.port}"
         account = {"username": name, "password": PASSWORD}
@@ -59,29 +59,29 @@ class House:
             return str((await said.json())["username"])
 
     def dropped(self) -> dict[str, float]:
-        """By reason, what there is of it."""
-        counts = {sample.labels.split('"')[1]: sample.value for sample in self.doors.samples() if sample.labels}
+        """The dropped connections by reason, without zeros."""
+        counts = {sample.labels["reason"]: sample.value for sample in self.connections.samples() if sample.labels}
         return {reason: count for reason, count in counts.items() if count}
 
 
 @asynccontextmanager
 async def house(path: Path, monkeypatch: pytest.MonkeyPatch, most: int, context: ssl.SSLContext | None = None) -> AsyncIterator[House]:
-    """`most` connections, half of them strangers'; one gives way at a time."""
-    monkeypatch.setattr(connections, "connections", lambda: most)
-    monkeypatch.setattr(connections, "STRANGERS", 1 / 2)
-    monkeypatch.setattr(connections, "AT_ONCE", 1)
+    """A server with `most` connections, half of them for strangers; one is ended at a time."""
+    monkeypatch.setattr(connections, "most_connections", lambda: most)
+    monkeypatch.setattr(connections, "STRANGERS_SHARE", 1 / 2)
+    monkeypatch.setattr(connections, "ENDED_AT_ONCE", 1)
     runner = runner_of(make_app(settings(path), media=quiet))
     await runner.setup()
     try:
         listening = bind(HttpConfig(host="127.0.0.1", port=0))
-        async with AsyncExitStack() as opened, doors_of(runner, listening, context) as inside:
+        async with AsyncExitStack() as opened, connections_of(runner, listening, context) as inside:
             yield House(listening[0].getsockname()[1], inside, opened)
     finally:
         await runner.cleanup()
 
 
 async def is_answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Whether the connection still serves."""
+    """Whether the connection still answers."""
     try:
         async with asyncio.timeout(20):
             writer.write(ASK)
@@ -91,20 +91,20 @@ async def is_answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 async def test_the_oldest_stranger_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who comes is served; who came first and has asked nothing goes, whoever has signed in stays, and the log has one line."""
+    """A new connection is served; the oldest idle stranger is ended, signed-in users stay, and the log has one line."""
     async with house(tmp_path, monkeypatch, most=6) as here:
         alice = await here.user("alice")
         strangers = [await here.stranger() for _ in range(5)]
         assert [await is_answered(*each) for each in strangers] == [False, False, True, True, True]
         assert await here.name(alice) == "alice"
-        assert here.dropped() == {"stranger": 2} and len(here.doors) == 4
+        assert here.dropped() == {"stranger": 2} and len(here.connections) == 4
 
 
 async def test_who_brings_most_gives_way_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """By address; one who comes alone is not crowded out, nor are those who come through this machine or a proxy, for they are many."""
+    """Strangers count by address, so many from one address end no others; loopback and proxies are exempt, for many clients share them."""
     monkeypatch.setattr(connections, "is_loopback", lambda address: address == "127.0.0.1")
     async with house(tmp_path, monkeypatch, most=8) as here:
-        monkeypatch.setattr(here.doors, "is_proxy", lambda address: address == "127.0.0.9")
+        monkeypatch.setattr(here.connections, "is_proxy", lambda address: address == "127.0.0.9")
         near = [await here.stranger("127.0.0.1"), await here.stranger("127.0.0.9"), await here.stranger("127.0.0.9")]
         crowd = [await here.stranger("127.0.0.2") for _ in range(4)]
         alone = await here.stranger("127.0.0.3")
@@ -115,16 +115,16 @@ async def test_who_brings_most_gives_way_first(tmp_path: Path, monkeypatch: pyte
 
 
 async def test_who_brings_many_gives_way_before_who_is_idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy they keep: nobody who comes alone and has not asked yet goes for a crowd from one address."""
+    """Many busy connections from one address do not end a single idle stranger from another."""
     monkeypatch.setattr(connections, "is_loopback", lambda address: address == "127.0.0.1")
     async with house(tmp_path, monkeypatch, most=16) as here:
         site = f"127.0.0.1:{here.port}"
         head = f"POST /api/login HTTP/1.1\r\nHost: {site}\r\nOrigin: http://{site}\r\nContent-Length: 9\r\n\r\n"
-        crowd = [await here.stranger("127.0.0.2") for _ in range(here.doors.most_strangers)]
+        crowd = [await here.stranger("127.0.0.2") for _ in range(here.connections.most_strangers)]
         for _, writer in crowd:
             writer.write(head.encode())
         async with asyncio.timeout(20):
-            while any(guest.idle for guest in here.doors._guests):
+            while any(each.idle for each in here.connections._all):
                 await asyncio.sleep(0.01)
         alone = [await here.stranger(f"127.0.0.{number}") for number in range(3, 9)]
         assert here.dropped() == {"stranger": 6}
@@ -132,7 +132,7 @@ async def test_who_brings_many_gives_way_before_who_is_idle(tmp_path: Path, monk
 
 
 async def test_where_all_is_full_the_idle_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where somebody has signed in, for they come back; but strangers first."""
+    """Idle connections of signed-in users are ended too, for browsers reconnect; strangers' first."""
     async with house(tmp_path, monkeypatch, most=4) as here:
         users = [await here.user(name) for name in ("alice", "bob", "carl", "dora")]
         first = await here.stranger()
@@ -143,7 +143,7 @@ async def test_where_all_is_full_the_idle_give_way(tmp_path: Path, monkeypatch: 
 
 
 async def test_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all is, the newcomer goes; but whoever has a crowd here makes room."""
+    """When all are busy, the new connection is closed; but a user with very many busy ones loses some."""
     async with house(tmp_path, monkeypatch, most=4) as here:
         alice, url = await here.user("alice"), f"http://127.0.0.1:{here.port}"
         sockets = [await alice.ws_connect(f"{url}/ws/presence", headers={"Origin": url}) for _ in range(4)]
@@ -153,7 +153,7 @@ async def test_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         for each in sockets:
             await each.send_json({"type": "ping", "data": {"timestamp": 1}})
             assert (await each.receive_json(timeout=20))["type"] == "pong"
-        monkeypatch.setattr(connections, "A_CROWD", 3)
+        monkeypatch.setattr(connections, "MOST_BUSY_OF_USER", 3)
         assert await is_answered(*await here.stranger()) and here.dropped() == {"newcomer": 1, "crowd": 1}
         assert (await sockets[0].receive(timeout=20)).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
         for each in sockets:
@@ -170,7 +170,7 @@ NO_HTTP = (
 
 @pytest.mark.parametrize("said", NO_HTTP, ids=("address", "garbage", "http/2", "host"))
 async def test_what_is_no_http_is_told_as_any_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    """A problem document that repeats nothing of what was said, and the end of the connection."""
+    """A problem document that repeats nothing of the request; then the connection is closed."""
     async with house(tmp_path, monkeypatch, most=4) as here:
         reader, writer = await here.stranger()
         writer.write(said)
@@ -188,7 +188,7 @@ def cookies(size: int) -> bytes:
 
 
 async def told(here: House, said: bytes) -> tuple[int, dict[str, object]]:
-    """Status and problem document of what is answered to that, and to nothing after it."""
+    """Status and problem document of the only answer."""
     reader, writer = await here.stranger()
     writer.write(said)
     async with asyncio.timeout(20):
@@ -199,7 +199,7 @@ async def told(here: House, said: bytes) -> tuple[int, dict[str, object]]:
 
 
 async def test_heads_that_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """16 KB of other software's cookies are taken; what is beyond the limit, or too many lines, is a 431 problem document."""
+    """16 KB of other software's cookies are accepted; longer or more headers get a 431 problem document."""
     async with house(tmp_path, monkeypatch, most=16) as here:
         for size in (3_000, 16_000, 16_384, LONGEST_HEADER - 100):
             assert (await told(here, cookies(size)))[0] == 200, size
@@ -211,7 +211,7 @@ async def test_heads_that_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/api/me", "/api/login"])
 async def test_an_expectation_that_nobody_can_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    """It is told as any failure, wherever it is asked; the one that there is is met."""
+    """An unknown expectation gets a problem document on every path; 100-continue works."""
     async with house(tmp_path, monkeypatch, most=4) as here:
         status, document = await told(here, f"POST {path} HTTP/1.1\r\nHost: a\r\nExpect: nonsense\r\nContent-Length: 0\r\n\r\n".encode())
         assert (status, document["status"], document["code"]) == (417, 417, "expectation_failed")
@@ -222,7 +222,7 @@ async def test_an_expectation_that_nobody_can_meet(tmp_path: Path, monkeypatch: 
 
 
 async def test_who_only_begins_to_shake_hands_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before TLS is up aiohttp knows nothing of a connection; the doors do, and it gives way like all."""
+    """A connection in its TLS handshake, of which aiohttp knows nothing yet, counts and can be ended."""
     http = HttpConfig(host="127.0.0.1", tls="self-signed")
     (tmp_path / "keys").mkdir()
     async with house(tmp_path / "house", monkeypatch, most=8, context=tls_context(http, tmp_path)) as here:
@@ -232,7 +232,7 @@ async def test_who_only_begins_to_shake_hands_counts_too(tmp_path: Path, monkeyp
         assert await is_answered(reader, writer)
         async with asyncio.timeout(20):
             assert await asyncio.gather(*(each.read() for each, _ in mute[:3])) == [b""] * 3
-        assert here.dropped() == {"stranger": 3} and len(here.doors) == 4
+        assert here.dropped() == {"stranger": 3} and len(here.connections) == 4
         nonsense, to = await asyncio.open_connection("127.0.0.1", here.port)
         to.write(b"\x16\x03\x01 is no TLS")
         async with asyncio.timeout(20):
@@ -244,11 +244,11 @@ async def test_who_only_begins_to_shake_hands_counts_too(tmp_path: Path, monkeyp
 
 
 async def test_thousands_who_say_nothing(server: StartServer) -> None:
-    """The real server, as many as may be and some more: it answers, it counts, and when they have gone it is as before."""
+    """A real server with more connections than allowed answers and counts; after they close nothing is left."""
     running = await server()
     port = int(running.url.rsplit(":", 1)[1])
     soft, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = int(connections.STRANGERS * (MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, files // 2)))
+    most = int(connections.STRANGERS_SHARE * (MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, files // 2)))
 
     async def figure(client: ClientSession, name: str) -> int:
         async with client.get(f"{running.url}/metrics") as answer:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sfu.errors import ConfigError
+from sfu.config.errors import ConfigError
 from tests.support.running import ROOT
 from tests.workers.conftest import graph_of
 from tests.workers.extras import cuda_environment
 from web.denoisers.catalogue import DenoiserCatalogue
-from web.denoisers.device import device_of
+from web.denoisers.device import configured_device
 from workers import registry
 from workers.models import cuda
 from workers.models.store import ModelStore, WeightSources
@@ -49,29 +49,29 @@ def torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def refusal() -> str:
     with pytest.raises(ConfigError) as caught:
-        await device_of("cuda")
+        await configured_device("cuda")
     return str(caught.value)
 
 
 @pytest.mark.usefixtures("no_driver", "torch")
 async def test_without_a_driver() -> None:
     """Without a driver nobody asks torch: "auto" is the CPU, "cuda" one clear line."""
-    assert await device_of("cpu") == await device_of("auto") == "cpu"
-    assert await refusal() == 'denoise.device: "cuda" is not available: there is no NVIDIA driver on this machine; use "auto" or "cpu"'
+    assert await configured_device("cpu") == await configured_device("auto") == "cpu"
+    assert await refusal() == "denoise.device: cuda is not available: there is no NVIDIA driver on this machine; use auto or cpu"
 
 
 @pytest.mark.usefixtures("driver", "no_torch")
 async def test_without_its_packages(caplog: pytest.LogCaptureFixture) -> None:
     """With a GPU and no torch "auto" serves on the CPU and says in a line what could be had; "cuda" is that line."""
-    assert await device_of("cpu") == "cpu" and not caplog.messages
-    assert await device_of("auto") == "cpu" and caplog.messages == [cuda.COULD_HAVE]
+    assert await configured_device("cpu") == "cpu" and not caplog.messages
+    assert await configured_device("auto") == "cpu" and caplog.messages == [cuda.COULD_HAVE]
     assert await refusal() == "denoise.device: cuda needs the packages of CUDA: python3 run.py install cuda"
 
 
 @pytest.mark.usefixtures("no_driver", "no_torch")
 async def test_neither(caplog: pytest.LogCaptureFixture) -> None:
     """With neither, "auto" is silent, and "cuda" is told both before anything is downloaded for it."""
-    assert await device_of("auto") == "cpu" and not caplog.messages
+    assert await configured_device("auto") == "cpu" and not caplog.messages
     wanted = "denoise.device: cuda needs the packages of CUDA: python3 run.py install cuda; and there is no NVIDIA driver on this machine"
     assert await refusal() == wanted
 
@@ -79,8 +79,8 @@ async def test_neither(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.usefixtures("driver")
 async def test_torchs_word(torch: Path) -> None:
     """With both torch has the last word, in its own Python: here it finds no card."""
-    assert await device_of("auto") == "cpu"
-    assert re.fullmatch(r'denoise.device: "cuda" is not available: torch [\w.+]+ finds no CUDA; use "auto" or "cpu"', await refusal())
+    assert await configured_device("auto") == "cpu"
+    assert re.fullmatch(r"denoise.device: cuda is not available: torch [\w.+]+ finds no CUDA; use auto or cpu", await refusal())
 
 
 @pytest.mark.usefixtures("driver")
@@ -90,7 +90,7 @@ async def test_torch_finds_one(torch: Path) -> None:
     python.unlink()
     python.write_text("#!/bin/sh\nexit 0\n")
     python.chmod(0o755)
-    assert await device_of("auto") == await device_of("cuda") == "cuda"
+    assert await configured_device("auto") == await configured_device("cuda") == "cuda"
 
 
 def started(settings: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:

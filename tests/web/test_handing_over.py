@@ -20,7 +20,7 @@ from sfu.wire.candidates import UNUSED
 from tests.support.softphone import Softphone, offer
 from tests.web.conftest import PASSWORD, Guest, House, settings
 from web.app import make_app
-from web.auth.identity import first_of
+from web.auth.login_storage import first_of
 from web.keys import DB, SWITCHBOARD
 from web.live.revocation import look_round
 

@@ -14,14 +14,16 @@ from aiortc import RTCCertificate
 from tests.support.loop_watch import LoopWatch
 from tests.support.softphone import offer
 from tests.web.conftest import PASSWORD, Guest, House
-from web.app import DATABASE
+from web.app import CLIENT_FOLDER, DATABASE
 from web.keys import CONFIG
+from web.pages import Client, page
 from web.routes import ROUTES
 
 ROWS = 30_000
 SDP, FRAGMENT = {"Content-Type": "application/sdp"}, {"Content-Type": "application/trickle-ice-sdpfrag"}
-PAGES = ("/", "/login", "/register", "/search", "/library", "/settings", "/doctor", "/user/{username}", "/join/{id}", "/l/{token}")
+PAGES = tuple(route.path for route in ROUTES if route.handler is page)
 ASSET = next(route.path for route in ROUTES if "{asset" in route.path)
+BUNDLED = next(route.path for route in ROUTES if route.path.startswith("/dist/"))
 
 
 class Question(NamedTuple):
@@ -37,11 +39,15 @@ class Question(NamedTuple):
 # Whoever adds a route adds a line: the test fails without. In the order of the asking: what ends something comes last.
 QUESTIONS: dict[tuple[str, str], Question] = {
     ("GET", "/api/me"): Question(),
+    ("GET", "/api/me/preferences"): Question(),
+    ("PUT", "/api/me/preferences"): Question(body={"theme": "dark"}, headers={"If-Match": "*"}),
     ("GET", "/api/me/sessions"): Question(),
     ("GET", "/api/tokens"): Question(),
     ("POST", "/api/tokens"): Question(body={"name": "obs", "scopes": ["listen"]}, status=409),
     ("DELETE", "/api/tokens/{id}"): Question("/api/tokens/1", status=204),
     ("GET", "/api/invites"): Question(),
+    ("GET", "/api/invite"): Question(headers={"Authorization": "Bearer wrong"}, status=404),
+    ("POST", "/api/invite"): Question(body={"invite": "wrong"}, status=404),
     ("POST", "/api/invites"): Question(body={}, status=409),
     ("DELETE", "/api/invites/{id}"): Question("/api/invites/1", status=204),
     ("GET", "/api/search"): Question("/api/search?q=1"),
@@ -50,6 +56,8 @@ QUESTIONS: dict[tuple[str, str], Question] = {
     ("POST", "/api/friend-request/send"): Question(body={"username": "p3"}, status=409),
     ("POST", "/api/friend-request/{id}/respond"): Question("/api/friend-request/{asked}/respond", {"action": "reject"}),
     ("GET", "/api/friend-requests/pending"): Question(),
+    ("GET", "/api/blocks"): Question(),
+    ("DELETE", "/api/friend-request/{id}"): Question("/api/friend-request/2", status=204),
     ("PUT", "/api/blocks/{username}"): Question("/api/blocks/p4", status=204),
     ("DELETE", "/api/blocks/{username}"): Question("/api/blocks/p4", status=204),
     ("GET", "/api/listen-links"): Question(),
@@ -59,6 +67,9 @@ QUESTIONS: dict[tuple[str, str], Question] = {
     ("GET", "/api/claim"): Question(status=403),
     ("POST", "/api/claim"): Question(body={"claim": "wrong"}, status=403),
     ("GET", "/api/denoisers"): Question(),
+    ("GET", "/api/statuses"): Question("/api/statuses?users=" + ",".join(f"p{number}" for number in range(3, 103))),
+    ("POST", "/api/hear-yourself"): Question(status=201),
+    ("GET", "/api/hear-yourself"): Question(),
     ("POST", "/whip/{username}"): Question("/whip/alice", offer="sendonly", status=201),
     ("PATCH", "/whip/{username}/{identity}"): Question("{whip}", "a=end-of-candidates\r\n", headers=FRAGMENT, status=204),
     ("POST", "/whep/{username}"): Question("/whep/alice", offer="recvonly", status=404),
@@ -66,6 +77,7 @@ QUESTIONS: dict[tuple[str, str], Question] = {
     ("PUT", "/whep/{username}/{identity}/variant"): Question("/whep/alice/x/variant", {"variant": "auto"}, status=404),
     ("DELETE", "/whep/{username}/{identity}"): Question("/whep/alice/x", status=404),
     ("POST", "/api/stream/denoise"): Question(body={"enabled": True}, status=409),
+    ("POST", "/api/stream/recording"): Question(body={"on": True}, status=409),
     ("POST", "/api/stream/mute"): Question(body={"muted": True}, status=409),
     ("POST", "/api/stream/park"): Question(status=204),
     ("GET", "/api/stream/status/{username}"): Question("/api/stream/status/alice"),
@@ -101,8 +113,23 @@ QUESTIONS: dict[tuple[str, str], Question] = {
     ("GET", "/api/self-test"): Question(),
     ("POST", "/api/self-test"): Question(offer="recvonly"),
     ("GET", "/api/openapi.json"): Question(),
+    ("GET", "/api/asyncapi.json"): Question(),
+    ("GET", "/api"): Question(),
     **{("GET", path): Question(path.format(username="alice", id="x", token="x")) for path in PAGES},
-    ("GET", ASSET): Question("/style.css"),
+    ("GET", BUNDLED): Question(next(iter(Client(CLIENT_FOLDER, modules=False).files))),
+    ("GET", ASSET): Question("/favicon.svg"),
+    ("GET", "/admin"): Question(),
+    **{("GET", f"/api/admin/{name}"): Question() for name in ("users", "live", "system", "invites", "audit")},
+    ("POST", "/api/admin/users/{username}/reset"): Question("/api/admin/users/p13/reset", status=201),
+    ("PUT", "/api/admin/users/{username}/suspended"): Question("/api/admin/users/p14/suspended", {"suspended": True}, status=204),
+    ("POST", "/api/admin/users/{username}/logout"): Question("/api/admin/users/p15/logout", status=204),
+    ("DELETE", "/api/admin/users/{username}"): Question("/api/admin/users/p16", status=204),
+    ("POST", "/api/admin/owner"): Question(body={"username": "nobody"}, status=404),
+    ("GET", "/api/reset"): Question(status=404),
+    ("POST", "/api/reset"): Question(body={"token": "wrong", "password": PASSWORD}, status=404),
+    ("GET", "/api/me/recovery-codes"): Question(),
+    ("POST", "/api/me/recovery-codes"): Question(body={"password": PASSWORD}, status=201),
+    ("POST", "/api/recover"): Question(body={"username": "alice", "code": "wrong", "password": PASSWORD}, status=401),
     ("DELETE", "/api/me/sessions/{id}"): Question("/api/me/sessions/2", status=204),
     ("POST", "/api/login"): Question(body={"username": "alice", "password": PASSWORD}),
     ("POST", "/api/me/password"): Question(body={"old": PASSWORD, "new": "another horse", "revoke": True}, status=204),

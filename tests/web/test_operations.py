@@ -1,12 +1,13 @@
-"""Alive, ready, figures, the interface as a document."""
+"""Health, readiness, metrics, and the OpenAPI document."""
 
 from tests.web.conftest import House
+from web.keys import SWITCHBOARD
 from web.operations import drain
 from web.routes import ROUTES
 
 
 async def test_alive_and_ready(house: House) -> None:
-    """Both are 200 while it serves; once draining has begun /readyz is 503, and /healthz stays."""
+    """Both are 200 while the server runs; while it drains /readyz is 503 and /healthz 200."""
     guest = house.guest()
     assert (await guest.raw("GET", "/healthz")).status == 200
     assert (await guest.raw("GET", "/readyz")).status == 200
@@ -16,8 +17,17 @@ async def test_alive_and_ready(house: House) -> None:
     assert (await guest.raw("GET", "/healthz")).status == 200
 
 
+async def test_metrics_of_the_media_plane(live_house: House) -> None:
+    """/metrics has what listeners asked for again, over all broadcasts; it counts where a fan-out counts."""
+    resends = live_house.app[SWITCHBOARD]._services.resends
+    resends.resent, resends.refused = 5, 2
+    text = await (await live_house.guest().raw("GET", "/metrics")).text()
+    assert "\nhushcast_resent_packets_total 5\n" in text and "\nhushcast_resends_refused_total 2\n" in text
+    assert "\nhushcast_resources 0\n" in text
+
+
 async def test_metrics(house: House) -> None:
-    """From this machine: Prometheus' text; through a proxy it needs a token."""
+    """/metrics is open to this machine; through a proxy it needs a token."""
     guest = house.guest()
     response = await guest.raw("GET", "/metrics")
     text = await response.text()

@@ -1,4 +1,4 @@
-"""Whose storage.path is."""
+"""The permissions of storage.path."""
 
 import logging
 import os
@@ -17,13 +17,13 @@ NOBODY = 65534
 
 
 def modes(folder: Path) -> set[str]:
-    """What group and others may with anything in it, links apart."""
+    """The permissions of group and others in the folder, links left out."""
     every = [folder, *(each for each in folder.rglob("*") if not each.is_symlink())]
     return {f"{each}: {each.stat().st_mode & 0o777:o}" for each in every if each.stat().st_mode & 0o077}
 
 
 def test_what_is_too_open_is_closed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Files and folders lose what others may, nothing outside is touched through a link, and a line tells how many."""
+    """Files and folders lose the permissions of others, links are not followed, and a log line tells how many."""
     storage, outside = tmp_path / "var", tmp_path / "outside"
     (storage / "recordings" / "1").mkdir(parents=True)
     outside.mkdir()
@@ -51,7 +51,7 @@ def test_what_is_too_open_is_closed(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 
 def test_the_umask_is_given_back(tmp_path: Path) -> None:
-    """After it files are made as the user wants them."""
+    """After the block the umask is the user's again."""
     before = os.umask(0o022)
     try:
         with private(tmp_path / "var"):
@@ -63,7 +63,7 @@ def test_the_umask_is_given_back(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_files_of_others_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What is another user's is left and said."""
+    """Files of another user are left alone and logged."""
     (tmp_path / "theirs").write_text("x")
     (tmp_path / "theirs").chmod(0o644)
     os.chown(tmp_path / "theirs", NOBODY, NOBODY)
@@ -85,7 +85,7 @@ def test_whoever_makes_the_database_first(tmp_path: Path, command: list[str]) ->
 
 
 async def test_a_server_closes_what_it_finds(server: StartServer, tmp_path: Path) -> None:
-    """What an older version left open is closed at the start, and what is made then is closed from the first moment."""
+    """At the start files of older versions lose the permissions of others; new files never have them."""
     before = os.umask(0)
     try:
         storage = tmp_path / "old"

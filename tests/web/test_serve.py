@@ -1,4 +1,4 @@
-"""The server process: where it listens, what it says, how it ends."""
+"""The server process: addresses, output, exit status."""
 
 import asyncio
 import os
@@ -8,19 +8,23 @@ import sqlite3
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from db import users
 from db.connection import Database
 from sfu.config.schema import HttpConfig
 from tests.conftest import StartServer
-from tests.support.running import ROOT
+from tests.support.running import ROOT, free_port
+from web import serve
 from web.http.addresses import served_at
-from web.serve import bind, say_where
+from web.serve import AWAY, WRONG, bind, runner_of, say_where
 
 
 async def test_it_listens_where_it_says(server: StartServer) -> None:
@@ -78,13 +82,13 @@ async def test_a_signal_ends_it(server: StartServer, number: signal.Signals) -> 
     running.stop()
 
 
-def refused(tmp_path: Path, text: str) -> str:
-    """What the server says to these settings, with exit status 2."""
+def refused(tmp_path: Path, text: str, status: int = WRONG) -> str:
+    """The server's error line for these settings; it exits with this status."""
     file = tmp_path / "config.toml"
     file.write_text(text)
     command = [sys.executable, "-m", "web.serve", "--config", file]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert said.returncode == 2, said.stderr
+    assert said.returncode == status, said.stderr
     assert said.stdout == ""
     return said.stderr
 
@@ -98,7 +102,7 @@ def test_a_used_port_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_used_media_port_is_one_line(tmp_path: Path) -> None:
-    """The same for UDP, and everything that was open by then is closed."""
+    """A taken UDP port is named too, and everything opened before is closed."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
         port = other.getsockname()[1]
@@ -174,7 +178,7 @@ def deleted(file: Path) -> None:
     ],
 )
 def test_a_database_that_cannot_be_used(tmp_path: Path, harm: Callable[[Path], object], says: str) -> None:
-    """Server and commands say one line, what is wrong and how to restore, leave with 2, and change nothing."""
+    """Server and commands print one line with the cause and how to restore, exit with 2, and change nothing."""
     file = tmp_path / "var" / "hushcast.db"
     whole_database(file)
     harm(file)
@@ -192,8 +196,21 @@ def test_a_database_that_cannot_be_used(tmp_path: Path, harm: Callable[[Path], o
     assert (file.read_bytes() if file.exists() else None) == before
 
 
+def test_what_passes_has_another_status(tmp_path: Path) -> None:
+    """A file that another program holds, a PostgreSQL that is not there yet: the status says that a later start may go well."""
+    file = tmp_path / "var" / "hushcast.db"
+    whole_database(file)
+    config = '[http]\nhost = "127.0.0.1"\nport = 0\n[rtc]\nhost = "127.0.0.1"\nport = 0\n[models]\ndownload = false'
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        assert "hushcast: the database cannot be opened now: database_busy" in refused(tmp_path, config, AWAY)
+    config += f'\n[database]\nurl = "postgresql://a:b@127.0.0.1:{free_port()}/c"'
+    assert "hushcast: the database cannot be opened now: database_away" in refused(tmp_path, config, AWAY)
+
+
 def test_one_port_for_all_addresses_of_a_name() -> None:
-    """A name with two addresses is served on both, with one number."""
+    """A name with two addresses is served on both, on the same port."""
     sockets = bind(HttpConfig(host="localhost", port=0))
     assert len({each.getsockname()[1] for each in sockets}) == 1
     for each in sockets:
@@ -201,7 +218,7 @@ def test_one_port_for_all_addresses_of_a_name() -> None:
 
 
 def test_what_browsers_may_do(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every address is named with what works there; the line for scripts is the last."""
+    """Every address has a line with what works there; the line for scripts is last."""
     say_where(HttpConfig(host="0.0.0.0", public_url="https://voice.example.org"), 8080, secure=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["http://localhost:8080/  microphone works", "http://127.0.0.1:8080/  microphone works"]
@@ -220,8 +237,61 @@ def test_what_browsers_may_do(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_the_address_that_works_at_once_is_the_first(capsys: pytest.CaptureFixture[str], host: str, secure: bool, first: str) -> None:
-    """Plain, without a warning of a certificate, wherever `localhost` leads to the server; each address is said once."""
+    """The localhost address comes first, in plain HTTP, wherever `localhost` reaches the server; each address is printed once."""
     say_where(HttpConfig(host=host), 8080, secure=secure)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{first}  microphone works"
     assert len({line.split()[0] for line in lines[:-1]}) == len(lines) - 1 and lines[-1].startswith("listening http")
+
+
+async def slow_answer(request: web.Request) -> web.Response:
+    request.app[ASKED].set()
+    await request.app[ANSWER].wait()
+    return web.Response()
+
+
+ASKED, ANSWER = web.AppKey("ASKED", asyncio.Event), web.AppKey("ANSWER", asyncio.Event)
+
+
+@asynccontextmanager
+async def asked() -> AsyncIterator[web.AppRunner]:
+    """A server, asked for something that it does not answer meanwhile."""
+    before = asyncio.all_tasks()
+    app = web.Application()
+    app[ASKED], app[ANSWER] = asyncio.Event(), asyncio.Event()
+    app.router.add_get("/", slow_answer)
+    runner = runner_of(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        _, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await app[ASKED].wait()
+        yield runner
+        writer.close()
+    finally:
+        app[ANSWER].set()
+        await runner.cleanup()
+        async with asyncio.timeout(20):
+            while asyncio.all_tasks() - before:
+                await asyncio.sleep(0.01)
+
+
+async def test_open_requests_are_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp waits for the answer, and then for the handler, each time as long as it is told."""
+    monkeypatch.setattr(serve, "CONNECTIONS_S", 2.0)
+    async with asked() as runner:
+        begun = time.monotonic()
+        await runner.cleanup()
+        assert time.monotonic() - begun < 2 * serve.CONNECTIONS_S
+
+
+async def test_what_keeps_the_server_from_closing_is_named(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The handler of a request, too."""
+    monkeypatch.setattr(serve, "CONNECTIONS_S", 2.0)
+    monkeypatch.setattr(serve, "END_S", 0.1)
+    async with asked() as runner:
+        assert not await serve._closed_in_time(runner)
+    [said] = [record.getMessage() for record in caplog.records if "not closed within 0.1 s" in record.getMessage()]
+    assert "slow_answer > Event.wait)" in said

@@ -1,4 +1,4 @@
-"""What a server that has just started does not hold: it was not asked for it yet, or never will be."""
+"""What a server that has just started has not loaded."""
 
 import os
 import re
@@ -18,12 +18,12 @@ HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def mapped(pid: int) -> list[str]:
-    """The files that lie in a process's memory."""
+    """The files mapped into a process."""
     return sorted(set(re.findall(r" (/.*)$", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE)))
 
 
 async def test_what_a_server_and_its_forkserver_map(server: StartServer) -> None:
-    """Where nobody has spoken yet, neither has a decoder or a picture library in memory, nor the server a model."""
+    """Before the first broadcast no process has loaded decoders or picture libraries, and the server no model."""
     running = await server()
     [forkserver] = psutil.Process(running.pid).children()
     for pid, never in ((running.pid, (*NEVER, "onnxruntime", "rnnoise")), (forkserver.pid, (*NEVER, "cryptography"))):
@@ -53,17 +53,17 @@ def test_another_aiortc_is_one_clear_line() -> None:
 from sfu.peer import lean_imports
 stand_in = lean_imports._with_classes
 lean_imports._with_classes = lambda name, classes: stand_in(name, ())
-import sfu.errors
+from sfu.config.errors import ConfigError
 try:
     import sfu.peer.dtls
-except sfu.errors.ConfigError as error:
+except ConfigError as error:
     print(error)
 """
     assert "AudioFrame" in said(program) and "setup.cfg" in said(program)
 
 
 def test_a_quick_start_leaves_nothing_behind() -> None:
-    """aiohttp is imported without the system's certificates, the environment is as it was, and `settle` collects again."""
+    """aiohttp is imported without the system's certificates, the environment is restored, and `settle` turns collection on again."""
     program = """
 import os
 os.environ["SSL_CERT_FILE"] = "kept"

@@ -11,6 +11,8 @@ from web.install.usage import wrong_usage
 RIGHT = (
     *("serve", "demo", "doctor", "doctor --help", "denoise in.wav out.wav", "denoise --denoiser rnnoise in.wav out.wav"),
     *("user list", "user add ada", "user passwd ada --revoke", "user delete --yes ada", "user add -h", "user add serve"),
+    *("backup a.tar.gz", "backup --verify a.tar.gz", "restore a.tar.gz --replace", "upgrade-check ../new"),
+    *("upgrade ../new", "upgrade --back", "upgrade --set-aside --back"),
     *("recordings trash", "recordings trash list", "recordings trash restore 7", "recordings trash empty --yes"),
     *("models fetch deepfilternet3", "bench workers --json", "test -k name"),
 )
@@ -18,6 +20,13 @@ WRONG = {
     "serve --port 8080": "`run.py serve`",
     "demo twice": "`run.py demo`",
     "denoise in.wav": "`run.py denoise IN OUT`",
+    "backup": "`run.py backup [--verify] FILE`",
+    "backup --replace a": "`run.py backup [--verify] FILE`",
+    "restore a b": "`run.py restore [--replace] FILE`",
+    "upgrade-check": "`run.py upgrade-check FOLDER`",
+    "upgrade": "`run.py upgrade --back [--set-aside]`",
+    "upgrade --set-aside": "`run.py upgrade VERSION`",
+    "upgrade ../new --back": "`run.py upgrade VERSION`",
     "user add": "`run.py user add NAME`",
     "user add ada ben": "`run.py user add NAME`",
     "user add --yes ada": "`run.py user add NAME`",

@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -99,3 +103,30 @@ def cache(tmp_path: Path, deepfilternet3_graph: Path) -> Path:
     for file in (deepfilternet3_graph, export.sum_file(deepfilternet3_graph)):
         shutil.copyfile(file, folder / file.name)
     return folder
+
+
+@pytest.fixture(params=["main", "another"])
+def ctrl_c_at_birth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The ids of the children. This process gets Ctrl-C, in its main or in another thread, as soon as it has started one."""
+    born: list[int] = []
+
+    class Interrupting(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            born.append(self.pid)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)  # until another thread has taken it
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupting)
+    over = threading.Event()
+    another = threading.Thread(target=over.wait)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    try:
+        if request.param == "another":
+            another.start()
+        yield born
+    finally:
+        signal.signal(signal.SIGINT, before)
+        over.set()
+        if another.ident is not None:
+            another.join()

@@ -1,6 +1,7 @@
 """Sound and packets for the workers' tests."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -145,3 +146,15 @@ class Deadly(Passthrough):
 
     def __init__(self, options: Mapping[str, object]) -> None:
         os._exit(3)
+
+
+class Fleeting(Passthrough):
+    """Can be loaded, and takes each forked worker along before that is ready."""
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        self._loaded_in = os.getpid()
+
+    def open(self) -> VoiceState:
+        if os.getpid() != self._loaded_in:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return []

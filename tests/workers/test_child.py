@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from workers import child
+from workers.pdeathsig import PARENT
 from workers.root import ROOT, module_command, module_environment
 
 uvloop.new_event_loop().close()  # libuv's own pipe for signals, made once for the process and kept
@@ -176,6 +177,15 @@ def test_without_a_loop_it_is_killed_in_time(own_modules: Path, closed: bool) ->
     assert not psutil.pid_exists(pid)
 
 
+def test_interrupted_as_it_begins(own_modules: Path, ctrl_c_at_birth: list[int]) -> None:
+    """Ctrl-C that comes while a child is started ends that child too, before it can ask to die with its parent."""
+    name = module(own_modules, "import time\ntime.sleep(60)")
+    killed: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        child.run_and_wait(module_command(name), module_environment(), killed=killed.append)
+    assert killed == ctrl_c_at_birth and not psutil.pid_exists(killed[0])
+
+
 def test_children_die_with_their_parent(own_modules: Path) -> None:
     """A module that begins as ours do ends when the process that runs it is killed."""
     pid_file = own_modules / "pid"
@@ -204,3 +214,14 @@ def test_every_module_that_is_run_begins_so() -> None:
     assert ROOT / "workers" / "recordings" / "finalise.py" in run
     exceptions = {ROOT / "workers" / "files" / "main.py"}  # the user's own command
     assert [str(file) for file in run - exceptions if "leave_with_parent(" not in file.read_text()] == []
+
+
+def test_a_child_whose_parent_is_gone_already_ends_at_once(loop: asyncio.Runner, own_modules: Path) -> None:
+    """It is told who its parent is; the name is not handed on to its own children."""
+    name = module(own_modules, "import os\nfrom workers.pdeathsig import *\nleave_with_parent()\nprint('there', PARENT in os.environ)")
+    with loop:
+        assert loop.run(child.run_module(name)) == b"there False\n"
+    orphan = subprocess.run(
+        module_command(name), env=module_environment() | {PARENT: "1"}, cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert (orphan.returncode, orphan.stdout) == (0, b"")

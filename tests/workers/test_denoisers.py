@@ -118,7 +118,7 @@ def test_voices_are_apart(denoiser: Denoiser, speech: Sound) -> None:
 
 
 def test_memory(denoiser: Denoiser, speech: Sound) -> None:
-    """Four thousand blocks, and voices that come and go, take no memory."""
+    """Two thousand blocks, and voices that come and go, take no memory."""
     process, block = psutil.Process(), np.repeat(speech[150][None], 4, axis=0)
 
     def blocks(count: int) -> None:
@@ -127,7 +127,7 @@ def test_memory(denoiser: Denoiser, speech: Sound) -> None:
             for _ in range(125):
                 denoiser.clean(voices, block)
 
-    blocks(1_000)
+    blocks(500)
     before = process.memory_info().rss
-    blocks(4_000)
-    assert process.memory_info().rss < before + 3_000_000
+    blocks(2_000)
+    assert process.memory_info().rss < before + 1_500_000

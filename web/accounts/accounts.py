@@ -2,41 +2,38 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
 from aiohttp import web
 from msgspec import Meta
 
-from db import friendships, invites, logins, ownership, revocation, users
+from db import friendships, invites, logins, ownership, people, revocation, users
 from db.errors import Clash, Missing
 from db.revocation import Revoked
 from db.tables import Login, User
-from sfu.errors import BadCredentials, BadRequest, NotAllowed, Refused
+from sfu.rfc3339 import rfc3339
 from web.accounts.claims import is_by_its_host, nonce_claimed
+from web.accounts.invites import code_in
 from web.auth.downloads import DOWNLOADS
-from web.auth.identity import current_login, current_user, link_grant, sign_in, sign_out, signed_out, token_grant
+from web.auth.identity import current_login, current_user, end_all_of, end_granted, link_grant, sign_in, sign_out, signed_out, token_grant
+from web.auth.lately import LATELY
 from web.auth.passwords import PASSWORDS
 from web.auth.rate_limit import RATE_LIMIT
 from web.auth.secret import digest
+from web.errors import BadCredentials, BadRequest, NotAllowed, RegistrationClosed, Suspended
 from web.events.presence import PRESENCE
 from web.http.json_body import body_as, query_as
 from web.http.origin import ADDRESSES
 from web.http.paging import ListPage
-from web.http.responses import created, id_of, nothing, ok, stamped
-from web.http.shapes import Answer, AnyPassword, Body, NewPassword, Timestamp, Username
-from web.keys import CONFIG, DB, SWITCHBOARD
+from web.http.responses import created, id_of, nothing, ok
+from web.http.shapes import Answer, AnyPassword, Body, LinkOrCode, NewPassword, Timestamp, Username
+from web.keys import CONFIG, DB
 from web.live.companion_session import COMPANIONS
 from web.recordings.archive import ARCHIVE
 
 logger = logging.getLogger(__name__)
-LinkOrCode = Annotated[str, Meta(min_length=1, max_length=2000)]
-
-
-class RegistrationClosed(Refused):
-    """New accounts are made by invitation here. Ask a friend for a link."""
-
-    status, code = 403, "registration_closed"
 
 
 class NewAccount(Body, frozen=True, kw_only=True):
@@ -56,17 +53,18 @@ class LoginBody(Body, frozen=True, kw_only=True):
 
 
 class PasswordChange(Body, frozen=True, kw_only=True):
-    """revoke: whether the tokens and listen links end too."""
+    """revoke: whether the tokens, listen links, invites and recovery codes end too."""
 
     old: AnyPassword
     new: NewPassword
     revoke: bool | None = None
 
 
-class PasswordProof(Body, frozen=True, kw_only=True):
-    """The password once more, for what cannot be undone."""
+class AccountEnd(Body, frozen=True, kw_only=True):
+    """The password once more. next_owner: who owns the server then, from its owner, where there are other accounts."""
 
     password: AnyPassword
+    next_owner: Username | None = None
 
 
 class SignedIn(Answer, frozen=True, kw_only=True):
@@ -100,11 +98,11 @@ async def register(request: web.Request) -> web.Response:
     body = await body_as(request, NewAccount)
     username, password = body.username, body.password
     request.app[PASSWORDS].weak.check(username, password)
-    code = None if body.invite is None else digest(_invite_code(body.invite))
+    code = None if body.invite is None else digest(code_in(body.invite))
     nonce = None if body.claim is None else await nonce_claimed(request, body.claim)
     await _check_open(request, username, code, claiming=nonce is not None)
     if nonce is None:
-        request.app[RATE_LIMIT].join(request.app[ADDRESSES].client(request))
+        await request.app[RATE_LIMIT].join(request.app[ADDRESSES].client(request))
     kept = await request.app[PASSWORDS].hash(password)
     user = await _create(request, username, kept, code, nonce)
     await sign_in(request, user)
@@ -114,39 +112,45 @@ async def register(request: web.Request) -> web.Response:
 async def login(request: web.Request) -> web.Response:
     """Sign in."""
     body = await body_as(request, LoginBody)
-    user = await _verified(request, body.username, body.password)
+    user = await verified(request, body.username, body.password)
+    if user.suspended:
+        raise Suspended
     await sign_in(request, user)
     return ok(SignedIn(username=user.username))
 
 
 async def logout(request: web.Request) -> web.Response:
     """Sign out: the cookie is invalid from now on; sockets, broadcasts and listening of this login end."""
-    ended = await current_login(request)
+    ended = await current_login(request, also_suspended=True)
     await sign_out(request)
     await request.app[DB].run(logins.remove_digest, ended.digest)  # first, so that nothing new can begin with this login
     await signed_out(request.app, [ended.id])
+    request.app[PRESENCE].rights_over()
     return nothing()
 
 
 async def me(request: web.Request) -> web.Response:
     """The account that is signed in."""
     user = await current_user(request)
-    live = request.app[SWITCHBOARD].live_since(user.username) is not None
-    owner = await request.app[DB].read(ownership.owner_id) == user.id
-    return ok(Me(username=user.username, live=live, owner=owner, created_at=stamped(user.created_at)))
+    live = request.app[PRESENCE].friends.row(user.username).live
+    owner = await request.app[LATELY].read(ownership.owner_id) == user.id
+    return ok(Me(username=user.username, live=live, owner=owner, created_at=rfc3339(user.created_at)))
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """Set a new password. All other logins and all companion sessions end; with `revoke` tokens and listen links too."""
+    """Set a new password. Other logins, companion sessions and a reset link end; `revoke`: tokens, listen links, invites, codes too."""
     mine = await current_login(request)
     body = await body_as(request, PasswordChange)
     request.app[PASSWORDS].weak.check(mine.user.username, body.new, "new")
-    user = await _verified(request, mine.user.username, body.old)
+    user = await verified(request, mine.user.username, body.old)
     kept = await request.app[PASSWORDS].hash(body.new)
     ended = await request.app[DB].run(revocation.change_password, user, kept, mine.id, bool(body.revoke))
+    request.app[LATELY].forget({f"user:{mine.user_id}"})
     await request.app[COMPANIONS].end_of(mine.user_id)
     await signed_out(request.app, ended.logins)
-    await request.app[SWITCHBOARD].revoke(await asyncio.to_thread(_grants, ended))
+    request.app[PRESENCE].unlinked(set(ended.links))
+    await end_granted(request.app, await asyncio.to_thread(_grants, ended))
+    request.app[PRESENCE].rights_over()
     return nothing()
 
 
@@ -162,34 +166,41 @@ async def end_session(request: web.Request) -> web.Response:
     mine = await current_login(request)
     await request.app[DB].run(logins.remove, mine.user_id, id_of(request))
     await signed_out(request.app, [id_of(request)])
+    request.app[PRESENCE].rights_over()
     return nothing()
 
 
 async def delete_account(request: web.Request) -> web.Response:
     """Delete the account with its rows and recordings; its broadcast and its listening end."""
     mine = await current_login(request)
-    body = await body_as(request, PasswordProof)
-    await _verified(request, mine.user.username, body.password)
-    await remove_account(request.app, mine.user)
+    body = await body_as(request, AccountEnd)
+    await verified(request, mine.user.username, body.password)
+    await request.app[DB].run(people.check_leaving, mine.user, body.next_owner)
+    await remove_account(request.app, mine.user, partial(people.leave, mine.user, body.next_owner))
     await sign_out(request)
     return nothing()
 
 
-async def remove_account(app: web.Application, user: User) -> None:
-    """End the user's broadcast and listening, delete the rows, end what has begun meanwhile, delete the files."""
-    await app[SWITCHBOARD].clear(user.username)
+async def remove_account(app: web.Application, user: User, remove: Callable[[], list[str]]) -> None:
+    """End the user's broadcast and listening, delete the rows, end what has begun meanwhile, delete the files.
+
+    remove: deletes the rows and returns the folders of the recordings.
+    """
+    await end_all_of(app, user.username)
     friends = await _friends(app, user)
     ended = await app[DB].read(logins.ids_of, user.id)
     owned = await app[DB].read(ownership.owner_id) == user.id
-    folders = await app[DB].run(users.remove, user.id)
-    if owned:
+    folders = await app[DB].run(remove)
+    app[LATELY].forget({f"user:{user.id}", f"friends:{user.id}"})
+    if owned and await app[DB].read(ownership.owner_id) is None:
         logger.warning("nobody owns this server any more; its next start prints a claim link")
-    await app[SWITCHBOARD].clear(user.username)
+    await end_all_of(app, user.username)
     for place, friend in enumerate(friends):
-        app[PRESENCE].unfriended(user.username, friend)
+        app[PRESENCE].friends.unfriended(user.username, friend)
         if place % 100 == 99:
             await asyncio.sleep(0)  # accounts from before the caps can have many more friends
     app[PRESENCE].signed_out(ended)
+    app[PRESENCE].rights_over()
     app[DOWNLOADS].of_account(user.id)
     await app[COMPANIONS].end_of(user.id)
     await app[ARCHIVE].forget(folders)
@@ -203,16 +214,16 @@ async def _friends(app: web.Application, user: User) -> list[str]:
     return names
 
 
-async def _verified(request: web.Request, username: str, password: str) -> User:
+async def verified(request: web.Request, username: str, password: str) -> User:
     """The user with this name and password. Raises BadCredentials, TooMany. An unknown name takes as long as a known one."""
     address = request.app[ADDRESSES].client(request)
-    request.app[RATE_LIMIT].begin(username, address)
+    await request.app[RATE_LIMIT].begin(username, address)
     user = await request.app[DB].read(users.find, username)
     right = await request.app[PASSWORDS].verify(None if user is None else user.password_hash, password)
     if user is None or not right:
         request.app[RATE_LIMIT].failed(address)
         raise BadCredentials
-    request.app[RATE_LIMIT].succeeded(username, address)
+    await request.app[RATE_LIMIT].succeeded(username, address)
     return user
 
 
@@ -239,20 +250,15 @@ async def _create(request: web.Request, username: str, kept: str, code: str | No
     except Missing:
         raise NotAllowed("Somebody else has just used that invitation up.") from None
     if inviter is not None:
-        request.app[PRESENCE].befriended(user.username, inviter.username)
+        request.app[PRESENCE].friends.befriended(user.username, inviter.username)
     return user
 
 
 def _login_row(row: Login, mine: Login) -> LoginRow:
-    times = {"created_at": stamped(row.created_at), "seen_at": stamped(row.seen_at)}
+    times = {"created_at": rfc3339(row.created_at), "seen_at": rfc3339(row.seen_at)}
     return LoginRow(id=row.id, current=row.id == mine.id, address=row.address, agent=row.agent, **times)
 
 
 def _grants(ended: Revoked) -> set[str]:
     """The grants of the revoked tokens and links. Not for the event loop: accounts from before the caps can have very many."""
     return {token_grant(each) for each in ended.tokens} | {link_grant(each) for each in ended.links}
-
-
-def _invite_code(invite: str) -> str:
-    """The code, also where the whole link was pasted."""
-    return invite.strip().rpartition("=")[2]

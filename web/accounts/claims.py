@@ -20,10 +20,10 @@ from msgspec import Meta
 from db import ownership
 from db.connection import Database
 from sfu.config.schema import Config, HttpConfig
-from sfu.errors import Refused
 from web.auth.identity import bearer_of, current_user, write_signed_in
 from web.auth.rate_limit import RATE_LIMIT
 from web.auth.secret import kept_key
+from web.errors import BadClaim
 from web.http.addresses import in_url, is_loopback, reached_at
 from web.http.json_body import body_as
 from web.http.origin import ADDRESSES, is_from_this_machine
@@ -34,12 +34,6 @@ from web.keys import CONFIG, DB
 logger = logging.getLogger(__name__)
 
 KEY = "keys/claim"  # from storage.path
-
-
-class BadClaim(Refused):
-    """That is not this server's claim link. Its newest start prints the right one."""
-
-    status, code = 403, "bad_claim"
 
 
 class ClaimUse(Body, frozen=True, kw_only=True):
@@ -55,12 +49,15 @@ class Claims:
         self._database, self._key = database, key
 
     @classmethod
-    async def opened(cls, database: Database, storage: Path) -> "Claims":
-        """With the key from the storage folder. The key is made where it is missing and nobody owns the server."""
+    async def opened(cls, database: Database, storage: Path, shared: str = "") -> "Claims":
+        """With the key from the storage folder. The key is made where it is missing and nobody owns the server.
+
+        shared: the secret of several servers.
+        """
         if await database.read(ownership.open_nonce) is None:
             return cls(database, None)
         try:
-            return cls(database, await asyncio.to_thread(kept_key, storage / KEY))
+            return cls(database, await asyncio.to_thread(kept_key, storage / KEY, shared))
         except OSError as error:
             logger.warning("nobody owns this server, and it can make no claim link: %s: %s", storage / KEY, error.strerror)
             return cls(database, None)
@@ -97,7 +94,7 @@ def is_by_its_host(request: web.Request) -> bool:
 
 async def nonce_claimed(request: web.Request, claim: str) -> str:
     """The nonce of a claim, which is the whole link or its secret. Counts against the rate limit of joining. Raises BadClaim, TooMany."""
-    request.app[RATE_LIMIT].join(request.app[ADDRESSES].client(request))
+    await request.app[RATE_LIMIT].join(request.app[ADDRESSES].client(request))
     return await request.app[CLAIMS].nonce_of(claim.strip().rpartition("=")[2])
 
 

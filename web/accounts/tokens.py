@@ -7,13 +7,16 @@ from msgspec import Meta
 
 from db import tokens
 from db.tables import Token
-from web.auth.identity import current_user, token_grant, write_signed_in
+from sfu.rfc3339 import rfc3339
+from web.auth.identity import current_user, end_granted, token_grant, write_signed_in
+from web.auth.lately import LATELY
 from web.auth.secret import digest, fresh
+from web.events.presence import PRESENCE
 from web.http.json_body import body_as, query_as
 from web.http.paging import ListPage
-from web.http.responses import created, id_of, nothing, ok, stamp, stamped
+from web.http.responses import created, id_of, nothing, ok
 from web.http.shapes import Answer, Body, Timestamp, shown
-from web.keys import DB, SWITCHBOARD
+from web.keys import DB
 
 Scope = Literal["publish", "listen", "metrics"]
 
@@ -61,10 +64,12 @@ async def revoke(request: web.Request) -> web.Response:
     """Revoke a token; broadcasts and listening that used it end."""
     user = await current_user(request)
     await request.app[DB].run(tokens.remove, user.id, id_of(request))
-    await request.app[SWITCHBOARD].revoke({token_grant(id_of(request))})
+    request.app[LATELY].forget({token_grant(id_of(request))})
+    await end_granted(request.app, {token_grant(id_of(request))})
+    request.app[PRESENCE].rights_over()
     return nothing()
 
 
 def _row(row: Token) -> TokenRow:
-    used_at = stamp(row.last_used_at)
-    return TokenRow(id=row.id, name=row.name, scopes=row.scopes, created_at=stamped(row.created_at), last_used_at=used_at)
+    used_at = rfc3339(row.last_used_at)
+    return TokenRow(id=row.id, name=row.name, scopes=row.scopes, created_at=rfc3339(row.created_at), last_used_at=used_at)

@@ -1,4 +1,4 @@
-"""Recordings that are being sent, and by what right: where the right ends, so does the sound, in the middle of a file if need be."""
+"""Recordings that are being sent now. When the right to hear one ends, its download is aborted."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 class Right(NamedTuple):
-    """Why somebody may hear a recording: a login, and being its owner or the owner's friend."""
+    """Why somebody may hear a recording: a login of the owner or of the owner's friend."""
 
     login_id: int
     listener_id: int
@@ -17,9 +17,9 @@ class Right(NamedTuple):
 
 
 class Downloads:
-    """Knows every answer with sound in it, from the check of its right until its last byte is sent. Bounded by the connections.
+    """The requests that send recordings, from the check of the right to the last byte. Bounded by the number of connections.
 
-    What has begun can only be broken off: the connection ends short of the promised length.
+    Ending one closes its connection before the promised length is sent: an answer that has begun has no other error.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Downloads:
         return len(self._running)
 
     def begin(self, request: web.Request, right: Right) -> None:
-        """To be called by the request's handler. Its task sends the answer too, and is done with that."""
+        """Register the request; its handler calls this. aiohttp sends the answer in the handler's task, so both end together."""
         task = asyncio.current_task()
         assert task is not None
         transport = request.transport
@@ -38,35 +38,35 @@ class Downloads:
         def end(done: asyncio.Task[object]) -> None:
             del self._running[done]
             if done.cancelled() and transport is not None:
-                transport.abort()  # what waits for a client that takes nothing is not waited for
+                transport.abort()  # else closing waits until the client has read what is buffered
 
         task.add_done_callback(end)
 
     def rights(self) -> set[Right]:
-        """Those that are made use of now."""
+        """The rights of all downloads now."""
         return set(self._running.values())
 
     def signed_out(self, login_ids: Collection[int]) -> None:
-        """These logins have ended."""
+        """End the downloads of these logins."""
         ended = set(login_ids)
         self._end(lambda right: right.login_id in ended)
 
     def unfriended(self, one: int, other: int) -> None:
-        """These two are no longer friends."""
+        """End the downloads of these two users from each other."""
         self._end(lambda right: {right.listener_id, right.owner_id} == {one, other})
 
     def deleted(self, recording_ids: Collection[int]) -> None:
-        """These recordings are no more."""
+        """End the downloads of these recordings."""
         self._end(lambda right: right.recording_id in recording_ids)
 
     def of_account(self, user_id: int) -> None:
-        """This account is no more: what it hears ends, and what others hear of it."""
+        """End the downloads of this user, and those of this user's recordings."""
         self._end(lambda right: user_id in (right.listener_id, right.owner_id))
 
     def _end(self, is_over: Callable[[Right], bool]) -> None:
         for task, right in self._running.items():
             if is_over(right):
-                task.cancel()  # not its transport: asyncio's sendfile does not bear that
+                task.cancel()  # first the task: asyncio's sendfile fails if its transport is aborted
 
 
 DOWNLOADS = web.AppKey("DOWNLOADS", Downloads)

@@ -1,68 +1,73 @@
-"""Who is asking: the login behind a cookie, or the token behind an Authorization header."""
+"""Who is asking: the login behind a cookie, or the token behind an Authorization header; or whom another node has found so."""
 
 from collections.abc import Callable, Collection, Iterable
-from contextlib import nullcontext
-from datetime import datetime
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from datetime import datetime, timedelta
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from aiohttp import hdrs, web
-from aiohttp_session import AbstractStorage, Session, get_session, new_session
+from aiohttp_session import get_session, new_session
 
 from db import friendships, links, logins, tokens, users
-from db.connection import Database
-from db.tables import ListenLink, Login, Token, User
-from sfu.errors import BadCredentials, NoSuchUser, NotFriends, NotSignedIn, WrongScope
-from web.auth.cookies import cookies_of, named_for, secrets_in, with_neighbours
+from db.errors import Unavailable
+from db.locks import hold_users
+from db.tables import ListenLink, Login, Token, User, now
+from sfu.errors import NotSignedIn
 from web.auth.downloads import DOWNLOADS
-from web.auth.secret import digest, fresh
+from web.auth.lately import LATELY
+from web.auth.secret import digest
+from web.errors import NoSuchUser, NotFriends, Suspended, WrongScope
 from web.events.channel import Channel
 from web.events.message_rate import MessageRate
 from web.events.presence import PRESENCE
-from web.http.origin import ADDRESSES
-from web.http.texts import showable
-from web.keys import DB, SWITCHBOARD
+from web.http.relayed import RELAYED, Relayed
+from web.keys import DB, PRIVATE_SWITCHBOARD, SWITCHBOARD
 
 LOGIN = web.RequestKey("LOGIN", Login)
 TOKEN = web.RequestKey("TOKEN", Token)
 P = ParamSpec("P")
 T = TypeVar("T")
-COOKIE = "hushcast"
-MAX_AGE_S = int(logins.IDLE.total_seconds())
 
 
 async def current_user(request: web.Request, scope: str | None = None) -> User:
-    """Who is asking. A token is taken where `scope` names one; with an Authorization header the cookie does not count.
+    """The user who sends the request, by the Authorization header if there is one, else by the cookie.
 
-    Raises NotSignedIn, WrongScope.
+    scope: the scope that a token needs; None: tokens are refused. Raises NotSignedIn, WrongScope, Suspended.
     """
+    if (relayed := request.get(RELAYED)) is not None:
+        return _relayed_user(relayed, scope)
     if hdrs.AUTHORIZATION in request.headers:
         return await _token_user(request, scope)
     return (await current_login(request)).user
 
 
-async def current_login(request: web.Request) -> Login:
-    """The login behind the cookie, with its user. Raises NotSignedIn; WrongScope for a token, which cannot do this.
+async def current_login(request: web.Request, *, also_suspended: bool = False) -> Login:
+    """The login behind the cookie, with its user. Raises NotSignedIn, Suspended; WrongScope for a token, which cannot do this.
 
-    Each call asks the rows: a request that had to wait for something asks again before it acts.
+    Each call reads the database, so a handler that has waited can call again to see whether the login still holds.
     """
+    if RELAYED in request:
+        raise NotSignedIn  # the other node keeps the login
     if hdrs.AUTHORIZATION in request.headers:
         await _token_user(request, None)
     known: Login | None = request.get(LOGIN)
     await get_session(request)  # which reads the cookie the first time
-    login = request.get(LOGIN) if known is None else await request.app[DB].read(logins.find, known.digest)
+    login = request.get(LOGIN) if known is None else await request.app[LATELY].read(logins.find, known.digest)
     if login is None:
         raise NotSignedIn
+    if login.user.suspended and not also_suspended:
+        raise Suspended
     return login
 
 
 async def write_signed_in(request: web.Request, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Write what outlasts the login that `current_user` has found, in one transaction with the proof that it has not ended.
+    """Run `function` on the database in one transaction with a check that the login found by `current_user` still exists.
 
-    Whoever is signed out by a new password while her writing waits for its turn leaves nothing behind. Raises NotSignedIn.
+    For writes that outlast the login: one that ends while the write is queued writes nothing. Raises NotSignedIn.
     """
-    login_id = request[LOGIN].id
+    login_id, user_id = request[LOGIN].id, request[LOGIN].user_id
 
     def write() -> T:
+        hold_users(user_id)  # so that a new password or a suspension comes before the check, or after the end
         if logins.gone([login_id]):
             raise NotSignedIn
         return function(*args, **kwargs)
@@ -72,7 +77,7 @@ async def write_signed_in(request: web.Request, function: Callable[P, T], *args:
 
 async def user_named(request: web.Request) -> User:
     """The user named in the path. Raises NoSuchUser."""
-    user = await request.app[DB].read(users.find, request.match_info["username"])
+    user = await request.app[LATELY].read(users.find, request.match_info["username"])
     if user is None:
         raise NoSuchUser
     return user
@@ -81,13 +86,13 @@ async def user_named(request: web.Request) -> User:
 async def friend_named(request: web.Request, user: User) -> User:
     """The user named in the path, who is `user` or a friend. Raises NoSuchUser, NotFriends."""
     named = await user_named(request)
-    if named.id != user.id and not await request.app[DB].read(friendships.are_friends, user.id, named.id):
+    if named.id != user.id and not await request.app[LATELY].read(friendships.are_friends, user.id, named.id):
         raise NotFriends
     return named
 
 
 class Hearing(NamedTuple):
-    """Who is heard, by whom (a name, or `link:ID` for the bearer of a listen link), until when (None: no end), and by what grant."""
+    """Who hears whom. listener: a username, or `link:ID` for the bearer of a listen link; until: None for no end."""
 
     broadcaster: User
     listener: str
@@ -96,7 +101,9 @@ class Hearing(NamedTuple):
 
 
 async def hearing(request: web.Request) -> Hearing:
-    """What the request allows to hear of the user in the path. Raises NotSignedIn, WrongScope, NoSuchUser, NotFriends."""
+    """By what right the request may hear the user in the path. Raises NotSignedIn, WrongScope, NoSuchUser, NotFriends."""
+    if (relayed := request.get(RELAYED)) is not None:
+        return _relayed_hearing(relayed)
     link = await link_of(request)
     if link is None:
         listener = await current_user(request, "listen")
@@ -108,9 +115,17 @@ async def hearing(request: web.Request) -> Hearing:
 
 
 def grant_of(request: web.Request) -> str:
-    """By what `current_user` has let this request in: `login:ID` or `token:ID`."""
+    """The grant by which `current_user` has accepted this request: `login:ID` or `token:ID`."""
+    relayed: Relayed | None = request.get(RELAYED)
+    if relayed is not None:
+        return relayed.grant
     token: Token | None = request.get(TOKEN)
     return login_grant(request[LOGIN].id) if token is None else token_grant(token.id)
+
+
+def login_id_of(request: web.Request) -> int | None:
+    """The login by which `current_user` has accepted this request; None: by a token."""
+    return next(iter(ids_in([grant_of(request)], "login")), None)
 
 
 def login_grant(login_id: int) -> str:
@@ -131,9 +146,16 @@ def ids_in(grants: Iterable[str], kind: str) -> set[int]:
 
 
 async def link_of(request: web.Request) -> ListenLink | None:
-    """The listen link whose secret the request bears, with its user; None for everything else."""
+    """The listen link whose secret is in the Authorization header, with its user; None where there is none."""
     secret = bearer_of(request)
-    return None if secret is None else await request.app[DB].read(links.find, digest(secret))
+    if secret is None:
+        return None
+    try:
+        return await request.app[LATELY].read(links.find, digest(secret))
+    except Unavailable:
+        if request.app[LATELY].knows(tokens.find, digest(secret)):  # a token's, so it is no link's
+            return None
+        raise
 
 
 def bearer_of(request: web.Request) -> str | None:
@@ -142,17 +164,17 @@ def bearer_of(request: web.Request) -> str | None:
     return secret.strip() if kind.lower() == "bearer" and secret.strip() else None
 
 
-def channel_of(request: web.Request, user: User | None, pace: MessageRate | None = None) -> Channel:
-    """A socket for this user (None: a guest), which will end with the login that opened it. To be kept by presence, then entered.
+def channel_of(request: web.Request, user: User | None, rate: MessageRate | None = None) -> Channel:
+    """A socket for this user (None: a device without a login), which ends with the login. Pass it to `Presence.registered`, then enter it.
 
-    pace: the bucket of messages that it shares with others.
+    rate: the limit of messages a second that it shares with other sockets; None: its own.
     """
     login: Login | None = request.get(LOGIN)
-    return Channel(request, "" if user is None else user.username, None if login is None else login.id, pace)
+    return Channel(request, "" if user is None else user.username, None if login is None else login.id, rate)
 
 
 async def sign_in(request: web.Request, user: User) -> None:
-    """Begin a login with a new cookie; the one that came with the request ends when the new one is there."""
+    """Begin a login with a new cookie. The login of the request's cookie ends once the new one is stored."""
     await get_session(request)  # which reads the old cookie
     session = await new_session(request)
     session["user"], session["password_hash"] = user.id, user.password_hash
@@ -164,96 +186,53 @@ async def sign_out(request: web.Request) -> None:
 
 
 async def signed_out(app: web.Application, login_ids: Collection[int]) -> None:
-    """These logins have ended: so do their sockets, their downloads, and what they send and hear."""
+    """These logins have ended: end their sockets, downloads and media sessions."""
+    app[LATELY].forget({login_grant(each) for each in login_ids})
     app[DOWNLOADS].signed_out(login_ids)
     app[PRESENCE].signed_out(login_ids)
-    await app[SWITCHBOARD].revoke({login_grant(each) for each in login_ids})
+    await end_granted(app, {login_grant(each) for each in login_ids})
 
 
-async def _replaced(app: web.Application, old: Login, new: Login) -> None:
-    """Somebody signed in where somebody was signed in. The same person's voice goes on, under the new login."""
-    handing = app[SWITCHBOARD].hand_over(login_grant(old.id), login_grant(new.id)) if old.user_id == new.user_id else nullcontext()
-    with handing:
-        await app[DB].run(logins.remove_digest, old.digest)
-    await signed_out(app, [old.id])
+async def end_granted(app: web.Application, grants: Collection[str]) -> None:
+    """What is sent and heard by these grants ends, where people hear themselves too."""
+    for key in (SWITCHBOARD, PRIVATE_SWITCHBOARD):
+        await app[key].revoke(grants)
+
+
+async def end_all_of(app: web.Application, username: str) -> None:
+    """All that this user sends and hears ends, hearing oneself too."""
+    for key in (SWITCHBOARD, PRIVATE_SWITCHBOARD):
+        await app[key].clear(username)
+
+
+def _relayed_user(relayed: Relayed, scope: str | None) -> User:
+    """Whom another node has found, as far as a row is known without asking for it. Raises NotSignedIn, WrongScope."""
+    if not relayed.user_id:
+        raise NotSignedIn
+    if relayed.scope and relayed.scope != scope:
+        raise WrongScope
+    return User(id=relayed.user_id, username=relayed.username)
+
+
+def _relayed_hearing(relayed: Relayed) -> Hearing:
+    """Raises NotSignedIn where the other node says nothing of a broadcaster."""
+    if not relayed.about_id or not relayed.grant:
+        raise NotSignedIn
+    listener = relayed.username or relayed.grant  # `link:ID` is the name of a listen link's bearer, and its grant
+    until = None if relayed.lasts_s is None else now() + timedelta(seconds=relayed.lasts_s)
+    return Hearing(User(id=relayed.about_id, username=relayed.about), listener, until, relayed.grant)
 
 
 async def _token_user(request: web.Request, scope: str | None) -> User:
     secret = bearer_of(request)
-    token = None if secret is None else await request.app[DB].read(tokens.find, digest(secret))
+    token = None if secret is None else await request.app[LATELY].read(tokens.find, digest(secret))
     if token is None:
         raise NotSignedIn
+    if token.user.suspended:
+        raise Suspended
     if tokens.is_stale(token):
         await request.app[DB].note(tokens.touch, token.id)
     if scope is None or scope not in token.scopes:
         raise WrongScope
     request[TOKEN] = token
     return token.user
-
-
-class LoginStorage(AbstractStorage):
-    """Sessions are rows of the table of logins; the cookie is a secret of which the row keeps the digest. Where it is sent over
-    HTTPS it has another name than over plain HTTP: the two are two logins.
-
-    Of several secrets that come the good one counts: a stale cookie may be beside it, and another server's secret within it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(cookie_name=COOKIE)
-
-    async def load_session(self, request: web.Request) -> Session:
-        digests = [digest(secret) for secret in self._secrets(request)]
-        login = await _database(request).read(first_of, digests) if digests else None
-        if login is None:
-            return await self.new_session()
-        request[LOGIN] = login
-        # The age is the row's business: hence no max_age, by which aiohttp-session would judge it again.
-        session = Session(login.digest, data={"session": {"user": login.user_id}}, new=False)
-        if logins.is_stale(login):
-            session.changed()
-        return session
-
-    async def save_session(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
-        if session.empty:
-            if session.identity is not None:
-                await _database(request).run(logins.remove_digest, session.identity)
-            self._remember(request, response, "")
-        elif session.new:
-            secret = fresh()
-            agent = showable(request.headers.get(hdrs.USER_AGENT, "")[:200])
-            address = request.app[ADDRESSES].client(request)
-            row = (session["user"], digest(secret), address, agent, session["password_hash"])
-            old = request.get(LOGIN)
-            added = await _database(request).run(logins.add, *row, None if old is None else old.id)
-            if added is None:
-                raise BadCredentials("The password has just been changed.")
-            await signed_out(request.app, added.ended)
-            if old is not None:
-                await _replaced(request.app, old, added.login)
-            self._remember(request, response, secret)
-        elif await _database(request).note(logins.touch, str(session.identity)):
-            good = [secret for secret in self._secrets(request) if digest(secret) == session.identity]
-            self._remember(request, response, *good)
-
-    def _secrets(self, request: web.Request) -> list[str]:
-        return secrets_in(cookies_of(request, named_for(request, COOKIE)))
-
-    def _remember(self, request: web.Request, response: web.StreamResponse, secret: str) -> None:
-        """secret: this server's, "" to forget it. What else is in the cookie is other servers', but for the login that was."""
-        known: Login | None = request.get(LOGIN)
-        others = [other for other in self._secrets(request) if known is None or digest(other) != known.digest]
-        name, https = named_for(request, COOKIE), request.app[ADDRESSES].is_https(request)
-        where: dict[str, Any] = {"path": "/", "httponly": True, "samesite": "Lax", "secure": https}
-        if value := with_neighbours(secret, others):
-            response.set_cookie(name, value, max_age=MAX_AGE_S, **where)
-        else:
-            response.del_cookie(name, **where)
-
-
-def first_of(digests: Iterable[str]) -> Login | None:
-    """The first of these logins that there is. For the database's thread."""
-    return next(filter(None, map(logins.find, digests)), None)
-
-
-def _database(request: web.Request) -> Database:
-    return request.app[DB]

@@ -1,4 +1,4 @@
-"""Argon2id, off the loop: at most as many hashes at once as there are cores, and nobody waits for ever."""
+"""Password hashing (Argon2id) in threads: at most one hash a core at once, with a bounded wait."""
 
 import asyncio
 import os
@@ -10,8 +10,8 @@ from aiohttp import web
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from sfu.errors import TooMany
 from web.auth.weak_passwords import WeakPasswords
+from web.errors import TooMany
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 WAIT_S = 10.0
@@ -23,16 +23,16 @@ def hash_password(password: str) -> str:
 
 
 def nobodys_hash() -> str:
-    """What an unknown user's password is compared with, so that it takes as long as a known one's: random, so it is of none.
+    """A random hash that no password has. Passwords of unknown users are compared with it, which takes as long as for known users.
 
-    Made without hashing anything, which would hold up the start for as long.
+    It is made without hashing, which would delay the start.
     """
     salt, tag = (b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (HASHER.salt_len, HASHER.hash_len))
     return f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${salt}${tag}"
 
 
 class Passwords:
-    """Owns the hashing threads, and the list of weak passwords. Raises TooMany where a free one did not come up within 10 s."""
+    """Owns the hashing threads and the list of weak passwords. Hashing raises TooMany when no thread is free within 10 s."""
 
     def __init__(self) -> None:
         cores = os.cpu_count() or 1
@@ -42,18 +42,18 @@ class Passwords:
         self.weak = WeakPasswords()
 
     async def hash(self, password: str) -> str:
-        """The hash to keep."""
+        """The hash to store."""
         async with _Turn(self._free):
             return await asyncio.get_running_loop().run_in_executor(self._threads, hash_password, password)
 
     async def verify(self, kept: str | None, password: str) -> bool:
-        """Whether the password is the one whose hash was kept; None takes as long and is False."""
+        """Whether the password has this stored hash. For None it takes as long, and is False."""
         async with _Turn(self._free):
             same = await asyncio.get_running_loop().run_in_executor(self._threads, _verify, kept or self._nobody, password)
         return same and kept is not None
 
     async def close(self) -> None:
-        """Let go of the threads, after the hashes under way."""
+        """End the threads after their current hashes."""
         await asyncio.to_thread(self._threads.shutdown)
 
 
@@ -61,7 +61,7 @@ PASSWORDS = web.AppKey("PASSWORDS", Passwords)
 
 
 class _Turn:
-    """A place among the hashes at work, waited for within bounds."""
+    """Waits up to WAIT_S for a hashing thread to be free. Raises TooMany."""
 
     def __init__(self, free: asyncio.Semaphore) -> None:
         self._free = free

@@ -1,6 +1,7 @@
-"""Secrets are given out once; only their digests are kept. And the server's own keys, which are files."""
+"""Random secrets, their digests, and the server's key files. A secret is shown once; the database has only its digest."""
 
 import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -14,12 +15,17 @@ def fresh() -> str:
 
 
 def digest(secret: str) -> str:
-    """What the database keeps of a secret. The secret is random and long, so one round of SHA-256 is enough."""
+    """The digest that the database has of a secret. Secrets are long and random, so one round of SHA-256 suffices."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def kept_key(file: Path) -> bytes:
-    """The key in a file that nobody else may read; made where there is none, or less than a whole one. Not for the loop."""
+def kept_key(file: Path, shared: str = "") -> bytes:
+    """The key in a file of mode 0600, which is made if it is missing or incomplete. Blocks: not for the loop.
+
+    shared: the secret of several servers, which all derive the same key of that name from it; "": one server alone.
+    """
+    if shared:
+        return hmac.digest(shared.encode(), f"hushcast {file.name}".encode(), hashlib.sha256)
     try:
         kept = file.read_bytes()
     except FileNotFoundError:

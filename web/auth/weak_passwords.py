@@ -1,35 +1,25 @@
-"""Which passwords are guessed first: those that most people have, and one's own name."""
+"""Refuses passwords that are guessed first: the most common ones, and the username with some digits."""
 
 import ast
 import importlib.util
 import re
 from pathlib import Path
 
-from sfu.errors import BadRequest
+from web.errors import WeakPassword
 
-SHORTEST = 8  # what is shorter is refused anyway
+SHORTEST = 8  # shorter passwords are refused elsewhere
 _LIST = re.compile(r'"passwords": ("[^"\\]*(?:\\.[^"\\]*)*")\.split\(","\)')  # a Python string
 _END = "\n"  # of a word; none is in a word
 
 
-class WeakPassword(BadRequest):
-    """This password is guessed at once. Says why under `errors.password`, and under each of `fields`."""
-
-    code = "weak_password"
-
-    def __init__(self, why: str, *fields: str) -> None:
-        super().__init__(dict.fromkeys(("password", *fields), why))
-        self.detail = f"The password {why}."
-
-
 class WeakPasswords:
-    """Knows the passwords that are most common, as one text of 110 KB. Reading the list is not for the loop; asking is."""
+    """The most common passwords as one text of 110 KB. Making it reads a file, so not on the loop; `check` is fast."""
 
     def __init__(self) -> None:
         self._common = _END.join(["", *(word for word in common_passwords() if len(word) >= SHORTEST), ""])
 
     def check(self, username: str, password: str, *fields: str) -> None:
-        """Raises WeakPassword. `fields`: what else the request calls it."""
+        """Raises WeakPassword. fields: other names of the field in the request."""
         why = self._why(username.casefold(), password.casefold())
         if why is not None:
             raise WeakPassword(why, *fields)
@@ -43,10 +33,10 @@ class WeakPasswords:
 
 
 def common_passwords() -> list[str]:
-    """Some 30,000, in small letters, the most common first: the frequency list of the package zxcvbn.
+    """Some 30,000 passwords in lower case, the most common first: the frequency list of the package zxcvbn.
 
-    The one line is read out of the file of lists. To run the file takes 80 ms and leaves 5 MB of holes in the heap; importing the
-    package makes tables of all it has, 15 MB more.
+    Only the line of the list is parsed from the package's file. Executing the file takes 80 ms and fragments 5 MB of heap; importing
+    the package takes 15 MB more.
     """
     package = importlib.util.find_spec("zxcvbn")
     assert package is not None and package.submodule_search_locations, "setup.cfg names it"

@@ -1,12 +1,24 @@
-"""The commands of run.py that need the environment.
+"""The commands of run.py that need the installed packages. No room imports these modules: each is a program of its own.
 
 Modules, in the order of the flow:
-    database      The frame of commands that work on the database file, beside a running server too
+    fetch_ahead   Fetches weights at the first start, while the packages are still being installed
+    database      What all commands on the database file share: open it, ask, report errors in one line
     accounts      `run.py user` and `run.py demo`
+    audit_log     `run.py log audit`
     trash         `run.py recordings trash`
+    database_copy `run.py db copy`
+    backup        `run.py backup FILE`
+    restore       `run.py restore FILE`
+    backup_content What a backup consists of
+    backup_file   The backup as a file: written, read, verified
+    storing       What backup and restore share: errors in one line, files that reach the disk
+    upgrade_check `run.py upgrade-check FOLDER`
+    version_folder The folder with versions beside each other, and the link to the one that runs
+    upgrade       `run.py upgrade VERSION`
+    upgrade_back  `run.py upgrade --back`
+    progress_bar  A bar that grows on a terminal
     models        `run.py models list|fetch|verify`
-    fetch_ahead   The weights that a first start wants, fetched while its packages are still being installed
     denoise       `run.py denoise IN OUT`
     doctor        `run.py doctor`
-    reachability  Is a port really reached at an address? Asked by the doctor, from this machine itself
+    reachability  Tests whether a port can be reached at an address of this machine; for the doctor
 """

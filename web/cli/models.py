@@ -1,4 +1,4 @@
-"""`run.py models list|fetch|verify`: the weights of the denoisers, from the command line."""
+"""`run.py models list|fetch|verify`: the weights of the denoisers."""
 
 import argparse
 import sys
@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from sfu.config.errors import ConfigError
 from sfu.config.load import load
 from sfu.config.schema import Config
-from sfu.errors import ConfigError
 from web.private_folder import private
 from workers.child import ChildFailed, run_and_wait
 from workers.root import ROOT, module_command, module_environment
@@ -16,7 +16,7 @@ from workers.weights import provenance
 from workers.weights.fetch import NotFetched, fetch
 from workers.weights.weights import FAMILIES, Family, find, is_known, search, voucher, whole
 
-CONFIG_FILE = ROOT / "config.toml"  # not web.serve's: that brings the whole server along
+CONFIG_FILE = ROOT / "config.toml"  # not web.serve's: that imports the whole server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         families = [FAMILIES[name] for name in asked.names or FAMILIES]
         done = [ACTIONS[asked.action](family, config, families) for family in families]
     except KeyboardInterrupt:
-        _complain("hushcast: interrupted")
+        _to_stderr("hushcast: interrupted")
         return 130
     return 0 if all(done) else 1
 
 
 def _list(family: Family, config: Config, _: Sequence[Family]) -> bool:
-    """Where the weights are, or that there are none: nothing is wrong with that. Damaged ones are passed over, as the server does."""
+    """Print the weights that the server would use, and damaged ones that it would skip. True, also where there are none."""
     for place, wrong in search(family, config.models.path, _cache(config)):
         print(f"{family.denoiser}: {f'damaged ({wrong}): {place}' if wrong else f'{place} ({_origin(family, place, config)})'}")
         if not wrong:
@@ -54,10 +54,10 @@ def _list(family: Family, config: Config, _: Sequence[Family]) -> bool:
 
 
 def _origin(family: Family, place: Path, config: Config) -> str:
-    """Where weights came from, and under which licence."""
+    """Where the weights came from, and their licence."""
     ours = place.parent == _cache(config) / "weights"
     try:
-        source = (provenance.source(place) or "somewhere, which was not noted") if ours else f"{place.parent}, a folder of models.path"
+        source = (provenance.source(place) or "a source that was not recorded") if ours else f"{place.parent}, a folder of models.path"
         licence = provenance.LICENCE if is_known(family, place) else "not known here: its sha256 is not one that we know"
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
@@ -66,8 +66,8 @@ def _origin(family: Family, place: Path, config: Config) -> str:
 
 
 def _fetch(family: Family, config: Config, families: Sequence[Family]) -> bool:
-    if weights := whole(family, config.models.path, _cache(config), _complain):
-        print(f"{family.denoiser}: is there already: {weights}")
+    if weights := whole(family, config.models.path, _cache(config), _to_stderr):
+        print(f"{family.denoiser}: already there: {weights}")
         return True
     try:
         with private(config.storage.path):
@@ -75,66 +75,68 @@ def _fetch(family: Family, config: Config, families: Sequence[Family]) -> bool:
                 family,
                 config.models.url,
                 _cache(config),
-                _Shown(family),
-                say=lambda line: _complain(f"{family.denoiser}: {line}"),
+                _Progress(family),
+                say=lambda line: _to_stderr(f"{family.denoiser}: {line}"),
                 along=[other for other in families if not find(other, config.models.path, _cache(config))],
             )
     except (NotFetched, OSError) as error:
-        _complain(f"{family.denoiser}: {error}")
+        _to_stderr(f"{family.denoiser}: {error}")
         return False
     print(f"{family.denoiser}: fetched into {weights}")
     return True
 
 
-class _Shown:
-    """One line that changes, for somebody who watches."""
+class _Progress:
+    """Progress as one line that is rewritten; only on a terminal."""
 
     def __init__(self, family: Family) -> None:
-        self._family, self._said = family, (0, 0)
+        self._family, self._shown = family, (0, 0)
 
     def __call__(self, have: int, total: int) -> None:
-        if sys.stderr.isatty() and self._said != (have, total):
-            self._said = have, total
+        if sys.stderr.isatty() and self._shown != (have, total):
+            self._shown = have, total
             end = "\n" if have >= total else ""
             print(f"\r{self._family.denoiser}: {have / 1e6:.1f} of {total / 1e6:.1f} MB", end=end, file=sys.stderr, flush=True)
 
 
 def _verify(family: Family, config: Config, _: Sequence[Family]) -> bool:
-    """Whether all that is before the weights in use, and these, are what they should be; and whether a graph can be made of them.
+    """Whether the weights that the server would use are authentic and work, and none that it looks at before them are damaged.
 
-    Whole weights that nobody vouches for, neither our own sums nor sums beside them, work perhaps, and are not verified.
+    Authentic: their sha256 is one that we know, or that a file of sums beside them names.
     """
     damaged = False
     for place, wrong in search(family, config.models.path, _cache(config)):
         if wrong is None:
-            return _proven(family, place) and not damaged
-        _complain(f"{family.denoiser}: damaged: {wrong}: {place}")
+            return _is_authentic(family, place) and not damaged
+        _to_stderr(f"{family.denoiser}: damaged: {wrong}: {place}")
         damaged = True
     if not damaged:
-        _complain(f"{family.denoiser}: no weights")
+        _to_stderr(f"{family.denoiser}: no weights")
     return False
 
 
-def _proven(family: Family, weights: Path) -> bool:
-    """Say what the weights are, and make a graph of them, which runs them."""
-    with tempfile.TemporaryDirectory() as room:
-        words = (family.denoiser, "--weights", weights.absolute(), "--out", f"{room}/graph.onnx")
+def _is_authentic(family: Family, weights: Path) -> bool:
+    """Export a graph from the weights, which also runs it; print what is known of their sha256. False where it fails or is unknown."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = (family.denoiser, "--weights", weights.absolute(), "--out", f"{folder}/graph.onnx")
         try:
-            run_and_wait(module_command("workers.models.export", *words), module_environment())
+            run_and_wait(module_command("workers.models.export", *arguments), module_environment())
         except ChildFailed as failure:
-            _complain(str(failure))
+            _to_stderr(str(failure))
             return False
     if is_known(family, weights):
         print(f"{family.denoiser}: works; its sha256 is known: {weights}")
     elif sums := voucher(weights):
-        print(f"{family.denoiser}: works; its sha256 is not one that we know, but what {sums.name} beside it says: {weights}")
+        print(f"{family.denoiser}: works; its sha256 is not one that we know, but {sums.name} beside it has the same: {weights}")
     else:
-        _complain(f"{family.denoiser}: unknown: works, but its sha256 is not one that we know, and no sums are beside it: {weights}")
+        _to_stderr(
+            f"{family.denoiser}: unknown: works, but its sha256 is not one that we know, and no file of sums is beside it: {weights}"
+        )
         return False
     return True
 
 
-def _complain(line: str) -> None:
+def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr)
 
 

@@ -1,5 +1,5 @@
 """The denoisers that this server offers.
 
 `catalogue` (names, delays, and which can serve now), `preloader` (loads in workers what will be asked for) and `device` (processor or
-GPU). Imported by `web.media`, `web.routes` and `web.live`.
+GPU). Imported by `web.media` and `web.live`.
 """

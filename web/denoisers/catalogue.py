@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from sfu.errors import ConfigError
+from sfu.config.errors import ConfigError
 from web.http.shapes import Answer
 from workers import registry
 from workers.errors import WorkerFailed
@@ -13,8 +13,6 @@ from workers.models.store import ModelStore
 
 logger = logging.getLogger(__name__)
 
-FALLBACK = "rnnoise"
-FIRST = "deepfilternet3"
 PACKET = 960  # samples of the usual packet, 20 ms; the delay is padded to whole ones
 HEAVINESS = {"deepfilternet3_ll": 3.0}  # assumed cost relative to DeepFilterNet3, until one has been measured
 ENCODER_LOOKAHEAD = 312  # samples, libopus in `voip`
@@ -46,7 +44,8 @@ class DenoiserCatalogue:
                 self._latency[name], self._broken[name] = 0.0, f"failed: {error}"
         if default != "auto" and default not in self._latency:
             raise ConfigError(f"denoise.default: no denoiser {default!r}; known: auto, {', '.join(self._latency)}")
-        self._default = FIRST if default == "auto" and FIRST in self._latency else FALLBACK if default == "auto" else default
+        first = registry.FIRST if registry.FIRST in self._latency else registry.FALLBACK
+        self._default = first if default == "auto" else default
 
     def names(self) -> list[str]:
         """Every denoiser that can be asked for during a broadcast."""
@@ -61,7 +60,7 @@ class DenoiserCatalogue:
         """The denoiser to use for `wanted` (None: the default), and the reason where it is another one."""
         name = wanted or self._default
         available, reason = self.available(name)
-        return (name, None) if available else (FALLBACK, reason)
+        return (name, None) if available else (registry.FALLBACK, reason)
 
     def beforehand(self) -> list[str]:
         """What may be loaded in advance: the default, the fallback, then our own, the lowest latency first.
@@ -69,7 +68,7 @@ class DenoiserCatalogue:
         A third party's plugin may start threads or crash its process, so it is loaded only on request.
         """
         ours = sorted(filter(self._latency.__contains__, registry.own()), key=self._latency.__getitem__)
-        names = dict.fromkeys((self.chosen(None)[0], FALLBACK, *ours))
+        names = dict.fromkeys((self.chosen(None)[0], registry.FALLBACK, *ours))
         return [name for name in names if self.available(name)[0]]
 
     def options(self, name: str) -> Mapping[str, object]:

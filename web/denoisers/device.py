@@ -3,41 +3,36 @@
 import asyncio
 import logging
 
-from sfu.errors import ConfigError
+from sfu.config.errors import ConfigError
 from workers.child import ChildFailed, run
 from workers.errors import WorkerFailed
 from workers.models import cuda
 
 logger = logging.getLogger(__name__)
 
+SETTING = "denoise.device: cuda"
 
-async def device_of(wanted: str) -> str:
-    """ "cpu" or "cuda"; `wanted` is one of them or "auto". Raises ConfigError where CUDA is wanted and not available.
+
+async def configured_device(wanted: str) -> str:
+    """Return "cpu" or "cuda"; `wanted` is one of `cuda.CHOICES`. Raises ConfigError where "cuda" is not available.
 
     "auto" installs nothing: where there is a GPU that cannot be used, a log line says what to install.
     """
-    if wanted == "cpu":
-        return wanted
+    why_not = None if wanted == "cpu" else await _why_not(wanted)
     try:
-        await _ask(wanted)
-    except WorkerFailed as missing:  # torch itself
-        if wanted == "cuda":
-            raise ConfigError(str(missing)) from missing
-        logger.warning(cuda.COULD_HAVE)
-        return "cpu"
-    except cuda.NoCuda as why_not:
-        if wanted == "cuda":
-            raise ConfigError(f'denoise.device: "cuda" is not available: {why_not}; use "auto" or "cpu"') from why_not
-        logger.debug("denoisers run on the CPU: %s", why_not)
-        return "cpu"
-    return "cuda"
+        return cuda.device_of(wanted, SETTING, why_not, logger.warning)
+    except WorkerFailed as failure:
+        raise ConfigError(str(failure)) from failure
 
 
-async def _ask(wanted: str) -> None:
-    """Raises NoCuda, or WorkerFailed where there is no torch to ask."""
-    command, environment = await asyncio.to_thread(cuda.question, wanted, "denoise.device: cuda")
+async def _why_not(wanted: str) -> WorkerFailed | None:
+    """Ask torch. Returns None where CUDA can be used, else NoCuda or MissingExtra."""
     try:
+        command, environment = await asyncio.to_thread(cuda.question, wanted, SETTING)
         async with asyncio.timeout(cuda.PATIENCE_S):
             await run(command, environment)
+    except WorkerFailed as why_not:
+        return why_not
     except (ChildFailed, OSError, TimeoutError) as error:
-        raise cuda.NoCuda(str(error) or f"torch did not answer in {cuda.PATIENCE_S:.0f} s") from error
+        return cuda.NoCuda(str(error) or f"torch did not answer in {cuda.PATIENCE_S:.0f} s")
+    return None

@@ -5,7 +5,7 @@ import json
 import logging
 
 from sfu.denoise.forkserver_keeper import ForkserverKeeper
-from sfu.tasks import ended, lasting
+from sfu.tasks import cancel_and_wait, start_task
 from web.denoisers.catalogue import DenoiserCatalogue
 from workers.errors import WorkerFailed
 from workers.link.forkserver import Forkserver
@@ -22,25 +22,25 @@ class Preloader:
     the first broadcast begins.
     """
 
-    def __init__(self, nursing: ForkserverKeeper) -> None:
-        self._nursing = nursing
+    def __init__(self, keeper: ForkserverKeeper) -> None:
+        self._keeper = keeper
         self._denoisers: DenoiserCatalogue | None = None
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._loading = asyncio.Lock()
-        self._warmed: Forkserver | None = None
+        self._preloaded: Forkserver | None = None
         self._tried: set[str] = set()  # what that forkserver was asked to load, with its options
         self._spoken = False  # there has been a broadcast
 
     async def __aenter__(self) -> "Preloader":
-        self._task = lasting(self._keep_warm(), name="warming the forkserver")
+        self._task = start_task(self._keep_preloaded(), name="preloading denoisers")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
-            await ended(self._task)
+            await cancel_and_wait(self._task)
 
-    def warm(self, denoisers: DenoiserCatalogue) -> None:
+    def preload(self, denoisers: DenoiserCatalogue) -> None:
         """Load what is available now and not loaded yet."""
         self._denoisers = denoisers
         self._news.set()
@@ -48,18 +48,18 @@ class Preloader:
     async def forkserver(self) -> Forkserver:
         """A running forkserver with all denoisers loaded; the first broadcast waits a fraction of a second. Raises WorkerFailed."""
         self._spoken = True
-        forkserver = await self._nursing.forkserver()
+        forkserver = await self._keeper.forkserver()
         await self._load(forkserver)
         return forkserver
 
-    async def _keep_warm(self) -> None:
+    async def _keep_preloaded(self) -> None:
         forkserver: Forkserver | None = None
         said = ""
         while True:
             await self._change(forkserver)
             try:
                 forkserver = None
-                forkserver = await self._nursing.forkserver()
+                forkserver = await self._keeper.forkserver()
                 await self._load(forkserver)
                 said = ""
             except (WorkerFailed, OSError) as error:
@@ -81,8 +81,8 @@ class Preloader:
 
     async def _load(self, forkserver: Forkserver) -> None:
         async with self._loading:
-            if forkserver is not self._warmed:
-                self._warmed, self._tried = forkserver, set()
+            if forkserver is not self._preloaded:
+                self._preloaded, self._tried = forkserver, set()
             loaded = [name for name in self._wanted() if await self._is_loaded(forkserver, name)]
         if loaded:
             logger.info("loaded beforehand: %s", ", ".join(loaded))

@@ -1,43 +1,44 @@
-"""One WebSocket as the doors see it: typed messages in and out, a bounded queue, a heartbeat, a code when it ends."""
+"""One WebSocket: typed messages in both directions, a bounded send queue, a heartbeat, and a close code."""
 
 import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
+from web.errors import BadRequest
 from web.events.message_rate import MessageRate
-from web.http.json_body import strict_json
-from web.http.timeouts import AWAKE
+from web.events.socket_messages import Envelope, MessageError, Ping, Pong, envelope_of, text_of
+from web.http.fields import message_from
+from web.http.shapes import ServerMessage
+from web.http.timeouts import STANDSTILL
 
 MESSAGE_LIMIT = 64 * 1024
-QUEUE_LIMIT = 128  # messages waiting for a slow client; one more and it is cut off
-SPARE_LIMIT = 8  # with more than this waiting, what the next message of its kind replaces anyway is left out
+QUEUE_LIMIT = 128  # messages that wait for a slow client; with one more it is disconnected
+SPARE_LIMIT = 8  # when more messages wait, those that the next of their kind replaces are dropped
 RATE = 20  # messages a second
 PING_S, DEAD_S = 5.0, 15.0
-CLOSE_S = 2.0  # how long the other end may take to answer a close
+CLOSE_S = 2.0  # the client's time to answer a close frame
 
 NOT_SIGNED_IN, NOT_ALLOWED, NO_SUCH_THING, SILENT, TOO_MANY, GOING_AWAY = 4401, 4403, 4404, 4408, 4429, 1001
 
 
-def message(kind: str, data: Any) -> str:
-    """A message as it goes out."""
-    return json.dumps({"type": kind, "data": data}, separators=(",", ":"), allow_nan=False)
-
-
 class Channel:
-    """Owns an accepted socket and the task that sends on it. All methods but the async ones are cheap and never wait.
+    """Owns an accepted socket and the task that sends on it. Only the async methods wait.
 
-    Who loses: a client that reads too slowly is cut off when 128 messages wait; levels are left out before that (`spared`).
+    Who loses: a client that reads too slowly. From 8 waiting messages on its levels are dropped (`spared`), at 128 it is disconnected.
     """
 
-    def __init__(self, request: web.Request, username: str, login_id: int | None = None, pace: MessageRate | None = None) -> None:
-        """pace: where several sockets share a bucket of messages."""
+    def __init__(self, request: web.Request, username: str, login_id: int | None = None, rate: MessageRate | None = None) -> None:
+        """rate: shared with other sockets; None: the socket has its own."""
         self.username, self.login_id = username, login_id
-        self.paces = [pace or MessageRate(RATE)]
+        self.link_id: int | None = None  # of the listen link by which it hears a broadcast
+        self.is_shared = False  # by another node's watchers of the broadcaster whose name it has
+        self.rates = [rate or MessageRate(RATE)]
         self.spared = 0
         self._request = request
         self._socket = web.WebSocketResponse(timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=MESSAGE_LIMIT + 1)
@@ -47,10 +48,10 @@ class Channel:
         self._code: int | None = None
         self._loop = asyncio.get_running_loop()
         self._heard = self._loop.time()
-        self._awake = request.app[AWAKE]
+        self._standstill = request.app[STANDSTILL]
         self._beat: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[None] | None = None
-        self._reading: asyncio.Timeout | None = None  # while a frame is waited for
+        self._reading: asyncio.Timeout | None = None  # set while `_received` waits for a frame
 
     async def __aenter__(self) -> Self:
         if not self._socket.can_prepare(self._request):
@@ -64,7 +65,7 @@ class Channel:
         self.end(1000)
         assert self._sender is not None and self._beat is not None and self._code is not None
         try:
-            await self._sender  # the heartbeat cuts a socket that takes nothing
+            await self._sender  # ends, for the heartbeat aborts a connection that takes nothing
             await self._socket.close(code=self._code)
         finally:
             self._beat.cancel()
@@ -72,7 +73,7 @@ class Channel:
 
     @classmethod
     async def refuse(cls, request: web.Request, code: int) -> web.StreamResponse:
-        """Accept the socket and close it before any message, with the code that says why."""
+        """Accept the socket, then close it with this code before any message."""
         async with cls(request, "") as channel:
             channel.end(code)
             async for _ in channel.messages():
@@ -84,12 +85,12 @@ class Channel:
         """What the handler returns."""
         return self._socket
 
-    def send(self, kind: str, data: Any) -> None:
+    def send(self, message: ServerMessage) -> None:
         """Queue a message."""
-        self.send_text(message(kind, data))
+        self.send_text(text_of(message))
 
     def send_text(self, text: str) -> None:
-        """Queue a message that is written already."""
+        """Queue a message that `text_of` has made; so it is encoded once for many sockets."""
         if self._code is not None:
             return
         if len(self._queue) >= QUEUE_LIMIT:
@@ -99,14 +100,14 @@ class Channel:
         self._wake.set()
 
     def send_spare(self, text: str) -> None:
-        """Queue a message that a slow client can do without."""
+        """Queue a message, or drop it where the client is slow; for messages that the next of their kind replaces."""
         if len(self._queue) > SPARE_LIMIT:
             self.spared += 1
         else:
             self.send_text(text)
 
     def end(self, code: int) -> None:
-        """Close with this code, once what is queued has gone. The first code counts."""
+        """Close with this code after the queued messages are sent. Later calls change nothing."""
         if self._code is None:
             self._code = code
             self._wake.set()
@@ -114,7 +115,7 @@ class Channel:
                 self._reading.reschedule(self._loop.time())
 
     async def messages(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """The well-formed messages, as (type, data), until the socket ends. Pings are answered here, nonsense too."""
+        """Yield (type, data) of each well-formed message until the socket ends. Answers pings and malformed messages itself."""
         while (received := await self._received()) is not None:
             if received.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
                 return
@@ -131,9 +132,9 @@ class Channel:
                 yield parsed
 
     async def _received(self) -> WSMessage | None:
-        """The next frame; None where this end closes. Nobody may read then: `close` waits for the other end's close itself,
+        """The next frame; None once `end` was called.
 
-        and with a reader in the way aiohttp would not wait: the connection would be gone before the other end could answer.
+        Nobody may read then: aiohttp's `close` reads the client's close frame itself, and does not wait for it if there is a reader.
         """
         if self._code is not None:
             return None
@@ -146,46 +147,48 @@ class Channel:
             self._reading = None
 
     def unknown(self, kind: str) -> None:
-        """Tell the client that this socket knows no such type."""
+        """Tell the client that this socket takes no messages of this type."""
         self.error("unknown_type", f"There is no type {kind[:40]!r} here.")
 
-    def error(self, code: str, why: str) -> None:
-        """Tell the client what was wrong with its message; the socket stays."""
-        self.send("error", {"code": code, "message": why})
+    def error(self, code: Literal["bad_message", "unknown_type", "wrong_kind"], why: str) -> None:
+        """Tell the client what was wrong with its message; the socket stays open."""
+        self.send(MessageError(code=code, message=why))
 
     def _parse(self, received: WSMessage) -> tuple[str, dict[str, Any]] | None:
-        parsed = _object(received)
-        kind, data = parsed.get("type"), parsed.get("data", {})
-        if not isinstance(kind, str) or not isinstance(data, dict):
+        """The type and data of a message that the handler has to take; None after a ping, which is answered, and after nonsense."""
+        envelope = _envelope(received)
+        if envelope is None:
             self.error("bad_message", 'A message is a JSON text {"type": …, "data": {…}}.')
-        elif kind != "ping":
-            return kind, data
-        elif "timestamp" not in data:
-            self.error("bad_message", "A ping has a timestamp.")
+        elif envelope.type != Ping.type:
+            return envelope.type, envelope.data
         else:
-            self._pong(data["timestamp"])
+            self._pong(envelope.data)
         return None
 
-    def _pong(self, timestamp: Any) -> None:
+    def _pong(self, data: dict[str, Any]) -> None:
         try:
-            self.send("pong", {"timestamp": timestamp})
-        except RecursionError:  # it went in just so
-            self.error("bad_message", "A timestamp is no labyrinth.")
+            timestamp = json.dumps(message_from(Ping, data).timestamp, separators=(",", ":"))
+        except BadRequest:
+            self.error("bad_message", Ping.invalid)
+        except RecursionError:  # nested too deeply to be written
+            self.error("bad_message", "The timestamp is nested too deeply.")
+        else:
+            self.send(Pong(timestamp=msgspec.Raw(timestamp.encode())))
 
     def _is_too_fast(self) -> bool:
-        """Ends whichever socket is: this one, or another one that shares a bucket with it."""
-        for pace in self.paces:
-            greedy = pace.too_fast(self, self._heard)
+        """Count a message; end the socket that is too fast, which may be another one with the same limit. True: it is this one."""
+        for rate in self.rates:
+            greedy = rate.too_fast(self, self._heard)
             if isinstance(greedy, Channel):
                 greedy.end(TOO_MANY)
         return self._code is not None
 
     def _heartbeat(self) -> None:
-        awake_s = self._awake.look() / 1e9
-        silent_s = self._loop.time() - max(self._heard, awake_s)
+        standstill_end_s = self._standstill.check() / 1e9
+        silent_s = self._loop.time() - max(self._heard, standstill_end_s)
         if silent_s >= DEAD_S:
             if self._code is not None:
-                self._cut()  # told to close a while ago, and the close did not get through
+                self._cut()  # the close frame was not sent in all that time
             self.end(SILENT)
         self._ping_due = True
         self._wake.set()
@@ -203,7 +206,7 @@ class Channel:
                     self._ping_due = False
                     await self._socket.ping()
         except ConnectionError:
-            pass  # the client has left; the reading side ends by itself
+            pass  # the client has disconnected; reading ends by itself
 
     def _cut(self) -> None:
         self._code = self._code or TOO_MANY
@@ -213,12 +216,11 @@ class Channel:
             self._request.transport.abort()
 
 
-def _object(received: WSMessage) -> dict[str, Any]:
-    """The JSON object of a text message, else an empty one."""
+def _envelope(received: WSMessage) -> Envelope | None:
+    """The message in a text frame; None where there is none."""
     if received.type is not WSMsgType.TEXT:
-        return {}
+        return None
     try:
-        parsed = strict_json(received.data)
+        return envelope_of(received.data)
     except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+        return None

@@ -1,13 +1,13 @@
-"""How many messages a second may come over one socket, or over several that share one bucket."""
+"""Limits the messages a second of one socket, or of several that share a limit."""
 
 from collections import Counter, deque
 from collections.abc import Hashable
 
 
 class MessageRate:
-    """The last messages and who sent each. Where there are too many within a second, whoever sent most of them is too fast.
+    """Remembers the last `rate` messages and their senders. When more come within a second, the sender of most of them is too fast.
 
-    So one of several senders cannot have the others thrown out.
+    So one fast sender cannot get the others that share the limit disconnected.
     """
 
     def __init__(self, rate: int) -> None:
@@ -15,7 +15,7 @@ class MessageRate:
         self._recent: deque[tuple[float, Hashable]] = deque(maxlen=rate)
 
     def too_fast(self, sender: Hashable, now: float) -> Hashable | None:
-        """A message has come. Who has to go for it: the sender, or another one whose messages it comes on top of; None: nobody."""
+        """Count a message of `sender`. Returns who is too fast, which may be another sender; None: nobody. now: in seconds."""
         recent = self._recent
         full = len(recent) == recent.maxlen and now - recent[0][0] < 1.0
         recent.append((now, sender))

@@ -1,4 +1,4 @@
-"""The addresses by which this machine may be called, how they are written, and what browsers may do there."""
+"""Addresses of this machine: which there are, how they are written, and which are loopback."""
 
 import ipaddress
 import socket
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import ifaddr
 
-ELSEWHERE = ("192.0.2.1", 9)  # an address that is nobody's (RFC 5737): nothing is sent there
+ELSEWHERE = ("192.0.2.1", 9)  # for documentation (RFC 5737); nothing is sent there
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a configured or a remote address is this machine's own: browsers trust plain HTTP there."""
+    """Whether a configured or remote address is loopback, where browsers trust plain HTTP."""
     parsed = parsed_address(host.strip("[]"))
     return host.lower() == "localhost" if parsed is None else parsed.is_loopback
 
 
 def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An address without its zone, None for what is none. IPv4 is IPv4, also where it comes by a socket of both versions."""
+    """The address without its zone; None for text that is no address. An IPv4-mapped IPv6 address becomes IPv4."""
     try:
         parsed = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -25,7 +25,7 @@ def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address |
 
 
 def is_wildcard(host: str) -> bool:
-    """Whether a configured address means all of this machine's."""
+    """Whether a configured address means all addresses of this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_unspecified
     except ValueError:
@@ -33,7 +33,7 @@ def is_wildcard(host: str) -> bool:
 
 
 def served_at(host: str) -> list[str]:
-    """The addresses that reach a server on `host`: itself, or for a wildcard those of all interfaces, loopback first."""
+    """The addresses that reach a server on `host`: `host` itself, or for a wildcard those of all interfaces, loopback first."""
     if not is_wildcard(host):
         return [host]
     versions = (4, 6) if ":" in host else (4,)
@@ -42,9 +42,9 @@ def served_at(host: str) -> list[str]:
 
 
 def reached_at(host: str) -> str:
-    """The best of `served_at` for another machine: the one on this machine's way out, not that of a bridge to its containers.
+    """The one of `served_at` that other machines reach best: the address of the default route, not that of a container bridge.
 
-    Without a way out, the first that is not loopback. Asks the system for its interfaces: not for the loop.
+    Without a default route, the first that is not loopback. Lists the interfaces, which blocks: not for the loop.
     """
     served = served_at(host)
     outward = _outward()
@@ -52,7 +52,7 @@ def reached_at(host: str) -> str:
 
 
 def _outward() -> str | None:
-    """This machine's address on the way out; None without a way out."""
+    """The IPv4 address from which this machine reaches the internet; None without a default route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         try:
             asking.connect(ELSEWHERE)

@@ -1,7 +1,7 @@
-"""Further addresses of this server: of the names in the settings, and of those by which its owner has reached it.
+"""Further addresses of this server: those of the names in the settings, and of the names by which its owner has reached it.
 
-Names are asked for at the start, again while the server runs, and at each change of network: behind them are leases, dynamic
-DNS and routers that are given other addresses.
+Names are looked up at the start, repeatedly while the server runs, and after each change of network: DHCP and dynamic DNS change
+their addresses.
 """
 
 import asyncio
@@ -15,23 +15,23 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from sfu.errors import ConfigError
-from sfu.tasks import ended, lasting
+from sfu.config.errors import ConfigError
+from sfu.tasks import cancel_and_wait, start_task
 from web.http.known_names import KnownNames
 from web.http.resolver import Resolver
 
 logger = logging.getLogger(__name__)
 
-START_S = 1.0  # that the start waits for a name server
-AGAIN_S = 10.0  # between two times that the names without an answer are asked for
-FRESH_S = 30.0  # and those with one; the resolver in between keeps answers for as long as the name's owner allows
-LATER_S = 30.0  # that an answer may take then: more than resolvers do before they give up
+START_S = 1.0  # the start waits so long for name servers
+AGAIN_S = 10.0  # between lookups of names that have no address yet
+FRESH_S = 30.0  # between lookups of the other names; resolvers cache answers by their TTL
+LATER_S = 30.0  # for an answer after the start; resolvers give up earlier
 
 _NAME = re.compile(r"(?=.{1,253}$)(?:[A-Za-z0-9_-]{1,63}\.)*(?![0-9]+\.?$)[A-Za-z0-9_-]{1,63}\.?")
 
 
 class Announced:
-    """Owns the task that asks again. A name that has no answer now keeps the addresses that it had."""
+    """Owns the task that repeats the lookups. A name whose lookup fails keeps its last addresses."""
 
     def __init__(self, names: Sequence[str], public_url: str = "", known: KnownNames | None = None) -> None:
         """names: of `rtc.announce`; public_url: `http.public_url`; known: the owner's names, which survive a restart.
@@ -47,18 +47,18 @@ class Announced:
             [*names, *([public] if _is_address(public) or _is_name(public) else [])], ()
         )
         self._known = known or KnownNames()
-        self._owners_lookup = Resolver(at_once=1)
+        self._owners_resolver = Resolver(at_once=1)
         self._wake = asyncio.Event()
         self._asking: asyncio.Task[None] | None = None
 
     @property
     def addresses(self) -> list[str]:
-        """All that are known by now, each once: those of the settings in their order, then the owner's."""
+        """All known addresses, each once: of the settings' names in their order, then of the owner's."""
         found = (*self._found.values(), *self._known.addresses.values())
         return list(dict.fromkeys(address for each in found for address in each))
 
     def of(self, name: str) -> tuple[str, ...]:
-        """The addresses of a name that is known; nobody is asked."""
+        """The known addresses of a name, without a lookup."""
         return self._found.get(name) or self._known.addresses.get(name, ())
 
     @property
@@ -72,41 +72,41 @@ class Announced:
         if self.unknown:
             logger.warning("rtc.announce: no address of %s yet; asking again every %g s", ", ".join(self.unknown), AGAIN_S)
         if self._names():
-            self._asking = lasting(self._ask_on(), name="asking for names")
+            self._asking = start_task(self._ask_on(), name="asking for names")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         if self._asking is not None:
-            await ended(self._asking)
+            await cancel_and_wait(self._asking)
 
     async def ask(self) -> None:
-        """Look up all, as the start does: for START_S."""
+        """Look up all names, for START_S at most."""
         await self._ask([*self._found, *self._known.addresses], START_S)
 
     def ask_again(self) -> None:
-        """The network has changed: look up all soon."""
+        """The network has changed: look up all names soon."""
         self._wake.set()
 
     async def learn(self, name: str) -> None:
-        """The signed-in owner has reached us by that name: look it up, one such name at a time, and keep it."""
+        """The owner, signed in, has reached this server by that name: look it up, one such name at a time, and store it."""
         if self.of(name) or not _is_name(name):
             return
-        found = outside(await self._owners_lookup.addresses(name))
+        found = outside(await self._owners_resolver.addresses(name))
         if found:
             await self._known.keep(name, found)
             if self._asking is None:
-                self._asking = lasting(self._ask_on(), name="asking for names")
+                self._asking = start_task(self._ask_on(), name="asking for names")
 
     def _names(self) -> list[str]:
-        """What can have another answer another time."""
+        """The names, without those that are addresses and so need no lookup."""
         return [name for name in (*self._found, *self._known.addresses) if not _is_address(name)]
 
-    async def _ask(self, names: Sequence[str], patience_s: float) -> None:
-        lookup = Resolver(max(len(names), 1), patience_s)  # a place for each: one that keeps its server busy keeps no other waiting
-        await asyncio.gather(*(self._ask_for(name, lookup) for name in names))
+    async def _ask(self, names: Sequence[str], timeout_s: float) -> None:
+        resolver = Resolver(max(len(names), 1), timeout_s)  # a thread for each name, so that a slow one delays no other
+        await asyncio.gather(*(self._ask_for(name, resolver) for name in names))
 
-    async def _ask_for(self, name: str, lookup: Resolver) -> None:
-        found = await lookup.addresses(name)
+    async def _ask_for(self, name: str, resolver: Resolver) -> None:
+        found = await resolver.addresses(name)
         if not found or set(found) == set(self.of(name)):
             return
         if self._asking is not None:
@@ -135,7 +135,7 @@ ANNOUNCED = web.AppKey("ANNOUNCED", Announced)
 
 
 def outside(addresses: Iterable[str]) -> tuple[str, ...]:
-    """Without this machine's loopback, which is of use to nobody else."""
+    """The addresses without loopback ones, which others cannot reach."""
     return tuple(each for each in addresses if not ipaddress.ip_address(each.partition("%")[0]).is_loopback)
 
 

@@ -1,4 +1,4 @@
-"""Few places for many people: who has least is served first, and whoever asks for much waits for herself."""
+"""Divides limited places fairly: when all are taken, the person who has most loses one first."""
 
 import asyncio
 import contextlib
@@ -9,30 +9,30 @@ from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterato
 from contextlib import asynccontextmanager, contextmanager
 from typing import NamedTuple
 
-from sfu.errors import TooMany
+from web.errors import TooMany
 from web.http.metrics import Sample
 
 logger = logging.getLogger(__name__)
 
-# Of HTTP and WebSockets; and at most half of the descriptors: rings, recordings, children and ICE over TCP need some.
+# HTTP and WebSockets; at most half of the descriptors, for rings, recordings, children and ICE over TCP need some too.
 MOST_CONNECTIONS = 8192
 
 
-def connections() -> int:
-    """How many connections there may be at the front doors, as many files as this process may open."""
+def most_connections() -> int:
+    """How many HTTP connections the server may have open, given how many files this process may open."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_CONNECTIONS if files == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, files // 2)
 
 
 class Place:
-    """One place that is taken, and what tells its holder that it is another's now. None: it is never taken away."""
+    """A place that is taken. end: called when the place is given to another person; None: it never is."""
 
     def __init__(self, person: Hashable, end: Callable[[], object] | None) -> None:
         self.person, self.end = person, end
 
 
 class Words(NamedTuple):
-    """What these places are called in the figures, in the log, and to one who gets none."""
+    """The names of the places: in metrics, in the log, and in refusals (of a person's own limit, of all places)."""
 
     figure: str
     log: str
@@ -41,15 +41,16 @@ class Words(NamedTuple):
 
 
 class FairShares:
-    """A number of places. Where all are taken, one who has at least two fewer than whoever has most gets the one that has rested longest.
+    """A number of places. Where all are taken, a person who has at least two fewer than the one who has most gets the latter's place that
+    was unused longest.
 
-    So each gets the whole part of places / people. One fewer is not enough: two would take the same place from each other for ever.
-    Who loses: whoever has most (`taken`); who asks beyond her own number, or where all have alike (`refused`).
+    So each gets at least floor(places / people). With one fewer, two people would take the same place from each other for ever.
+    Who loses: the person who has most (`taken`); a new request above the person's own limit, or where all have alike (`refused`).
     """
 
     def __init__(self, places: int, of_one: int, words: Words, retry_after_s: float = 5.0) -> None:
         self._most, self._of_one, self._words, self._retry_after_s = places, of_one, words, retry_after_s
-        self._held: dict[Place, None] = {}  # in the order in which they were last touched
+        self._held: dict[Place, None] = {}  # the place unused longest comes first
         self._has: Counter[Hashable] = Counter()
         self._lost = {"taken": 0, "refused": 0}
 
@@ -72,7 +73,7 @@ class FairShares:
             self._release(place)
 
     def touch(self, place: Place) -> None:
-        """It has just been used: others are taken before it."""
+        """The place has just been used: others are taken first."""
         if place in self._held:
             self._held[place] = self._held.pop(place)
 
@@ -81,7 +82,7 @@ class FairShares:
         name, what = f"hushcast_{self._words.figure}", self._words.log.capitalize()
         yield Sample(name, "gauge", f"{what}.", len(self._held))
         for reason, count in self._lost.items():
-            yield Sample(f"{name}_dropped_total", "counter", f"{what}, refused or ended for others'.", count, f'reason="{reason}"')
+            yield Sample(f"{name}_dropped_total", "counter", f"{what}, refused or ended for others'.", count, {"reason": reason})
 
     def _take_for(self, person: Hashable) -> None:
         richest, most = max(self._has.items(), key=lambda item: item[1], default=(None, 0))
@@ -104,21 +105,21 @@ class FairShares:
         return TooMany(why, retry_after_s=self._retry_after_s)
 
     def _count(self, reason: str) -> None:
-        if not self._lost[reason]:  # said once; the figures have the rest
-            logger.warning("%s: one is %s, of %s; from now on that is only counted", self._words.log, reason, len(self._held))
+        if not self._lost[reason]:  # logged once; later ones are in the metrics
+            logger.warning("%s: one is %s, of %s; later ones are only counted", self._words.log, reason, len(self._held))
         self._lost[reason] += 1
 
 
 class FairQueue:
-    """At most `at_once` are inside. Who waits comes in person by person, however much each waits for; bounded by those who ask."""
+    """Lets at most `at_once` run. Waiting people take turns, however many requests each has. Bounded by the number of requests."""
 
     def __init__(self, at_once: int) -> None:
         self._free = at_once
-        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}  # the person whose turn is next first
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}  # the person who is next comes first
 
     @asynccontextmanager
     async def turn(self, person: Hashable) -> AsyncIterator[None]:
-        """Inside while the block lasts."""
+        """Wait for a turn, which lasts as long as the block."""
         if self._free:
             self._free -= 1
         else:
@@ -136,7 +137,7 @@ class FairQueue:
             await mine
         except asyncio.CancelledError:
             if not mine.cancelled():
-                self._pass_on()  # it came just as nobody wanted it any more
+                self._pass_on()  # the turn came in the moment of the cancellation
             with contextlib.suppress(ValueError):
                 queue.remove(mine)
             if not queue and self._waiting.get(person) is queue:

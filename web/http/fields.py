@@ -1,6 +1,6 @@
-"""Values from outside into structs: every wrong field is told at once, an unknown one too. Pure.
+"""Makes structs of bodies, queries and messages; the error names every wrong and every unknown field. Pure.
 
-msgspec's own `convert` stops at the first error, so each field is read by itself: by the reader that its `Meta` names, else by its type.
+msgspec's `convert` stops at the first error, so each field is read separately: by the reader named in its `Meta`, else by its type.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,25 +11,25 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args
 import msgspec
 from msgspec import NODEFAULT, UNSET, Meta, UnsetType
 
-from sfu.errors import BadRequest
-from web.http.shapes import Body, Invalid, Message, Query, text
+from web.errors import BadRequest
+from web.http.shapes import Body, ClientMessage, Invalid, Query, text
 
 B = TypeVar("B", bound=Body)
 Q = TypeVar("Q", bound=Query)
-M = TypeVar("M", bound=Message)
-MOST_TOLD, LONGEST_NAME = 20, 100  # unknown fields, and letters of one's name: the answer is no longer than it is useful
+M = TypeVar("M", bound=ClientMessage)
+MOST_TOLD, LONGEST_NAME = 20, 100  # unknown fields in an error, and characters of a name: limits the answer's length
 FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 Reader = Callable[[Any, Meta], Any]
 
 
 class Field(NamedTuple):
-    """How one field is read. `default`: NODEFAULT where it is required."""
+    """How one field is read. default: NODEFAULT for a required field, UNSET where a missing value and null differ."""
 
     name: str
     read: Callable[[Any], Any]
     default: Any
-    is_text: bool
+    must_be_given: bool  # else the reader gets None for a missing value and says what is expected
 
     def value(self, given: Mapping[str, Any]) -> Any:
         """The field's value. Raises Invalid."""
@@ -38,7 +38,7 @@ class Field(NamedTuple):
             return None if self.name in given else UNSET
         if value is None and self.default is not NODEFAULT:
             return self.default
-        if self.is_text and self.name not in given:
+        if self.must_be_given and self.name not in given:
             raise Invalid("is missing")
         return self.read(value)
 
@@ -56,7 +56,7 @@ def body_from(kind: type[B], given: Mapping[str, Any]) -> B:
 
 
 def query_from(kind: type[Q], given: Mapping[str, str]) -> Q:
-    """The struct that a query holds; an empty parameter counts as none. Raises BadRequest, which names every wrong parameter."""
+    """The struct that a query holds; an empty parameter counts as missing. Raises BadRequest, which names every wrong parameter."""
     values, errors = _values(_fields(kind, is_query=True), {name: value for name, value in given.items() if value})
     if errors:
         raise BadRequest(errors)
@@ -97,7 +97,7 @@ def _field(field: msgspec.structs.FieldInfo, readers: Mapping[Any, Reader]) -> F
     elif own is None and get_origin(wanted) is Literal:
         own = partial(_choice, get_args(wanted))
     read: Reader = own or readers[wanted]
-    return Field(field.name, lambda value: read(value, meta), field.default, wanted is str)
+    return Field(field.name, lambda value: read(value, meta), field.default, wanted in (str, Any))
 
 
 def _plain(wanted: Any) -> Any:
@@ -106,6 +106,10 @@ def _plain(wanted: Any) -> Any:
         return wanted
     (only,) = (each for each in get_args(wanted) if each not in (NoneType, UnsetType))
     return only
+
+
+def _anything(value: Any, _: Meta) -> Any:
+    return value
 
 
 def _truth(value: Any, _: Meta) -> bool:
@@ -133,7 +137,7 @@ def _choice(known: tuple[str, ...], value: Any, _: Meta) -> str:
 
 
 def _choices(known: tuple[str, ...], value: Any, _: Meta) -> list[str]:
-    """Each once, in the known order."""
+    """The given words, each once, in the order of `known`."""
     if not isinstance(value, list) or not value or not all(isinstance(word, str) and word in known for word in value):
         raise Invalid(f"must be a list of {', '.join(known)}")
     return [word for word in known if word in value]
@@ -146,9 +150,9 @@ def _flag(value: str, _: Meta) -> bool:
 
 
 def _digits(value: str, meta: Meta) -> int:
-    """A whole number in decimal digits, of the length that 64 bits have."""
+    """A whole number in decimal digits, at most as many as a 64-bit number has."""
     return _count(int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None, meta)
 
 
-READERS: Mapping[Any, Reader] = {str: text, bool: _truth, float: _number, int: _count}
+READERS: Mapping[Any, Reader] = {str: text, bool: _truth, float: _number, int: _count, Any: _anything}
 QUERY_READERS: Mapping[Any, Reader] = {str: text, bool: _flag, int: _digits}

@@ -1,7 +1,7 @@
-"""What proxies tell of a request: X-Forwarded-For, X-Forwarded-Proto and Forwarded (RFC 7239), as they are really written.
+"""Reads what proxies say about a request: X-Forwarded-For, X-Forwarded-Proto and Forwarded (RFC 7239), in all common spellings.
 
-Pure: which proxies are believed is `web.http.origin`'s to say. The lists are split at every comma, within quotes too: no address has
-one, and a quote that a client leaves open must not swallow what the proxy adds behind it.
+Pure: `web.http.origin` decides which proxies are trusted. Lists are split at every comma, even within quotes: addresses have no
+commas, and a quote that a client leaves open must not hide what the proxy adds after it.
 """
 
 import re
@@ -13,10 +13,10 @@ from multidict import MultiMapping
 
 from web.http.addresses import parsed_address
 
-MOST_HOPS = 32  # of a list, from its near end: clients write as many as they like, and each costs a look at the trusted networks
+MOST_HOPS = 32  # the last items of a list; clients can send any number, and each is looked up in the trusted networks
 FOR, PROTO, FORWARDED = "X-Forwarded-For", "X-Forwarded-Proto", "Forwarded"
 SCHEMES = {"http", "https", "ws", "wss"}
-# What other proxies write about the client. Any of these says that somebody stands between.
+# Headers that other proxies add. Any of them shows that the request came through a proxy.
 MARKS = (FORWARDED, "Via", "X-Real-IP", "X-Client-IP", "X-Original-Forwarded-For", "True-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP")
 _WITH_PORT = re.compile(r"(\d+\.\d+\.\d+\.\d+)(?::\S*)?|\[([^\]]*)\](?::\S*)?")
 _BARE_WITH_PORT = re.compile(r"(.*:.*):\d{1,5}")  # IPv6 without the brackets that it should have
@@ -28,22 +28,22 @@ Trusted = Callable[[Parsed], bool]
 
 
 class Told(NamedTuple):
-    """Who asked the outermost proxy that is believed, and by which scheme; None for what is not said, or makes no sense."""
+    """The client's address and scheme, by the outermost trusted proxy; None for what is missing or invalid."""
 
     address: Parsed | None
     scheme: str | None
 
 
 def is_marked(headers: Headers) -> bool:
-    """Whether a proxy has left any trace."""
+    """Whether a proxy has added headers."""
     return any(name.lower().startswith("x-forwarded-") for name in headers) or any(name in headers for name in MARKS)
 
 
 def told(headers: Headers, is_trusted: Trusted) -> Told:
-    """What the proxies say. To be asked only where the nearest one is trusted.
+    """What the proxies say. Call it only where the peer is a trusted proxy.
 
-    A proxy writes one kind of header, and often lets the other kind pass as the client made it up. So where both kinds are there
-    and do not agree, neither is believed.
+    A proxy writes one kind of header and often passes on the other kind as the client sent it. So where both kinds are there and
+    differ, neither counts.
     """
     addresses: set[Parsed | None] = set()
     schemes: set[str | None] = set()
@@ -62,7 +62,7 @@ def told(headers: Headers, is_trusted: Trusted) -> Told:
 
 
 def _reached(hops: Sequence[Parsed | None], is_trusted: Trusted) -> tuple[Parsed | None, int]:
-    """The last address that a trusted proxy tells, from the near end on; and how many hops back it is told, one more than all for all."""
+    """The outermost address told by a trusted proxy, and how many hops back it is; len(hops) + 1 where all hops are trusted."""
     found = None
     for back, hop in enumerate(reversed(hops), 1):
         if hop is None:
@@ -74,7 +74,7 @@ def _reached(hops: Sequence[Parsed | None], is_trusted: Trusted) -> tuple[Parsed
 
 
 def _at(schemes: Sequence[str], back: int) -> str:
-    """The scheme that the same proxy tells; a list that is shorter was not kept up by all, and its first is the outermost."""
+    """The scheme told by the proxy `back` hops back; in a shorter list, to which not all proxies have added, the first."""
     return schemes[max(0, len(schemes) - back)].strip('"').lower()
 
 
@@ -83,7 +83,7 @@ def _only(answers: set[T]) -> T | None:
 
 
 def _items(headers: Headers, name: str) -> list[str]:
-    """A list header's items, of all its lines: a proxy may add a line of its own after what a client made up."""
+    """The items of all headers of this name: a proxy may add a header of its own after the client's."""
     items = ",".join(headers.getall(name, [])).rsplit(",", MOST_HOPS)[-MOST_HOPS:]
     return [item.strip() for item in items if item.strip()]
 
@@ -95,7 +95,7 @@ def _pairs(element: str) -> dict[str, str]:
 
 
 def _node(text: str) -> Parsed | None:
-    """The address in `203.0.113.2:51008`, `"[2001:db8::1]:443"`, `fe80::1%eth0` and their like; None for `unknown`, `_hidden`, rubbish."""
+    """The address in `203.0.113.2:51008`, `"[2001:db8::1]:443"`, `fe80::1%eth0` and their like; None for `unknown`, `_hidden` and so on."""
     bare = text.replace("\\", "").strip('" \t')
     if found := _WITH_PORT.fullmatch(bare):
         return parsed_address(found[1] or found[2] or "")

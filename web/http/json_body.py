@@ -1,4 +1,4 @@
-"""JSON bodies and queries, as the structs that the table of routes names. What they hold is read by `web.http.fields`."""
+"""Reads the JSON body and the query of a request into structs, with `web.http.fields`."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
-from sfu.errors import BadRequest
+from web.errors import BadRequest
 from web.http.fields import B, Q, body_from, query_from
 from web.http.shapes import OptionalBody
 from web.http.timeouts import body_of
@@ -23,8 +23,14 @@ async def json_of(request: web.Request) -> dict[str, Any]:
     return body
 
 
+async def object_text(request: web.Request) -> str:
+    """The body's text, which is a JSON object, whatever is in it. Raises as json_of."""
+    await json_of(request)
+    return (await body_of(request)).decode("utf-8")
+
+
 def strict_json(text: str) -> Any:
-    """The value of a JSON text in which every number is a finite one, so that it can be written again. Raises ValueError."""
+    """Parse JSON in which every number is finite, so that it can be written again. Raises ValueError."""
     try:
         return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError as error:

@@ -1,4 +1,4 @@
-"""Requests that are not even HTTP: answered 400 by aiohttp, counted here, and kept out of the log, where they would be errors."""
+"""Counts malformed HTTP requests, which aiohttp answers with 400, and keeps them out of the log, where they would be errors."""
 
 import logging
 from collections.abc import AsyncIterator, Iterable
@@ -7,12 +7,12 @@ from aiohttp import http_exceptions, web
 
 from web.http.metrics import METRICS, Sample
 
-# What a client's bytes alone can bring about, in the head or in the body.
+# Errors that a client alone can cause, in the head or in the body.
 CLIENTS_FAULT = (http_exceptions.HttpProcessingError, web.RequestPayloadError)
 
 
 class Malformed(logging.Filter):
-    """Takes the client's nonsense out of the log of aiohttp's server and counts it. Who hangs up is neither logged nor counted."""
+    """Drops and counts log records of malformed requests; drops those of lost connections without counting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Malformed(logging.Filter):
 
 
 async def malformed(app: web.Application) -> AsyncIterator[None]:
-    """Cleanup context: filters while the app runs."""
+    """Cleanup context: filters the log of aiohttp's server while the app runs."""
     filtering, log = Malformed(), logging.getLogger("aiohttp.server")
     log.addFilter(filtering)
     app[METRICS].append(filtering.samples)

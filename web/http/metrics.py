@@ -1,32 +1,34 @@
-"""Figures for /metrics, and how they are written (Prometheus' text format)."""
+"""What a part of the server tells /metrics: samples and distributions. `web.metrics` makes Prometheus' text of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from aiohttp import web
 
+from sfu.histogram import Histogram
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
 
 class Sample(NamedTuple):
-    """One figure for /metrics. kind: counter or gauge; `labels` in Prometheus' own writing, `variant="auto"` say."""
+    """One value. kind: counter or gauge; a counter's name ends in `_total`. All samples of one name have one kind and one help."""
 
     name: str
     kind: str
     help: str
     value: float
-    labels: str = ""
+    labels: Mapping[str, str] = NO_LABELS
 
 
-Samples = Callable[[], Iterable[Sample]]
+class Distribution(NamedTuple):
+    """A histogram, in the unit that its name ends in."""
+
+    name: str
+    help: str
+    histogram: Histogram
+    labels: Mapping[str, str] = NO_LABELS
+
+
+Samples = Callable[[], Iterable[Sample | Distribution]]
 METRICS: web.AppKey[list[Samples]] = web.AppKey("METRICS")
-
-
-def exposition(samples: Iterable[Sample]) -> str:
-    """Samples in Prometheus' text format, with each name's HELP and TYPE once."""
-    lines: list[str] = []
-    headed: set[str] = set()
-    for sample in sorted(samples):
-        if sample.name not in headed:
-            headed.add(sample.name)
-            lines += [f"# HELP {sample.name} {sample.help}", f"# TYPE {sample.name} {sample.kind}"]
-        lines.append(f"{sample.name}{{{sample.labels}}} {sample.value:g}" if sample.labels else f"{sample.name} {sample.value:g}")
-    return "\n".join(lines) + "\n"

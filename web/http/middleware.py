@@ -1,10 +1,12 @@
-"""What every request passes before a handler sees it, and every answer on its way out."""
+"""Middleware: refuses requests of other sites, and sets the security and CORS headers of answers."""
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from sfu.errors import BadOrigin, TooLarge
+from sfu.errors import NotFound
+from web.errors import BadOrigin, TooLarge
 from web.http.origin import ADDRESSES, calls_loopback
+from web.http.relayed import RELAYED
 from web.http.tls import Tls
 
 BODY_LIMIT = 64 * 1024
@@ -24,13 +26,13 @@ POLICY = (
     "connect-src 'self' {socket}; worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors {frames}"
 )
-# Not "no-referrer": with that, sendBeacon's Origin would be "null" and the page could not park its broadcast.
 HSTS = "max-age=15552000"  # half a year
+# Not "no-referrer": sendBeacon's Origin would be "null" then, and the page could not park its broadcast.
 ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 
 
 def is_guarded(path: str) -> bool:
-    """Whether a path is part of the interface, where cookies act."""
+    """Whether a path belongs to the interface, where a cookie can change things."""
     return path.startswith(GUARDED)
 
 
@@ -43,7 +45,7 @@ async def dress(request: web.Request, handler: Handler) -> web.StreamResponse:
     else:
         response = await handler(request)
     if response.prepared:
-        return response  # a socket or a stream: its headers have gone
+        return response  # a WebSocket or a stream: its headers are sent already
     response.headers.update(ALWAYS)
     if is_to_stay_https(request):
         response.headers["Strict-Transport-Security"] = HSTS
@@ -58,9 +60,9 @@ async def dress(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def is_to_stay_https(request: web.Request) -> bool:
-    """Whether browsers may refuse this host without a good certificate from now on: where it has shown one, of an authority.
+    """Whether to send HSTS: for TLS served here with a certificate of an authority.
 
-    Not `localhost`, which is many things to many programs; behind a proxy that serves HTTPS it is the proxy's to say.
+    Not for `localhost`, which other programs use too. Behind a proxy that serves HTTPS, HSTS is the proxy's matter.
     """
     context = request.transport.get_extra_info("sslcontext") if request.transport is not None else None
     return isinstance(context, Tls) and context.vouched_for and not calls_loopback(request)
@@ -68,22 +70,27 @@ def is_to_stay_https(request: web.Request) -> bool:
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what another site's page may have sent, and bodies that are too large."""
+    """Refuse requests that another site's page may have sent, bodies that are too large, and paths with NUL.
+
+    What a node passes on has been looked at.
+    """
     unsafe = request.method not in SAFE and hdrs.AUTHORIZATION not in request.headers and is_guarded(request.path)
     handshake = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
-    if (unsafe or handshake) and not request.app[ADDRESSES].is_own_origin(request):
+    if (unsafe or handshake) and RELAYED not in request and not request.app[ADDRESSES].is_own_origin(request):
         raise BadOrigin
     if (request.content_length or 0) > BODY_LIMIT:
         raise TooLarge
+    if "\0" in request.path:  # decoded; nothing has such a name, and PostgreSQL takes none
+        raise NotFound
     return await handler(request)
 
 
 def _dress_page(request: web.Request, response: web.StreamResponse) -> None:
     embeddable = request.path.startswith("/l/")
     socket = request.app[ADDRESSES].site(request).replace("http", "ws", 1)
-    # A Host header with anything but a plain name in it could write rules of its own.
+    # A Host header with other characters could add directives to the policy.
     socket = socket if all(letter.isalnum() or letter in ":/.-[]" for letter in socket) else ""
-    response.headers["Content-Security-Policy"] = POLICY.format(socket=socket, frames="*" if embeddable else "'self'")
+    response.headers.setdefault("Content-Security-Policy", POLICY.format(socket=socket, frames="*" if embeddable else "'self'"))
     if request.path.rstrip("/") == "/register":
         response.headers["Referrer-Policy"] = "strict-origin"  # its address may hold an invite or the claim link's secret
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(self)"

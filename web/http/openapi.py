@@ -1,4 +1,4 @@
-"""The table of routes as an OpenAPI document: every body, query, answer and problem, from the structs that validate and are sent."""
+"""The table of routes as an OpenAPI document; its schemas are those of the structs that requests and answers use."""
 
 import asyncio
 import inspect
@@ -13,15 +13,15 @@ from aiohttp import hdrs, web
 
 from web.http.middleware import SAFE, is_guarded
 from web.http.responses import encoded, ready
-from web.http.route import ANYONE, JSON, LOGIN, Given, Route
+from web.http.route import ANYONE, JSON, LOGIN, OWNER, Given, Route
 from web.http.shapes import OptionalBody
 
 TABLE: web.AppKey[tuple[Route, ...]] = web.AppKey("TABLE")
 REFERENCE = "#/components/schemas/{name}"
 PROBLEM_TYPE = "application/problem+json"
 PARAMETER = re.compile(r"\{(\w+)(?::((?:[^{}]|\{[^{}]*\})*))?\}")  # a pattern may hold a quantifier in braces
-ALWAYS = "500 internal_error, 503 database_busy, 503 database_away, 507 storage_full, 429 too_many_attempts, 400 bad_request"
-SIGNED_IN = "401 not_signed_in, 403 wrong_scope"
+ALWAYS = "500 internal_error, 503 database_busy, 503 database_away, 503 node_away, 507 storage_full, 429 too_many_attempts, 400 bad_request"
+SIGNED_IN = "401 not_signed_in, 403 wrong_scope, 403 suspended"
 INVALID = "422 bad_request"
 NO_SOCKET = "403 bad_origin, 426 upgrade_required"
 GUARDED = "403 bad_origin, 408 too_slow, 409 conflict, 413 too_large"
@@ -50,7 +50,7 @@ async def answer(request: web.Request) -> web.Response:
 
 
 def document(table: tuple[Route, ...]) -> dict[str, Any]:
-    """OpenAPI 3.1: every path with its methods, who may, what is taken, given and refused, and the handler's own sentence."""
+    """The document (OpenAPI 3.1). An operation's summary is the first line of its handler's docstring."""
     schemas = Schemas(table)
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
@@ -71,12 +71,12 @@ def document(table: tuple[Route, ...]) -> dict[str, Any]:
 
 
 def plain(path: str) -> str:
-    """A path as the document has it: without the patterns of its parameters."""
+    """A path without the patterns of its parameters, as OpenAPI has it."""
     return PARAMETER.sub(r"{\1}", path)
 
 
 def tag_of(route: Route) -> str:
-    """The room that answers."""
+    """The room of the handler."""
     return route.handler.__module__.removeprefix("web.").split(".")[0]
 
 
@@ -86,7 +86,7 @@ def _written(table: tuple[Route, ...]) -> bytes:
 
 
 class Schemas:
-    """The JSON schemas of all the structs in a table of routes. Queries are none of the components: their fields are parameters."""
+    """The JSON schemas of the bodies and answers in a table of routes. Queries are not among them: their fields are parameters."""
 
     def __init__(self, table: tuple[Route, ...]) -> None:
         bodies = [route.body for route in table if isinstance(route.body, type)]
@@ -96,7 +96,7 @@ class Schemas:
         self._written = list(zip([*bodies, *answers], written, strict=True))
 
     def of(self, shape: Any) -> dict[str, Any]:
-        """A struct's or a list's schema, by reference."""
+        """The schema of a struct or list, as a reference."""
         return next(schema for known, schema in self._written if known == shape)
 
 
@@ -112,7 +112,7 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     if route.body is not None:
         operation["requestBody"] = _request_body(route.body, schemas)
     if route.who != ANYONE:
-        operation["security"] = [{"login": []}] if route.who == LOGIN else [{"login": []}, {"token": []}]
+        operation["security"] = [{"login": []}] if route.who in (LOGIN, OWNER) else [{"login": []}, {"token": []}]
         operation["x-who"] = route.who
     return operation
 
@@ -133,7 +133,7 @@ def _in_query(route: Route) -> Iterator[dict[str, Any]]:
 
 def _request_body(body: Any, schemas: Schemas) -> dict[str, Any]:
     if isinstance(body, tuple):
-        return {"required": True, "content": {media: {"schema": {"type": "string"}} for media in body}}
+        return {"required": True, "content": {media: {"schema": {"type": "object" if media == JSON else "string"}} for media in body}}
     return {"required": not issubclass(body, OptionalBody), "content": {JSON: {"schema": schemas.of(body)}}}
 
 
@@ -170,17 +170,19 @@ def _problem(status: str, codes: list[str]) -> dict[str, Any]:
 
 
 def _headers(*names: str) -> dict[str, Any]:
-    return {name: {"schema": {"type": "string"}} for name in names}
+    return {str(name): {"schema": {"type": "string"}} for name in names}  # aiohttp's names are of a class of their own
 
 
 def _shared(route: Route) -> Iterator[str]:
-    """What many routes refuse alike."""
+    """Problems that many routes share."""
     yield ALWAYS
     if route.who != ANYONE:
         yield SIGNED_IN
     if route.method not in SAFE and is_guarded(route.path):
         yield GUARDED
-    if isinstance(route.body, type) or route.query is not None:
-        yield INVALID
-    if route.path.startswith("/ws/"):
+    if route.path.startswith("/ws/"):  # a wrong query is refused by a close code
         yield NO_SOCKET
+    elif route.reads or route.query is not None:
+        yield INVALID
+    if "{" in route.path:  # a name with NUL
+        yield "404 not_found"

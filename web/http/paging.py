@@ -1,11 +1,11 @@
-"""Which part of a list is asked for: `before` (the id of the last one that one has) and `limit`."""
+"""The query of long lists: `before`, the id of the last row that the client has, and `limit`."""
 
 from db.caps import PAGE
 from web.http.shapes import Before, Limit, Query
 
 
 class ListPage(Query, frozen=True, kw_only=True):
-    """`before`: ids below this; None: from the newest on. Without `limit` up to 200 rows, which is the most."""
+    """before: rows with lower ids; None: from the newest on. limit: at most and by default 200."""
 
     before: Before | None = None
     limit: Limit = PAGE

@@ -1,6 +1,6 @@
-"""Parts of what is played (RFC 9110 §14): which range a request asks for, and a file of which only that is sent.
+"""Range requests (RFC 9110 §14): reads Range and If-Range, and sends one part of a file.
 
-aiohttp's own reading answers 416 to whatever is not one plain range, and compares If-Range by date alone.
+aiohttp answers 416 to everything but one plain range, and compares If-Range by date only.
 """
 
 import math
@@ -16,15 +16,15 @@ from aiohttp.abc import AbstractStreamWriter
 KEPT = (hdrs.IF_MATCH, hdrs.IF_NONE_MATCH, hdrs.IF_MODIFIED_SINCE, hdrs.IF_UNMODIFIED_SINCE, hdrs.ACCEPT_ENCODING)
 _BYTES = re.compile(r"bytes[ \t]*=(.*)", re.IGNORECASE)
 _RANGE = re.compile(r"(\d*)[ \t]*-[ \t]*(\d*)", re.ASCII)
-_DIGITS = 18  # beyond any file; Python would refuse to read thousands of them
+_DIGITS = 18  # more than any file size has; Python refuses to parse thousands
 
-Part = tuple[int, int]  # first byte and the one after the last; not above the first: there are none such
+Part = tuple[int, int]  # first byte, and the one after the last; empty where the second is not above the first
 
 
 def part_of(request: web.Request, size: int, tag: str, changed_s: float | None = None) -> Part | None:
-    """The one range that is asked for. None: the whole, as for several ranges, other units, rubbish, and what is no longer as it was.
+    """The range that is requested. None: all of it, also for several ranges, other units, syntax errors, and a failed If-Range.
 
-    tag: the strong ETag of what there is, quotes included; changed_s: its date, if it has one.
+    tag: the strong ETag, with its quotes; changed_s: the modification time, if there is one.
     """
     said = request.headers.getall(hdrs.RANGE, [])
     if request.method != hdrs.METH_GET or len(said) != 1 or not _is_as_it_was(request.headers.get(hdrs.IF_RANGE), tag, changed_s):
@@ -44,12 +44,12 @@ def part_of(request: web.Request, size: int, tag: str, changed_s: float | None =
 
 
 def tag_of(stat: os.stat_result) -> str:
-    """The ETag that aiohttp gives a file."""
+    """The ETag of a file, as aiohttp makes it."""
     return f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
 
 
 class SentFile(web.FileResponse):
-    """A file, or one part of it. What else the request says of ranges is not looked at."""
+    """A file, or one part of it, whatever the request's own Range says."""
 
     def __init__(self, file: Path, headers: Mapping[str, str], part: Part | None = None) -> None:
         super().__init__(file, headers=headers)
@@ -63,11 +63,11 @@ class SentFile(web.FileResponse):
 
 
 def _is_as_it_was(told: str | None, tag: str, changed_s: float | None) -> bool:
-    """Whether If-Range, if there is one, names exactly what there is."""
+    """Whether If-Range is missing, or names the current version."""
     if told is None or told == tag:
         return True
     try:
-        return changed_s is not None and parsedate_to_datetime(told).timestamp() == math.ceil(changed_s)  # as Last-Modified has it
+        return changed_s is not None and parsedate_to_datetime(told).timestamp() == math.ceil(changed_s)  # as aiohttp rounds Last-Modified
     except (ValueError, OverflowError):
         return False
 

@@ -1,4 +1,4 @@
-"""Names turned into addresses, a few at a time: a name server may take its time, and each question takes a thread."""
+"""DNS lookups, a few at a time: each blocks a thread until the name server answers."""
 
 import asyncio
 import contextlib
@@ -7,28 +7,28 @@ import socket
 import threading
 
 AT_ONCE = 2
-PATIENCE_S = 1.0  # an answer that takes longer is not waited for
+ANSWER_S = 1.0
 
 
 class Resolver:
-    """Owns at most `at_once` threads, which keep neither the loop's own ones busy nor the process from ending."""
+    """Owns at most `at_once` threads of its own: slow lookups neither fill the loop's thread pool nor delay the end of the process."""
 
-    def __init__(self, at_once: int = AT_ONCE, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, at_once: int = AT_ONCE, timeout_s: float = ANSWER_S) -> None:
         self._free = asyncio.Semaphore(at_once)
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
 
     async def addresses(self, name: str) -> tuple[str, ...]:
-        """All addresses of a name, each once, or what is one already; none where none is known in time."""
+        """The addresses of a name, each once; of an address, itself. Empty where there is no answer within `timeout_s`."""
         with contextlib.suppress(ValueError):
             return (str(ipaddress.ip_address(name)),)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._timeout_s):
                 await self._free.acquire()
                 return await asyncio.shield(self._asked(name))
         return ()
 
     def _asked(self, name: str) -> "asyncio.Future[tuple[str, ...]]":
-        """Ask in a thread, which gives its place back when it has an answer, however late."""
+        """Look the name up in a thread. The thread counts as busy until it has an answer, even after the timeout."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[tuple[str, ...]] = loop.create_future()
         answer.add_done_callback(lambda _: self._free.release())

@@ -1,7 +1,6 @@
-"""How answers are written: structs as JSON, in this one place."""
+"""Writes answers: structs as JSON."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,32 +12,22 @@ from web.http.shapes import Answer
 A = TypeVar("A", bound=Answer)
 
 
-def stamp(moment: datetime | None) -> str | None:
-    """A moment as RFC 3339 in UTC, to the millisecond; None stays None."""
-    return None if moment is None else stamped(moment)
-
-
-def stamped(moment: datetime) -> str:
-    """As stamp, of a moment that is there."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def shaped(kind: type[A], values: Mapping[str, Any]) -> A:
-    """An answer of values whose types nobody has checked yet. Raises msgspec.ValidationError where one is not as the document says."""
+    """An answer of values whose types are not checked yet. Raises msgspec.ValidationError where one is not of its field's type."""
     return msgspec.convert(values, kind)
 
 
-def encoded(answer: Answer | dict[str, Any]) -> bytes:
+def encoded(answer: Answer | dict[str, Any] | str) -> bytes:
     """An answer as JSON."""
     return msgspec.json.encode(answer)
 
 
-def encoded_list(answers: Iterable[Answer]) -> bytes:
-    """A list as JSON. One by one, so that on a thread the loop gets its turn between two of them."""
+def encoded_list(answers: Iterable[Answer | str]) -> bytes:
+    """A list as JSON. Rows are encoded one by one: on a thread the loop can run between two."""
     return b"[" + b",".join(encoded(answer) for answer in answers) + b"]"
 
 
-def ok(answer: Answer | Iterable[Answer]) -> web.Response:
+def ok(answer: Answer | Iterable[Answer | str]) -> web.Response:
     """200 and the answer, or the list of them, as JSON."""
     return ready(encoded(answer) if isinstance(answer, Answer) else encoded_list(answer))
 
@@ -49,7 +38,7 @@ def created(answer: Answer) -> web.Response:
 
 
 def ready(body: bytes) -> web.Response:
-    """200 and what is encoded already."""
+    """200 and JSON that is encoded already."""
     return web.Response(body=body, content_type=JSON, charset="utf-8")
 
 
@@ -59,5 +48,5 @@ def nothing() -> web.Response:
 
 
 def id_of(request: web.Request) -> int:
-    """The number in the path, which the route has made sure is one that fits."""
+    """The number in the path; the route's pattern lets only 64-bit ones pass."""
     return int(request.match_info["id"])

@@ -1,4 +1,4 @@
-"""What a row of a table of routes says: who may ask what, and what is answered. The OpenAPI document is made from it."""
+"""A row of the table of routes: method, path, handler, body, query and answers. The OpenAPI document is made of the rows."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
@@ -7,13 +7,13 @@ from aiohttp import web
 
 from web.http.shapes import Body, Query
 
-ANYONE, LOGIN = "anyone", "login"
+ANYONE, LOGIN, OWNER = "anyone", "login", "the server's owner"
 NUMBER = "{id:[0-9]{1,18}}"
 JSON = "application/json"
 
 
 class Given(NamedTuple):
-    """One way to answer without a problem. shape: a struct, a list of them, or None where the media types say all."""
+    """One way to answer other than a problem. shape: a struct, a list of structs, or None where the media types say all."""
 
     status: int
     shape: Any = None
@@ -22,8 +22,8 @@ class Given(NamedTuple):
 
 
 class Route(NamedTuple):
-    """body: a struct, or the media types that are taken. problems: "STATUS code" of the route's own, separated by commas; what many
-    routes share (no login, another site's page, a bad field, the database away) is added by `web.http.openapi`.
+    """body: a struct, or the accepted media types. who: who may ask, for readers. problems: the route's own, as "STATUS code", separated
+    by commas; `web.http.openapi` adds those that many routes share (no login, a bad field and so on).
     """
 
     method: str
@@ -42,8 +42,13 @@ class Route(NamedTuple):
 
 
 def json(shape: Any, status: int = 200) -> tuple[Given, ...]:
-    """The answer is this shape as JSON."""
+    """One answer: this shape as JSON."""
     return (Given(status, shape, (JSON,)),)
+
+
+def tagged(shape: Any) -> tuple[Given, ...]:
+    """The answer is this shape as JSON with an entity tag, or 304 where the client has it."""
+    return (Given(200, shape, (JSON,), ("ETag",)), Given(304, None, (), ("ETag",)))
 
 
 NOTHING = (Given(204),)

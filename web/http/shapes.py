@@ -1,12 +1,12 @@
-"""The base of every body, query and answer, and the kinds of fields that they are made of.
+"""The base classes of bodies, queries, answers and messages, and the types of their fields. Pure.
 
-A field is a type with msgspec's `Meta`: its bounds stand in the OpenAPI document and are what a reader of `web.http.fields` checks.
-`extra` names a reader of its own (`read`), where the type alone does not say all. Pure.
+A field's type has bounds in msgspec's `Meta`: `web.http.fields` checks them, and the OpenAPI document shows them. `extra["read"]` is a
+reader of its own, for a type that needs more checks.
 """
 
 import unicodedata
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -19,7 +19,7 @@ LARGEST_ID = 2**63 - 1
 
 
 class Invalid(ValueError):
-    """What is wrong with one field, in words for whoever sent it."""
+    """Says what is wrong with one field, in words for the client."""
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,19 +27,31 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class OptionalBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """As Body, where a request without a body says nothing: every field has a default."""
+    """A body that may be missing: every field has a default."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """The parameters of a request's address. Each has a default; unknown ones are left alone."""
+    """The query of a request. Each parameter has a default; unknown ones are ignored."""
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """The data of a message that a client sends over a socket. Unknown fields are left alone."""
+class ClientMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """The data of a message that a client sends over a socket. Unknown fields are ignored.
+
+    invalid: what the client is told where a field is wrong.
+    """
+
+    type: ClassVar[str]
+    invalid: ClassVar[str]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A JSON object that an answer brings, or a part of one. Every field is always there."""
+
+
+class ServerMessage(Answer, frozen=True, kw_only=True):
+    """The data of a message that the server sends over a socket."""
+
+    type: ClassVar[str]
 
 
 def text(value: Any, meta: Meta) -> str:
@@ -55,9 +67,12 @@ def text(value: Any, meta: Meta) -> str:
 
 
 def shown(value: Any, meta: Meta) -> str:
-    """A text that others are shown, without the spaces around it. Raises Invalid for what is blank or not on one line."""
-    trimmed = text(value, meta).strip()
-    if is_blank(trimmed):
+    """A text that others see, without surrounding spaces. Raises Invalid where it is blank or cannot be shown on one line.
+
+    An empty text is accepted where `meta` allows it.
+    """
+    trimmed = text(value.strip() if isinstance(value, str) else value, meta)
+    if trimmed and is_blank(trimmed):
         raise Invalid("must not be blank")
     if not is_showable(trimmed):
         raise Invalid(NO_PLAIN_TEXT)
@@ -73,7 +88,7 @@ def username(value: Any, meta: Meta) -> str:
 
 
 def password(value: Any, meta: Meta) -> str:
-    """A password in one normal form, whatever keyboard it came from. Raises Invalid."""
+    """A password in Unicode's form NFC, so that it is equal from every keyboard. Raises Invalid."""
     return unicodedata.normalize("NFC", text(value, meta))
 
 
@@ -85,13 +100,14 @@ def seconds(value: Any, meta: Meta) -> float:
 
 
 def moment_in(seconds_from_now: float | None) -> datetime | None:
-    """The moment that is so many seconds away; None stays None."""
+    """The moment in so many seconds; None stays None."""
     return None if seconds_from_now is None else now() + timedelta(seconds=seconds_from_now)
 
 
 Username = Annotated[str, Meta(min_length=3, max_length=32, pattern=r"^[A-Za-z0-9_.\-]*$", extra={"read": username})]
 NewPassword = Annotated[str, Meta(min_length=8, max_length=128, extra={"read": password})]
 AnyPassword = Annotated[str, Meta(min_length=1, max_length=1000, extra={"read": password})]
+LinkOrCode = Annotated[str, Meta(min_length=1, max_length=2000)]
 Lifetime = Annotated[float, Meta(gt=0, le=LONGEST_S, extra={"read": seconds}, description="seconds from now")]
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Before = Annotated[int, Meta(ge=1, le=LARGEST_ID, description="ids below this one")]

@@ -1,4 +1,4 @@
-"""Names of sites in one form, so that two spellings of one compare equal. Pure."""
+"""Host names and origins in one spelling, so that they can be compared. Pure."""
 
 import ipaddress
 import re
@@ -10,12 +10,12 @@ _ORIGIN = re.compile(r"(https?)://(\[[^\[\]]*\]|[^\s/:?#@\[\],]+)(?::(\d{0,5}))?
 
 
 def ascii_name(name: str) -> str:
-    """A host's name in lower case as DNS and browsers write it: `müller.example` is `xn--mller-kva.example`. Raises ValueError."""
+    """A host name in lower case and in ASCII (IDNA): `müller.example` becomes `xn--mller-kva.example`. Raises ValueError."""
     return name.lower() if name.isascii() else idna.encode(name, uts46=True).decode()
 
 
 def origin_of(text: str) -> str | None:
-    """An origin without its default port, its host as `ascii_name` has it and without the root's dot; None for what is no origin."""
+    """An origin without a default port and a trailing dot, its host by `ascii_name`; None for text that is no origin."""
     found = _ORIGIN.fullmatch(text.lower())
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Which texts can be stored, and which can be shown to others. Pure."""
+"""Which texts can be stored, and which can be shown to other users. Pure."""
 
 import unicodedata
 
@@ -7,7 +7,7 @@ import unicodedata
 REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # Control characters, line and paragraph separators (each entry of a list has one line), lone surrogates.
 UNSHOWABLE = ("Cc", "Zl", "Zp", "Cs")
-NO_PLAIN_TEXT = "must have no control characters and nothing that turns the writing round"
+NO_PLAIN_TEXT = "must have no control characters and none that reorder the text"
 
 
 def is_storable(text: str) -> bool:

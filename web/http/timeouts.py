@@ -1,4 +1,4 @@
-"""How long a client may take to say what it wants, and how long it may leave an answer lying."""
+"""Time limits of clients: for sending a request, and for reading the answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,42 +6,36 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from sfu.errors import Refused
-from sfu.standstill import Awake
+from sfu.standstill import StandstillDetector
+from web.errors import ClientTooSlow
 
-HEAD_S = 150.0  # from one answer, or the connection, to the next request's whole head; aiohttp's own hour invites collectors
-BODY_S = 20.0  # for a body, which has at most 64 KiB
-STALLED_S = 180.0  # for a piece of a recording, of 4 MB at most; then its place is another's, and a player that goes on asks for the rest
-LOOK_S = 0.5  # how often it is looked whether a client still waits for what takes long; aiohttp tells a handler nothing
-
-
-AWAKE = web.AppKey("AWAKE", Awake)
+HEAD_S = 150.0  # from accept, or from the last answer, to the end of the next request's head; aiohttp's default is an hour
+BODY_S = 20.0  # for a body of at most 64 KiB
+STALLED_S = 180.0  # to take 4 MB of a recording, or any byte of an answer; a player that continues later asks for the rest
+LOOK_S = 0.5  # between checks whether the client is still connected; aiohttp does not tell handlers
 
 
-class ClientTooSlow(Refused):
-    """The body took too long."""
-
-    status, code = 408, "too_slow"
+STANDSTILL = web.AppKey("STANDSTILL", StandstillDetector)
 
 
 async def body_of(request: web.Request) -> bytes:
-    """The whole body. Raises TooSlow; HTTPRequestEntityTooLarge above the application's limit. aiohttp then closes the connection."""
+    """The whole body. Raises ClientTooSlow; HTTPRequestEntityTooLarge above the application's limit. aiohttp then closes the connection."""
     try:
-        async with request.app[AWAKE].timeout(BODY_S):
+        async with request.app[STANDSTILL].timeout(BODY_S):
             return await request.read()
     except TimeoutError:
         raise ClientTooSlow from None
 
 
 def hang_up(request: web.Request) -> None:
-    """End the connection as it is: an answer that has begun can only be broken off."""
+    """Abort the connection: an answer that has begun cannot become an error."""
     if request.transport is not None:
         request.transport.abort()
 
 
 @asynccontextmanager
 async def while_there(request: web.Request) -> AsyncIterator[None]:
-    """What is done inside is cancelled soon after the client has hung up; raises ConnectionResetError then."""
+    """Cancel the block within LOOK_S after the client has disconnected, and raise ConnectionResetError."""
     loop = asyncio.get_running_loop()
 
     next_look = loop.call_later(LOOK_S, lambda: look())

@@ -1,6 +1,8 @@
-"""TLS as `http.tls` wants it: which kind is in force, and the self-signed certificate, made once and kept.
+"""TLS by `http.tls`: the context to serve with, and the self-signed certificate, which is made once and stored.
 
-Everything here blocks (disk, key generation): it is for the time before the loop turns, or for a thread.
+With "acme" the self-signed one is served until there is one of the authority, which `web/acme/` stores.
+
+Everything here blocks (disk, key generation): call it before the loop runs, or on a thread.
 """
 
 import ipaddress
@@ -9,6 +11,7 @@ import re
 import secrets
 import socket
 import ssl
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,50 +22,60 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from sfu.config.errors import ConfigError
 from sfu.config.schema import HttpConfig
-from sfu.errors import ConfigError
 from web.http.addresses import is_loopback, is_wildcard, served_at
 from web.http.sites import ascii_name
 
-LIFE = timedelta(days=820)  # Apple's devices refuse more than 825 days, even where the operator trusts it by hand
+LIFE = timedelta(days=820)  # Apple's devices refuse more than 825 days, even for a certificate that was trusted by hand
 RENEW = timedelta(days=30)
-HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")  # what fits a certificate
+HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")  # names that a certificate can hold
 
 
 class Tls(ssl.SSLContext):
-    """What connections are served with. vouched_for: the certificate is not signed by itself, so that browsers may insist on it."""
+    """A TLS context. vouched_for: whether an authority has signed the certificate; browsers accept it then. good_until: when the
+    certificate expires, as a Unix time; None where only OpenSSL can read it.
+    """
 
     vouched_for = False
+    good_until: float | None = None
 
 
 def tls_in_force(http: HttpConfig) -> str:
-    """ "off", "self-signed" or "files": what "auto" comes to on this host."""
+    """The kind of TLS: "off", "self-signed", "files" or "acme". "auto" is resolved by `http.host`."""
     if http.tls == "auto":
         return "off" if is_loopback(http.host) else "self-signed"
     return http.tls
 
 
 def tls_context(http: HttpConfig, storage: Path) -> Tls | None:
-    """What to serve with; None is plain HTTP. Raises ConfigError where the files are not there or do not fit."""
+    """The context to serve with; None for plain HTTP. Raises ConfigError where the files are missing or do not match."""
     kind = tls_in_force(http)
     if kind == "off":
         return None
     context = Tls(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
-    if kind == "self-signed":
-        context.load_cert_chain(kept_certificate(certificate_file(http, storage), _names_asked_for(http), _names_of_machine(http)))
+    if kind == "acme" and (file := certificate_file(http, storage)) == issued_file(storage):
+        context.load_cert_chain(file)
+        context.good_until = _end_of(file)
+        context.vouched_for = context.good_until is not None and context.good_until > time.time()
         return context
-    assert http.cert is not None and http.key is not None, "sfu.config.checks lets nothing else pass"
+    if kind in ("self-signed", "acme"):
+        file = kept_certificate(self_signed_file(storage), _names_asked_for(http), _names_of_machine(http))
+        context.load_cert_chain(file)
+        context.good_until = _end_of(file)
+        return context
+    assert http.cert is not None and http.key is not None, "sfu.config.checks has checked it"
     try:
         context.load_cert_chain(http.cert, http.key, password=_no_password)
     except (OSError, ValueError) as error:  # SSLError is an OSError
         raise ConfigError(f"http.cert, http.key: {http.cert} and {http.key} cannot be used: {error}") from error
-    context.vouched_for = _is_of_an_authority(http.cert)
+    context.vouched_for, context.good_until = _is_of_an_authority(http.cert), _end_of(http.cert)
     return context
 
 
 def _is_of_an_authority(file: Path) -> bool:
-    """False also for one that OpenSSL takes and we cannot read."""
+    """Whether issuer and subject differ; False for a certificate that only OpenSSL can read."""
     try:
         certificate = x509.load_pem_x509_certificate(file.read_bytes())
     except (OSError, ValueError):
@@ -70,21 +83,71 @@ def _is_of_an_authority(file: Path) -> bool:
     return certificate.issuer != certificate.subject
 
 
+def _end_of(file: Path) -> float | None:
+    try:
+        return x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc.timestamp()
+    except (OSError, ValueError):
+        return None
+
+
 def certificate_file(http: HttpConfig, storage: Path) -> Path:
-    """Where the certificate lies that is served; with TLS in force only."""
-    return http.cert if tls_in_force(http) == "files" and http.cert is not None else storage / "keys" / "self-signed.pem"
+    """The file of the certificate that is served. Call it only where TLS is on."""
+    kind = tls_in_force(http)
+    if kind == "files" and http.cert is not None:
+        return http.cert
+    issued = kind == "acme" and certificate_served(http, storage) is not None
+    return issued_file(storage) if issued else self_signed_file(storage)
+
+
+def certificate_served(http: HttpConfig, storage: Path) -> x509.Certificate | None:
+    """The stored certificate of `http.tls = "acme"` where it is served: it is for all names, or it is in date and for one of them.
+
+    One for some of the names is better than none: browsers that know a name by HSTS take no self-signed certificate for it.
+    """
+    file, names = issued_file(storage), certified_names(http)
+    if (found := certificate_for(file, names)) is not None:
+        return found
+    found = next((one for name in names if (one := certificate_for(file, [name])) is not None), None)
+    now = datetime.now(UTC)
+    return found if found is not None and found.not_valid_before_utc <= now < found.not_valid_after_utc else None
+
+
+def names_without(certificate: x509.Certificate, http: HttpConfig) -> list[str]:
+    """Those of `certified_names` that the certificate is not for."""
+    return [name for name in certified_names(http) if name not in _names_in(certificate)]
+
+
+def certificate_end(http: HttpConfig, storage: Path) -> float | None:
+    """When the stored certificate that is served ends, as Unix time; None without one, and for one that only OpenSSL can read."""
+    return None if tls_in_force(http) == "off" else _end_of(certificate_file(http, storage))
+
+
+def issued_file(storage: Path) -> Path:
+    """Where the certificate of `http.tls = "acme"` lies with its key and its chain, once there is one."""
+    return storage / "keys" / "acme" / "certificate.pem"
+
+
+def self_signed_file(storage: Path) -> Path:
+    return storage / "keys" / "self-signed.pem"
+
+
+def certified_names(http: HttpConfig) -> tuple[str, ...]:
+    """The names that the certificate of `http.tls = "acme"` is for, in ASCII and lower case."""
+    return tuple(dict.fromkeys(ascii_name(name) for name in http.names or (urlsplit(http.public_url).hostname or "",)))
 
 
 def state_of(http: HttpConfig, storage: Path) -> object:
-    """Compares unequal once what is served has to be read again: a file is another one, wherever links lead, or its time has come."""
+    """A value that changes when the certificate must be loaded again: a file has changed, or the certificate must be renewed."""
     if tls_in_force(http) == "files":
         return [_stamp(file) for file in (http.cert, http.key)]
     file = certificate_file(http, storage)
+    if file == issued_file(storage):
+        return [_stamp(file)]
     return [_stamp(file), _still_good(file, _names_asked_for(http))]
 
 
 def _stamp(file: Path | None) -> tuple[int, ...] | None:
-    """What tells one content of a file from the next; None where there is none."""
+    """What differs between two versions of a file, links followed; None where there is no file."""
     try:
         found = os.stat(file) if file is not None else None
     except OSError:
@@ -93,14 +156,14 @@ def _stamp(file: Path | None) -> tuple[int, ...] | None:
 
 
 def kept_certificate(file: Path, asked_for: Iterable[str], more: Iterable[str] = ()) -> Path:
-    """A PEM file of key and certificate, mode 0600, for all these names; made anew only if it has to be.
+    """A PEM file of key and certificate, mode 0600. It is replaced when a name in `asked_for` is missing or it expires within RENEW.
 
-    Browsers remember the exception for one certificate, so an address that the machine gained since is no reason to change it:
-    only names in `asked_for` are, and the end of its life.
+    more: names that a new certificate has too. A missing one is no reason to replace it, for browsers remember their exception by
+    certificate.
     """
     wanted = {_written(name) for name in asked_for}
     if not _still_good(file, wanted):
-        _write_private(file, _signed_by_itself(sorted(wanted | {_written(name) for name in more})))
+        write_private(file, _signed_by_itself(sorted(wanted | {_written(name) for name in more})))
     return file
 
 
@@ -110,7 +173,7 @@ def _no_password() -> str:
 
 def _names_asked_for(http: HttpConfig) -> set[str]:
     public = urlsplit(http.public_url).hostname
-    names = ({public} if public else set()) | (set() if is_wildcard(http.host) else {http.host})
+    names = ({public} if public else set()) | set(http.names) | (set() if is_wildcard(http.host) else {http.host})
     return {_written(name) for name in names}
 
 
@@ -121,38 +184,50 @@ def _names_of_machine(http: HttpConfig) -> set[str]:
 
 
 def _still_good(file: Path, wanted: set[str]) -> bool:
+    certificate = certificate_for(file, wanted)
+    return certificate is not None and certificate.not_valid_after_utc > datetime.now(UTC) + RENEW
+
+
+def certificate_for(file: Path, wanted: Iterable[str]) -> x509.Certificate | None:
+    """The certificate in a PEM file of key and chain; None where there is none with all these names that fits the key."""
     try:
         pem = file.read_bytes()
         certificate = x509.load_pem_x509_certificate(pem)
         key = serialization.load_pem_private_key(pem, password=None)
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        here = _names_in(certificate)
     except (OSError, ValueError, TypeError, x509.ExtensionNotFound):
-        return False
-    here = set(names.get_values_for_type(x509.DNSName)) | {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+        return None
     fits = certificate.public_key() == key.public_key()
-    return fits and wanted <= here and certificate.not_valid_after_utc > datetime.now(UTC) + RENEW
+    return certificate if fits and set(wanted) <= here else None
+
+
+def _names_in(certificate: x509.Certificate) -> set[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
 
 
 def _signed_by_itself(names: list[str]) -> bytes:
+    extensions = [
+        (x509.SubjectAlternativeName([_general_name(name) for name in names]), False),
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+    ]
+    return self_signed(LIFE, extensions)
+
+
+def self_signed(life: timedelta, extensions: Iterable[tuple[x509.ExtensionType, bool]]) -> bytes:
+    """PEM of a fresh key and of its certificate with these extensions. The bool: whether the extension is critical."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Hushcast")])
     now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))  # other people's clocks
-        .not_valid_after(now + LIFE)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + life)  # the first for clients whose clocks are slow
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
     no_password = serialization.NoEncryption()
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, no_password)
-    return private + certificate.public_bytes(serialization.Encoding.PEM)
+    return private + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def _general_name(name: str) -> x509.DNSName | x509.IPAddress:
@@ -163,12 +238,12 @@ def _general_name(name: str) -> x509.DNSName | x509.IPAddress:
 
 
 def _written(name: str) -> str:
-    """A name as it is read from a certificate again, so that one that is there is not missed for its spelling."""
+    """A name in the spelling in which it is read from a certificate."""
     return str(_general_name(name).value)
 
 
-def _write_private(file: Path, content: bytes) -> None:
-    """Whole or not at all, and never readable by others, not even for a moment."""
+def write_private(file: Path, content: bytes) -> None:
+    """Write the file atomically; at no time can others read it."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,6 +1,6 @@
-"""A certificate that is renewed while the server runs: looked at every few seconds and at SIGHUP, read off the loop.
+"""Loads a renewed certificate while the server runs: checks the files every few seconds and at SIGHUP, on a thread.
 
-New connections get the new one; those that there are keep what they began with.
+New connections get the new certificate; open ones keep theirs.
 """
 
 import asyncio
@@ -14,49 +14,49 @@ from typing import Self
 
 from cryptography import x509
 
+from sfu.config.errors import ConfigError
 from sfu.config.schema import HttpConfig
-from sfu.errors import ConfigError
-from sfu.tasks import ended, lasting
+from sfu.tasks import cancel_and_wait, start_task
 from web.http.tls import certificate_file, state_of, tls_context, tls_in_force
 
 logger = logging.getLogger(__name__)
 
 EVERY_S = 3.0
-PATIENCE = 3  # looks at what cannot be used before that is said: key and certificate are swapped one after the other
+FAILURES_BEFORE_WARNING = 3  # key and certificate are replaced one after the other, and do not match in between
 
 
 class TlsRenewal:
-    """Watches what `http.tls` serves, from the start on. Owns the task that looks; None to serve is plain HTTP, with nothing to watch.
+    """Owns the task that checks the certificate of `http.tls`. Without TLS it does nothing.
 
-    What cannot be used is tried again at each look, and the one before it goes on being served.
+    A certificate that cannot be used is tried again at each check; meanwhile the previous one is served.
     """
 
     def __init__(self, http: HttpConfig, storage: Path, serve: Callable[[ssl.SSLContext], None]) -> None:
-        """serve: give this to every new connection."""
+        """serve: called with the context for new connections."""
         self._http, self._storage, self._serve = http, storage, serve
         self._asked = asyncio.Event()
-        self._served: object = None  # the state of the files that was read last; none yet, for they may have changed since the start
-        self._shown: bytes = b""  # the certificate that was read last
-        self._refused: object = None  # the state that cannot be used, for so many looks, and what was said of it
+        self._served: object = None  # the files' state when they were last loaded; None: they may have changed since the start
+        self._shown: bytes = b""  # the certificate that was last loaded
+        self._refused: object = None  # this and the next: the state that cannot be used, for how many checks, and what was logged
         self._failures, self._said = 0, ""
-        self._looking: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         if tls_in_force(self._http) != "off":
-            self._looking = lasting(self._look_again_and_again(), "renewing the certificate")
+            self._checking = start_task(self._check_repeatedly(), "renewing the certificate")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._looking is not None:
-            await ended(self._looking)
+        if self._checking is not None:
+            await cancel_and_wait(self._checking)
 
     def ask(self) -> None:
-        """SIGHUP: read it now, changed or not."""
-        if self._looking is None:
+        """Load the certificate now, changed or not (SIGHUP)."""
+        if self._checking is None:
             logger.info("SIGHUP: there is no certificate to read again")
         self._asked.set()
 
-    async def _look_again_and_again(self) -> None:
+    async def _check_repeatedly(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(EVERY_S):
@@ -75,17 +75,17 @@ class TlsRenewal:
                 self._failed(str(error), asked, state)
             else:
                 self._renewed(context, shown, asked)
-                self._served = state  # as it was before it was read: what has changed meanwhile is read again
+                self._served = state  # as it was before loading: a change during loading is loaded next
 
     def _read(self) -> tuple[ssl.SSLContext, bytes]:
-        """The new one, ready to serve, and what it shows. Not for the loop. Raises ConfigError, OSError."""
+        """The context of the new certificate, and the certificate. Blocks: not for the loop. Raises ConfigError, OSError."""
         context = tls_context(self._http, self._storage)
         assert context is not None, "there is something to watch"
         file = certificate_file(self._http, self._storage)
         shown = file.read_bytes()
         until = _end_of(shown)
         if until is not None and until < datetime.now(UTC):
-            raise ConfigError(f"http.cert: {file} has expired on {until:%Y-%m-%d}")
+            raise ConfigError(f"{file} has expired on {until:%Y-%m-%d}")
         return context, shown
 
     def _renewed(self, context: ssl.SSLContext, shown: bytes, asked: bool) -> None:
@@ -97,13 +97,13 @@ class TlsRenewal:
     def _failed(self, why: str, asked: bool, state: object) -> None:
         self._failures = self._failures + 1 if state == self._refused else 1
         self._refused = state
-        if (asked or self._failures >= PATIENCE) and why != self._said:
+        if (asked or self._failures >= FAILURES_BEFORE_WARNING) and why != self._said:
             logger.warning("%s; the certificate that was there before goes on being served", why)
             self._said = why
 
 
 def _end_of(shown: bytes) -> datetime | None:
-    """Until when a certificate is good; None for one that OpenSSL takes and we cannot read."""
+    """When a certificate expires; None for one that only OpenSSL can read."""
     try:
         return x509.load_pem_x509_certificate(shown).not_valid_after_utc
     except ValueError:

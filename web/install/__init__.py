@@ -1,14 +1,17 @@
-"""What run.py does before there is an environment: any Python from 3.8 on can read this, with nothing but its own library.
+"""Makes the environments that run.py needs. Only run.py imports this; Python 3.8 with nothing installed can run it.
 
 Modules, in the order of the flow:
-    usage        How the commands are used, as far as it can be told before anything is installed for them
-    messages     What run.py says while it installs, and how it says that it cannot
-    platforms    Systems for which there are no packages
-    stamps       What every start asks first
-    pythons      Find a Python that there is a lock for
-    pip          pip, with a line for what takes long instead of three for each package
-    torch_build  torch comes in builds
-    environment  Make .venv and .venv-torch from the locks
-    tools        The programs that tests need besides Python's
-    locking      Renew the locks from setup.cfg
+    usage        Checks the words after a command before anything is installed for it
+    messages     The lines that run.py prints, and the error for an installation that failed
+    versions     Hands over to the version that `run.py upgrade` has put beside the checkout
+    asked_for    Tells which extra parts the settings ask for
+    stamps       Tells in milliseconds whether an environment is complete
+    platforms    Refuses systems for which there are no packages
+    pythons      Finds a Python that there is a lock for, or fetches one with uv
+    pip          Runs pip, shows its progress in short, and explains its failures
+    torch_build  Installs torch in the build with or without CUDA
+    environment  Makes .venv and .venv-torch from the locks
+    tools        Installs browsers and other programs that only tests need
+    bundle       Bundles the page into web/client/dist (`run.py bundle`)
+    locking      Renews the locks from setup.cfg (`run.py install --lock`)
 """

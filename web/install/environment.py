@@ -1,4 +1,4 @@
-"""Make .venv and .venv-torch from the locks: the same packages for everybody, each with its hash. A stamp tells a finished one."""
+"""Makes .venv and .venv-torch from the locks: the same packages everywhere, each with its hash. A stamp marks a finished one."""
 
 from __future__ import annotations
 
@@ -18,16 +18,24 @@ from web.install.platforms import unusable
 from web.install.pythons import VERSIONS, make_environment, version_of
 from web.install.stamps import RECIPE, ROOT, Environment, fingerprint, sections
 
-GRACE_S = 5.0  # for what runs beside an installation and is nearly there
-NAMES = {"base": "packages", "test": "packages of the tests", "cuda": "packages around torch", "reference": "packages around torch"}
-# Parts for which not every Python will do. deepfilterlib has no wheels after 3.11.
+MEANWHILE_EXTRA_S = 5.0  # that the program beside an installation may take longer than it
+LABELS = {
+    "base": "packages",
+    "test": "packages of the tests",
+    "nodes": "packages for several servers",
+    "acme": "packages for certificates by ACME",
+    "cuda": "packages around torch",
+    "reference": "packages around torch",
+}
+# Parts that need certain Pythons. deepfilterlib has no wheels after 3.11.
 PYTHONS = {"reference": ("3.11",)}
 
 
 def ensure(environment: Environment, parts: Sequence[str], meanwhile: Sequence[str] = ()) -> None:
-    """Return once these parts, and "base" before all, are installed. Raises Failed, whose text is one line.
+    """Install what is missing of these parts and of "base", which comes first. Raises Failed, whose text is one line.
 
-    meanwhile: arguments of the environment's Python for a program that needs no package but pip, and may be ended at any time.
+    meanwhile: arguments of the environment's Python; the program runs beside the installation of "base", needs no package but pip, and
+    may be ended at any time.
     """
     wanted = ["base", *(part for part in parts if part != "base")]
     if environment.has(wanted):
@@ -35,24 +43,24 @@ def ensure(environment: Environment, parts: Sequence[str], meanwhile: Sequence[s
     refused = unusable()
     if refused:
         raise Failed(refused)
-    with _one_line_for_a_disk(environment), _alone():
-        if not environment.has(wanted):  # somebody else may have made it while we waited
+    with _os_errors_as_failed(environment), _locked():
+        if not environment.has(wanted):  # another start may have made it while this one waited
             _make(environment, wanted, meanwhile)
 
 
 @contextlib.contextmanager
-def _one_line_for_a_disk(environment: Environment) -> Iterator[None]:
+def _os_errors_as_failed(environment: Environment) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Failed(f"cannot make {environment.folder}: {error.strerror or error}; when that is mended, start again") from error
+        raise Failed(f"cannot make {environment.folder}: {error.strerror or error}; mend that and start again") from error
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """One at a time: two starts at once would install into each other's folder.
+def _locked() -> Iterator[None]:
+    """Hold a lock, so that two starts do not install into one folder.
 
-    Who installs inherits the lock: a start that is killed may leave its pip at work, and the next one waits for that.
+    Child processes inherit it: where a start is killed and its pip goes on, the next start waits for that pip.
     """
     handle = os.open(str(ROOT), os.O_RDONLY)
     os.set_inheritable(handle, True)
@@ -68,73 +76,73 @@ def _alone() -> Iterator[None]:
 
 
 def _make(environment: Environment, wanted: Sequence[str], meanwhile: Sequence[str]) -> None:
-    """Add what is missing; begin anew where what is there is half-made, of another build, or of a Python that will not do."""
-    _bring_back(environment)
+    """Add what is missing. An environment that is incomplete, of another recipe or of an unusable Python is made again."""
+    _restore_previous(environment)
     stamps = environment.stamps()
-    wanted = [*wanted, *(part for part in NAMES if part in stamps and part not in wanted)]  # what was asked for once is kept up to date
-    version, versions = stamps.get("python", ""), _pythons(wanted)
+    wanted = [*wanted, *(part for part in LABELS if part in stamps and part not in wanted)]  # what is installed is updated too
+    version, versions = stamps.get("python", ""), _usable_pythons(wanted)
     if not sections(version) or version_of(str(environment.python)) != version:
         _remove(environment)
         stamps, version = {}, ""
-    elif version not in versions:  # it works, so it stays until there is another Python
-        environment.folder.rename(_before(environment).folder)
+    elif version not in versions:  # it works, so it is kept until another Python is found
+        environment.folder.rename(_previous(environment).folder)
         stamps, version = {}, ""
     environment.folder.mkdir(exist_ok=True)
     environment.unfinished.write_text("the next start of run.py removes this folder and begins again\n")
     try:
-        version = version or _begun(environment, versions)
+        version = version or _create(environment, versions)
         done = {part: stamps[part] for part in wanted if stamps.get(part) == fingerprint(version, part) != ""}
         _install(environment, {"recipe": RECIPE, "python": version, **done}, [part for part in wanted if part not in done], meanwhile)
     except Failed as failure:
-        if not failure.touched:  # it is as it was before
+        if not failure.touched:  # nothing was changed
             environment.unfinished.unlink()
         raise
     environment.unfinished.unlink()
     say(f"{environment.folder.name} is ready")
 
 
-def _begun(environment: Environment, versions: Sequence[str]) -> str:
-    """The Python with which the environment is made anew; where there is none, what was there before is there again. Raises Failed."""
+def _create(environment: Environment, versions: Sequence[str]) -> str:
+    """Make the environment and return the version of its Python. Where there is none, restores the previous one and raises Failed."""
     try:
         version = make_environment(environment.folder, versions)
     except Failed:
-        _bring_back(environment)
+        _restore_previous(environment)
         raise
-    _remove(_before(environment), "was made with another Python")
+    _remove(_previous(environment), "was made with another Python")
     return version
 
 
-def _before(environment: Environment) -> Environment:
-    """Where a whole environment waits until there is a Python for the one that takes its place."""
+def _previous(environment: Environment) -> Environment:
+    """Where a complete environment is kept until the one that replaces it has its Python."""
     return Environment(environment.folder.with_name(environment.folder.name + ".before"))
 
 
-def _bring_back(environment: Environment) -> None:
-    """Put it in its place again, after a failure or a kill."""
-    before = _before(environment)
-    if before.stamps():
+def _restore_previous(environment: Environment) -> None:
+    """Move the previous environment back, after a failure or a kill."""
+    previous = _previous(environment)
+    if previous.stamps():
         _remove(environment)
-        before.folder.rename(environment.folder)
+        previous.folder.rename(environment.folder)
     else:
-        _remove(before)
+        _remove(previous)
 
 
-def _pythons(parts: Sequence[str]) -> Sequence[str]:
+def _usable_pythons(parts: Sequence[str]) -> Sequence[str]:
     return [version for version in VERSIONS if all(version in PYTHONS.get(part, VERSIONS) for part in parts)]
 
 
 def _remove(environment: Environment, why: str = "cannot be used") -> None:
-    if environment.folder.is_symlink():  # somebody put it there; what it leads to is theirs
+    if environment.folder.is_symlink():  # of the user's own; its target is not ours to delete
         environment.folder.unlink()
     elif environment.folder.exists():
         say(f"removing {environment.folder.name}, which {why}")
         with contextlib.suppress(FileNotFoundError):
-            environment.stamp.unlink()  # first: what is removed by halves is not whole
+            environment.stamp.unlink()  # first, so that a folder that is half removed does not count as complete
         shutil.rmtree(str(environment.folder))
 
 
 def _install(environment: Environment, stamps: dict[str, str], parts: Sequence[str], meanwhile: Sequence[str]) -> None:
-    """One part after the other, each with its line in the stamp."""
+    """Install one part after the other; after each the stamp is written."""
     version = stamps["python"]
     locked = sections(version)
     for part in parts:
@@ -142,10 +150,10 @@ def _install(environment: Environment, stamps: dict[str, str], parts: Sequence[s
             raise Failed(f"there is no {part} for Python {version}")
         if part == "base":
             _install_pip(environment, locked["base"])
-        with _running(environment, meanwhile if part == "base" else ()), Pip(environment.python) as pip:
+        with _running_beside(environment, meanwhile if part == "base" else ()), Pip(environment.python) as pip:
             if part in torch_build.PARTS:
                 torch_build.install(pip, environment.python, locked["torch"], with_cuda=part == "cuda")
-            say(f"installing {len(locked[part])} {NAMES[part]}")
+            say(f"installing {len(locked[part])} {LABELS[part]}")
             pip.install(locked[part])
         _compile(environment)
         stamps[part] = fingerprint(version, part)
@@ -153,7 +161,7 @@ def _install(environment: Environment, stamps: dict[str, str], parts: Sequence[s
 
 
 def _install_pip(environment: Environment, locked: Sequence[str]) -> None:
-    """The pip that is locked, first: the one that came with Python is years old, and takes twice as long for the rest."""
+    """Install the locked pip first: the one that came with Python may be years old, and takes twice as long for the rest."""
     lines = [line for line in locked if line.startswith("pip==")]
     if lines:
         with Pip(environment.python) as pip:
@@ -161,8 +169,8 @@ def _install_pip(environment: Environment, locked: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _running(environment: Environment, arguments: Sequence[str]) -> Iterator[None]:
-    """A program beside the installation; the server does what it has not come to."""
+def _running_beside(environment: Environment, arguments: Sequence[str]) -> Iterator[None]:
+    """Run a program within the context. What it does not finish in time the server does later."""
     if not arguments:
         yield
         return
@@ -172,19 +180,18 @@ def _running(environment: Environment, arguments: Sequence[str]) -> Iterator[Non
     try:
         yield
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
+            process.wait(MEANWHILE_EXTRA_S)
     finally:
         process.terminate()
         process.wait()
 
 
 def _compile(environment: Environment) -> None:
-    """Byte code, on all cores and not one package after the other as pip does; nobody imports the packages' own tests."""
+    """Compile to byte code on all cores; pip would use one. The packages' own tests are left out, because nothing imports them."""
     folder = str(environment.folder / "lib")
     command = [str(environment.python), "-m", "compileall", "-q", "-j", "0", "-x", re.escape(folder) + r".*/tests?/", folder]
-    subprocess.call(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False
-    )  # templates in other Pythons' syntax do not compile
+    # its status does not count: some packages have templates in the syntax of other Pythons
+    subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False)
 
 
 def _write_stamp(environment: Environment, stamps: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
-"""Renew the locks from setup.cfg: `python3 run.py install --lock`, for developers.
+"""Renews the locks from setup.cfg: `python3 run.py install --lock`, for developers.
 
-uv resolves the list once for all Pythons and machines; what each of them needs of the answer is written into its lock, with the hash
-of the one wheel that fits each machine best. A version that is locked already stays, unless the list no longer allows it.
+uv resolves setup.cfg once for all Pythons and machines. The lock of each Python names the packages that it needs, with the hash of the
+best wheel for each machine. A locked version stays, unless setup.cfg no longer allows it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Dict, Iterable, Iterator, Mapping, Sequence
 from web.install.pythons import VERSIONS
 from web.install.stamps import LOCKS, ROOT, sections
 
-# Machine -> what markers are asked with, and the tags of its wheels, best first.
+# Machine -> its environment markers, and the platform tags of its wheels, best first.
 MACHINES: dict[str, tuple[dict[str, str], list[str]]] = {
     "linux x86-64": (
         {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"},
@@ -36,12 +36,12 @@ MACHINES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
 }
 CPYTHON = " and platform_python_implementation == 'CPython'"
-ONLY_311 = ("reference",)  # deepfilterlib ends there
-Package = Dict[str, Any]  # of uv.lock: name, version, dependencies, wheels ...
+ONLY_311 = ("reference",)  # deepfilterlib has no wheels after 3.11
+Package = Dict[str, Any]  # an entry of uv.lock: name, version, dependencies, wheels ...
 
 
 def main() -> int:
-    """Write the locks; prints what changed. Exit status 1 where uv cannot resolve the list."""
+    """Write the locks and print which changed. Returns 1 where uv cannot resolve setup.cfg, else 0."""
     try:
         packages = resolved(pins())
     except subprocess.CalledProcessError as error:
@@ -50,14 +50,14 @@ def main() -> int:
     for version in VERSIONS:
         text = lock(version, packages)
         file = LOCKS / f"py{version.replace('.', '')}.txt"
-        before = file.read_text() if file.exists() else ""
+        previous = file.read_text() if file.exists() else ""
         file.write_text(text)
-        print(f"{file.relative_to(ROOT)}: {'as it was' if text == before else 'written'}")
+        print(f"{file.relative_to(ROOT)}: {'unchanged' if text == previous else 'written'}")
     return 0
 
 
 def pins() -> list[str]:
-    """Every version that is locked now, for the Python that it is locked for."""
+    """The locked versions as requirements, each for its Python."""
     held = []
     for version in VERSIONS:
         for lines in sections(version).values():
@@ -66,8 +66,8 @@ def pins() -> list[str]:
 
 
 def resolved(held: Sequence[str]) -> list[Package]:
-    """What uv makes of setup.cfg with these versions held. Raises CalledProcessError with uv's words where it cannot be."""
-    import tomllib  # run.py's own Python may not have it
+    """What uv resolves setup.cfg to with these requirements added. Raises CalledProcessError, with uv's output."""
+    import tomllib  # Python 3.8 has none
 
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pyproject.toml").write_text(_project(held))
@@ -78,7 +78,7 @@ def resolved(held: Sequence[str]) -> list[Package]:
 
 
 def _project(held: Sequence[str]) -> str:
-    """setup.cfg in the language of uv."""
+    """setup.cfg as the pyproject.toml that uv reads."""
     setup = configparser.ConfigParser()
     setup.read(str(ROOT / "setup.cfg"), encoding="utf-8")
     alone = [line.split("==") for line in _lines(setup["locks"]["without_dependencies"])]
@@ -102,8 +102,8 @@ def _lines(text: str) -> list[str]:
 
 
 def lock(version: str, packages: Sequence[Package]) -> str:
-    """The text of one lock: a section a part, a line a package."""
-    parts = {part: needed(version, packages, part) for part in ("base", "test", "torch", "cuda", "reference")}
+    """The text of one lock: a section for each part, a line for each package."""
+    parts = {part: needed(version, packages, part) for part in ("base", "test", "nodes", "acme", "torch", "cuda", "reference")}
     text = (
         f"# The packages of Hushcast on Python {version}: {', '.join(MACHINES)}.\n"
         "# Made from setup.cfg by `python3 run.py install --lock`; not to be edited.\n"
@@ -122,7 +122,7 @@ def lock(version: str, packages: Sequence[Package]) -> str:
 
 
 def needed(version: str, packages: Sequence[Package], part: str) -> dict[tuple[str, str], Package]:
-    """What a part takes on any of the machines. "torch": torch, and what it takes on Linux only, which is CUDA's."""
+    """The packages of a part on all machines together. "torch": torch, and what it needs on Linux only, which is CUDA."""
     if part == "torch":
         there = [dict(_walk(version, machine, packages, [{"name": "torch"}])) for machine in ("linux x86-64", "linux aarch64")]
         elsewhere = dict(_walk(version, "macos arm64", packages, [{"name": "torch"}]))
@@ -131,53 +131,53 @@ def needed(version: str, packages: Sequence[Package], part: str) -> dict[tuple[s
     asked = ours["dependencies"] if part == "base" else ours["optional-dependencies"][part]
     found: dict[tuple[str, str], Package] = {}
     for machine in MACHINES:
-        found.update(_walk(version, machine, packages, _chosen(asked, version, machine)))
+        found.update(_walk(version, machine, packages, _applicable(asked, version, machine)))
     return found
 
 
 def _walk(
     version: str, machine: str, packages: Sequence[Package], first: Iterable[Mapping[str, Any]]
 ) -> Iterator[tuple[tuple[str, str], Package]]:
-    """Everything that `first` leads to on one machine."""
+    """(name and version, package) of `first` and of all their dependencies on one machine."""
     seen: set[tuple[str, str, tuple[str, ...]]] = set()
     waiting: list[Mapping[str, Any]] = list(first)
     while waiting:
         asked = waiting.pop()
-        package, extras = _one(packages, asked, version, machine), tuple(asked.get("extra", ()))
+        package, extras = _package_for(packages, asked, version, machine), tuple(asked.get("extra", ()))
         key = (package["name"], package["version"])
         if (*key, extras) in seen:
             continue
         seen.add((*key, extras))
         yield key, package
         for names in (package.get("dependencies", ()), *(package.get("optional-dependencies", {}).get(extra, ()) for extra in extras)):
-            waiting += _chosen(names, version, machine)
+            waiting += _applicable(names, version, machine)
 
 
-def _one(packages: Sequence[Package], asked: Mapping[str, Any], version: str, machine: str) -> Package:
-    """The package that is asked for; of several versions the one that is for this Python and machine."""
+def _package_for(packages: Sequence[Package], asked: Mapping[str, Any], version: str, machine: str) -> Package:
+    """The package of this name; of several versions the one for this Python and machine."""
     for package in packages:
         if package["name"] == asked["name"] and asked.get("version", package["version"]) == package["version"]:
             markers = package.get("resolution-markers", ())
-            if not markers or any(_holds(marker, version, machine) for marker in markers):
+            if not markers or any(_marker_applies(marker, version, machine) for marker in markers):
                 return package
     raise LookupError(f"{asked['name']} on Python {version}, {machine}")
 
 
-def _chosen(dependencies: Iterable[Mapping[str, Any]], version: str, machine: str) -> list[Mapping[str, Any]]:
-    return [each for each in dependencies if "marker" not in each or _holds(each["marker"], version, machine)]
+def _applicable(dependencies: Iterable[Mapping[str, Any]], version: str, machine: str) -> list[Mapping[str, Any]]:
+    return [each for each in dependencies if "marker" not in each or _marker_applies(each["marker"], version, machine)]
 
 
-def _holds(marker: str, version: str, machine: str) -> bool:
+def _marker_applies(marker: str, version: str, machine: str) -> bool:
     from packaging.markers import Marker
 
-    python = {"python_version": version, "python_full_version": f"{version}.9", "implementation_name": "cpython"}
+    python = {"python_version": version, "python_full_version": f"{version}.0", "implementation_name": "cpython"}
     return Marker(marker).evaluate(
         {**MACHINES[machine][0], **python, "os_name": "posix", "platform_python_implementation": "CPython", "extra": ""}
     )
 
 
 def _hashes(version: str, package: Package) -> Iterator[str]:
-    """Of the best wheel for each machine; where there are no wheels at all, of the source."""
+    """The hash of the best wheel for each machine; of the source where the package has no wheels."""
     wheels = package.get("wheels", [])
     if not wheels:
         yield package["sdist"]["hash"]
@@ -188,14 +188,14 @@ def _hashes(version: str, package: Package) -> Iterator[str]:
 
 
 def best_wheel(version: str, machine: str, wheels: Iterable[tuple[str, str]]) -> str:
-    """The second of the (file name, hash) that pip would take there; "" where none fits."""
+    """wheels: (file name, hash). Returns the hash of the wheel that pip would choose; "" where none fits."""
     from packaging.tags import compatible_tags, cpython_tags
     from packaging.utils import parse_wheel_filename
 
     major, minor = (int(part) for part in version.split("."))
     platforms = MACHINES[machine][1]
-    order = [*cpython_tags((major, minor), platforms=platforms), *compatible_tags((major, minor), f"cp{major}{minor}", platforms)]
-    rank = {tag: place for place, tag in reversed(list(enumerate(order)))}
+    tags = [*cpython_tags((major, minor), platforms=platforms), *compatible_tags((major, minor), f"cp{major}{minor}", platforms)]
+    rank = {tag: place for place, tag in reversed(list(enumerate(tags)))}
     ranked = [(min((rank[tag] for tag in parse_wheel_filename(name)[3] if tag in rank), default=None), digest) for name, digest in wheels]
     return min(((place, digest) for place, digest in ranked if place is not None), default=(0, ""))[1]
 

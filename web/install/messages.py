@@ -1,4 +1,4 @@
-"""What run.py says while it installs, and how it says that it cannot."""
+"""The lines that run.py prints, and the error for an installation that failed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from __future__ import annotations
 class Failed(Exception):
     """Something could not be installed; the text is one line for the user."""
 
-    touched = True  # whether the environment may have been changed by halves, so that it has to be made anew
+    touched = True  # whether the environment may be half changed, and so has to be made again
 
 
 def say(text: str) -> None:
-    """One line about what is going on."""
+    """Print one line about the progress."""
     print("run.py: " + text, flush=True)

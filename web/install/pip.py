@@ -1,4 +1,4 @@
-"""pip, with a line for what takes long instead of three for each package, and a line for each way in which it fails."""
+"""Runs pip, shows its progress in short, and explains its failures in a line each."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from typing import Sequence
 from web.install.messages import Failed
 
 LARGE_MB = 5
-STEP_MB = 250  # a file of gigabytes shows every so often that it is still coming
+REPORT_EVERY_MB = 250  # of one file, where there is no terminal
 
-# Settings of pip that say where or whether to install: here that is the environment, always. The others (index, proxy, cache) count.
-ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_DRY_RUN")
+# Settings of pip that would install elsewhere or not at all; they are removed. Others (index, proxy, cache) stay in force.
+IGNORED_SETTINGS = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_DRY_RUN")
 
-# Where ensurepip has its pip: in a folder of its own, or where Debian puts it.
+# Prints where ensurepip has its pip: in its own folder, or where Debian puts it.
 WHEELS = """
 import ensurepip, pathlib, sysconfig
 places = [pathlib.Path(ensurepip.__file__).parent / "_bundled", pathlib.Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or "/nowhere")]
 print(*[wheel for place in places for wheel in sorted(place.glob("pip-*.whl"))], sep="\\n")
 """
-# What pip says -> what it means and what to do. The first that is found counts.
+# Pattern in pip's output -> what it means and what to do. The first match counts.
 CAUSES = (
     (
         r"DO NOT MATCH THE HASHES|Hashes are required|HashMismatch",
@@ -52,17 +52,17 @@ class Pip:
 
     def __init__(self, python: Path) -> None:
         self._python = python
-        self._owing = False  # something was taken out and nothing put in its place yet
+        self._lacks_replacement = False  # a package was removed and its replacement is not installed yet
         self._unpacked: tempfile.TemporaryDirectory[str] | None = None
-        # -I: what lies in the current folder or on PYTHONPATH is not installed here, and pip would take it for that
-        alone = [str(python), "-I"]
-        own = subprocess.call([*alone, "-c", "import pip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
-        self._command = [*alone, "-m", "pip"] if own else [*alone, str(self._unpack())]
-        # it is the locked one, which knows how to say how far it is
+        # -I: pip would take packages in the current folder or on PYTHONPATH for installed ones
+        isolated = [str(python), "-I"]
+        own = subprocess.call([*isolated, "-c", "import pip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+        self._command = [*isolated, "-m", "pip"] if own else [*isolated, str(self._unpack())]
+        # the environment's own pip is the locked one, which knows this option
         self._progress = ["--progress-bar=raw"] if own else []
 
     def close(self) -> None:
-        """Remove what was unpacked."""
+        """Remove the unpacked pip."""
         if self._unpacked is not None:
             self._unpacked.cleanup()
 
@@ -73,25 +73,25 @@ class Pip:
         self.close()
 
     def install(self, requirements: Sequence[str], optional: bool = False) -> bool:
-        """Install these lines of a requirements file, without what they ask for in turn.
+        """Install these lines of a requirements file, without dependencies. Returns whether it worked.
 
-        Returns whether it worked; raises Failed where it has to.
+        Raises Failed where it did not and is not optional.
         """
         with tempfile.TemporaryDirectory() as folder:
             wanted = Path(folder) / "requirements.txt"
             wanted.write_text("\n".join(requirements) + "\n")
             hashed = ["--require-hashes"] if all("--hash=" in line for line in requirements) else []
             worked = self._run(["install", "--no-deps", "--no-compile", *hashed, *self._progress, "-r", str(wanted)], optional=optional)
-            self._owing = self._owing and not worked
+            self._lacks_replacement = self._lacks_replacement and not worked
             return worked
 
     def uninstall(self, name: str) -> None:
-        """Remove a package, so that another build of it can take its place."""
-        self._owing = True
+        """Remove a package, so that another build can replace it. Raises Failed."""
+        self._lacks_replacement = True
         self._run(["uninstall", "--yes", name], optional=False)
 
     def _unpack(self) -> Path:
-        """Unpacked, for as such pip runs as it does anywhere."""
+        """Unpack the wheel of pip that came with this Python; returns the folder to run. Raises Failed."""
         asked = subprocess.run([str(self._python), "-I", "-c", WHEELS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
         wheels = asked.stdout.decode(errors="replace").split("\n")
         if asked.returncode or not wheels[0]:
@@ -104,10 +104,10 @@ class Pip:
     def _run(self, arguments: Sequence[str], optional: bool) -> bool:
         command = [*self._command, "--disable-pip-version-check", "--no-input", "--no-color", *arguments]
         last: collections.deque[str] = collections.deque(maxlen=15)
-        whole: list[str] = []
-        touched = self._owing
-        shown = _Shown()
-        environment = {**{name: value for name, value in os.environ.items() if name not in ELSEWHERE}, "PIP_USER": "0"}
+        output_lines: list[str] = []
+        touched = self._lacks_replacement
+        shown = _Progress()
+        environment = {**{name: value for name, value in os.environ.items() if name not in IGNORED_SETTINGS}, "PIP_USER": "0"}
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -115,7 +115,7 @@ class Pip:
             stdin=subprocess.DEVNULL,
             text=True,
             env=environment,
-            close_fds=False,  # it holds the lock, too, in case this process is killed
+            close_fds=False,  # it inherits the lock, which outlives this process if it is killed
         )
         assert process.stdout is not None
         try:
@@ -125,7 +125,7 @@ class Pip:
                 )
                 if not line.startswith("Progress "):
                     last.append(line.rstrip())
-                    whole.append(line)
+                    output_lines.append(line)
                 shown.line(line)
         finally:
             process.stdout.close()
@@ -133,30 +133,30 @@ class Pip:
             shown.end()
         if status and not optional:
             print("\n".join("  | " + line for line in last), file=sys.stderr)
-            failure = Failed(cause("".join(whole)) + " (pip's last words are above)")
+            failure = Failed(cause("".join(output_lines)) + " (pip's last lines are above)")
             failure.touched = touched
             raise failure
         return status == 0
 
 
-def cause(said: str) -> str:
-    """What pip's words come down to, and what to do."""
+def cause(output: str) -> str:
+    """What went wrong, by pip's output, and what to do."""
     for pattern, meaning in CAUSES:
-        if re.search(pattern, said):
+        if re.search(pattern, output):
             return meaning
     return "pip could not install everything; the next start tries again"
 
 
-class _Shown:
-    """pip's lines as they are shown: in one line of a terminal, else only what is large."""
+class _Progress:
+    """Shows pip's progress: on a terminal in one line that is rewritten, else only large files."""
 
     def __init__(self) -> None:
         self._terminal = sys.stdout.isatty()
         self._name = ""
-        self._next_mb = STEP_MB
+        self._next_mb = REPORT_EVERY_MB
 
     def line(self, line: str) -> None:
-        """Show a line, or not."""
+        """Take one line of pip's output."""
         progress = re.match(r"Progress (\d+) of (\d+)", line)
         if progress:
             self._progress(int(progress.group(1)) // 1_000_000, int(progress.group(2)) // 1_000_000)
@@ -164,7 +164,7 @@ class _Shown:
         step = re.match(r"(Collecting|Downloading|Using cached|Building wheel for|Installing collected packages)\b:? *(.*)", line.strip())
         if step is None:
             return
-        self._name, self._next_mb = step.group(2).split(" (")[0], STEP_MB
+        self._name, self._next_mb = step.group(2).split(" (")[0], REPORT_EVERY_MB
         if self._terminal:
             self._rewrite(f"{step.group(1)} {step.group(2)}")
             return
@@ -175,7 +175,7 @@ class _Shown:
             print(f"  {step.group(2)}", flush=True)
 
     def end(self) -> None:
-        """Leave an empty line of the terminal."""
+        """Clear the line of the terminal."""
         if self._terminal:
             sys.stdout.write("\r" + " " * 100 + "\r")
 
@@ -183,7 +183,7 @@ class _Shown:
         if self._terminal:
             self._rewrite(f"Downloading {self._name}: {done_mb} of {of_mb} MB")
         elif done_mb >= self._next_mb:
-            self._next_mb = done_mb + STEP_MB
+            self._next_mb = done_mb + REPORT_EVERY_MB
             print(f"  {self._name}: {done_mb} of {of_mb} MB", flush=True)
 
     def _rewrite(self, text: str) -> None:

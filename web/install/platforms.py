@@ -1,4 +1,4 @@
-"""Systems for which there are no packages: told in a line, before anything is fetched for them."""
+"""Refuses systems for which there are no packages, in one line, before anything is fetched."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import platform
 import sys
 
 MACHINES = {"linux": ("x86_64", "aarch64"), "darwin": ("arm64",)}
-GLIBC = (2, 28)  # what the wheels were built against (manylinux_2_28)
-MACOS = (26, 0)  # pyrnnoise
+GLIBC = (2, 28)  # of manylinux_2_28, the newest that a wheel in the locks needs
+MACOS = (26, 0)  # of pyrnnoise's wheels
 
 
 def unusable() -> str:
-    """Why Hushcast cannot be installed on this machine, and what to do; "" where it can."""
+    """Why this machine cannot install Hushcast, and what to do; "" where it can."""
     return refused(
         sys.platform, platform.machine(), sys.maxsize > 2**32, _libc() if sys.platform == "linux" else f"macOS {platform.mac_ver()[0]}"
     )

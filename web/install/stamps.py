@@ -1,6 +1,6 @@
-"""What every start asks first: is the environment there? Two small files are read for it, and no process is started.
+"""Tells whether an environment is complete. Every start asks that, so it reads two small files and starts no process.
 
-.venv serves. .venv-torch beside it holds the same packages and torch, for what `run.py install` names (docs/decisions).
+.venv has what the server needs. .venv-torch beside it has the same packages and torch; `run.py install` makes it (docs/decisions).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Iterable
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = Path(__file__).resolve().parent / "locks"
 
-# How environments are made; one that was made in another way is made anew.
+# Changes when environments are made in another way; those with another recipe are made again.
 RECIPE = "2"
 
 
 class Environment:
-    """A folder with an environment. Its stamp, written last, says with which Python it was made and which parts are in it.
+    """A folder with an environment. Its stamp, written last, names its Python and its parts.
 
     hushcast.json: {"recipe": RECIPE, "python": "3.11", PART: fingerprint of the part's lock, ...}
-    unfinished: there from the first change to the last; what it lies in is removed by the next start.
+    unfinished: exists from the first change to the last; where a start finds it, it makes the environment again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class Environment:
         self.unfinished = folder / "unfinished"
 
     def stamps(self) -> dict[str, str]:
-        """The stamp; {} where the folder is half-made, of another recipe or not there."""
+        """The stamp; {} where the environment is missing, incomplete or of another recipe."""
         try:
             if self.unfinished.exists():
                 return {}
@@ -42,19 +42,26 @@ class Environment:
         return stamps if stamps.get("recipe") == RECIPE and os.access(str(self.python), os.X_OK) else {}
 
     def has(self, parts: Iterable[str]) -> bool:
-        """Whether all these parts are there, as their locks are now."""
+        """Whether all these parts are installed as the locks are now."""
         stamps = self.stamps()
         return bool(stamps) and all(stamps.get(part) == fingerprint(stamps.get("python", ""), part) for part in parts)
 
 
 VENV, VENV_TORCH = Environment(ROOT / ".venv"), Environment(ROOT / ".venv-torch")
 
-# Part -> the sections of the lock that it is made of, besides "base". torch is installed in a way of its own.
-SECTIONS = {"base": ["base"], "test": ["test"], "cuda": ["torch", "cuda"], "reference": ["torch", "reference"]}
+# Part -> its sections of the lock. Every environment has "base" too; torch_build installs torch.
+SECTIONS = {
+    "base": ["base"],
+    "test": ["test"],
+    "nodes": ["nodes"],
+    "acme": ["acme"],
+    "cuda": ["torch", "cuda"],
+    "reference": ["torch", "reference"],
+}
 
 
 def sections(version: str) -> dict[str, list[str]]:
-    """Section -> its lines, of the lock of a Python such as "3.11"; {} where there is none."""
+    """Section -> its lines, in the lock of a Python such as "3.11"; {} where it has no lock."""
     try:
         text = (LOCKS / f"py{version.replace('.', '')}.txt").read_text()
     except OSError:
@@ -70,7 +77,7 @@ def sections(version: str) -> dict[str, list[str]]:
 
 
 def fingerprint(version: str, part: str) -> str:
-    """Changes with what the part is locked to for this Python; "" where the lock has no such part."""
+    """A digest of what this Python's lock has for the part; "" where it has no such part."""
     locked = sections(version)
     names = SECTIONS[part]
     if not all(name in locked for name in names):

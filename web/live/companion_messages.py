@@ -2,21 +2,15 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from msgspec import Meta
 
-from web.http.shapes import Answer, Invalid, Message
+from web.http.shapes import ClientMessage, Invalid, ServerMessage, shown
 from web.http.texts import is_showable
 
+Kind = Literal["practice", "remote"]
 Action = Literal["stop", "mute", "unmute", "denoise_on", "denoise_off"]
-
-
-def _chord(value: Any, meta: Meta) -> str:
-    """A text that can be shown on one line. Raises Invalid."""
-    if not isinstance(value, str) or not (meta.min_length or 0) <= len(value) <= (meta.max_length or 0) or not is_showable(value):
-        raise Invalid(f"must have {meta.min_length} to {meta.max_length} characters")
-    return value
 
 
 def _timestamp(value: Any, _: Meta) -> str | float:
@@ -28,70 +22,94 @@ def _timestamp(value: Any, _: Meta) -> str | float:
     raise Invalid("must be a number, or a text of 1 to 64 characters")
 
 
-Chord = Annotated[str, Meta(min_length=1, max_length=16, extra={"read": _chord})]
+Chord = Annotated[str, Meta(min_length=1, max_length=16, extra={"read": shown})]
 ClientTime = Annotated[str | float, Meta(extra={"read": _timestamp})]
 
 
-class ChordChange(Message, frozen=True, kw_only=True):
-    """`chord_change`: the chord from now on."""
+class DeviceMessage(ClientMessage, frozen=True, kw_only=True):
+    """What a device says; kind: of the sessions in which it may."""
 
+    kind: ClassVar[Kind]
+
+
+class ChordChange(DeviceMessage, frozen=True, kw_only=True):
+    """The chord from now on."""
+
+    type: ClassVar[str] = "chord_change"
+    kind: ClassVar[Kind] = "practice"
+    invalid: ClassVar[str] = "A chord has 1 to 16 characters."
     chord: Chord
 
 
-class PracticeMark(Message, frozen=True, kw_only=True):
-    """`practice_start` and `practice_end`."""
+class PracticeStart(DeviceMessage, frozen=True, kw_only=True):
+    """Practice begins."""
 
+    type: ClassVar[str] = "practice_start"
+    kind: ClassVar[Kind] = "practice"
+    invalid: ClassVar[str] = "A practice mark has a timestamp."
     timestamp: ClientTime
 
 
-class RemoteCommand(Message, frozen=True, kw_only=True):
-    """`remote`: a command to the broadcaster's page; muting is done by the server."""
+class PracticeEnd(DeviceMessage, frozen=True, kw_only=True):
+    """Practice ends."""
 
+    type: ClassVar[str] = "practice_end"
+    kind: ClassVar[Kind] = "practice"
+    invalid: ClassVar[str] = "A practice mark has a timestamp."
+    timestamp: ClientTime
+
+
+class RemoteCommand(DeviceMessage, frozen=True, kw_only=True):
+    """A command to the broadcaster's page; mute and unmute are done by the server itself."""
+
+    type: ClassVar[str] = "remote"
+    kind: ClassVar[Kind] = "remote"
+    invalid: ClassVar[str] = f"An action is one of {', '.join(get_args(Action))}."
     action: Action
 
 
-class ChordHeard(Answer, frozen=True, kw_only=True):
-    """`chord_change`; at_s: where the broadcast is, null when not live."""
+class ChordHeard(ServerMessage, frozen=True, kw_only=True):
+    """A device has changed the chord. at_s: seconds since the broadcast began, null where not live."""
 
+    type: ClassVar[str] = "chord_change"
     chord: str
     at_s: float | None
 
 
-class PracticeUpdate(Answer, frozen=True, kw_only=True):
-    """`practice_update`."""
+class PracticeUpdate(ServerMessage, frozen=True, kw_only=True):
+    """A device has marked the beginning or the end of practice."""
 
+    type: ClassVar[str] = "practice_update"
     status: Literal["started", "ended"]
     timestamp: str | float
 
 
-class RemoteAction(Answer, frozen=True, kw_only=True):
-    """`remote`."""
+class RemoteAction(ServerMessage, frozen=True, kw_only=True):
+    """A command that the broadcaster's page carries out."""
 
+    type: ClassVar[str] = "remote"
     action: Action
 
 
-class ConnectionUpdate(Answer, frozen=True, kw_only=True):
-    """`connection_update`; devices: how many are connected now."""
+class Desk(ServerMessage, frozen=True, kw_only=True):
+    """The owner's broadcast, on joining and on change; all false where there is none. denoise: the switch. kind: the session's."""
 
+    type: ClassVar[str] = "desk"
+    live: bool
+    muted: bool
+    denoise: bool
+    kind: Kind
+
+
+class ConnectionUpdate(ServerMessage, frozen=True, kw_only=True):
+    """A device has connected or disconnected. user_id: the owner's. devices: how many are connected now."""
+
+    type: ClassVar[str] = "connection_update"
     status: Literal["connected", "disconnected"]
     user_id: int
     devices: int
 
 
-# type -> how its data is read, and what is answered where that cannot be
-SAID: Mapping[str, tuple[type[Message], str]] = MappingProxyType(
-    {
-        "chord_change": (ChordChange, "A chord has 1 to 16 characters."),
-        "practice_start": (PracticeMark, "A practice mark has a timestamp."),
-        "practice_end": (PracticeMark, "A practice mark has a timestamp."),
-        "remote": (RemoteCommand, "An action is one of stop, mute, unmute, denoise_on, denoise_off."),
-    }
-)
-TOLD: Mapping[str, type[Answer]] = MappingProxyType(
-    {
-        "chord_change": ChordHeard,
-        "practice_update": PracticeUpdate,
-        "remote": RemoteAction,
-        "connection_update": ConnectionUpdate,
-    }
+FROM_DEVICES: Mapping[str, type[DeviceMessage]] = MappingProxyType(
+    {shape.type: shape for shape in (ChordChange, PracticeStart, PracticeEnd, RemoteCommand)}
 )

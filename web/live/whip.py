@@ -6,25 +6,14 @@ from aiohttp import web
 from msgspec import Meta
 
 from sfu.broadcast.services import PublishOptions
-from sfu.errors import NotAllowed
 from web.auth.identity import current_user, grant_of, user_named
+from web.errors import NotAllowed
 from web.http.json_body import query_as
-from web.http.shapes import Invalid, Query
-from web.http.texts import NO_PLAIN_TEXT, is_showable
-from web.keys import SWITCHBOARD
+from web.http.shapes import Query, shown
 from web.live import negotiation
+from web.live.hear_yourself import Ticket, switchboard_for
 
 LONGEST_TITLE = 200
-
-
-def _title(value: str, _: Meta) -> str:
-    """Without the spaces around it; it may be empty. Raises Invalid."""
-    title = value.strip()
-    if len(title) > LONGEST_TITLE:
-        raise Invalid(f"must have at most {LONGEST_TITLE} characters")
-    if not is_showable(title):
-        raise Invalid(NO_PLAIN_TEXT)
-    return title
 
 
 class WhipQuery(Query, frozen=True, kw_only=True):
@@ -32,8 +21,9 @@ class WhipQuery(Query, frozen=True, kw_only=True):
 
     denoise: bool | None = None
     denoiser: str | None = None
-    title: Annotated[str, Meta(max_length=LONGEST_TITLE, extra={"read": _title})] = ""
+    title: Annotated[str, Meta(max_length=LONGEST_TITLE, extra={"read": shown})] = ""
     record: bool = True
+    hear_yourself: Ticket = ""
 
     @property
     def options(self) -> PublishOptions:
@@ -43,12 +33,14 @@ class WhipQuery(Query, frozen=True, kw_only=True):
 
 async def publish(request: web.Request) -> web.Response:
     """Broadcast: an SDP offer that sends Opus audio."""
-    await _own_name(request)
-    wish, used = query_as(request, WhipQuery).options, await negotiation.used_by(request)
-    with request.app[SWITCHBOARD].answering(grant_of(request)) as grant:
+    username, query = await _own_name(request), query_as(request, WhipQuery)
+    switchboard = switchboard_for(request, username, username, query.hear_yourself)
+    used = await negotiation.used_by(request)
+    with switchboard.answering(grant_of(request)) as grant:
         offer = await negotiation.offer_of(request)
-        username = await _own_name(request)  # again: the body may have taken its time, and the login have ended
-        peer = await request.app[SWITCHBOARD].publish(username, owner(username), offer, wish, used, grant)
+        username = await _own_name(request)  # again: the body may have taken its time, and the login or the ticket have ended
+        switchboard_for(request, username, username, query.hear_yourself)
+        peer = await switchboard.publish(username, owner(username), offer, query.options, used, grant)
     return negotiation.created(request, peer)
 
 
@@ -63,13 +55,14 @@ async def delete(request: web.Request) -> web.Response:
 
 
 def owner(username: str) -> str:
-    """How the switchboard knows whose resource it is."""
+    """How the switchboard knows whose media session it is."""
     return f"user:{username}"
 
 
 async def _own_name(request: web.Request) -> str:
     user = await current_user(request, scope="publish")
-    if user.username.lower() != request.match_info["username"].lower():
+    name = str(user.username)
+    if name.lower() != request.match_info["username"].lower():
         await user_named(request)
         raise NotAllowed("you can only broadcast as yourself")
-    return user.username
+    return name

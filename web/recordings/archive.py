@@ -1,20 +1,18 @@
 """Recordings on the disk: a row and a folder each, and the child processes that finalise them.
 
 States: live → finalising → ready, or failed where there is nothing to play. The rows are the work list, so a restart continues:
-what is still `live` was interrupted, what is `finalising` waits for its child.
+what is still `live` was interrupted, what is `finalising` waits for its child. What several servers have of a recording: `joining`.
 """
 
 import asyncio
 import contextlib
 import errno
-import json
 import logging
-import secrets
-import shutil
 import time
 from collections import deque
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,13 +21,17 @@ from aiohttp import web
 
 from db import chapters, recordings, trash
 from db.connection import Database
-from db.errors import Unavailable
+from db.errors import StaleEpoch, Unavailable
 from db.recordings import Ended
 from db.tables import Recording
 from sfu.config import schema
+from sfu.recording.broadcast_recording import NO_TOTALS
 from sfu.recording.recorder import Totals
-from web.recordings.transcoding import MADE
-from workers.child import ChildFailed, run_module
+from web.recordings.fence import Fence, NoFence, TapeEpochs
+from web.recordings.finalising import finalised
+from web.recordings.folders import delete_files, set_aside, swept
+from web.recordings.joining import LOOK_S, Joiner, told_away
+from web.recordings.part_files import PartFiles
 from workers.disk_room import MB, DiskRoom
 
 logger = logging.getLogger(__name__)
@@ -44,27 +46,44 @@ class Archive:
     """Owns the folder of recordings and the task that finalises them, one child at a time. `tidying` deletes what is too old."""
 
     def __init__(
-        self, database: Database, storage: Path, settings: schema.RecordingConfig, floor_mb: int = 0, *, going_on: Collection[str] = ()
+        self,
+        database: Database,
+        storage: Path,
+        settings: schema.RecordingConfig,
+        floor_mb: int = 0,
+        *,
+        going_on: Collection[str] = (),
+        node: str = "",
+        fence: Fence | None = None,
     ) -> None:
-        """storage: `storage.path`, to which the rows' folders are relative; floor_mb of its disk stay free; going_on: broadcasts
-        whose recordings continue.
+        """storage: `storage.path`, to which the rows' folders are relative; floor_mb of its disk stay free; going_on: the names
+        of recordings that continue; node: this server among several, which have the rows in common; "": there is one; fence: knows
+        its epochs then.
         """
+        self.node = node
+        self._fence = fence or NoFence()
+        self.epochs = TapeEpochs(self._fence)
         self._database = database
         self._storage = storage
         self._settings = settings
         self._going_on = going_on
+        self.elsewhere: asyncio.Event | None = None  # set where `Uploads` has something to send to S3, or to delete there; None: no S3
         self.settled = asyncio.Event()  # a recording is ready or failed, so its size is known; `tidying` waits for this
         self._work = asyncio.Event()
         self._room = DiskRoom(storage, floor_mb * MB)
-        self._unwritten: dict[int, Ended] = {}  # ends of recordings that are not in the database yet
+        self._unwritten: dict[int, Ended | None] = {}  # ends of recordings that are not in the database yet; None: it is empty
         self._chapters: deque[tuple[int, float, str, str]] = deque(
             maxlen=MOST_UNWRITTEN
         )  # chapters that are not in the database yet; beyond the limit the oldest are lost
         self._later: dict[int, tuple[float, float]] = {}  # recording -> not before this moment, after a pause of so many seconds
+        self.parts = PartFiles(storage, node)
+        self._joiner = Joiner(database, self.parts, storage, self._room, node)
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._prepare)
+        await asyncio.to_thread(swept, self._storage)
+        if self.node:
+            await self._claim()
         await self.reconcile(self._going_on)
         self._task = asyncio.create_task(self._finalising(), name="finalise")
         return self
@@ -80,11 +99,18 @@ class Archive:
             await asyncio.gather(task, return_exceptions=True)
 
     async def reconcile(self, going_on: Collection[str]) -> None:
-        """Finalise what the last run left `live`, except for broadcasts that continue. At the start only, before any broadcast."""
-        interrupted = await self._database.run(recordings.interrupt, going_on)
+        """Finalise what the last run left `live`, except for recordings that continue. At the start only, before any broadcast."""
+        interrupted = await self._database.run(recordings.interrupt, going_on, self.node)
         if interrupted:
             self._work.set()
             logger.warning("%s recordings were interrupted and are finalised now", interrupted)
+
+    async def _claim(self) -> None:
+        """What was recorded while there was one server is this one's where the files are here."""
+        rows = await self._database.read(recordings.unclaimed)
+        here = await asyncio.to_thread(lambda: [row.id for row in rows if self.folder_of(row).is_dir()])
+        if here:
+            await self._database.run(recordings.claim, here, self.node)
 
     async def begin(self, username: str, broadcast: str, title: str | None, started_at: datetime) -> tuple[int, Path]:
         """Make the row (`state: live`); its id and the folder for its files, which the recorder makes.
@@ -94,19 +120,24 @@ class Archive:
         if not await asyncio.to_thread(self._room.has):
             raise OSError(errno.ENOSPC, f"under {self._room.floor} bytes are left for it")
         try:
-            row = await self._database.run(recordings.begin, username, broadcast, title, started_at)
+            epoch = await self._fence.take(username, broadcast)
+            row = await self._database.run(recordings.begin, username, broadcast, title, started_at, epoch, self.node)
         except Unavailable as trouble:
             raise OSError(WHY[trouble.code], f"no row for the recording: {trouble}") from trouble
         except Exception as error:
             raise OSError(f"no row for the recording: {error}") from error
-        await asyncio.to_thread(_set_aside, self.folder_of(row))
+        self.epochs.begun(row.id, broadcast)
+        await asyncio.to_thread(set_aside, self.folder_of(row))
         return row.id, self.folder_of(row)
 
     async def finish(self, recording: int, totals: Totals) -> None:
-        """The files are closed: set `finalising` and start the child. Raises nothing: writing is repeated until the database accepts it."""
+        """The files are closed: set `finalising` and start the child; delete it if it is empty.
+
+        Raises nothing: writing is repeated until the database accepts it.
+        """
         variants = ["original", "denoised"] if totals.denoised else ["original"]
         stats = {"packets": totals.packets, "dropped": totals.dropped, "late": totals.late, "failed": totals.failed}
-        self._unwritten[recording] = Ended(totals.duration_s, variants, totals.size_bytes, stats)
+        self._unwritten[recording] = None if totals.empty else Ended(totals.duration_s, variants, totals.size_bytes, stats)
         try:
             await self._write_down()
         except Unavailable as trouble:
@@ -114,6 +145,10 @@ class Archive:
         except Exception:
             logger.exception("recording %s: its end could not be written down yet", recording)
         self._work.set()
+
+    async def give_up(self, recording: int) -> None:
+        """It was taken over from another server, and does not go on here: what there is of it becomes the recording."""
+        await self.finish(recording, NO_TOTALS)
 
     async def chapter(self, recording: int, at_s: float, kind: str, text: str) -> None:
         """Store a cue as a chapter; it waits while the database refuses; a recording keeps its first thousand."""
@@ -129,7 +164,10 @@ class Archive:
 
     async def forget(self, folders: Iterable[str]) -> None:
         """Delete the files of recordings whose rows are gone; names as the rows had them. What cannot be deleted stays noted."""
-        gone = await asyncio.to_thread(delete_files, self._storage, list(folders))
+        gone = await asyncio.to_thread(delete_files, self._storage, await self._here(folders))
+        if self.elsewhere is not None:
+            self.elsewhere.set()  # they stay noted until `Uploads` has deleted them in S3
+            return
         try:
             await self._database.run(trash.forget, gone)
         except Unavailable:
@@ -137,11 +175,21 @@ class Archive:
         except Exception:
             logger.exception("files are deleted and still noted; the next round finds nothing there and forgets them")
 
+    async def _here(self, folders: Iterable[str]) -> list[str]:
+        """Those that are this server's to delete; another one has the rest."""
+        try:
+            own = set(await self._database.read(trash.discarded, self.node)) if self.node else None
+        except Unavailable:
+            return []  # they stay noted, and the next round finds them
+        return [folder for folder in folders if own is None or folder in own]
+
     async def _write_chapters(self) -> None:
         while self._chapters:
             chapter = self._chapters.popleft()
             try:
-                await self._database.run(chapters.add, *chapter)
+                await self._database.run(chapters.add, *chapter, self.epochs.of(chapter[0]))
+            except StaleEpoch:
+                pass  # it goes on elsewhere
             except (Unavailable, asyncio.CancelledError):
                 self._chapters.appendleft(chapter)
                 raise
@@ -150,8 +198,13 @@ class Archive:
         await self._write_chapters()
         while self._unwritten:
             recording, ended = next(iter(self._unwritten.items()))
-            await self._database.run(recordings.close, recording, ended)
+            if ended is None:
+                await self.forget(await self._database.run(trash.discard_empty, recording, self.node))
+            else:
+                with contextlib.suppress(StaleEpoch):  # it goes on elsewhere; the part that is here is closed next
+                    await self._database.run(recordings.close, recording, ended, self.epochs.of(recording), self.node)
             self._unwritten.pop(recording, None)
+            self.epochs.over(recording)
 
     async def _finalising(self) -> None:
         while True:
@@ -160,19 +213,34 @@ class Archive:
             try:
                 await self._write_down()
                 done = await self._finalise_all()
+                if self.node:
+                    await self._look_at_parts()
             except Unavailable:
                 pass  # the database has logged it
             except Exception:
                 logger.exception("finalising goes on in %s s", RETRY_S)
             if done:
-                await self._work.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S if self.node else None):
+                        await self._work.wait()
             else:
                 await asyncio.sleep(RETRY_S)
+
+    async def _look_at_parts(self) -> None:
+        """Of several servers: close what others go on with, join what they have closed, and delete what they have done with."""
+        await self._joiner.close_apart(self.epochs.recordings)
+        if await self._database.run(recordings.close_left_behind, self.node, self.epochs.recordings):
+            self._work.set()
+        for recording in await self._joiner.due():
+            await self._finalise(recording)
+            self.settled.set()
+        if discarded := await self._database.read(trash.discarded, self.node):
+            await self.forget(discarded)
 
     async def _finalise_all(self) -> bool:
         """One after another. False where something is left, for want of room."""
         said = False
-        while (recording := await self._database.read(recordings.next_to_finalise, later := self._not_yet())) is not None:
+        while (recording := await self._database.read(recordings.next_to_finalise, later := self._not_yet(), self.node)) is not None:
             while not await asyncio.to_thread(self._room.has):
                 if not said:
                     logger.warning("recording %s waits for room: under %s bytes are left", recording.id, self._room.floor)
@@ -181,6 +249,8 @@ class Archive:
                 await self._write_down()
             await self._finalise(recording)
             self.settled.set()
+            if self.elsewhere is not None:
+                self.elsewhere.set()
         # As it was when it was asked: whose time has come meanwhile was left out. What is not there any more is not waited for.
         self._later = {each: self._later[each] for each in later}
         return not self._later
@@ -196,67 +266,32 @@ class Archive:
         logger.warning("recording %s: there was no room to finalise it; again in %g s", recording, pause_s)
 
     async def _finalise(self, recording: Recording) -> None:
-        wanted = [*(["--wav"] if self._settings.wav else []), f"--floor={self._room.floor}"]
-        try:
-            said = json.loads(await run_module("workers.recordings.finalise", self.folder_of(recording), *wanted))
-        except (ChildFailed, ValueError) as failure:
-            logger.error("recording %s: could not be finalised: %s", recording.id, failure)
-            said = {"duration_s": recording.duration_s, "variants": recording.variants, "size_bytes": recording.size_bytes}
-            said |= {"failed": "failed", "whole": True}
+        folder, parts = await self._joiner.prepared(recording) if self.node else (recording.folder, [])
+        if recording.state != "finalising" and folder == recording.folder:
+            return  # it is ready without what could not be had
+        wanted = partial(finalised, self._storage, recording, wav=self._settings.wav, floor=self._room.floor)
+        said = await wanted(folder)
+        if folder != recording.folder and said["failed"]:
+            await self._joiner.undo(recording.id, folder)
+            if recording.state != "finalising":
+                return
+            said = await wanted(folder := recording.folder)  # ready without the others' parts, until they are joined
         if said["failed"] == "storage_full" and not said["whole"]:
             self._put_off(recording.id)  # as it stands it is `finalising`: it is ready when it has its outline
             return
         self._later.pop(recording.id, None)
         failed, playable = said["failed"], said["duration_s"] > 0
-        stats = {"failed": failed} if failed else {}
+        was_empty = recording.stats.get("failed") == "empty"  # before another server's part came
+        stats = {"failed": failed} if failed or was_empty else {}
         if merged := said.get("spans_merged"):
             stats["spans_merged"] = merged
-        heard = said.get("spans"), said.get("denoised_share")
-        ended = Ended(said["duration_s"], said["variants"], said["size_bytes"], stats, *heard)
-        await self._database.run(recordings.finish, recording.id, ended, playable)
+        spans = said.get("spans") if folder != recording.folder else told_away(said.get("spans"), parts)
+        ended = Ended(said["duration_s"], said["variants"], said["size_bytes"], stats, spans, said.get("denoised_share"))
+        gone = await self._database.run(recordings.finish, recording.id, ended, playable, folder)
+        if folder != recording.folder and not gone:  # it was deleted while it was joined
+            await asyncio.to_thread(delete_files, self._storage, [folder])
+        await self.forget(gone)
         logger.info("recording %s: %.1f s, %s bytes%s", recording.id, *ended[0:3:2], f", {failed}" if failed else "")
-
-    def _prepare(self) -> None:
-        folder = self._storage / "recordings"
-        folder.mkdir(parents=True, exist_ok=True)
-        for gone in folder.glob(".gone-*"):
-            shutil.rmtree(gone, ignore_errors=True)
-        for made in (self._storage / MADE).glob("*"):  # half a file, or of a recording that was deleted as the last run was killed
-            if made.suffix == ".part" or not (folder / made.name.partition("-")[0]).is_dir():
-                made.unlink(missing_ok=True)
 
 
 ARCHIVE = web.AppKey("ARCHIVE", Archive)
-
-
-def _set_aside(folder: Path) -> None:
-    """A folder that is there before its recording is of one that the database has lost, by a copy put back: it is kept. Where it cannot
-    be moved, the recorder will find it in its way and say so.
-    """
-    if folder.exists():
-        lost = folder.with_name(f"lost-{folder.name}-{secrets.token_hex(4)}")
-        with contextlib.suppress(OSError):
-            folder.rename(lost)
-            logger.warning("%s was there without a row; now it is %s", folder, lost.name)
-
-
-def delete_files(storage: Path, folders: Iterable[str]) -> list[str]:
-    """Delete the files of recordings, and what was made of them; folders as the rows name them. Returns those of which all is gone.
-
-    Not for the loop.
-    """
-    return [name for name in folders if _is_gone(storage, storage / name)]
-
-
-def _is_gone(storage: Path, folder: Path) -> bool:
-    gone = folder.with_name(f".gone-{folder.name}")  # out of sight at once
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-        for made in (storage / MADE).glob(f"{folder.name}-*"):
-            made.unlink(missing_ok=True)
-        return not gone.exists()
-    except OSError as error:
-        logger.warning("%s could not be deleted yet: %s", folder, error)
-        return False

@@ -1,8 +1,10 @@
-"""The sound of a recording: from a file that exists in that format, else decoded while it is sent (WAV), or made once and cached."""
+"""The sound of a recording: a file of that format, here or in S3, else decoded while it is sent (WAV), or made once and cached."""
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,14 +13,15 @@ from aiohttp import hdrs, web
 from db.tables import Recording
 from sfu.errors import NotFound
 from web.auth.downloads import DOWNLOADS, Right
-from web.auth.identity import LOGIN, current_user
+from web.auth.identity import current_user, login_id_of
+from web.errors import NoSuchRange, StorageAway
 from web.http import timeouts
+from web.http.conditions import is_known
 from web.http.json_body import query_as
-from web.http.problems import problem
 from web.http.ranges import SentFile, part_of, tag_of
 from web.http.route import Given
 from web.http.shapes import Query
-from web.recordings.archive import ARCHIVE
+from web.recordings.recording_files import RECORDING_FILES, StoredFile, file_in
 from web.recordings.recordings import allowed, variant_of
 from web.recordings.transcoding import TRANSCODING
 from workers.child import ChildFailed
@@ -26,6 +29,7 @@ from workers.recordings import opusfile, wav
 
 logger = logging.getLogger(__name__)
 
+Pieces = AsyncGenerator[bytes, None]
 TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg"}
 SOUNDS = tuple(TYPES.values())
 SOUND = (Given(200, None, SOUNDS, ("ETag",)), Given(206, None, SOUNDS, ("ETag", "Content-Range")), Given(304))
@@ -43,24 +47,37 @@ async def audio(request: web.Request) -> web.StreamResponse:
     """The sound of a recording in the variant and format that is asked for, whole or a range."""
     recording = await allowed(request)
     listener = (await current_user(request)).id
-    right = Right(request[LOGIN].id, listener, recording.user_id, recording.id)
+    right = Right(login_id_of(request) or 0, listener, recording.user_id, recording.id)
     request.app[DOWNLOADS].begin(request, right)  # from here on the answer ends when the right to hear it ends
     query = query_as(request, AudioQuery)
     variant, form = variant_of(recording, query.variant), query.format
     headers: dict[str, str] = {hdrs.CONTENT_TYPE: TYPES[form], hdrs.CACHE_CONTROL: "private, no-cache"}
     if query.download:
         headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{_file_name(recording, form)}"'
-    folder = request.app[ARCHIVE].folder_of(recording)
+    files = request.app[RECORDING_FILES]
+    stored = await files.stored(recording)
+    if stored is not None and (file := file_in(stored, _ready(recording, variant, form))) is not None:
+        return await _streamed(request, file.size, file.tag, partial(_sent_from_s3, request, listener, file), headers)
+    names = [f"{name}.opus" for name in ("original", "denoised") if variant in (name, "both")]
+    async with timeouts.while_there(request), files.folder(recording, stored, names, listener) as folder:
+        return await _from_folder(request, listener, folder, recording, (variant, form), headers)
+
+
+async def _from_folder(
+    request: web.Request, listener: int, folder: Path, recording: Recording, wanted: tuple[str, str], headers: dict[str, str]
+) -> web.StreamResponse:
+    """Of the Opus files in a folder, and what is made of them."""
+    variant, form = wanted
     samples, ready = await asyncio.to_thread(_look, folder, recording, variant, form)
     if not samples:
         raise NotFound("There is no sound in this recording.")
+    transcoding, name = request.app[TRANSCODING], f"{Path(recording.folder).name}-{variant}-{samples}"
     try:
-        async with timeouts.while_there(request):
-            if ready is None and form == "wav":
-                return await _view(request, listener, folder, variant, samples, f"{recording.id}-{variant}-{samples}", headers)
-            if ready is None:
-                name = f"{recording.id}-{variant}-{samples}.{form}"
-                ready = await request.app[TRANSCODING].made(listener, folder, variant, form, samples, name)
+        if ready is None and form == "wav":
+            decoded = partial(transcoding.view, listener, lambda: timeouts.hang_up(request), folder, variant, samples)
+            return await _streamed(request, wav.size(samples, 2 if variant == "both" else 1), name, decoded, headers)
+        if ready is None:
+            ready = await transcoding.made(listener, folder, variant, form, samples, f"{name}.{form}")
     except ChildFailed:
         if await asyncio.to_thread(folder.exists):
             raise
@@ -76,12 +93,8 @@ async def _sent(request: web.Request, file: Path, headers: dict[str, str]) -> we
         raise NotFound("It has just been deleted.") from None
     part = part_of(request, stat.st_size, tag_of(stat), stat.st_mtime)
     if part is not None and part[0] >= part[1]:
-        return _no_such_range(stat.st_size)
+        raise NoSuchRange(stat.st_size)
     return SentFile(file, headers, part)
-
-
-def _no_such_range(size: int) -> web.Response:
-    return problem(416, "no_such_range", f"It has {size} bytes.", headers={hdrs.CONTENT_RANGE: f"bytes */{size}"})
 
 
 def _look(folder: Path, recording: Recording, variant: str, form: str) -> tuple[int, Path | None]:
@@ -90,30 +103,43 @@ def _look(folder: Path, recording: Recording, variant: str, form: str) -> tuple[
         samples = max(opusfile.length(folder / f"{name}.opus") for name in ("original", "denoised") if variant in (name, "both"))
     except FileNotFoundError:
         return 0, None
+    name = _ready(recording, variant, form)
+    return samples, folder / name if name and (folder / name).exists() else None
+
+
+def _ready(recording: Recording, variant: str, form: str) -> str | None:
+    """The name of the file that is this form already, where it was made."""
+    if form == "opus":
+        return f"{variant}.opus"
     heard = variant == recording.variants[-1] and recording.state == "ready"
-    ready = folder / (f"{variant}.opus" if form == "opus" else wav.HEARD if form == "wav" and heard else "none")
-    return samples, ready if ready.exists() else None
+    return wav.HEARD if form == "wav" and heard else None
 
 
-async def _view(
-    request: web.Request, ear: int, folder: Path, variant: str, samples: int, tag: str, headers: dict[str, str]
+def _sent_from_s3(request: web.Request, listener: int, file: StoredFile, start: int, stop: int) -> Pieces:
+    pieces = request.app[RECORDING_FILES].pieces(file, start, stop)
+    return request.app[TRANSCODING].sent(listener, lambda: timeouts.hang_up(request), pieces)
+
+
+async def _streamed(
+    request: web.Request, size: int, tag: str, pieces_of: Callable[[int, int], Pieces], headers: dict[str, str]
 ) -> web.StreamResponse:
-    """A WAV that is no file: its length is known, its bytes are decoded while they are sent."""
-    size = wav.size(samples, 2 if variant == "both" else 1)
+    """What is no file here: its length is known, its bytes are decoded, or come from S3, while they are sent.
+
+    pieces_of: gives the bytes from a first one to before a last one.
+    """
     headers |= {hdrs.ACCEPT_RANGES: "bytes", hdrs.ETAG: f'"{tag}"'}
-    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+    if is_known(request, tag):
         return web.Response(status=304, headers=headers)
     wanted = part_of(request, size, f'"{tag}"')
     start, stop = wanted or (0, size)
     if start >= stop:
-        return _no_such_range(size)
+        raise NoSuchRange(size)
     response = web.StreamResponse(headers=headers)
     response.content_length = stop - start
     if wanted:
         response.set_status(206)
         response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{size}"
-    pieces = request.app[TRANSCODING].view(ear, lambda: timeouts.hang_up(request), folder, variant, samples, start, stop)
-    async with contextlib.aclosing(pieces):
+    async with contextlib.aclosing(pieces_of(start, stop)) as pieces:
         if request.method == hdrs.METH_HEAD:
             await response.prepare(request)
             return response
@@ -123,7 +149,7 @@ async def _view(
             await written(response, first)
             async for piece in pieces:
                 await written(response, piece)
-        except (ChildFailed, TimeoutError) as failure:  # deleted meanwhile, say; an answer that has begun can only be aborted
+        except (ChildFailed, StorageAway, TimeoutError) as failure:  # deleted meanwhile, say; an answer that has begun can only be aborted
             logger.warning("a recording is broken off: %s", failure or "nobody takes it")
             timeouts.hang_up(request)
             return response

@@ -12,14 +12,16 @@ from msgspec import Meta
 from db import friendships, recordings
 from db.caps import PAGE
 from db.tables import Recording, User, now
-from sfu.errors import Conflict, NoSuchVariant, NotFound, NotFriends, NotLive
+from sfu.errors import NotFound, NotLive
+from sfu.rfc3339 import rfc3339
 from web.auth.downloads import DOWNLOADS
 from web.auth.identity import current_user, friend_named
+from web.errors import NoSuchVariant, NotFriends, NotReady
 from web.http.json_body import body_as, query_as
-from web.http.responses import encoded, encoded_list, id_of, nothing, ok, ready, stamped
+from web.http.responses import encoded, encoded_list, id_of, nothing, ok, ready
 from web.http.shapes import LARGEST_ID, Answer, Body, Invalid, Limit, Query, Timestamp, shown
 from web.keys import CONFIG, DB, SWITCHBOARD
-from web.recordings.archive import ARCHIVE
+from web.recordings.recording_files import RECORDING_FILES
 from web.recordings.tidying import TIDYING
 from workers.disk_room import MB
 from workers.recordings.peaks import outline
@@ -84,8 +86,18 @@ class RecordingSpan(Answer, frozen=True, kw_only=True):
     reason: str | None
 
 
+class PartRow(Answer, frozen=True, kw_only=True):
+    """What one server has recorded. to_s null: it is not closed. sha256: of what `sha256sum` prints for its files, by their names."""
+
+    node: str
+    epoch: int
+    from_s: float
+    to_s: float | None
+    sha256: str | None
+
+
 class RecordingRow(Answer, frozen=True, kw_only=True):
-    """A recording. denoised: any of it is. parts: the other servers that hold some of it. stats: counters of packets."""
+    """A recording. denoised: any of it is. parts: what each of several servers has recorded of it. stats: counters of packets."""
 
     id: int
     username: str
@@ -100,7 +112,7 @@ class RecordingRow(Answer, frozen=True, kw_only=True):
     stats: dict[str, Any]
     spans: list[RecordingSpan]
     denoised_share: Share
-    parts: list[str]
+    parts: list[PartRow]
 
 
 class Outline(Answer, frozen=True, kw_only=True):
@@ -137,8 +149,8 @@ async def rename(request: web.Request) -> web.Response:
     if renamed.state == "live":
         with suppress(NotLive):  # it has ended just now
             broadcast = request.app[SWITCHBOARD].own(user.username)
-            if broadcast.id == renamed.broadcast:  # not of one before, whose end is not written down yet
-                broadcast.retitle(body.title)
+            if broadcast.properties.tape == renamed.broadcast:  # not of one before, whose end is not written down yet
+                broadcast.controls.retitle(body.title)
     return ok(row_of(renamed))
 
 
@@ -156,10 +168,11 @@ async def peaks(request: web.Request) -> web.Response:
     query = query_as(request, OutlineQuery)
     variant = variant_of(recording, query.variant)
     if recording.state in ("live", "finalising"):
-        raise Conflict("not_ready", "The outline is made when the recording has ended.", retry_after_s=2)
+        raise NotReady("The outline is made when the recording has ended.", retry_after_s=2)
     try:
-        path = request.app[ARCHIVE].folder_of(recording) / f"{variant}.peaks"
-        body = await asyncio.to_thread(_drawn, recording.duration_s, path, query.points)
+        files, name = request.app[RECORDING_FILES], f"{variant}.peaks"
+        async with files.folder(recording, await files.stored(recording), [name], (await current_user(request)).id) as folder:
+            body = await asyncio.to_thread(_drawn, recording.duration_s, folder / name, query.points)
     except FileNotFoundError:
         raise NotFound("There is no outline of this recording.") from None
     return ready(body)
@@ -209,7 +222,7 @@ def values_of(recording: Recording) -> dict[str, Any]:
         "username": recording.user.username,
         "title": recording.title,
         "state": recording.state,
-        "started_at": stamped(recording.started_at),
+        "started_at": rfc3339(recording.started_at),
         "duration_s": round(max(0.0, duration_s), 6),
         "denoised": recording.denoised,
         "variants": recording.variants,
@@ -218,7 +231,7 @@ def values_of(recording: Recording) -> dict[str, Any]:
         "stats": recording.stats,
         "spans": recording.spans,
         "denoised_share": recording.denoised_share,
-        "parts": [],  # all of it lies on this server
+        "parts": [{name: getattr(part, name) for name in PartRow.__struct_fields__} for part in recording.parts],
     }
 
 

@@ -73,7 +73,7 @@ class Tidying:
             _say(len(await run(trash.remove_expired, settings.trash_days, moment)), "deleted for good after trash_days")
             await run(logins.remove_idle, moment)
             await run(companions.remove_over, moment)
-        if discarded := await run(trash.discarded):
+        if discarded := await run(trash.discarded, self._archive.node):
             await self._archive.forget(discarded)
 
     async def _for_ever(self) -> None:

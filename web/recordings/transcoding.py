@@ -98,6 +98,14 @@ class Transcoding:
                 yield piece
                 start, size = until, min(LARGEST, 2 * size)
 
+    async def sent(self, ear: int, end: Callable[[], object], pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """The pieces, which are not decoded: they take a place as those of `view` do. Raises TooMany, and what `pieces` raise."""
+        async with contextlib.aclosing(pieces):
+            with self._views.place(ear, end) as place:
+                async for piece in pieces:
+                    self._views.touch(place)
+                    yield piece
+
     async def made(self, ear: int, folder: Path, variant: str, form: str, samples: int, name: str) -> Path:
         """The whole recording as flac or opus, from the cache or made now and kept there as `name`; once for all who wait for it.
 

@@ -7,9 +7,10 @@ from aiohttp import web
 
 from db import recordings
 from db.tables import Recording
+from sfu.rfc3339 import rfc3339
 from web.auth.identity import current_user
 from web.http.json_body import query_as
-from web.http.responses import encoded_list, id_of, nothing, ready, stamped
+from web.http.responses import encoded_list, id_of, nothing, ready
 from web.http.shapes import Timestamp
 from web.keys import CONFIG, DB
 from web.recordings.recordings import RecordingRow, RecordingsPage, values_of
@@ -42,7 +43,7 @@ async def restore(request: web.Request) -> web.Response:
 def row_of_deleted(recording: Recording, keeps: timedelta) -> DeletedRow:
     """A recording of the trash as its list shows it."""
     gone_at = (recording.counts_from or recording.deleted_at) + keeps
-    return DeletedRow(**values_of(recording), deleted_at=stamped(recording.deleted_at), gone_at=stamped(gone_at))
+    return DeletedRow(**values_of(recording), deleted_at=rfc3339(recording.deleted_at), gone_at=rfc3339(gone_at))
 
 
 def _written(found: list[Recording], keeps: timedelta) -> bytes:

@@ -1,7 +1,7 @@
 """What DeepFilterNet2 and 3 have in common: the convolutions around the GRUs, and the deep filter.
 
-Learnt parameters come from upstream's modules of the same purpose.
-Shapes: B rows, each one hop of a voice, its hops one after the other; where they lie apart, [voices, T hops, ...].
+Parameters come from upstream's modules for the same purpose.
+Shapes: B rows, each one hop of a voice (the hops of a voice are consecutive rows), or [voices, T hops, ...].
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from workers.deepfilternet import layers
 from workers.deepfilternet.hops import first_and_last, of_hops
 from workers.deepfilternet.postfilter import bent
 
-BINS, LOW_BINS = 481, 96  # of a frame; of those, the deep filter's, up to 4.8 kHz
+BINS, LOW_BINS = 481, 96  # of a frame; the low ones, up to 4.8 kHz, go through the deep filter
 BANDS = 32  # on the ERB scale
 CHANNELS = 64  # of most convolutions
 ORDER = 5  # frames that the deep filter sees
@@ -21,7 +21,7 @@ FRAMES = 3  # that the first convolutions see
 
 
 class FeatureConvolutions(nn.Module):
-    """Features of T + 2 frames -> of each hop both embeddings [B, 512], the mask's four skip connections, c0 for the coefficients."""
+    """Features of T + 2 frames -> for each hop both embeddings [B, 512], four skip connections for the mask, c0 for the coefficients."""
 
     def __init__(self, enc: Any) -> None:
         super().__init__()
@@ -41,12 +41,12 @@ class FeatureConvolutions(nn.Module):
 
 
 def by_bin(x: Tensor, bins: int) -> Tensor:
-    """float32[B, C, 1, F] -> [B, F * C], as upstream's linear layers take it."""
+    """float32[B, C, 1, F] -> [B, F * C], the layout of upstream's linear layers."""
     return x.reshape(-1, CHANNELS, bins).transpose(1, 2).reshape(-1, bins * CHANNELS)
 
 
 class MaskConvolutions(nn.Module):
-    """Embedding [B, 512] and skips -> a gain in [0, 1] for each bin from `first` on: [B, 481 - first]."""
+    """Embedding [B, 512] and skip connections -> a gain in [0, 1] for each bin from `first` on: [B, 481 - first]."""
 
     def __init__(self, dec: Any, bands_to_bins: Tensor, first: int, post_filter: bool = False) -> None:
         super().__init__()
@@ -70,10 +70,10 @@ class MaskConvolutions(nn.Module):
 
 
 class Coefficients(nn.Module):
-    """GRU output [B, 256] and c0 -> coefficients [B, 10, 96]: real and imaginary part of each frame's, oldest frame first.
+    """GRU output [B, 256] and c0 -> coefficients [B, 10, 96]: real and imaginary part for each of five frames, oldest first.
 
-    The convolution over time of c0 looks some frames back; carried are not those frames of 64 channels but what they will
-    add to the next outputs: waiting [voices, self.waiting, 96], the nearest first.
+    c0 is convolved over time with some earlier frames. The state does not hold those frames, which have 64 channels, but their
+    contributions to the next outputs: waiting [voices, self.waiting, 96], that of the next hop first.
     """
 
     def __init__(self, dec: Any) -> None:
@@ -98,20 +98,20 @@ class Coefficients(nn.Module):
 
 
 def quartet(low: Tensor, hops: int) -> Tensor:
-    """Frames' low bins as `filtered` wants them: [B, T, 2, 96] -> (real, -imaginary), (imaginary, real) [B, T, 2, 2, 96]."""
+    """The low bins of frames in the layout of `filtered`: [B, T, 2, 96] -> (real, -imaginary), (imaginary, real) [B, T, 2, 2, 96]."""
     real, imaginary = low[:, :, :1], low[:, :, 1:]
     return torch.cat([real, -imaginary, imaginary, real], 2).reshape(-1, hops, 2, 2, LOW_BINS)
 
 
 def windows(frames: Tensor, length: int, dim: int) -> Tensor:
-    """The last `length` frames of each hop, oldest first: [B, length - 1 + T, ...] -> [B, T, ...], one after the other at `dim`."""
+    """The last `length` frames up to each hop, oldest first, concatenated at `dim`: [B, length - 1 + T, ...] -> [B, T, ...]."""
     return torch.cat([frames[:, at : at + 1 - length or None] for at in range(length)], dim)
 
 
 def filtered(low: Tensor, coefficients: Tensor) -> Tensor:
-    """The deep filter: each bin becomes the complex sum of its last frames times its coefficients: [B, 2, 96].
+    """The deep filter: each bin becomes the complex sum of its values in the last five frames times their coefficients: [B, 2, 96].
 
-    low [voices, 4 + T, 2, 2, 96] are quartets, oldest frame first; coefficients [B, 10, 96] the real and the imaginary part for each
-    of five frames: so one row of products sums up to the real, the other to the imaginary part.
+    low [voices, 4 + T, 2, 2, 96]: quartets, oldest frame first. coefficients [B, 10, 96]: real and imaginary part for each frame.
+    The products of a quartet's first row sum up to the real part, those of its second row to the imaginary part.
     """
     return (windows(low, ORDER, 3).reshape(-1, 2, 2 * ORDER, LOW_BINS) * coefficients[:, None]).sum(2)

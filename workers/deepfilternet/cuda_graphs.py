@@ -1,4 +1,4 @@
-"""CUDA graphs: a hop is a few hundred small kernels, and launching them one by one takes longer than running them."""
+"""CUDA graphs: a hop runs a few hundred small kernels, and launching them one by one takes longer than running them."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class CudaGraphs:
-    """Runs `frames` for any number of voices. Owns one captured graph for each power of two, made when it is first needed.
+    """Runs `frames` for any number of voices. Owns one captured graph for each power of two rows, captured on first use.
 
-    Rows that no voice fills hear silence in a state of their own. What it returns is a copy: the next call writes into the graph's memory.
+    Rows without a voice process silence with their own state. Results are copies, because the next call overwrites the graph's memory.
     """
 
     def __init__(self, frames: nn.Module, initial: Tensor) -> None:
@@ -32,7 +32,7 @@ class CudaGraphs:
         beside = torch.cuda.Stream()
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
-            for _ in range(3):  # libraries choose their kernels and take their memory before anything is captured
+            for _ in range(3):  # libraries choose kernels and allocate memory before the capture
                 self._frames(spectrum, state)
         torch.cuda.current_stream().wait_stream(beside)
         graph = torch.cuda.CUDAGraph()

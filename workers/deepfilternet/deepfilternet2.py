@@ -1,7 +1,7 @@
-"""DeepFilterNet2 and its variant without look-ahead, one hop at a time, or two.
+"""DeepFilterNet2 and its variant without look-ahead, one or two hops at a time.
 
-Source: Schröter et al., DeepFilterNet2: Towards Real-Time Speech Enhancement on Embedded Devices, 2022, fig. 1; learnt
-parameters and the order of operations from upstream's `df.deepfilternet2.DfNet`, which runs whole sounds.
+Source: Schröter et al., DeepFilterNet2: Towards Real-Time Speech Enhancement on Embedded Devices, 2022, fig. 1. Parameters and
+the order of operations are those of upstream's `df.deepfilternet2.DfNet`, which processes a whole sound at once.
 """
 
 from typing import Any
@@ -28,10 +28,11 @@ from workers.graphs.state_layout import Part
 
 
 class StreamingDeepFilterNet2(nn.Module):
-    """One frame of each voice in, one frame out, `look_ahead` + `wait` frames later, or two; all memory is in the state.
+    """One or two frames of each voice in, as many out, `look_ahead` + `wait` frames later. The state holds all memory.
 
-    As DeepFilterNet3, but the deep filter works on the masked spectrum, `wait` frames of it ahead: so coefficients and the
-    masked bins above the filter's wait for that many frames. Without look-ahead the parts that wait are not there.
+    It differs from DeepFilterNet3 in that the deep filter works on the masked spectrum, which it needs `wait` frames ahead. So
+    the coefficients, and the masked bins above those of the filter, are delayed by `wait` frames. The variant without look-ahead
+    has no such delay.
     """
 
     def __init__(self, upstream: Upstream) -> None:
@@ -90,7 +91,7 @@ class StreamingDeepFilterNet2(nn.Module):
 
 
 def delayed(name: str, values: Tensor, was: dict[str, Tensor], now: dict[str, Tensor]) -> Tensor:
-    """float32[B, T, ...]: what was put into this queue as many hops ago as it is long; no queue, no delay."""
+    """float32[B, T, ...]: the values of as many hops ago as the queue of this name is long; without a queue they are not delayed."""
     if name not in was:
         return values
     queue, length = torch.cat([was[name], values], 1), was[name].shape[1]

@@ -1,7 +1,7 @@
-"""DeepFilterNet3, one hop at a time, or two.
+"""DeepFilterNet3, one or two hops at a time.
 
-Source: Schröter et al., DeepFilterNet: Perceptually Motivated Real-Time Speech Enhancement, 2023, fig. 1; learnt parameters
-and the order of operations from upstream's `df.deepfilternet3.DfNet`, which runs whole sounds.
+Source: Schröter et al., DeepFilterNet: Perceptually Motivated Real-Time Speech Enhancement, 2023, fig. 1. Parameters and the
+order of operations are those of upstream's `df.deepfilternet3.DfNet`, which processes a whole sound at once.
 """
 
 from typing import Any
@@ -29,11 +29,11 @@ from workers.graphs.state_layout import Part
 
 
 class StreamingDeepFilterNet3(nn.Module):
-    """One frame of each voice in, one frame out, 2 frames later, or two of them; all memory is in the state.
+    """One or two frames of each voice in, as many out, 2 frames later. The state holds all memory.
 
     forward(spectrum float32[B, T, 2, 481], state float32[B, state.size]) -> (spectrum, state) of the same shapes; T: 1 or 2.
-    During the first `look_ahead` hops of a voice the caller keeps all but the warm parts of the state as they were, and
-    takes silence for output: offline drops the first two feature frames, so its convolutions and GRUs begin at the third.
+    During the first `look_ahead` hops of a voice the caller outputs silence and resets all but the warm parts of the state:
+    upstream's offline network drops the first two feature frames, so its convolutions and GRUs begin with the third.
     """
 
     look_ahead = 2

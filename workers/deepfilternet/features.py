@@ -1,6 +1,6 @@
-"""The two features of each frame and their running norms, carried from hop to hop.
+"""The two features of each frame, and their running norms, whose state is carried from hop to hop.
 
-libdf has both, but its norms copy the state they are given and cannot stream; offline and here the sums are the same.
+libdf computes both, but does not return the state of its norms, so it cannot stream. The results are the same.
 """
 
 import numpy as np
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from workers.deepfilternet.hops import first_and_last, of_hops
 
-LEAST = 1e-12  # the unit norm decays to zero in 140 s of digital silence where denormals are flushed, and 0/0 is NaN for ever
+LEAST = 1e-12  # where denormals are flushed, the unit norm decays to zero in 140 s of digital silence, and 0/0 would be NaN from then on
 
 
 class Features(nn.Module):
-    """ERB levels and unit-normed low bins of one frame or two.
+    """ERB levels and unit-normalised low bins of one frame or two.
 
     spectrum float32[B, T, 2, 481] (real, imaginary), levels [B, 32], sizes [B, 96]
-    -> erb [B, T, 1, 32], low [B, T, 2, 96], and both norms moved on by T hops.
+    -> erb [B, T, 1, 32], low [B, T, 2, 96], and both norms T hops later.
     """
 
     def __init__(self, filters: Tensor, low_bins: int, alpha: float) -> None:
@@ -25,7 +25,7 @@ class Features(nn.Module):
         self.register_buffer("filters", filters.float())  # [481, 32], each column the mean over a band
         self.low_bins = low_bins
         self.old = float(np.float32(alpha))
-        self.new = float(np.float32(1) - np.float32(alpha))  # in float32, as libdf takes it: not quite 0.01
+        self.new = float(np.float32(1) - np.float32(alpha))  # in float32, as in libdf: not exactly 0.01
 
     def forward(self, spectrum: Tensor, levels: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         squares = spectrum * spectrum

@@ -1,4 +1,4 @@
-"""Upstream's net with the tensors of its own ONNX export, in which batch norms are folded and GRU gates stand in another order."""
+"""Puts the tensors of upstream's ONNX export into upstream's network. In the export, batch norms are folded and GRU gates reordered."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,13 +11,13 @@ from workers.graphs.folding import GRU, LINEAR
 from workers.graphs.shapes import DECODER, ENCODER, Floats, Tensors
 
 BLOCKS = (("enc", ENCODER), ("erb_dec", DECODER), ("df_dec", ("df_convp",)))
-UNUSED = ("enc.lsnr_fc", "df_dec.df_fc_a")  # heads whose output nothing here hears
+UNUSED = ("enc.lsnr_fc", "df_dec.df_fc_a")  # heads whose output is not used here
 
 
 def fill(net: nn.Module, tensors: Tensors) -> None:
-    """Put the tensors in their places; the same function as with the checkpoint that they were exported from.
+    """Set every parameter of the network, which then computes the same as with the checkpoint of the export.
 
-    Raises RuntimeError where the net has a parameter for which there is none, or one of another shape.
+    Raises RuntimeError where a parameter has no tensor, or one of another shape.
     """
     left = {name for name, _ in net.named_parameters() if not name.startswith(UNUSED)}
     with torch.no_grad():
@@ -32,7 +32,7 @@ def fill(net: nn.Module, tensors: Tensors) -> None:
 
 
 def _parameters(net: nn.Module, tensors: Tensors) -> Iterator[tuple[str, Tensor]]:
-    """Each parameter by upstream's name, with its values."""
+    """Yield each parameter's name in upstream's network, with its values."""
     for room, blocks in BLOCKS:
         for block in blocks:
             yield from _block(net.get_submodule(f"{room}.{block}"), f"{room}.{block}", block, tensors)
@@ -45,7 +45,7 @@ def _parameters(net: nn.Module, tensors: Tensors) -> Iterator[tuple[str, Tensor]
 
 
 def _block(module: Any, path: str, block: str, tensors: Tensors) -> Iterator[tuple[str, Tensor]]:
-    """A convolution, what may come behind it, and a norm that only adds its bias any more."""
+    """Yield the parameters of one or two convolutions, and of the norm after them, which then only adds a bias."""
     kernels = ["first", "second"]
     for name, part in module.named_children():
         if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
@@ -59,7 +59,7 @@ def _block(module: Any, path: str, block: str, tensors: Tensors) -> Iterator[tup
 
 
 def _gru(theirs: str, layer: int, tensors: Tensors, ours: str) -> Iterator[tuple[str, Tensor]]:
-    """Gates z, r, n of both products and of both biases -> r, z, n."""
+    """Yield the weights and biases of one GRU layer, with the gates reordered from z, r, n to r, z, n."""
     biases = np.split(tensors[f"{ours}.b"][0], 2)
     for kind, weight, bias in zip(("ih", "hh"), (tensors[f"{ours}.w"], tensors[f"{ours}.r"]), biases, strict=True):
         for name, values in (("weight", weight[0]), ("bias", bias)):
@@ -68,4 +68,4 @@ def _gru(theirs: str, layer: int, tensors: Tensors, ours: str) -> Iterator[tuple
 
 
 def _tensor(values: Floats) -> Tensor:
-    return torch.from_numpy(values.copy())  # torch wants an array that may be written to
+    return torch.from_numpy(values.copy())  # a writable copy, as torch requires

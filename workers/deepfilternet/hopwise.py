@@ -1,4 +1,4 @@
-"""Two small constants of a graph that depend on how many hops a call has, and so are handed in with each."""
+"""Inputs of every graph that depend only on the number of hops in the call."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,15 +7,21 @@ ORDER = 5  # frames that the deep filter sees
 
 
 def steps(hops: int) -> npt.NDArray[np.int64]:
-    """The hops of a call: int64[hops]."""
+    """The indexes of the hops in a call: int64[hops]."""
     return np.arange(hops)
 
 
-def picks(hops: int) -> npt.NDArray[np.int64]:
-    """Which rows of the last 4 frames and the new ones, real parts first, each hop's coefficients meet: int64[2, 10, hops].
+def waits(hops: int, count: int) -> npt.NDArray[np.int64]:
+    """Return the rows of the pathway that belong to later calls: int64[count]. The first `hops` rows belong to this one."""
+    return np.arange(hops, hops + count)
 
-    Coefficients are the real parts of five frames, the oldest first, then the imaginary ones. What the first ten rows come
-    to is the real part of a bin, the others the imaginary one.
+
+def picks(hops: int) -> npt.NDArray[np.int64]:
+    """Return the rows that the deep filter multiplies by each hop's coefficients: int64[2, 10, hops].
+
+    The rows are the last 4 frames and the new ones: all real parts first, then all imaginary parts. The ten coefficients are
+    the real parts for five frames, oldest first, then the imaginary parts. The first ten products sum up to the real part of a
+    bin, the other ten to its imaginary part.
     """
     frames = ORDER - 1 + hops
     taps, at = np.arange(ORDER)[:, None], np.arange(hops)[None]

@@ -1,7 +1,7 @@
-"""Upstream's blocks, rewritten for one hop: convolutions with their batch norm folded in, grouped linears, GRU steps.
+"""Upstream's layers, rewritten for single hops: convolutions with their batch norm folded in, grouped linear layers, GRU steps.
 
-All take the learnt parameters of a loaded upstream block. Folding is done in float64, so that it costs no accuracy.
-Shapes: B rows, each one hop of a voice (the hops of a voice follow each other), C channels, F bins, G groups, H hidden units.
+Each takes its parameters from a loaded upstream layer. Folding is done in float64, so that it costs no accuracy.
+Shapes: B rows, each one hop of a voice (the hops of a voice are consecutive rows), C channels, F bins, G groups, H hidden units.
 """
 
 from collections.abc import Iterable
@@ -44,7 +44,7 @@ def conv(kernel: Tensor, shift: Tensor, stride: int = 1, groups: int = 1) -> nn.
 
 
 def merged(block: Iterable[nn.Module]) -> nn.Conv2d:
-    """One dense convolution for upstream's grouped one + pointwise + norm: fewer calls, and little arithmetic where F is small."""
+    """Upstream's grouped convolution + pointwise + norm as one dense convolution: fewer calls, and little arithmetic where F is small."""
     first, pointwise, scale, shift = parts_of(block)
     assert isinstance(first, nn.Conv2d)
     kernel = dense_kernel(first)
@@ -54,14 +54,14 @@ def merged(block: Iterable[nn.Module]) -> nn.Conv2d:
 
 
 def over_channels(convolution: nn.Conv2d) -> nn.Conv2d:
-    """The same for frames that lie beside each other as channels, oldest first: [B, C, T, F] becomes [B, T * C, 1, F]."""
+    """The same convolution for frames that are given as channels, oldest first: its input is [B, T * C, 1, F] instead of [B, C, T, F]."""
     assert convolution.bias is not None
     kernel = convolution.weight.transpose(1, 2).flatten(1, 2)[:, :, None]
     return conv(kernel, convolution.bias, convolution.stride[1])
 
 
 class Gain(nn.Module):
-    """Upstream's depthwise 1x1 + norm: a gain and an offset a channel."""
+    """Upstream's depthwise 1x1 + norm: a gain and an offset for each channel."""
 
     def __init__(self, block: Iterable[nn.Module]) -> None:
         super().__init__()
@@ -71,11 +71,11 @@ class Gain(nn.Module):
         self.shift = nn.Parameter(shift[:, None, None].float(), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.addcmul(self.shift, x, self.gain)  # a convolution here is 64 slow ones: 2 of 3 ms a hop
+        return torch.addcmul(self.shift, x, self.gain)  # torch would run 64 slow convolutions instead, which take 2 of the 3 ms of a hop
 
 
 class Pair(nn.Module):
-    """Upstream's depthwise convolution, then pointwise + norm: less arithmetic than `merged`, worth a second call where F is large."""
+    """Upstream's depthwise convolution, then pointwise + norm: one call more than `merged`, less arithmetic; it pays where F is large."""
 
     def __init__(self, block: Iterable[nn.Module]) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Pair(nn.Module):
         self.second = conv((pointwise * scale[:, None])[:, :, None, None], shift)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = nn.functional.pad(x, (1, 1))  # as above: torch is slow at convolutions of one channel each
+        x = nn.functional.pad(x, (1, 1))  # no depthwise convolution, which is slow in torch
         left, middle, right = self.taps.permute(3, 1, 0, 2)[..., None].unbind(0)
         sums = torch.addcmul(x[..., :-2:2] * left[0], x[..., 1:-1:2], middle[0])
         return self.second(torch.addcmul(sums, x[..., 2::2], right[0]))
@@ -95,7 +95,7 @@ class Pair(nn.Module):
 class Upsampling(nn.Module):
     """Upstream's depthwise transposed convolution (stride 2) + pointwise + norm: [B, C, 1, F] -> [B, O, 1, 2F].
 
-    As a convolution of two taps that gives the even and the odd bins: out[2i] = k1 x[i], out[2i + 1] = k2 x[i] + k0 x[i + 1].
+    Computed by a convolution with two taps that yields the even and the odd bins: out[2i] = k1 x[i], out[2i + 1] = k2 x[i] + k0 x[i + 1].
     """
 
     def __init__(self, block: Iterable[nn.Module]) -> None:
@@ -111,12 +111,12 @@ class Upsampling(nn.Module):
         self.out = len(kernel)
 
     def forward(self, x: Tensor, bins: int) -> Tensor:
-        both = self.conv(nn.functional.pad(x, (0, 1)))  # above the last bin there is silence
+        both = self.conv(nn.functional.pad(x, (0, 1)))  # a zero above the last bin
         return both.reshape(-1, self.out, 2, bins).transpose(2, 3).reshape(-1, self.out, 1, 2 * bins)
 
 
 class GroupedLinear(nn.Module):
-    """Upstream's GroupedLinearEinsum: [B, G*I] -> [B, G*H]. Groups go first, so that a batch is one product a group."""
+    """Upstream's GroupedLinearEinsum: [B, G*I] -> [B, G*H]. One product for each group, whatever the size of the batch."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -129,7 +129,10 @@ class GroupedLinear(nn.Module):
 
 
 class SideBySide(nn.Module):
-    """Several grouped linears of one input in one product: float32[B, G*I] -> each one's output. Finer groups become blocks of G."""
+    """Several grouped linear layers of the same input, as one product: float32[B, G*I] -> the output of each.
+
+    G is the smallest number of groups; a layer with more groups becomes block diagonal.
+    """
 
     def __init__(self, *weights: Tensor) -> None:
         super().__init__()
@@ -145,7 +148,7 @@ class SideBySide(nn.Module):
 
 
 class GruStep(nn.Module):
-    """T steps of a stack of GRU layers: rows x [B * T, H], each layer's state [B, H] -> (the last layer's rows, new states)."""
+    """T steps of a stack of GRU layers: input [B * T, H] and each layer's state [B, H] -> (output of the last layer, new states)."""
 
     def __init__(self, gru: nn.GRU) -> None:
         super().__init__()
@@ -161,7 +164,7 @@ class GruStep(nn.Module):
 
 
 def _layer(gru: nn.GRU, number: int) -> nn.GRU:
-    """Layer `number` of a stack, on its own."""
+    """Layer `number` of a stack as a GRU of one layer."""
     layer = nn.GRU(gru.hidden_size if number else gru.input_size, gru.hidden_size)
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         value = getattr(gru, f"{name}_l{number}").detach().float()

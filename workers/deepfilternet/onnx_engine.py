@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workers.deepfilternet.hopwise import picks, steps
+from workers.deepfilternet.hopwise import picks, steps, waits
 from workers.errors import OptionError
 from workers.graphs.state_layout import Part, held, initial
 
@@ -26,13 +26,14 @@ class OnnxEngine:
 
     def _describe(self, properties: Mapping[str, str]) -> None:
         try:
-            known = {key: json.loads(properties[key]) for key in ("latency", "look_ahead", "hops", "parts")}
+            known = {key: json.loads(properties[key]) for key in ("latency", "look_ahead", "hops", "pathway_frames", "parts")}
             parts = [Part(**{**part, "shape": tuple(part["shape"])}) for part in known["parts"]]
         except (KeyError, ValueError, TypeError) as error:
             raise OptionError(f"the graph lacks its description: {error}") from error
         self.latency, self.look_ahead, self.hops = int(known["latency"]), int(known["look_ahead"]), int(known["hops"])
         self._initial, self._held = initial(parts), held(parts)
-        self._hopwise = {hops: {"steps": steps(hops), "picks": picks(hops)} for hops in range(1, self.hops + 1)}
+        wait = int(known["pathway_frames"]) - 1
+        self._hopwise = {n: {"steps": steps(n), "picks": picks(n), "waits": waits(n, wait)} for n in range(1, self.hops + 1)}
 
     def open(self) -> Floats:
         """The state of a voice that has not heard anything: float32[1, size]."""

@@ -1,6 +1,7 @@
-"""Upstream's post filter: what has been taken down is taken down a little more, by a curve that leaves what was left alone.
+"""Upstream's post filter: attenuates further what the network has attenuated, and leaves gains near 1 as they are.
 
-A gain of 0.5 becomes 0.49, one of 0.1 becomes 0.056. DeepFilterNet2 bends the mask's gains, DeepFilterNet3 what came of a bin in all.
+A gain of 0.5 becomes 0.49, one of 0.1 becomes 0.056. DeepFilterNet2 applies it to the gains of the mask, DeepFilterNet3 to the total
+gain of each bin.
 Source: Valin et al., A Perceptually-Motivated Approach for Low-Complexity, Real-Time Enhancement of Fullband Speech, 2020.
 """
 
@@ -10,17 +11,17 @@ import torch
 from torch import Tensor
 
 EPS = 1e-12
-BETA = 0.02  # of DeepFilterNet2, whose code has it as a default; DeepFilterNet3's is in its config.ini
+BETA = 0.02  # of DeepFilterNet2, a default in its code; DeepFilterNet3's is in its config.ini
 
 
 def bent(gains: Tensor) -> Tensor:
-    """The gains of a mask, in [0, 1], bent as DeepFilterNet2 does: the same shape."""
+    """The gains of a mask, in [0, 1], with the post filter of DeepFilterNet2: the same shape."""
     sines = gains * torch.sin(gains * (math.pi / 2))
     return (1 + BETA) * gains / (1 + BETA * (gains / sines.clamp_min(EPS)).square())
 
 
 def weakened(clean: Tensor, noisy: Tensor, beta: float) -> Tensor:
-    """Frames float32[..., 2, F], and the noisy ones that they were made of, as DeepFilterNet3 does: the same shape."""
+    """Denoised frames float32[..., 2, F], given also their noisy originals, with the post filter of DeepFilterNet3: the same shape."""
     gains = (_size(clean) / (_size(noisy) + EPS)).clamp(EPS, 1)
     sines = gains * torch.sin(gains * (math.pi / 2)).clamp_min(EPS)
     return clean * ((1 + beta) / (1 + beta * (gains / sines).square()))

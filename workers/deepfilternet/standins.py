@@ -1,7 +1,7 @@
-"""Empty modules where upstream imports packages that are not called here, or whose library there is not for every Python.
+"""Empty modules for packages that upstream's `df` imports and does not need here.
 
-`df.io` wants torchaudio, which a CPU-only torch has not, to load and save files. Many modules import `libdf`, which is built up to
-Python 3.11 only: offline `enhance()` needs it; to load a net takes nothing of it but the widths of the ERB bands.
+`df.io` imports torchaudio to load and save files; a CPU-only installation of torch lacks it. Many modules import `libdf`, which has no
+wheels for Python above 3.11. Only the offline `enhance()` needs it; loading a network takes only the widths of the ERB bands from it.
 """
 
 import sys
@@ -17,7 +17,7 @@ from workers.graphs.banks import widths
 
 
 def stand_in() -> None:
-    """Put them where the real ones are missing. Idempotent; before `df` is imported."""
+    """Install them where the real packages are missing. Call it before `df` is imported. Idempotent."""
     if "torchaudio" not in sys.modules:
         _stand_in_for_torchaudio()
     if "libdf" not in sys.modules and find_spec("libdf") is None:
@@ -29,7 +29,7 @@ def _no_libdf(*_: object, **__: object) -> NoReturn:
 
 
 class DF:
-    """As far as a net asks for it while it is built. Who wants its STFT needs the real one. Raises MissingExtra."""
+    """As much of libdf.DF as building a network uses. Its STFT raises MissingExtra."""
 
     analysis = synthesis = staticmethod(_no_libdf)
 

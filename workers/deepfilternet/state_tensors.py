@@ -9,14 +9,14 @@ from workers.graphs.state_layout import Part, held, initial
 
 
 class StateTensors:
-    """The parts in order. Splits states [B, size] into tensors [B, *shape] and joins them again."""
+    """Splits states float32[B, size] into the tensors [B, *shape] of their parts, in order, and joins them again."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = tuple(parts)
         self.size = sum(part.size for part in parts)
 
     def initial(self, voices: int) -> Tensor:
-        """Voices that have not heard anything: float32[voices, size]."""
+        """The states of new voices: float32[voices, size]."""
         return torch.from_numpy(initial(self.parts)).repeat(voices, 1)
 
     def split(self, state: Tensor) -> list[Tensor]:
@@ -28,5 +28,5 @@ class StateTensors:
         return torch.cat(flat, 1)
 
     def held(self) -> Tensor:
-        """Which floats stay at their start during the look-ahead: bool[size]."""
+        """Which floats keep their initial values during the look-ahead: bool[size]."""
         return torch.from_numpy(held(self.parts))

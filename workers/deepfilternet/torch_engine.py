@@ -1,6 +1,6 @@
-"""The engine of CUDA: the torch module itself. On the CPU it is what graphs are compared with, twice as slow.
+"""The engine for CUDA: runs the torch module. On the CPU, where it takes twice as long, tests compare graphs with it.
 
-A process with CUDA in it cannot be forked, and loads weights by upstream's package: a second of start for each process.
+A process that has initialised CUDA cannot be forked, so each one loads the weights itself, which takes a second.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.deepfilternet.cuda_graphs import CudaGraphs
-from workers.deepfilternet.frames import Frames
+from workers.deepfilternet.hops import Frames
 from workers.deepfilternet.upstream import load
 from workers.errors import OptionError
 from workers.weights.weights import Family
@@ -25,13 +25,13 @@ Floats = npt.NDArray[np.float32]
 class TorchEngine:
     """Owns the module on its device. States of voices are the rows of a tensor float32[n, size] there."""
 
-    hops = 1  # a call: `replay` would need a graph of its own for two
+    hops = 1  # in a call: for two, `CudaGraphs` would need another captured graph
 
     def __init__(self, family: Family, weights: Path, device: str, post_filter: bool = False) -> None:
-        """weights: a folder with config.ini and checkpoints/.  device: "cpu" or "cuda".  Raises OptionError."""
+        """weights: a folder with config.ini and checkpoints/, or NAME_onnx.tar.gz. device: "cpu" or "cuda". Raises OptionError."""
         if device == "cuda" and not torch.cuda.is_available():
             raise OptionError("torch finds no CUDA on this machine")
-        _settle(device)
+        _configure_torch(device)
         try:
             net = _net(family, weights, post_filter)
             self._frames = Frames(net).to(device, memory_format=torch.channels_last).eval()  # 3x faster small convolutions
@@ -50,24 +50,24 @@ class TorchEngine:
         return self._initial[None]
 
     def gather(self, rows: Sequence[tuple[Tensor, int]]) -> Tensor:
-        """States that lie in several tensors, each as (tensor, row)."""
+        """Collect states from several tensors, each given as (tensor, row): float32[n, size]."""
         with torch.inference_mode():
             return torch.stack([states[row] for states, row in rows])
 
     def run(self, frames: Floats, states: Tensor) -> tuple[Floats, Tensor]:
-        """One hop of each voice: float32[n, 2, 1, 481] and n states -> frames and states that the caller may write to."""
+        """Process one hop of each voice: float32[n, 2, 1, 481] and n states -> the same shapes, which the caller may change."""
         with torch.inference_mode():
             clean, after = self._run(torch.from_numpy(frames).to(self._device), states)
             return clean.contiguous().cpu().numpy(), after
 
     def hold(self, states: Tensor, row: int) -> None:
-        """Make the state in this row one of the look-ahead: convolutions and GRUs have not begun."""
+        """Reset all but the warm parts of the state in this row, as during the look-ahead."""
         with torch.inference_mode():
             states[row] = torch.where(self._held, self._initial, states[row])
 
 
-def _settle(device: str) -> None:
-    """torch as a guest that takes one core, never flushes to zero too late, and computes in full float32."""
+def _configure_torch(device: str) -> None:
+    """Limit torch to one core, flush denormals, and compute in full float32."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # digital silence would be slow otherwise
     if device == "cuda":
@@ -80,7 +80,7 @@ def _net(family: Family, weights: Path, post_filter: bool) -> Any:
 
 
 def _transpose(net: nn.Module) -> None:
-    """Lay the GRUs' weights down as their products read them when there is one voice: a fifth of their time, more from cold caches."""
+    """Store the GRUs' weights in the order in which the products of one voice read them, which saves a fifth of their time or more."""
     for layer in net.modules():
         if isinstance(layer, nn.GRU):
             for weight in (layer.weight_ih_l0, layer.weight_hh_l0):

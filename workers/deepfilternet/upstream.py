@@ -1,7 +1,7 @@
-"""The `deepfilternet` package and its quirks. The only file that imports `df`.
+"""Loads models with the `deepfilternet` package. The only module that imports `df`.
 
-Quirks: it imports packages that are not needed here (`standins`); `df.config` is one for the whole process, so one process
-loads one model family; without `log_file=None` a log is written beside the weights.
+Its quirks: it imports packages that are not needed here (`standins`); `df.config` is global, so one process can load one model
+family only; without `log_file=None` it writes a log beside the weights.
 """
 
 import tempfile
@@ -23,7 +23,7 @@ Sound = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Upstream:
-    """A loaded model as upstream runs it: offline, a whole sound at a time."""
+    """A loaded model, which upstream runs offline on a whole sound."""
 
     net: nn.Module
     analysis: Any  # libdf.DF: the STFT both ways, and the ERB widths
@@ -40,7 +40,7 @@ class Upstream:
 
 
 def load(place: Path, post_filter: bool = False) -> Upstream:
-    """The model of a folder with config.ini and checkpoints/, or of an ONNX export of it, NAME_onnx.tar.gz.
+    """Load the model of a folder with config.ini and checkpoints/, or of its ONNX export, NAME_onnx.tar.gz.
 
     Raises OSError or RuntimeError where the files are no such model.
     """
@@ -55,13 +55,13 @@ def _of_folder(folder: Path, post_filter: bool) -> Upstream:
         raise FileNotFoundError(f"no config.ini in {folder}")
     try:
         net, analysis, _ = init_df(str(folder), post_filter, log_level="none", log_file=None)
-    except SystemExit as stop:  # upstream leaves the process when it finds no checkpoint
+    except SystemExit as stop:  # upstream exits when it finds no checkpoint
         raise FileNotFoundError(f"no checkpoint in {folder}") from stop
     return Upstream(net.eval(), analysis)
 
 
 def _of_export(file: Path, post_filter: bool) -> Upstream:
-    """As upstream builds a net that is still to be trained, with what it has learnt put in."""
+    """Build an untrained network with upstream's code, and set its parameters from the export."""
     from df.enhance import init_df
 
     try:
@@ -81,7 +81,7 @@ def _of_export(file: Path, post_filter: bool) -> Upstream:
 
 
 def norm_alpha() -> float:
-    """The decay of both feature norms per hop (0.99), as upstream rounds it."""
+    """The decay of both feature norms for each hop: 0.99, rounded by upstream."""
     from df.utils import get_norm_alpha
 
     return float(get_norm_alpha(log=False))

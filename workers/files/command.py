@@ -13,7 +13,7 @@ from workers.chunks import CHUNK_S, OVERLAP_S
 from workers.denoiser import RATE_HZ
 from workers.errors import WorkerFailed
 from workers.files.cleaner import Cleaner
-from workers.files.device import CHOICES, device_of
+from workers.files.device import chosen_device
 from workers.files.errors import FileError, reason
 from workers.files.output_formats import OUTPUT_FORMATS
 from workers.files.path_checks import check_places, through
@@ -22,6 +22,7 @@ from workers.files.reader import SoundReader
 from workers.files.selection import DenoiserSettings, chosen, has_model
 from workers.files.spectrogram import Spectrogram
 from workers.files.writer import SoundWriter
+from workers.models import cuda
 from workers.voice.stage import NO_LIMIT_DB
 
 
@@ -44,7 +45,7 @@ def _denoise(asked: argparse.Namespace) -> int:
     check_places(asked.input, asked.output, asked.plot)
     with ExitStack() as opened:
         source = opened.enter_context(SoundReader(asked.input, keep_channels=asked.stereo))
-        device = device_of(asked.device, has_model(asked.denoiser), lambda line: _said(f"hushcast: {line}"))
+        device = chosen_device(asked.device, has_model(asked.denoiser), lambda line: _said(f"hushcast: {line}"))
         places = (tuple(asked.models), asked.url, asked.download, asked.cache)
         settings = DenoiserSettings(*places, asked.chunk_s, asked.overlap_s, device, asked.post_filter)
         name, denoiser = chosen(asked.denoiser, settings, lambda line: _said(f"hushcast: {line}"))
@@ -99,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("input", metavar="IN", type=Path, help="any file with sound in it")
     parser.add_argument("output", metavar="OUT", type=Path, help=f"what becomes of it: a name that ends with {', '.join(OUTPUT_FORMATS)}")
     parser.add_argument("--denoiser", metavar="NAME", default="auto", help="a denoiser, or chunked:NAME (default: %(default)s)")
-    parser.add_argument("--device", choices=CHOICES, default="auto", help="where models run; auto: CUDA if there (default: %(default)s)")
+    parser.add_argument(
+        "--device", choices=cuda.CHOICES, default="auto", help="where models run; auto: CUDA if there (default: %(default)s)"
+    )
     parser.add_argument(
         "--strength-db", metavar="X", type=_within(0, NO_LIMIT_DB), default=NO_LIMIT_DB, help="take out at most X dB, 0-100"
     )

@@ -57,17 +57,16 @@ class RemoteDenoiser:
             environment["CUDA_VISIBLE_DEVICES"] = ""  # upstream's offline model uses one by default
         what = json.dumps({"denoiser": name, "options": dict(options), "parent": os.getpid()}, default=str)
         self._name, self._count, self._closed = name, 0, list[int]()
-        with interrupt.held():  # the child keeps Ctrl-C blocked: this process ends it
-            command = module_command("workers.files.remote_denoiser", what, python=python)
-            pipe = subprocess.PIPE  # not `workers.child`: sound goes both ways while it lives
-            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe)
-        try:
+        with contextlib.ExitStack() as undone:
+            with interrupt.held():  # the child keeps Ctrl-C blocked: this process ends it
+                command = module_command("workers.files.remote_denoiser", what, python=python)
+                pipe = subprocess.PIPE  # not `workers.child`: sound goes both ways while it lives
+                self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe)
+                undone.callback(self.close)
             known = json.loads(self._pipes[1].readline() or "{}")
             if "latency" not in known:
                 raise WorkerFailed(known.get("error") or f"{name}: its process ended", known.get("reason", "load"))
-        except BaseException:
-            self.close()
-            raise
+            undone.pop_all()
         self.latency, self.blocks = known["latency"], known["blocks"]
 
     @property

@@ -17,7 +17,6 @@ from workers.root import module_command, module_environment
 from workers.weights.fetch import NotFetched, fetch
 from workers.weights.weights import FAMILIES, Family, whole
 
-FIRST, FALLBACK = "deepfilternet3", "rnnoise"
 Say = Callable[[str], object]
 
 
@@ -50,10 +49,10 @@ def chosen(name: str, settings: DenoiserSettings, say: Say) -> tuple[str, Denois
     if name != "auto":
         return name, _loaded(name, settings, say)
     try:
-        return FIRST, _loaded(FIRST, settings, say)
+        return registry.FIRST, _loaded(registry.FIRST, settings, say)
     except WorkerFailed as failure:
-        say(f"{failure}; taking {FALLBACK}")
-        return FALLBACK, _loaded(FALLBACK, settings, say)
+        say(f"{failure}; taking {registry.FALLBACK}")
+        return registry.FALLBACK, _loaded(registry.FALLBACK, settings, say)
 
 
 def options(name: str, settings: DenoiserSettings, say: Say) -> dict[str, object]:

@@ -14,7 +14,7 @@ from workers.hugepages import collapse
 from workers.voice.process import warm
 
 RUNTIME = "onnxruntime"
-PARKED = 1  # native threads that ONNX Runtime starts on import unless ORT_DISABLE_TELEMETRY is 1; a fork works without it
+IDLE_THREADS = 1  # native threads that ONNX Runtime starts on import unless ORT_DISABLE_TELEMETRY is 1; a fork works without it
 
 
 class Loaded:
@@ -53,7 +53,7 @@ class Loaded:
             gc.collect()
             _trim()
             collapse()
-            self._count(name, 0 if had_runtime else _parked())
+            self._count(name, 0 if had_runtime else _idle_threads())
 
     def _count(self, name: str, expected: int) -> None:
         came = native_threads() - self._baseline
@@ -82,9 +82,9 @@ def native_threads() -> int:
         return 1
 
 
-def _parked() -> int:
+def _idle_threads() -> int:
     """Native threads that are expected from the load that imports ONNX Runtime."""
-    return PARKED if RUNTIME in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != "1" else 0
+    return IDLE_THREADS if RUNTIME in sys.modules and os.environ.get("ORT_DISABLE_TELEMETRY") != "1" else 0
 
 
 def _trim() -> None:

@@ -1,5 +1,6 @@
-"""Weights -> streaming graphs, with numpy and onnx alone. For the export child, and tests; engines import
-`state_layout` alone.
+"""Builds streaming graphs from weights, with numpy and onnx only.
+
+`workers.models.export` imports this room; engines import `state_layout` only, which needs nothing but numpy.
 
     place ─► exported ─────────────┐                     ┌─ features ─ convolutions ─┐
           └► checkpoint ─► folding ┴─► shapes.checked ─► ┤  embedding ─ coefficients ├─► nets ─► model ─► ONNX

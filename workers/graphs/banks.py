@@ -1,4 +1,4 @@
-"""The bands of the ERB scale: how upstream shares 481 bins among 32 bands."""
+"""The ERB bands: upstream groups 481 frequency bins into 32 bands."""
 
 import math
 
@@ -12,9 +12,10 @@ EAR_Q, LEAST_HZ = 9.265, 24.7  # of the equivalent rectangular bandwidth: LEAST_
 
 
 def widths(rate_hz: int = RATE_HZ, frame: int = FRAME, bands: int = BANDS, least: int = LEAST_BINS) -> list[int]:
-    """Bins of each band, low ones first, evenly spaced on the ERB scale, `least` at least; together frame / 2 + 1.
+    """The number of bins in each band, lowest band first; the sum is frame / 2 + 1.
 
-    In float32, as libdf computes them: they are rounded. A band that had to be widened takes its bins from the next ones.
+    Bands are evenly spaced on the ERB scale and have at least `least` bins; a widened band takes bins from the next ones.
+    Computed in float32, because libdf rounds float32 values.
     Source: Glasberg and Moore, Derivation of auditory filter shapes from notched-noise data, 1990.
     """
     single = np.float32
@@ -29,7 +30,7 @@ def widths(rate_hz: int = RATE_HZ, frame: int = FRAME, bands: int = BANDS, least
         over = max(least - width, 0)
         found.append(max(width, least))
         before = at
-    found[-1] += frame // 2 + 1 - sum(found)  # the bin at half the rate comes on top, and what is owed is taken off
+    found[-1] += frame // 2 + 1 - sum(found)  # adds the bin at half the rate, removes bins that widened bands have taken
     return found
 
 

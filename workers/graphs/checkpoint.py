@@ -1,6 +1,6 @@
-"""A PyTorch checkpoint without PyTorch: a zip with one pickle, which names tensors, and their numbers in a file each.
+"""Reads a PyTorch checkpoint without PyTorch: a zip with one pickle, which names the tensors, and a file of numbers for each.
 
-A pickle can call anything. This one can call three things, which make records of tensors; anything else ends the reading.
+A pickle can call any function. This reader allows the three that describe tensors and refuses every other one.
 """
 
 import io
@@ -60,7 +60,7 @@ def _records(name: str, content: bytes) -> Mapping[str, _Tensor]:
         found = _Unpickler(io.BytesIO(content)).load()
     except WeightsError:
         raise
-    except Exception as error:  # a damaged pickle raises whatever its bytes come to
+    except Exception as error:  # a damaged pickle can raise anything
         raise WeightsError(f"{name} is damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise WeightsError(f"{name} holds no tensors by name")
@@ -68,7 +68,7 @@ def _records(name: str, content: bytes) -> Mapping[str, _Tensor]:
 
 
 class _Unpickler(pickle._Unpickler):
-    """The one in Python: that in C makes as much room for a reference as the reference says."""
+    """Python's own unpickler: the one in C allocates as much memory as a number in the file asks for."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):

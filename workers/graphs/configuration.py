@@ -1,4 +1,4 @@
-"""What config.ini says of a model: which parts it has, and how large they are."""
+"""The configuration of a model, read from its config.ini: which parts it has and their sizes."""
 
 import configparser
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from workers.graphs.errors import WeightsError
 
 BINS, LOW_BINS, BANDS, ORDER, CHANNELS = 481, 96, 32, 5, 64
 LARGEST = 65_536  # characters of a config.ini; upstream's have 2,000
-# What upstream's networks may be configured to, and no published model differs in: the builder knows these alone.
+# Settings that upstream allows to differ, but that are the same in every published model. The builder supports these values only.
 FIXED = {"sr": 48_000, "fft_size": 960, "hop_size": 480, "nb_erb": BANDS, "nb_df": LOW_BINS, "min_nb_erb_freqs": 2, "norm_tau": 1}
 FIXED |= {"df_order": ORDER, "conv_ch": CHANNELS, "df_n_iter": 1}
 DEFAULTS = {"min_nb_erb_freqs": "2", "norm_tau": "1", "df_order": "5", "df_n_iter": "1"}
@@ -57,7 +57,7 @@ def parsed(text: str) -> Configuration:
 
 
 class _Values:
-    """Settings by name. df_order and its like stood in [deepfilternet] before they moved to [df]: both are looked at."""
+    """Settings by name. Older files have those of [df] in [deepfilternet]; both sections are read."""
 
     def __init__(self, parser: configparser.ConfigParser) -> None:
         self._parser = parser

@@ -9,8 +9,11 @@ import numpy as np
 from workers.graphs.configuration import BANDS, CHANNELS, LOW_BINS, ORDER, Configuration
 from workers.graphs.memory import Memory
 from workers.graphs.shapes import Floats, Tensors
-from workers.graphs.state_layout import Part
+from workers.graphs.state_layout import HOPS, Part
 from workers.graphs.writer import Writer
+
+GROUPS = 2  # of the pathway's kernel
+BLOCK = 16  # channels that ONNX Runtime computes together, at most
 
 
 def parts(of: Configuration) -> tuple[Part, ...]:
@@ -45,22 +48,38 @@ class Convolutions:
         d1 = self._doubled("convt1", self._sum("conv1p", e1, d2, same=False), 16)
         out = self._sum("conv0p", e0, d1, same=False)
         kernel, shift = self._kernel("conv0_out.first"), self._kernel("conv0_out.shift")
-        return self._w.add("Sigmoid", self.overlapping("conv0_out", out, kernel, shift, pads=1))
+        if kernel.shape[2] > 1:
+            return self._w.add("Sigmoid", self.overlapping("conv0_out", out, kernel, shift, pads=1))
+        # ONNX Runtime computes one output channel as 16. With the three taps as channels that is done once, not for each tap.
+        taps = self._conv(out, kernel[0, :, 0].T[:, :, None, None], None)
+        return self._w.add("Sigmoid", self._conv(taps, np.eye(3, dtype=np.float32)[None, :, None], shift, pads=(0, 1, 0, 1)))
 
-    def pathway(self, c0: str) -> str:
-        """c0 [B, 64, T, 96] -> what it adds to the coefficients: [B, 10, T, 96], the real parts of five frames first."""
+    def pathway(self, c0: str, steps: str, waits: str) -> str:
+        """c0 [B, 64, T, 96] -> what it adds to the coefficients: [B, 10, T, 96], the real parts of five frames first.
+
+        One kernel covers both hops of a call; its channels are what these hops add to their own outputs and to later ones. So
+        the grouped kernel and the pointwise one behind it stay apart, which halves the products.
+        """
         order = np.arange(2 * ORDER).reshape(ORDER, 2).T.ravel()
-        kernel = np.einsum("op,pctf->octf", self._kernel("df_convp.second"), dense(self._kernel("df_convp.first"), 2))
-        return self._relu(self.overlapping("df_convp", c0, kernel[order], self._kernel("df_convp.shift")[order], pads=0))
+        w, first, pointwise = self._w, self._kernel("df_convp.first"), self._kernel("df_convp.second")[order][:, :, None, None]
+        rows, wait = first.shape[2] + HOPS - 1, first.shape[2] - 1
+        added = self._conv(c0, spread_over_hops(first), None, pads=(0, 0, HOPS - 1, 0), groups=GROUPS, strides=(HOPS, 1))
+        added = w.part(w.reshape(added, 0, GROUPS, -1, LOW_BINS), 2, 0, ORDER * rows)
+        every = w.reshape(added, 0, 2 * ORDER, rows, LOW_BINS)
+        if wait:
+            begun, new = w.several("Split", 2, every, np.array([wait, HOPS], np.int64), axis=2)
+            every = w.join(2, w.add("Add", begun, self._memory.was("df_convp")), new)
+            self._memory.becomes("df_convp", w.add("Gather", every, waits, axis=2))
+        return self._relu(self._conv(w.add("Gather", every, steps, axis=2), pointwise, self._kernel("df_convp.shift")[order]))
 
     def overlapping(self, name: str, x: str, kernel: Floats, shift: Floats | None, pads: int, groups: int = 1, stride: int = 1) -> str:
         """A convolution that sees `frames` hops: carried are not its inputs, but what they will add to the next outputs."""
         frames = kernel.shape[2]
         pad = (frames - 1, pads, frames - 1, pads)
         if frames == 1:
-            return self._conv(x, kernel, shift, pads=pad, groups=groups, stride=stride)
+            return self._conv(x, kernel, shift, pads=pad, groups=groups, strides=(1, stride))
         w, wait = self._w, frames - 1
-        every = self._conv(x, kernel, None, pads=pad, groups=groups, stride=stride)  # [B, O, T + wait, F]
+        every = self._conv(x, kernel, None, pads=pad, groups=groups, strides=(1, stride))  # [B, O, T + wait, F]
         begun = w.add("Add", w.part(every, 2, 0, wait), self._memory.was(name))
         every = w.join(2, begun, w.part(every, 2, wait))
         self._memory.becomes(name, w.part(every, 2, -wait))
@@ -97,12 +116,37 @@ class Convolutions:
         return w.transpose(rows, 0, 3, 1, 2)
 
     def _conv(
-        self, x: str, kernel: Floats, shift: Floats | None, *, pads: tuple[int, ...] = (0, 0, 0, 0), groups: int = 1, stride: int = 1
+        self,
+        x: str,
+        kernel: Floats,
+        shift: Floats | None,
+        *,
+        pads: tuple[int, ...] = (0, 0, 0, 0),
+        groups: int = 1,
+        strides: tuple[int, int] = (1, 1),
     ) -> str:
         more = () if shift is None else (shift,)
         return self._w.add(
-            "Conv", x, np.asarray(kernel, np.float32), *more, pads=pads, group=groups, strides=(1, stride), kernel_shape=kernel.shape[2:]
+            "Conv", x, np.asarray(kernel, np.float32), *more, pads=pads, group=groups, strides=strides, kernel_shape=kernel.shape[2:]
         )
+
+
+def spread_over_hops(kernel: Floats) -> Floats:
+    """The pathway's kernel [10, 32, F, 1] over frames as one over the hops of a call: float32[2 * width, 32, HOPS, 1].
+
+    The first 5 * (F + HOPS - 1) channels of a group are, for each output, what the hops add to its frame of the first hop, of
+    the next one, and so on. Zeros fill the group's last block.
+    """
+    frames = kernel.shape[2]
+    rows = frames + HOPS - 1
+    width = -(-ORDER * rows // BLOCK) * BLOCK
+    made = np.zeros((GROUPS, width, kernel.shape[1], HOPS, 1), np.float32)
+    for out in range(GROUPS * ORDER):
+        for hop in range(HOPS):
+            for frame in range(frames):
+                row = hop + frames - 1 - frame
+                made[out // ORDER, out % ORDER * rows + row, :, hop, 0] = kernel[out, :, frame, 0]
+    return made.reshape(GROUPS * width, kernel.shape[1], HOPS, 1)
 
 
 def dense(kernel: Floats, groups: int) -> Floats:

@@ -20,11 +20,11 @@ IR = 9
 def built(of: Configuration, tensors: Tensors, post_filter: bool, described: dict[str, Any]) -> Any:
     """The streaming model: spectrum and state in, clean frames and state out, for any number of voices and hops.
 
-    `steps` and `picks` are constants that depend on the number of hops. described: what else the description is to say.
+    `steps`, `picks` and `waits` are constants that depend on the number of hops. described: what else the description is to say.
     """
     writer, layout = Writer(), nets.parts(of)
     memory = Memory(writer, "state", layout)
-    clean = nets.Net(writer, memory, tensors, of, post_filter).write("spectrum", "steps", "picks")
+    clean = nets.Net(writer, memory, tensors, of, post_filter).write("spectrum", "steps", "picks", "waits")
     size = sum(part.size for part in layout)
     for inner, outer in ((clean, "clean"), (memory.joined(), "after")):
         for node in writer.nodes:
@@ -35,6 +35,7 @@ def built(of: Configuration, tensors: Tensors, post_filter: bool, described: dic
         info("state", FLOAT, "voices", size),
         info("steps", INT64, "hops"),
         info("picks", INT64, 2, 10, "hops"),
+        info("waits", INT64, of.pathway_frames - 1),
     ]
     outputs = [info("clean", FLOAT, "voices", 2, "hops", BINS), info("after", FLOAT, "voices", size)]
     model = helper.make_model(
@@ -49,6 +50,7 @@ def built(of: Configuration, tensors: Tensors, post_filter: bool, described: dic
         "latency": of.latency,
         "look_ahead": of.look_ahead,
         "hops": HOPS,
+        "pathway_frames": of.pathway_frames,
         "parts": [asdict(part) for part in layout],
     }
     helper.set_model_props(model, {key: json.dumps(value) for key, value in description.items()})

@@ -41,7 +41,7 @@ def parts(of: Configuration) -> tuple[Part, ...]:
 
 
 class Net:
-    """Writes a whole network. Inputs: a spectrum [B, 2, T, 481]; `steps` and `picks` of workers.deepfilternet.hopwise."""
+    """Writes a whole network. Inputs: a spectrum [B, 2, T, 481]; `steps`, `picks` and `waits` of workers.deepfilternet.hopwise."""
 
     def __init__(self, w: Writer, memory: Memory, tensors: Tensors, of: Configuration, post_filter: bool) -> None:
         self._w, self._memory, self._of, self._post_filter = w, memory, of, post_filter
@@ -49,12 +49,12 @@ class Net:
         self._convolutions = Convolutions(w, memory, tensors)
         self._embedding = Embedding(w, memory, tensors, of)
 
-    def write(self, spectrum: str, steps: str, picked: str) -> str:
+    def write(self, spectrum: str, steps: str, picked: str, waits: str) -> str:
         """The clean frames: [B, 2, T, 481]."""
         low, high = self._w.several("Split", 2, spectrum, np.array([LOW_BINS, HIGH_BINS], np.int64), axis=3)
         erb, complex_ = features(self._w, self._memory, spectrum, low, steps)
         skips, c0, c1 = self._convolutions.encoded(erb, complex_)
-        pathway = self._convolutions.pathway(c0)
+        pathway = self._convolutions.pathway(c0, steps, waits)
         if self._of.version == 3:
             narrow, rows = self._embedded3(skips[3], c1)
             gains = self._convolutions.gains(narrow, skips)

@@ -8,8 +8,6 @@ from workers.graphs.errors import WeightsError
 from workers.graphs.shapes import Tensors, checked
 from workers.weights import tars
 
-TAR = "_onnx.tar.gz"
-
 
 def read(place: Path) -> tuple[Configuration, Tensors]:
     """Read a folder with config.ini and checkpoints/, or a file NAME_onnx.tar.gz. Raises WeightsError and OSError."""

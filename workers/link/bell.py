@@ -6,6 +6,8 @@ import sys
 from types import TracebackType
 from typing import Self
 
+_EVENTFD = hasattr(os, "eventfd")  # asked once: a bell is rung and answered for every packet
+
 
 class Bell:
     """Rung by one process, answered by the other; blocks neither. Owns its descriptors.
@@ -21,7 +23,7 @@ class Bell:
     @classmethod
     def create(cls) -> "Bell":
         """A bell that is not rung, closed on exec."""
-        if hasattr(os, "eventfd"):
+        if _EVENTFD:
             fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             return cls(fd, fd)
         near, far = socket.socketpair()
@@ -41,21 +43,17 @@ class Bell:
     def ring(self, count: int = 1) -> None:
         """Wake the other side: `count` more packets. A full counter wakes it too, so that is no error."""
         try:
-            os.write(self.fd, count.to_bytes(8, sys.byteorder) if self._counts else bytes(count))
+            os.write(self.fd, count.to_bytes(8, sys.byteorder) if _EVENTFD else bytes(count))
         except (BlockingIOError, BrokenPipeError):
             pass
 
     def answer(self) -> int:
         """How many packets were announced since the last answer; resets the bell."""
         try:
-            told = os.read(self.fd, 8 if self._counts else 65536)
+            told = os.read(self.fd, 8 if _EVENTFD else 65536)
         except BlockingIOError:
             return 0
-        return int.from_bytes(told, sys.byteorder) if self._counts else len(told)
-
-    @property
-    def _counts(self) -> bool:
-        return hasattr(os, "eventfd")
+        return int.from_bytes(told, sys.byteorder) if _EVENTFD else len(told)
 
     def close(self) -> None:
         for fd in {self.fd, self.handed} - {-1}:

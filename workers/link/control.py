@@ -40,7 +40,7 @@ class Ready:
 class Stats:
     """Counters since the start; quantiles over the last window (a second)."""
 
-    received: int = 0  # packets taken from the ring
+    received: int = 0  # packets taken from the noisy ring
     lost: int = 0  # packets missing on the way in
     concealed: int = 0  # of the lost: concealed by the decoder
     repaired: int = 0  # of the lost: decoded from FEC
@@ -54,7 +54,6 @@ class Stats:
     dropped: int = 0  # packets for which the clean ring had no room
     hop_ms: Quantiles = field(default_factory=Quantiles)  # the denoiser alone, for a hop of 10 ms
     packet_ms: Quantiles = field(default_factory=Quantiles)  # put into the noisy ring -> put into the clean ring
-    ring_ms: Quantiles = field(default_factory=Quantiles)  # put into the noisy ring -> taken from it
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from math import nan
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -145,13 +146,8 @@ class Ring:
 
     def take_all(self, bell: Bell) -> Iterator[Packet]:
         """Answer the bell and take the packets that it announced, or all there are on machines that keep stores in order."""
-        left = bell.answer()
-        while left > 0 or ORDERED:
-            packet = self.take()
-            if packet is None:
-                return
-            left -= 1
-            yield packet
+        announced, packets = bell.answer(), iter(self.take, None)
+        return packets if ORDERED else islice(packets, announced)
 
     def _copy(self, index: int) -> Packet:
         at = _LINES + index % self.slots * _SLOT

@@ -19,7 +19,7 @@ from pathlib import Path
 from workers.pdeathsig import leave_with_parent
 from workers.weights.weights import checkpoint, sha256
 
-FORMAT = 6  # version of the graph and its metadata; cached graphs of other versions are not used
+FORMAT = 7  # version of the graph and its metadata; cached graphs of other versions are not used
 DRAFT_S = 86_400.0  # an older draft is of an export that was killed
 LEAST_SNR_DB = 90.0  # of hops in pairs against single hops, on noise (130 is usual)
 KINDS = {  # for each denoiser what its config.ini must contain: the network's version, and the latency in samples

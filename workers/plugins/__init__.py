@@ -1,8 +1,5 @@
-"""The denoisers of this project, by the entry points that strangers' use too.
+"""The denoisers of this project, registered by entry points, as those of other packages are. Imported by workers.files.
 
-Modules, in the order of the flow:
-    passthrough    Takes nothing out
-    rnnoise        RNNoise
-    deepfilternet  DeepFilterNet, streaming
-    chunked        `chunked:NAME`
+`passthrough` (changes nothing) · `rnnoise` (RNNoise, the fallback) · `deepfilternet` (DeepFilterNet2 and 3, streaming) · `chunked`
+(`chunked:NAME`, an offline model on overlapping chunks, for files).
 """

@@ -1,8 +1,8 @@
-"""`chunked:NAME`: whole calls of an offline model on overlapping chunks, put together by linear cross-fades.
+"""`chunked:NAME`: runs an offline model on overlapping chunks and joins them by linear cross-fades.
 
-What people do who have no streaming model: as late as a chunk, in bursts, and each chunk begins without a past. For files
-and for comparison, never live. DeepFilterNet is upstream's own offline `enhance` (torch); other denoisers get a new voice
-for each chunk.
+This is the usual method without a streaming model. Its latency is a chunk, its processor time comes in bursts, and the model
+begins each chunk without a past. It serves files and comparisons, never live voices. DeepFilterNet runs as upstream's offline
+`enhance` (torch); of other denoisers each chunk gets a new voice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ Offline = Callable[[Sound], Sound]  # float32[n] -> float32[n], aligned; n in wh
 
 
 class _Voice:
-    """What has come, and what is ready but not due yet."""
+    """The input of the next chunk, and the output that is not due yet."""
 
     def __init__(self, latency: int) -> None:
         self.noisy = np.zeros(0, np.float32)
@@ -28,15 +28,18 @@ class _Voice:
 
 
 class Chunked:
-    """Owns the offline model. A chunk is ready in the call that brings its last block, so that call takes as long as the model."""
+    """Owns the offline model, which runs in the call that completes a chunk: that call takes as long as the model does."""
 
     rate_hz: ClassVar[int] = RATE_HZ
     block: ClassVar[int] = BLOCK
-    latency_ms: ClassVar[float] = 1990.0  # with chunks of 2 s; `latency` knows
+    latency_ms: ClassVar[float] = 1990.0  # with chunks of 2 s; `latency` is right for any length
     latency: int
 
     def __init__(self, options: Mapping[str, object]) -> None:
-        """options: denoiser, a name; chunk_s (2), overlap_s (0.5); of DeepFilterNet weights, a folder; post_filter. Raises OptionError."""
+        """options: denoiser (a name), chunk_s (2), overlap_s (0.5); for DeepFilterNet also weights (a folder) and post_filter.
+
+        Raises OptionError.
+        """
         self._chunk, self._overlap = (_blocks(options, key, default) for key, default in (("chunk_s", 2.0), ("overlap_s", 0.5)))
         if not BLOCK <= self._overlap < self._chunk:
             raise OptionError("the overlap has to be shorter than the chunk, and 10 ms at least")
@@ -72,7 +75,7 @@ def _blocks(options: Mapping[str, object], key: str, default: float) -> int:
 
 
 def _upstream(options: Mapping[str, object]) -> Offline:
-    """Upstream's `enhance`. Needs torch, and is the one model family of its process."""
+    """Upstream's `enhance`. Needs torch; one process can load one model family only."""
     from workers.deepfilternet.upstream import load
 
     try:
@@ -88,7 +91,7 @@ def _upstream(options: Mapping[str, object]) -> Offline:
 
 
 def _afresh(name: str) -> Offline:
-    """A new voice of a streaming denoiser for each chunk, its delay taken off."""
+    """A new voice of a streaming denoiser for each chunk, with its latency compensated."""
     from workers import registry
 
     denoiser: Denoiser = registry.load(name)({})

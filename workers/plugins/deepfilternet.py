@@ -1,8 +1,8 @@
 """DeepFilterNet, streaming: the STFT around an engine that has the model.
 
-An engine takes the spectrum of a frame or two and a state for each voice and returns both: `onnx_engine` is ONNX Runtime on the
-CPU, `torch_engine` torch on CUDA. What a batch's voices carry lies in arrays of all of them, and goes on as it is while
-the same voices come again; only when others come are rows picked out and put together.
+An engine takes one or two frames and a state for each voice, and returns both: `onnx_engine` is ONNX Runtime on the CPU,
+`torch_engine` torch on CUDA. The states of all voices of a batch lie in common arrays. While the same voices are denoised
+together, these arrays are passed on as they are; rows are collected into new arrays only where the voices change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,27 +22,27 @@ States = Any  # the engine's own: a row for each voice
 
 
 class Engine(Protocol):
-    """What runs the model. States that were handed in are never changed."""
+    """What runs the model. It never changes the states that it is given."""
 
     latency: int  # samples
-    look_ahead: int  # hops for which a new voice's state is held, and its output silence
-    hops: int  # of each voice that `run` takes at once, at most
+    look_ahead: int  # hops of a new voice for which `hold` is called, and the output is silence
+    hops: int  # the most hops of each voice in one `run`
 
     def open(self) -> States:
-        """The state of one voice that has not heard anything."""
+        """Return the state of a new voice."""
 
     def gather(self, rows: Sequence[tuple[States, int]]) -> States:
-        """The states of several voices, each a row of some states, as rows of new ones."""
+        """Collect the states of several voices, each given as (states, row), into new states with a row for each."""
 
     def run(self, frames: Sound, states: States) -> tuple[Sound, States]:
-        """As many hops of each voice: float32[n, 2, hops, 481] and n states -> frames and states that the caller may write to."""
+        """Process up to `hops` hops of each voice: float32[n, 2, T, 481] and n states -> the same, which the caller may change."""
 
     def hold(self, states: States, row: int) -> None:
-        """Make this state one after hops of the look-ahead: convolutions and GRUs have not begun."""
+        """Reset all but the warm parts of the state in this row, as during the look-ahead."""
 
 
 class Batch(NamedTuple):
-    """What voices carry that were cleaned together, a row each. Never changed, only replaced."""
+    """What is carried from hop to hop for voices that were denoised together, a row for each. Replaced, never changed."""
 
     states: States
     heard: Sound  # float32[n, 480], the last hop of input: the first half of the next frame
@@ -50,7 +50,7 @@ class Batch(NamedTuple):
 
 
 class NetVoice:
-    """Which row of a batch one voice is, and how many hops of look-ahead are to come."""
+    """One voice: its row of a batch, and how many hops of its look-ahead are left."""
 
     __slots__ = ("ahead", "batch", "row")
 
@@ -69,10 +69,10 @@ class DeepFilterNet3:
     latency_ms: ClassVar[float] = 30.0
     name: ClassVar[str] = "deepfilternet3"
     latency: int
-    blocks: int  # two where the engine is a graph: it then reads most weights once for both
+    blocks: int  # two with a graph, which reads most weights once for both
 
     def __init__(self, options: Mapping[str, object]) -> None:
-        """options: graph, a file made by `models.export`; or weights, a folder, device, "cuda" or "cpu", and post_filter, if wanted true.
+        """options: graph (a file made by `models.export`); or weights (a folder), device ("cuda" or "cpu") and post_filter (a bool).
 
         Raises OptionError.
         """
@@ -88,7 +88,7 @@ class DeepFilterNet3:
 
     @classmethod
     def extra(cls, options: Mapping[str, object]) -> tuple[str, ...]:
-        """With a device it needs torch: CUDA's for a card, any for the CPU."""
+        """The parts of `.venv-torch` that it can run with: with a device it needs torch, for "cuda" that of CUDA."""
         return {None: (), "cpu": (CUDA, REFERENCE)}.get(options.get("device"), (CUDA,))  # type: ignore[call-overload,no-any-return]
 
     def open(self) -> NetVoice:
@@ -96,10 +96,10 @@ class DeepFilterNet3:
         return NetVoice(Batch(self._engine.open(), silence, silence), self._engine.look_ahead)
 
     def clean(self, voices: Sequence[NetVoice], noisy: Sound) -> Sound:
-        """Denoise a hop or `blocks` of each voice; the output trails the input by `latency` samples.
+        """Denoise up to `blocks` hops of each voice; the output trails the input by `latency` samples.
 
-        noisy: float32[n, hops * 480] in [-1, 1], mono, 48 kHz, row i belongs to voices[i].   Returns the same shape.
-        Raises what the engine raises; the voices are then as they were.
+        noisy: float32[n, hops * 480] in [-1, 1], mono, 48 kHz, row i belongs to voices[i]. Returns the same shape.
+        Raises what the engine raises; the voices are then unchanged.
         """
         noisy = np.ascontiguousarray(noisy, np.float32)
         batch = self._together(voices)
@@ -111,7 +111,7 @@ class DeepFilterNet3:
         return clean
 
     def _together(self, voices: Sequence[NetVoice]) -> Batch:
-        """What these voices carry, as one batch: the one that they left together, or a new one."""
+        """The batch of these voices: the one of the last call if it had the same voices, or a new one."""
         batch = voices[0].batch
         if len(batch.heard) == len(voices) and all(voice.batch is batch and voice.row == row for row, voice in enumerate(voices)):
             return batch
@@ -119,7 +119,7 @@ class DeepFilterNet3:
         return Batch(states, *(np.stack([voice.batch[part][voice.row] for voice in voices]) for part in (1, 2)))
 
     def _run(self, frames: Sound, states: States, ahead: Sequence[int]) -> tuple[Sound, States, Sequence[int]]:
-        """The engine on hops of all voices; hop by hop where a state is held in between. ahead: each one's look-ahead to come."""
+        """Run the engine on the hops of all voices, hop by hop where a look-ahead ends in between. ahead: what is left of each one's."""
         hops = frames.shape[2]
         if any(0 < each < hops for each in ahead):
             parts = []
@@ -129,14 +129,14 @@ class DeepFilterNet3:
             return np.concatenate(parts, axis=2), states, ahead
         frames, states = self._engine.run(frames, states)
         for row, each in enumerate(ahead):
-            if each:  # nothing to be heard yet
+            if each:  # no output yet
                 self._engine.hold(states, row)
                 frames[row] = 0
         return frames, states, [max(each - hops, 0) for each in ahead]
 
 
 class DeepFilterNet2(DeepFilterNet3):
-    """Its forerunner, 50 ms; the same but for the graph.
+    """The predecessor of DeepFilterNet3, 50 ms; only the graph differs.
 
     Source: Schröter et al., DeepFilterNet2: Towards Real-Time Speech Enhancement on Embedded Devices, 2022.
     """
@@ -146,14 +146,14 @@ class DeepFilterNet2(DeepFilterNet3):
 
 
 class DeepFilterNet2LowLatency(DeepFilterNet3):
-    """DeepFilterNet2 without look-ahead, 10 ms; the same but for the graph."""
+    """DeepFilterNet2 without look-ahead, 10 ms; only the graph differs."""
 
     latency_ms: ClassVar[float] = 10.0
     name: ClassVar[str] = "deepfilternet2_ll"
 
 
 class DeepFilterNet3LowLatency(DeepFilterNet3):
-    """DeepFilterNet3 without look-ahead, 10 ms, of twice the width: what it does not wait for it makes up for by computing more."""
+    """DeepFilterNet3 without look-ahead, 10 ms: a network of twice the width makes up for the missing look-ahead."""
 
     latency_ms: ClassVar[float] = 10.0
     name: ClassVar[str] = "deepfilternet3_ll"

@@ -1,4 +1,4 @@
-"""Takes nothing out. For tests, and to hear what the way alone does to the sound."""
+"""Changes nothing. For tests, and to hear what decoding and encoding alone do to the sound."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -7,7 +7,7 @@ from workers.denoiser import BLOCK, RATE_HZ, Sound, VoiceState
 
 
 class Passthrough:
-    """The noisy block is the clean one."""
+    """Returns each block as it is."""
 
     rate_hz: ClassVar[int] = RATE_HZ
     block: ClassVar[int] = BLOCK

@@ -1,7 +1,7 @@
-"""RNNoise: a small recurrent net inside a C library. Needs no download, so it is the fallback.
+"""RNNoise: a small recurrent network in a C library. It needs no download, so it is the fallback.
 
-The library comes in the wheel of `pyrnnoise`, whose own modules are not imported: its top level pulls plotting and
-decoding libraries, and its ctypes layer rounds to 16 bits.
+The library is in the wheel of `pyrnnoise`, whose Python modules are not imported: they import plotting and decoding libraries, and
+round samples to 16 bits.
 Source: Valin, A Hybrid DSP/Deep Learning Approach to Real-Time Full-Band Speech Enhancement, 2018.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from workers.denoiser import BLOCK, RATE_HZ, Sound
 from workers.errors import OptionError
 
-_SCALE = np.float32(32_768)  # it works on floats of the range of 16 bit integers
+_SCALE = np.float32(32_768)  # its floats have the range of 16-bit integers
 
 
 class RNNoise:
@@ -27,7 +27,7 @@ class RNNoise:
     block: ClassVar[int] = BLOCK
     latency_ms: ClassVar[float] = 20.0
     latency = 960
-    mapped: ClassVar[bool] = True  # its weights are 12 MB of the library
+    mapped: ClassVar[bool] = True  # its 12 MB of weights are part of the library
 
     def __init__(self, options: Mapping[str, object]) -> None:
         """Takes no options. Raises OptionError where the library is missing."""
@@ -49,7 +49,7 @@ class RNNoise:
 class _State:
     """One DenoiseState of the library, destroyed with the object."""
 
-    pointer: int | None = None  # until it is made: a signal may come before
+    pointer: int | None = None  # until it is created: a signal may interrupt that
 
     def __init__(self, lib: ctypes.CDLL) -> None:
         self._destroy = lib.rnnoise_destroy

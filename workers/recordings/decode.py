@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.recordings.opusfile import packet_samples, packets_from
+from workers.link.opus_toc import opus_samples
+from workers.recordings.opusfile import packets_from
 from workers.voice.opus import Decoder, OpusError
 
 BLOCK = 48_000  # samples that are yielded at once: a second
@@ -63,7 +64,7 @@ def _decoded(decoder: Decoder, payload: bytes) -> NDArray[np.float32]:
     try:
         return decoder.decode(payload)
     except OpusError:
-        return np.zeros(packet_samples(payload), np.float32)
+        return np.zeros(opus_samples(payload), np.float32)
 
 
 def pcm16(block: NDArray[np.float32]) -> NDArray[np.int16]:

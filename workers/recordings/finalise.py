@@ -34,15 +34,15 @@ def finalise(folder: Path, with_wav: bool, floor: int = 0) -> dict[str, object]:
     (folder / opusfile.HEARD).unlink(missing_ok=True)
     failed = None
     try:
-        _end_files(folder)
-        samples = max((opusfile.length(folder / f"{variant}.opus") for variant in _variants(folder)), default=0)
+        end_files(folder)
+        samples = max((opusfile.length(folder / f"{variant}.opus") for variant in variants_in(folder)), default=0)
         with_wav = with_wav and DiskRoom(folder, floor).has(wav.size(samples))
-        for variant in _variants(folder):
-            heard = variant == _variants(folder)[-1]
+        for variant in variants_in(folder):
+            heard = variant == variants_in(folder)[-1]
             _make(folder, variant, samples, with_wav and heard)
     except OSError as error:
         failed = why_not(error)
-    variants = _variants(folder)
+    variants = variants_in(folder)
     samples = max((opusfile.length(folder / f"{variant}.opus") for variant in variants), default=0)
     size = sum(file.stat().st_size for file in folder.iterdir()) if folder.is_dir() else 0
     if not samples:
@@ -67,16 +67,17 @@ def _heard(folder: Path, variants: list[str], samples: int) -> dict[str, object]
     return {"spans": heard.told(), "denoised_share": round(heard.share, 4) if denoised else 0.0, "spans_merged": heard.merged}
 
 
-def _variants(folder: Path) -> list[str]:
+def variants_in(folder: Path) -> list[str]:
+    """Those that have a file, `original` first."""
     return [variant for variant in VARIANTS if (folder / f"{variant}.opus").exists()]
 
 
-def _end_files(folder: Path) -> None:
+def end_files(folder: Path) -> None:
     """End the files that were not closed, so that both variants have the length of the longer; an empty file is deleted."""
     taken_up: list[OpusFile] = []
     length = 0
     try:
-        for path in [folder / f"{variant}.opus" for variant in _variants(folder)]:
+        for path in [folder / f"{variant}.opus" for variant in variants_in(folder)]:
             try:
                 file = OpusFile.resume(path)
             except ValueError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from workers.link.opus_toc import opus_samples
 from workers.recordings import ogg
 
 # The files of a recording. HEARD becomes DENOISED with the first denoised packet; one that a crash leaves behind is deleted.
@@ -23,24 +24,6 @@ QUANTUM = 120  # 2.5 ms: the shortest Opus frame, so the shortest gap that can b
 PREROLL = RATE_HZ // 2  # decoded and discarded before a position in the middle (§4.6 asks for at least 80 ms)
 _HEAD = struct.Struct("<8sBBHIhB")  # OpusHead: version channels pre-skip rate gain family
 _CELT_TOC = 0xF8  # full band, 20 ms, mono: used before the first packet
-
-
-def frame_samples(toc: int) -> int:
-    """The duration of one frame in samples at 48 kHz. toc: 0..255, the first byte of a packet (RFC 6716 §3.1)."""
-    config = toc >> 3
-    if config < 12:
-        return (480, 960, 1920, 2880)[config & 3]
-    if config < 16:
-        return (480, 960)[config & 1]
-    return 120 << (config & 3)
-
-
-def packet_samples(payload: bytes) -> int:
-    """The duration of a packet in samples at 48 kHz; 0 for an invalid one."""
-    if not payload or (payload[0] & 3 == 3 and len(payload) < 2):
-        return 0
-    frames = (1, 2, 2, payload[1] & 63 if payload[0] & 3 == 3 else 0)[payload[0] & 3]
-    return frames * frame_samples(payload[0])
 
 
 def silent_packets(toc: int, samples: int) -> tuple[bytes, int, bytes]:
@@ -146,7 +129,7 @@ class OpusFile:
             self.position += taken * 960
             count -= taken
         for toc in shorter:
-            self.packet(bytes([toc]), frame_samples(toc))
+            self.packet(bytes([toc]), opus_samples(bytes([toc])))
 
     def fill(self, end: int) -> None:
         """Append silence up to `end`, if the file is shorter."""
@@ -224,4 +207,4 @@ def packets_from(path: Path, sample: int) -> Iterator[tuple[int, bytes]]:
                 continue
             for payload in page.packets:
                 yield position - PRE_SKIP, payload
-                position += packet_samples(payload)
+                position += opus_samples(payload)

@@ -6,14 +6,17 @@ earlier time than those before it replaces them, because the sound after that ti
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from workers.link.ring import Flag, Packet
+from workers.recordings.opusfile import DENOISED, ORIGINAL
 
 JOURNAL = "spans.log"
+OF_A_PART = (DENOISED, ORIGINAL, JOURNAL)  # the files of what one of several servers has of a recording
 CLEAN, BYPASS, DENOISE_OFF, GAP = "clean", "bypass", "denoise_off", "gap"
+TAKEOVER, AWAY = "takeover", "node_away"  # reasons of gaps, of several servers: between two of them, and what one has that is away
 SHORTEST = 4800  # samples (100 ms): a shorter clean part between two others, or a shorter gap, is left out
 LINES = 10_000  # after each so many lines, SHORTEST is doubled: a day of trouble stays below 100,000 lines
 MOST_SPANS = 200
@@ -113,8 +116,7 @@ class Journal:
     def _tell(self, time: int, kind: str, reason: str | None) -> None:
         self._state = kind, reason
         self._lines += 1
-        word = reason if reason and _REASON.fullmatch(reason) else "-"
-        self._append(f"{time} {kind} {word}\n".encode())
+        self._append(_line(time, kind, reason))
 
     def _append(self, line: bytes) -> None:
         while line:
@@ -151,6 +153,37 @@ def read(path: Path, samples: int) -> Spans:
             spans.append(span)
     kept = _bounded(spans)
     return Spans(kept, clean / (samples - gaps) if samples > gaps else 0.0, len(spans) - len(kept))
+
+
+def joined(pieces: Iterable[tuple[Path, int, int]], fallback: str = CLEAN) -> Iterator[bytes]:
+    """The lines of one journal for pieces of several recordings on the same time line: (journal, begin, end) each, in order, not
+    overlapping. What is between them is a gap. fallback: what a piece without a journal is.
+    """
+    at = 0
+    for path, begin, end in pieces:
+        if begin - at >= SHORTEST:
+            yield _line(at, GAP, TAKEOVER)
+        try:
+            changes = _changes(path)
+        except OSError:
+            changes = [(0, fallback, None)]
+        for time, kind, reason in _within(changes, begin, end):
+            yield _line(time, kind, reason)
+        at = end
+
+
+def _within(changes: list[tuple[int, str, str | None]], begin: int, end: int) -> list[tuple[int, str, str | None]]:
+    """The changes of a journal from `begin`, where it says what is in force, to `end`."""
+    within = [change for change in changes if begin < change[0] < end]
+    before = [change for change in changes if change[0] <= begin][-1:]
+    if before and before[0][1] == GAP and within and within[0][0] - begin < SHORTEST:
+        before = [within.pop(0)]  # the first packet was heard a little later than it came
+    return [*((begin, kind, reason) for _, kind, reason in before), *within]
+
+
+def _line(time: int, kind: str, reason: str | None) -> bytes:
+    word = reason if reason and _REASON.fullmatch(reason) else "-"
+    return f"{time} {kind} {word}\n".encode()
 
 
 def _changes(path: Path) -> list[tuple[int, str, str | None]]:

@@ -163,11 +163,6 @@ def joined(packets: list[bytes]) -> bytes:
         lib.opus_repacketizer_destroy(state)
 
 
-def duration(payload: bytes) -> int:
-    """The packet's duration in samples at 48 kHz. Raises OpusError where it is no packet."""
-    return _checked(library().opus_packet_get_nb_samples(payload, len(payload), RATE_HZ))
-
-
 def has_fec(payload: bytes) -> bool:
     """Whether the packet carries FEC for its predecessor (guessed from the mode with a libopus before 1.5)."""
     known = getattr(library(), "opus_packet_has_lbrr", None)
@@ -213,7 +208,6 @@ def _with_signatures(lib: ctypes.CDLL) -> ctypes.CDLL:
     lib.opus_decoder_create.argtypes = [whole, whole, ctypes.POINTER(whole)]
     lib.opus_decoder_create.restype = state
     lib.opus_decode_float.argtypes = [state, text, whole, address, whole, whole]
-    lib.opus_packet_get_nb_samples.argtypes = [text, whole, whole]
     lib.opus_repacketizer_create.argtypes, lib.opus_repacketizer_create.restype = [], state
     lib.opus_repacketizer_cat.argtypes = lib.opus_repacketizer_out.argtypes = [state, text, whole]
     lib.opus_repacketizer_destroy.argtypes, lib.opus_repacketizer_destroy.restype = [state], None

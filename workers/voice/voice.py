@@ -64,7 +64,7 @@ class Voice:
         self._lines = LineBuffer()
         self._dropped = self._announced = 0
         self._packet_ns: deque[int] = deque(maxlen=_WINDOW)
-        self._ring_ns: deque[int] = deque(maxlen=_WINDOW)
+        self._waited_ns = 0  # how long the packet in work was in the noisy ring
         self._taken_ns: int | None = None  # when the packet in work was taken; None while flushing
         self._heard_at = self._told_at = time.monotonic()
         takes = tuple(name for name, denoiser in loaded.items() if self._pipeline.takes(denoiser))
@@ -83,7 +83,7 @@ class Voice:
         if packet is not None:
             self._announced -= 1
             self._taken_ns = time.monotonic_ns()
-            self._ring_ns.append(self._noisy.waited_ns)
+            self._waited_ns = self._noisy.waited_ns
             return self._pipeline.pushing(packet, skipped=self._noisy.skipped > skipped)
         self._announced = 0
         if self.flushes_at <= now:
@@ -104,7 +104,7 @@ class Voice:
         if self._taken_ns is not None:
             now_ns = time.monotonic_ns()
             self._heard_at = now_ns / 1e9
-            self._packet_ns.append(self._ring_ns[-1] + now_ns - self._taken_ns)
+            self._packet_ns.append(self._waited_ns + now_ns - self._taken_ns)
 
     # time
 
@@ -175,9 +175,8 @@ class Voice:
             dropped=self._dropped,
             hop_ms=_quantiles(hops.ns),
             packet_ms=_quantiles(self._packet_ns),
-            ring_ms=_quantiles(self._ring_ns),
         )
-        for window in (hops.ns, self._packet_ns, self._ring_ns):
+        for window in (hops.ns, self._packet_ns):
             window.clear()
         return stats
 

@@ -4,5 +4,5 @@
 - fetch: brings them into the cache; carriers: the packages that carry them; wheels: gets such a package with pip;
   transfer: a resumable download from an address; provenance: where they came from, and their licence
 
-Imported by the server (light modules only), by models and by files.
+Imported by the server (light modules only), models, graphs, deepfilternet, plugins and files.
 """

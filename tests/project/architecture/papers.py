@@ -9,7 +9,7 @@ from functools import cached_property
 from sfu.config.schema import Config
 from tests.project.architecture.tree import Module, Tree
 
-DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+(\(\))?")
+DOTTED = re.compile(r"(\w+/)?[A-Za-z_]\w*(\.[A-Za-z_]\w*)+(\(\))?")
 FILE = re.compile(r"[\w./-]*\w\.(py|js|mjs|md|toml|cfg|css|html|svg|png|txt)")
 FOLDER = re.compile(r"(sfu|workers|db|web|docs|tests|deploy|examples)/[\w/-]*")
 ELSEWHERE = {".git", ".venv", ".venv-torch", "models", "var"}
@@ -24,8 +24,8 @@ class Index:
 
     @cached_property
     def scripts(self) -> Mapping[str, str]:
-        """Stem of one of the page's modules -> its text."""
-        return {file.stem: file.read_text() for file in sorted((self.tree.root / "web/client/js").rglob("*.js"))}
+        """Folder and stem of one of the page's modules, as "rtc/peer" -> its text. Stems alone may be those of the server's modules."""
+        return {f"{file.parent.name}/{file.stem}": file.read_text() for file in sorted((self.tree.root / "web/client/js").glob("*/*.js"))}
 
     @cached_property
     def settings(self) -> set[str]:
@@ -40,7 +40,7 @@ class Index:
         return {str(path) for path in paths} | {path.name for path in paths}
 
     def resolves(self, dotted: str) -> bool:
-        """Whether `room.module.function`, `module.Class.method`, `Class.method`, `script.function` or `section.setting` is there."""
+        """Whether `room.module.function`, `module.Class.method`, `Class.method`, `folder/script.function` or `section.setting` is there."""
         parts = dotted.removesuffix("()").split(".")
         if ".".join(parts) in self.settings:
             return True

@@ -9,19 +9,22 @@ ROOMS: Mapping[str, str] = {
     "sfu.drop_counters": "",
     "sfu.elapsed": "",
     "sfu.errors": "",
+    "sfu.histogram": "",
+    "sfu.rfc3339": "",
     "sfu.rolling_quantiles": "",
     "sfu.standstill": "",
     "sfu.tasks": "",
     "sfu.config": "sfu.errors workers.chunks",
     "sfu.wire": "sfu.errors",
-    "sfu.net": "sfu.errors sfu.standstill sfu.tasks sfu.wire",
-    "sfu.peer": "sfu.config sfu.drop_counters sfu.errors sfu.net sfu.standstill sfu.wire",
-    "sfu.ingest": "sfu.config sfu.deadline_timer sfu.drop_counters sfu.rolling_quantiles sfu.standstill sfu.wire workers.link",
-    "sfu.denoise": "sfu.config sfu.errors sfu.rolling_quantiles sfu.standstill sfu.tasks workers.errors workers.link",
-    "sfu.fanout": "sfu.config sfu.deadline_timer sfu.net sfu.peer sfu.rolling_quantiles sfu.wire workers.link",
-    "sfu.recording": "sfu.config sfu.wire workers.disk_room workers.link workers.recordings",
-    "sfu.broadcast": "sfu.config sfu.denoise sfu.drop_counters sfu.elapsed sfu.errors sfu.fanout sfu.ingest sfu.peer sfu.recording"
-    " sfu.rolling_quantiles sfu.standstill sfu.tasks sfu.wire workers.disk_room workers.link workers.recordings",
+    "sfu.net": "sfu.config sfu.standstill sfu.tasks sfu.wire",
+    "sfu.peer": "sfu.config sfu.drop_counters sfu.errors sfu.net sfu.wire",
+    "sfu.ingest": "sfu.deadline_timer sfu.rolling_quantiles sfu.standstill sfu.wire workers.link",
+    "sfu.denoise": "sfu.errors sfu.rolling_quantiles sfu.standstill sfu.tasks workers.errors workers.link",
+    "sfu.fanout": "sfu.deadline_timer sfu.net sfu.peer sfu.rolling_quantiles sfu.wire workers.link",
+    "sfu.recording": "sfu.tasks workers.disk_room workers.link workers.recordings",
+    "sfu.broadcast": "sfu.config sfu.denoise sfu.drop_counters sfu.elapsed sfu.errors sfu.fanout sfu.histogram sfu.ingest sfu.peer"
+    " sfu.recording sfu.rfc3339 sfu.rolling_quantiles sfu.standstill sfu.tasks sfu.wire workers.disk_room workers.link"
+    " workers.recordings",
     # the denoise processes and their contract
     "workers": "",
     "workers.child": "workers.interrupt workers.pdeathsig workers.root",
@@ -36,16 +39,16 @@ ROOMS: Mapping[str, str] = {
     "workers.extra_python": "workers.errors workers.root",
     "workers.registry": "workers.denoiser workers.errors workers.root",
     "workers.link": "workers.errors workers.root",
-    "workers.voice": "workers.denoiser workers.errors workers.link workers.registry",
+    "workers.voice": "workers.denoiser workers.errors workers.link",
     "workers.forkserver": "workers.denoiser workers.errors workers.extra_python workers.hugepages workers.link workers.pdeathsig"
     " workers.registry workers.root workers.voice",
     "workers.recordings": "workers.disk_room workers.link workers.pdeathsig workers.voice",
-    "workers.weights": "workers.child workers.disk_room workers.interrupt workers.pdeathsig workers.root",
+    "workers.weights": "workers.child workers.disk_room workers.pdeathsig workers.root",
     "workers.graphs": "workers.weights",
     "workers.deepfilternet": "workers.errors workers.extra_python workers.graphs workers.weights",
     "workers.plugins": "workers.deepfilternet workers.denoiser workers.errors workers.extra_python workers.registry workers.weights",
-    "workers.models": "workers.child workers.deepfilternet workers.disk_room workers.extra_python workers.graphs workers.pdeathsig"
-    " workers.root workers.weights",
+    "workers.models": "workers.child workers.deepfilternet workers.disk_room workers.errors workers.extra_python workers.graphs"
+    " workers.pdeathsig workers.root workers.weights",
     "workers.files.containers": "workers.recordings",
     "workers.files": "workers.child workers.chunks workers.denoiser workers.errors workers.extra_python workers.files.containers"
     " workers.interrupt workers.models workers.pdeathsig workers.plugins workers.registry workers.root workers.voice"
@@ -55,42 +58,54 @@ ROOMS: Mapping[str, str] = {
     "db": "db.migrations",
     # HTTP, from what knows no other room of web to what puts everything together
     "web": "",
+    "web.errors": "sfu.errors",
     "web.install": "",
     "web.private_folder": "",
     "web.quick_start": "",
-    "web.keys": "db sfu.broadcast sfu.config",
-    "web.http": "db sfu.config sfu.errors sfu.standstill sfu.tasks web.keys",
-    "web.pages": "web.http web.keys",
-    "web.events": "sfu.broadcast sfu.config sfu.errors web.http web.keys",
-    "web.auth": "db sfu.config sfu.errors web.events web.http web.keys",
-    "web.accounts": "db sfu.config sfu.errors web.auth web.events web.http web.keys web.live web.recordings",
-    "web.denoisers": "sfu.denoise sfu.errors sfu.tasks web.http workers.child workers.errors workers.link workers.models workers.registry",
-    "web.recordings": "db sfu.config sfu.errors sfu.recording web.auth web.http web.keys workers.child workers.disk_room"
-    " workers.recordings",
-    "web.live": "db sfu.broadcast sfu.config sfu.elapsed sfu.errors sfu.net sfu.peer sfu.standstill sfu.wire web.auth"
-    " web.denoisers web.events web.http web.keys web.recordings",
-    "web.operations": "db sfu.errors web.auth web.events web.http web.keys web.recordings",
-    "web.connections": "sfu.errors sfu.net sfu.wire web.auth web.http",
-    "web.media": "sfu.broadcast sfu.config sfu.denoise sfu.drop_counters sfu.ingest sfu.net sfu.peer sfu.standstill sfu.wire"
-    " web.denoisers web.events web.http web.keys web.live web.operations web.recordings workers.disk_room"
+    "web.keys": "db sfu.broadcast sfu.config sfu.denoise",
+    "web.http": "db sfu.config sfu.errors sfu.histogram sfu.standstill sfu.tasks web.errors",
+    "web.logs": "sfu.config web.http",
+    "web.metrics": "db sfu.broadcast sfu.denoise sfu.drop_counters sfu.fanout sfu.histogram sfu.net web.http web.logs",
+    "web.pages": "sfu.config web.http web.keys",
+    "web.events": "sfu.broadcast sfu.rfc3339 web.errors web.http",
+    "web.auth": "db sfu.errors web.errors web.events web.http web.keys",
+    "web.nodes": "db sfu.broadcast sfu.config sfu.errors sfu.tasks web.auth web.errors web.events web.http",
+    "web.signalling": "db sfu.config sfu.errors sfu.tasks web.auth web.errors web.events web.http web.keys web.live web.nodes"
+    " web.recordings",
+    "web.accounts": "db sfu.config sfu.errors sfu.rfc3339 web.auth web.errors web.events web.http web.keys web.live web.recordings",
+    "web.denoisers": "sfu.config sfu.denoise sfu.tasks web.http workers.child workers.errors workers.link workers.models workers.registry",
+    "web.recordings": "db sfu.config sfu.errors sfu.recording sfu.rfc3339 web.auth web.errors web.http web.keys workers.child"
+    " workers.disk_room workers.recordings",
+    "web.live": "db sfu.broadcast sfu.config sfu.elapsed sfu.errors sfu.peer sfu.rfc3339 sfu.tasks sfu.wire web.auth"
+    " web.denoisers web.errors web.events web.http web.keys web.nodes web.recordings",
+    "web.admin": "db sfu.config sfu.errors sfu.rfc3339 web.accounts web.acme web.auth web.denoisers web.errors web.events web.http"
+    " web.keys web.live web.logs web.operations web.pages",
+    "web.operations": "db sfu.errors web.auth web.events web.http web.keys web.metrics web.nodes web.recordings",
+    "web.connections": "sfu.config sfu.net sfu.wire web.auth web.http",
+    "web.acme": "sfu.config sfu.tasks web.connections web.http",
+    "web.media": "sfu.broadcast sfu.config sfu.denoise sfu.drop_counters sfu.fanout sfu.ingest sfu.net sfu.peer sfu.wire"
+    " web.denoisers web.events web.http web.keys web.live web.metrics web.recordings workers.disk_room"
     " workers.models",
-    "web.routes": "web.accounts web.auth web.denoisers web.http web.live web.operations web.pages web.recordings",
-    "web.app": "db sfu.config sfu.standstill web.accounts web.auth web.denoisers web.events web.http web.keys"
-    " web.live web.media web.operations web.pages web.recordings web.routes workers.disk_room",
-    "web.serve": "db sfu.config sfu.errors web.accounts web.app web.connections web.http web.keys web.media web.operations"
+    "web.reference": "web.http",
+    "web.routes": "web.accounts web.admin web.http web.live web.operations web.pages web.recordings web.reference",
+    "web.app": "db sfu.config sfu.denoise sfu.standstill web.accounts web.auth web.events web.http web.keys"
+    " web.live web.logs web.media web.metrics web.nodes web.operations web.pages web.recordings web.routes web.signalling"
+    " workers.disk_room",
+    "web.serve": "db sfu.config web.accounts web.acme web.app web.connections web.http web.keys web.logs web.media web.nodes web.operations"
     " web.private_folder web.quick_start workers.hugepages workers.root",
-    "web.cli": "db sfu.config sfu.errors sfu.net web.app web.auth web.http web.private_folder web.recordings web.serve"
-    " workers.child workers.disk_room workers.interrupt workers.models workers.pdeathsig workers.root workers.weights",
+    "web.cli": "db sfu.config sfu.net sfu.rfc3339 web.acme web.app web.auth web.errors web.http web.install web.private_folder"
+    " web.recordings web.serve workers.child workers.disk_room workers.interrupt workers.pdeathsig workers.recordings workers.root"
+    " workers.weights",
     "run": "web.install workers.interrupt",
 }
 
 # Law 1: text, packets and rules are read, written and applied without a loop, a clock or a log.
 PURE = (
     "sfu.wire",
-    *(f"sfu.ingest.{name}" for name in "mute reception_stats reorder_buffer timeline".split()),
+    *(f"sfu.ingest.{name}" for name in "backlog flood_limit mute reception_stats reorder_buffer timeline".split()),
     *(f"sfu.denoise.{name}" for name in "capacity overload_guard restart_policy states".split()),
     *(f"sfu.fanout.{name}" for name in "groups hold".split()),
-    *(f"sfu.broadcast.{name}" for name in "adaptation grants heard loudness states".split()),
+    *(f"sfu.broadcast.{name}" for name in "adaptation grace_time grants heard loudness states".split()),
 )
 IMPURE = {"asyncio", "logging", "selectors", "socket", "threading", "time"}
 PURE_ALL_THE_SAME = {("sfu.wire.stun", "socket")}  # inet_pton and inet_ntop, which open nothing

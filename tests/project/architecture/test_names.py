@@ -22,6 +22,7 @@ TWICE = {
     "shapes": "of tensors, and of requests and answers",
     "recordings": "a noun of db and web",
     "invites": "a noun of db and web",
+    "preferences": "a noun of db and web",
     "tokens": "a noun of db and web",
     "companions": "a noun of db and web",
     "revocation": "a noun of db and web",

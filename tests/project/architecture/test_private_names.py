@@ -18,7 +18,7 @@ PRIVATE: Mapping[str, tuple[str, ...]] = {
     "aiortc": ("sfu.peer.dtls",),
     "OpenSSL": ("sfu.peer.dtls",),
     "aiohttp": ("web.connections",),
-    "peewee": ("db.connection", "db.tables"),  # one connection a thread; the tables' own registry
+    "peewee": ("db.sqlite", "db.postgres", "db.columns", "db.copying"),  # one connection a thread; the tables' own registry
     "_sha1": ("sfu.wire.stun",),  # the interpreter's own SHA-1: half of what OpenSSL's takes for 100 bytes
 }
 DOCUMENTED = {"_replace", "_asdict", "_fields", "_make", "_exit"}  # of namedtuple and os: public for all their underscore
@@ -134,7 +134,7 @@ def test_a_renamed_one_ends_the_start(library: str, owner: str, name: str, modul
 RENAMED = """
 import importlib, sys
 library, owner, name, module = sys.argv[1:]
-from sfu.errors import ConfigError
+from sfu.config.errors import ConfigError
 def without(real):
     class Without:
         def __getattr__(self, asked):

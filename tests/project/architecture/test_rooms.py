@@ -19,6 +19,12 @@ def unlisted(tree: Tree, rooms: Mapping[str, str]) -> list[str]:
     return wrong
 
 
+def unused_allowances(tree: Tree, rooms: Mapping[str, str]) -> list[str]:
+    """Pairs of the table, "room: other", that no import needs."""
+    used = {(module.room, tree.modules[name].room) for module in tree.modules.values() for name in tree.imports[module.name]}
+    return [f"{room}: {other}" for room, may in rooms.items() for other in may.split() if (room, other) not in used]
+
+
 def table_cycles(rooms: Mapping[str, str]) -> list[list[str]]:
     return cycles({room: frozenset(may.split()) for room, may in rooms.items()})
 
@@ -53,6 +59,11 @@ def test_rooms_import_what_the_table_allows() -> None:
     assert not unlisted(ours(), ROOMS)
 
 
+def test_the_table_allows_what_rooms_import() -> None:
+    """Every pair of the table is an import that is there."""
+    assert not unused_allowances(ours(), ROOMS)
+
+
 def test_no_module_cycle() -> None:
     """No module reaches itself, type-only and local imports counted."""
     assert not cycles(ours().imports)
@@ -71,7 +82,8 @@ def test_libraries_have_their_rooms() -> None:
 
 
 def test_these_laws_can_fail(tmp_path: Path) -> None:
-    """Local and type-only imports, a room outside the table, a clock in a pure file and a stranger's library are all seen."""
+    """Local and type-only imports, a room outside the table, an allowance that nothing uses, a clock in a pure file and a stranger's
+    library are all seen."""
     tree = sample(
         tmp_path,
         {
@@ -83,6 +95,7 @@ def test_these_laws_can_fail(tmp_path: Path) -> None:
     )
     wrong = unlisted(tree, {"sfu": "", "sfu.wire": "", "sfu.net": "", "sfu.gone": ""})
     assert [line.split(":")[0] for line in wrong] == ["sfu.cellar", "sfu.gone", "sfu/net/tcp.py"]
+    assert unused_allowances(tree, {"sfu.net": "sfu.wire sfu.cellar"}) == ["sfu.net: sfu.cellar"]
     assert impure(tree, ["sfu.wire"], IMPURE) == ["sfu/wire/rtp.py: time"]
     assert strangers(tree, STRANGERS) == ["sfu/wire/rtp.py: aiohttp"]
     assert table_cycles({"a": "b", "b": "c", "c": "a", "d": "a"}) == [["a", "b", "c"]]

@@ -52,13 +52,8 @@ def _parameters(node: Function, method: bool) -> int:
 
 
 # Still over, and by how much: what is mended leaves the list.
-STILL_LARGE = ["sfu/denoise/supervisor.py: 304 lines", "sfu/peer/peer.py: 315 lines"]
-STILL_LONG = [
-    "subscribe has 8 parameters",
-    "__init__ has 8 parameters",
-    "make_peer has 11 parameters",
-    "media has 56 lines",
-]
+STILL_LARGE: list[str] = []
+STILL_LONG: list[str] = []
 
 
 def test_files() -> None:

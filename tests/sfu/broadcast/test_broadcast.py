@@ -6,29 +6,38 @@ import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from itertools import count
 from pathlib import Path
+from tempfile import mkdtemp
 
+import numpy as np
 import pytest
 
 from sfu.broadcast.broadcast import Broadcast
 from sfu.broadcast.services import NoEvents, PublishOptions, Services
 from sfu.broadcast.snapshots import BroadcastSnapshot, NoSnapshots, ResumableBroadcast, SnapshotStore
-from sfu.broadcast.source import CANDIDATES
+from sfu.broadcast.source import WAITING_PEERS
 from sfu.broadcast.states import BroadcastState
 from sfu.broadcast.switchboard import Switchboard
 from sfu.config import schema as config_of
 from sfu.config.schema import Config, RecordingConfig
+from sfu.denoise.forkserver_keeper import ForkserverKeeper
 from sfu.elapsed import Moment
+from sfu.fanout.fanout import ResendCounters
 from sfu.fanout.listener import Listener
 from sfu.net.media_port import MediaSockets
 from sfu.peer.dtls import new_certificate
+from sfu.peer.endpoint import Endpoint
 from sfu.peer.peer import Peer, make_peer
 from sfu.recording.recorder import Totals
 from sfu.wire.offer import parse_offer
+from sfu.wire.rtcp import Nack
 from sfu.wire.rtp import RtpPacket
 from tests.support.softphone import OPUS, offer
+from tests.support.spoken import decoded, packets_of
 from workers.errors import WorkerFailed
 from workers.link.forkserver import Forkserver
+from workers.link.ring import Packet
 
 VOICE = RtpPacket(OPUS, False, 0, 0, 7, bytes([0xFC, 1, 2]))
 
@@ -82,7 +91,7 @@ def broadcast_of(name: str, places: int = 16) -> Broadcast:
 def peer_on(sockets: MediaSockets) -> Peer:
     certificate = new_certificate()
     text = offer(certificate, "sendonly", 7, ufrag=os.urandom(3).hex(), password=os.urandom(12).hex())
-    return make_peer(sockets, certificate, parse_offer(text, "publish"), "publish")
+    return make_peer(Endpoint(sockets, certificate), parse_offer(text, "publish"), "publish")
 
 
 class Kept(NoSnapshots):
@@ -93,6 +102,17 @@ class Kept(NoSnapshots):
 
     async def forget(self, broadcast: str) -> None:
         self.forgotten.append(broadcast)
+
+
+async def test_resends_of_all_broadcasts_are_counted_together(sockets: MediaSockets) -> None:
+    """What listeners of any broadcast ask for again is counted in one place, which outlasts the broadcast."""
+    services = services_of(Config(recording=RecordingConfig(enabled=False)))
+    for name in ("alice", "bob"):
+        broadcast = Broadcast(name, name, 1, services, lambda identity: None)
+        peer = peer_on(sockets)
+        broadcast.fanout.rtcp(Listener(peer, "auto"), [Nack(9, 1, (7, 8))])
+        await peer.close()
+    assert services.resends == ResendCounters(resent=0, refused=4)
 
 
 @pytest.mark.tolerates("errors")
@@ -109,7 +129,7 @@ async def test_what_cannot_be_taken_up_is_over_for_good(tmp_path: Path, monkeypa
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", no_more)
             await switchboard.restore([ResumableBroadcast(left, "user:ada", (1, tmp_path / "1"))])
-        assert not switchboard.on_air and not switchboard.grants and memory.forgotten == ["old"]
+        assert not switchboard.tapes and not switchboard.grants and memory.forgotten == ["old"]
 
 
 async def test_who_speaks_first_at_the_end_is_closed_too(sockets: MediaSockets) -> None:
@@ -124,9 +144,9 @@ async def test_who_speaks_first_at_the_end_is_closed_too(sockets: MediaSockets) 
 
 
 async def test_who_made_room_does_not_take_over(sockets: MediaSockets) -> None:
-    """A candidate that had to make room is none any more, also while it is being closed."""
+    """A waiting peer that had to make room waits no more, also while it is being closed."""
     async with broadcast_of("ada") as broadcast:
-        peers = [peer_on(sockets) for _ in range(CANDIDATES + 1)]
+        peers = [peer_on(sockets) for _ in range(WAITING_PEERS + 1)]
         for peer in peers:
             broadcast.offer(peer, PublishOptions(denoise=False))
         peers[0].on_rtp(VOICE, time.monotonic_ns())
@@ -166,7 +186,7 @@ async def test_who_speaks_on_is_heard_while_parked(sockets: MediaSockets, monkey
         broadcast.park()
         speak(2, 4)
         assert broadcast.state is BroadcastState.PARKED and broadcast.ingest.samples and broadcast.ingest.received == 5
-        monkeypatch.setattr("sfu.broadcast.broadcast.STAYS_S", 0.0)
+        monkeypatch.setattr("sfu.broadcast.grace_time.STAYS_S", 0.0)
         speak(5)
         assert broadcast.state is BroadcastState.LIVE and broadcast.ingest.lost == broadcast.ingest.late == broadcast.ingest.dropped == 0
 
@@ -195,6 +215,44 @@ async def test_the_last_word_is_recorded(sockets: MediaSockets, tmp_path: Path, 
             peer.on_rtp(VOICE._replace(sequence=number, timestamp=960 * number), time.monotonic_ns())
     [totals] = archive.totals
     assert totals.packets == 5 and totals.duration_s == pytest.approx(0.12, abs=0.001)
+
+
+@pytest.mark.real_time
+async def test_the_last_word_is_denoised(sockets: MediaSockets, tmp_path: Path, stretch: float) -> None:
+    """Packets that wait behind a gap at Stop still go through the worker: `auto` listeners and the recording get them denoised."""
+    folder = Path(mkdtemp(dir=tmp_path))
+    archive, config, sent, heard = Folder(folder), Config(), packets_of(1.0), list[tuple[int, str]]()
+    async with asyncio.timeout(60 * stretch), ForkserverKeeper() as keeper:
+        services = Services(
+            *(config.ingest, config.worker, config.storage, config.recording, config.broadcast), keeper.forkserver, Shelf(), archive
+        )
+        async with Broadcast("a test", "ada", 1, services, lambda identity: None) as broadcast:
+            peer, record, numbers = peer_on(sockets), broadcast.fanout.heard, count()
+            broadcast.offer(peer, PublishOptions(denoise=True))
+
+            def speak(number: int) -> None:
+                voice = VOICE._replace(sequence=number, timestamp=960 * number, payload=sent[number % len(sent)])
+                peer.on_rtp(voice, time.monotonic_ns())
+
+            def hear(packet: Packet, variant: str) -> None:
+                heard.append((packet.number, variant))
+                assert record is not None
+                record(packet, variant)
+
+            broadcast.fanout.heard = hear
+            while "denoised" not in [variant for _, variant in heard]:
+                speak(next(numbers))
+                await asyncio.sleep(0.02)
+            next(numbers)  # lost
+            last = [next(numbers), next(numbers)]
+            for number in last:
+                speak(number)
+    assert [number for number, _ in heard] == list(range(last[-1] + 1))
+    assert [variant for _, variant in heard[-3:]] == ["denoised"] * 3  # the lost one is concealed
+    [totals] = archive.totals
+    assert totals.denoised and totals.packets == last[-1] and totals.duration_s == pytest.approx(0.02 * (last[-1] + 1), abs=0.001)
+    original, denoised = decoded(folder / "original.opus"), decoded(folder / "denoised.opus")
+    assert np.std(denoised[-1920:]) > np.std(original[-1920:]) / 2  # sound to the end, not the silence that fills a gap
 
 
 @pytest.mark.parametrize("places", [1, 3, 4])
@@ -281,5 +339,5 @@ async def test_all_its_parts_go_by_the_clock_that_it_is_given(sockets: MediaSock
     assert broadcast.properties.duration_s == 2.0
     broadcast.audience.look(15.1)
     broadcast.source.look(15.1)
-    await broadcast._background.finished()
+    await broadcast._background.wait()
     assert broadcast.over.is_set() and not broadcast.audience.listeners

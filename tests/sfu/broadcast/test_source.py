@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sfu.broadcast.services import PublishOptions
-from sfu.broadcast.source import NO_MEDIA_S, SUPERSEDED, UNHEARD_S, Source, SourceEvents
+from sfu.broadcast.source import NO_MEDIA_S, SUPERSEDED, UNHEARD_S, Source, SourceCalls
 from sfu.ingest.ingest import Ingest
 from sfu.net.media_port import MediaSockets
 from sfu.peer.peer import Peer
-from sfu.tasks import Background
+from sfu.tasks import BackgroundTasks
 from sfu.wire.rtp import RtpPacket
 from tests.sfu.broadcast.test_broadcast import VOICE, peer_on
 from workers.link.ring import Packet
@@ -24,12 +24,12 @@ class Air:
         self.over = asyncio.Event()
         self.forgotten: list[str] = []
         self.told: list[object] = []
-        self.background = Background()
+        self.background = BackgroundTasks()
         self.packets: list[Packet] = []
         self.ingest = Ingest(40, self.packets.append)
         self.source = Source(
             *("a test", self.ingest, self.over),
-            SourceEvents(
+            SourceCalls(
                 *(self.forgotten.append, self.background.start),
                 spoken=self.told.append,
                 media=self._media,
@@ -58,7 +58,7 @@ async def air() -> AsyncIterator[Air]:
         yield air
         air.ingest.close()
         await air.source.close()
-        await air.background.finished()
+        await air.background.wait()
 
 
 async def test_the_first_packet_follows_the_news_of_who_speaks(air: Air) -> None:
@@ -77,7 +77,7 @@ async def test_offers_without_media_are_freed(air: Air) -> None:
     assert not air.over.is_set() and not air.forgotten
     air.source.look(time.monotonic() + NO_MEDIA_S + 1)
     assert air.over.is_set() and air.forgotten == [peer.id for peer in peers]
-    await air.background.finished()
+    await air.background.wait()
     assert all(peer.closed for peer in peers)
 
 
@@ -114,9 +114,9 @@ async def test_a_standstill_is_nobodys_silence(air: Air) -> None:
     peer, silent = air.offer(), air.offer()
     speak(peer)
     heard_s = peer.last_heard_ns / 1e9
-    air.source.look(heard_s + 100, awake_s=heard_s + 99)
+    air.source.look(heard_s + 100, standstill_end_s=heard_s + 99)
     assert air.told == [PublishOptions()] and not air.forgotten
-    air.source.look(heard_s + 99 + NO_MEDIA_S + 0.1, awake_s=heard_s + 99)
+    air.source.look(heard_s + 99 + NO_MEDIA_S + 0.1, standstill_end_s=heard_s + 99)
     assert air.told[-1] == "left" and air.forgotten == [silent.id]
 
 
@@ -128,7 +128,7 @@ async def test_of_many_takeovers_the_last_are_remembered(air: Air) -> None:
         speak(peers[-1])
     assert air.told == [PublishOptions(title=str(at)) for at in range(SUPERSEDED + 3)]
     assert air.forgotten == [peers[0].id, peers[1].id]
-    await air.background.finished()
+    await air.background.wait()
     assert [peer.closed for peer in peers] == [True] * (SUPERSEDED + 2) + [False]
 
 

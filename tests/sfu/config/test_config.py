@@ -9,9 +9,9 @@ from typing import Any, get_type_hints
 import pytest
 
 from sfu.config.checks import CHECKS
+from sfu.config.errors import ConfigError
 from sfu.config.load import load
 from sfu.config.schema import Config
-from sfu.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 
@@ -55,7 +55,7 @@ def test_every_key_has_its_reason() -> None:
 
 
 def test_the_file_in_the_checkout_is_accepted() -> None:
-    """What is shipped loads, and is the defaults with paths made absolute."""
+    """The file in the repository loads; it gives the defaults, with absolute paths."""
     config = load(ROOT / "config.toml", {})
     assert config.storage.path == ROOT / "var"
     assert config.models.path == (ROOT / "models",)
@@ -77,7 +77,7 @@ def test_checks_concern_keys_that_exist() -> None:
 
 
 def test_values_of_the_file(tmp_path: Path) -> None:
-    """Strings, lists, whole numbers for floats and paths arrive as the parts want them."""
+    """Strings, lists, paths, and whole numbers for floats get the types of their fields."""
     text = '[http]\nport = 0\ntls = "files"\ncert = "a.pem"\nkey = "/b.pem"\n[rtc]\nhost = "127.0.0.1"\n'
     text += '[models]\npath = ["m", "/n"]\n[broadcast]\ngrace_s = 3\n'
     config = load(written(tmp_path, text), {})
@@ -104,7 +104,7 @@ def test_where_models_are_fetched_from(url: str, tmp_path: Path) -> None:
 
 
 def test_variables_of_no_section(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What an orchestrator calls like our settings, or somebody mistyped, is named and does no harm."""
+    """A variable of an orchestrator that looks like one of our settings, or a mistyped one, is logged and ignored."""
     load(written(tmp_path, ""), {"HUSHCAST_RECORDINGWAV": "false", "HUSHCAST_PORT": "tcp://192.0.2.1:80", "HUSHCAST_TEST_AUDIO": "x"})
     assert caplog.messages == ["no settings, so ignored: HUSHCAST_PORT, HUSHCAST_RECORDINGWAV"]
 
@@ -151,6 +151,24 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         ('[http]\nhost = ""', "http.host: has to be given"),
         ('[http]\ntls = "yes"', "http.tls: 'yes' is none of auto, off, self-signed, files"),
         ('[http]\ntls = "files"', 'http.tls = "files" needs http.cert and http.key'),
+        ('[http]\ntls = "acme"', 'http.tls = "acme" needs http.names'),
+        (
+            '[http]\ntls = "acme"\npublic_url = "http://a.example"',
+            'http.tls = "acme" serves https, and http.public_url is http://a.example',
+        ),
+        ('[http]\ntls = "acme"\npublic_url = "https://192.0.2.1"', "http.public_url: '192.0.2.1' is not a name in DNS"),
+        (
+            '[http]\ntls = "acme"\npublic_url = "https://a.example"\nnames = ["b.example"]',
+            "http.names has no a.example, which http.public_url",
+        ),
+        ('[http]\nnames = ["*.example.org"]', "http.names: '*.example.org' is a wildcard"),
+        ('[http]\nnames = ["localhost"]', "http.names: 'localhost' is not a name in DNS"),
+        ('[http]\nnames = ["a..example"]', "http.names: 'a..example' is not a name in DNS"),
+        ('[http]\nnames = ["192.0.2.1"]', "http.names: '192.0.2.1' is not a name in DNS"),
+        (f"[http]\nnames = {[f'n{number}.example' for number in range(101)]}", "http.names: 101 names are more than the 100"),
+        ('[http]\nacme_url = "http://a.example/dir"', "http.acme_url: 'http://a.example/dir' is not like https://"),
+        ('[http]\nacme_email = "me"', "http.acme_email: 'me' is not like me@example.org"),
+        ("[http]\nacme_port = 65536", "http.acme_port: 65536 is not in 0-65535"),
         ('[http]\npublic_url = "voice.example.org"', "http.public_url: 'voice.example.org' is not like https://"),
         ('[http]\npublic_url = "https://a:b"', "http.public_url: "),
         ('[http]\ntrusted_proxies = ["proxy"]', "http.trusted_proxies: 'proxy' does not appear to be"),
@@ -175,8 +193,36 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         ("[denoise]\nchunk_s = 1\noverlap_s = 1", "denoise.overlap_s: 1.0 is not shorter than denoise.chunk_s"),
         ('[denoise]\ndevice = "tpu"', "denoise.device: 'tpu' is none of auto, cpu, cuda"),
         ('[accounts]\nregistration = "no"', "accounts.registration: 'no' is none of open, invite, closed"),
-        ('[database]\nurl = "postgresql://x"', "database.url: not supported yet"),
-        ('[redis]\nurl = "redis://x"', "redis.url: not supported yet"),
+        ('[storage]\ns3_url = "https://bucket"', "storage.s3_url: not like s3://bucket/prefix"),
+        ('[storage]\ns3_url = "s3://"', "storage.s3_url: not like s3://bucket/prefix"),
+        ('[storage]\ns3_url = "s3://bucket?endpoint=x"', "storage.s3_url: not like s3://bucket/prefix"),
+        ('[storage]\ns3_url = "s3://bucket?endpoint=https://me:secret@s3.example.org"', "storage.s3_url: not like s3://bucket/prefix"),
+        ('[storage]\ns3_url = "s3://bucket?endpoint="', "storage.s3_url: not like s3://bucket/prefix"),
+        ('[storage]\ns3_url = "s3://bucket?mode=fast"', "storage.s3_url: not like s3://bucket/prefix"),
+        ('[storage]\ns3_url = "s3://KEY@bucket"', "storage.s3_url: not like s3://bucket/prefix"),
+        ('[storage]\ns3_url = "s3://bucket:99999/"', "storage.s3_url: not like s3://bucket/prefix"),
+        ('[storage]\ns3_url = "s3://bucket?region=a&region=b"', "storage.s3_url: not like s3://bucket/prefix"),
+        ('[redis]\nurl = "http://x"', "redis.url: is not like redis://"),
+        ('[redis]\nurl = "redis://"', "redis.url: is not like redis://"),
+        ('[redis]\nurl = "redis://x/all"', "redis.url: is not like redis://"),
+        ('[redis]\nsentinels = ["10.0.0.1:26379"]', "redis.sentinels: an entry is not like redis://10.0.0.1:26379"),
+        ('[redis]\nsentinels = ["redis://:hush@"]', "redis.sentinels: an entry is not like redis://10.0.0.1:26379"),
+        ('[redis]\nsentinels = ["redis://x/hushcast"]', "redis.sentinels: an entry is not like redis://10.0.0.1:26379"),
+        (f"[redis]\nsentinels = {['redis://x'] * 10}", "redis.sentinels: has 10 entries; 9 are enough"),
+        ('[redis]\nsentinels = ["redis://x"]', "redis.sentinels: redis.url says what they call the Redis"),
+        ('[node]\nname = "Node_1"', "node.name: 'Node_1' is not 1 to 32 of a-z, 0-9 and -"),
+        (f'[node]\nname = "{"n" * 33}"', "node.name: "),
+        ('[node]\nurl = "10.0.0.1:8080"', "node.url: '10.0.0.1:8080' is not like http://10.0.0.1:8080"),
+        ('[node]\nsecret = "hush"', "node.secret: has 4 characters, and needs at least 32"),
+        ('[node]\nurl = "http://10.0.0.1"', "node.url: several servers need redis.url"),
+        ('[node]\nurl = "http://10.0.0.1"\n[redis]\nurl = "redis://x"', "node.url: several servers need one database.url"),
+        (
+            '[node]\nurl = "http://10.0.0.1"\n[redis]\nurl = "redis://x"\n[database]\nurl = "postgresql://a@b/c"',
+            "node.url: several servers need node.secret",
+        ),
+        ('[database]\nurl = "mysql://a:secret@b/c"', "database.url: not like postgresql://"),
+        ('[database]\nurl = "postgresql://a:sec ret@b/c"', "database.url: not like postgresql://"),
+        ('[database]\nurl = "postgresql://[::1/c"', "database.url: not like postgresql://"),
         ("[http", "config.toml: not valid TOML: "),
     ],
 )
@@ -195,7 +241,7 @@ def test_what_the_file_may_not_say(tmp_path: Path, text: str, says: str) -> None
         ("HUSHCAST_HTTP_PROT", "80", "environment: unknown variable HUSHCAST_HTTP_PROT; known: HUSHCAST_HTTP_HOST, "),
         ("HUSHCAST_MODELS_URL", "ftp://x", "HUSHCAST_MODELS_URL: 'ftp://x' is neither"),
         ("HUSHCAST_RECORDING_WAV", "1", "HUSHCAST_RECORDING_WAV: '1' is not true or false"),
-        ("HUSHCAST_REDIS_URL", "redis://x", "HUSHCAST_REDIS_URL: not supported yet"),
+        ("HUSHCAST_REDIS_URL", "rediss://:hush@:6379", "HUSHCAST_REDIS_URL: is not like redis://"),
         ("HUSHCAST_RTC_HOST", " , ", "HUSHCAST_RTC_HOST: has to be given"),
     ],
 )
@@ -207,6 +253,6 @@ def test_what_the_environment_may_not_say(tmp_path: Path, variable: str, text: s
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    """A file that is not there is one line."""
+    """A missing file is refused with one line."""
     with pytest.raises(ConfigError, match=r"config\.toml: No such file"):
         load(tmp_path / "config.toml", {})

@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
+import os
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -15,35 +16,20 @@ from sfu.errors import DidNotStart
 from tests.support.sound import encode
 from tests.support.spoken import sound_of
 from tests.support.strangers import install
-from workers.link.forkserver import Forkserver, Worker
-from workers.link.ring import Flag, Packet
+from workers.link import ring
+from workers.link.ring import Flag, Packet, Ring
 
 
-class Cradle:
-    """The real forkserver, whose every worker is killed as soon as it is born."""
-
-    def __init__(self, forkserver: Forkserver) -> None:
-        self._forkserver = forkserver
-        self.load = forkserver.load
-
-    async def spawn(self, *args: Any, **more: Any) -> Worker:
-        worker = await self._forkserver.spawn(*args, **more)
-        worker.kill()
-        return worker
-
-
-async def test_a_worker_that_dies_before_it_is_ready() -> None:
+async def test_a_worker_that_dies_before_it_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It did not start, and that is all: asyncio has nothing to report of it when the run is forgotten."""
+    monkeypatch.setenv("PYTHONPATH", str(install(tmp_path)))
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     async with ForkserverKeeper() as keeper:
-
-        async def get_forkserver() -> Forkserver:
-            return cast(Forkserver, Cradle(await keeper.forkserver()))
-
-        run = WorkerRun(get_forkserver, "passthrough", {}, lambda _: None)
-        with pytest.raises(DidNotStart):
-            await run.__aenter__()
+        run = WorkerRun(keeper.forkserver, "fleeting", {}, lambda _: None)
+        with pytest.raises(DidNotStart, match="ended before it was ready"):
+            async with run:
+                pass
         assert run.ended.done()
         del run
         gc.collect()
@@ -61,7 +47,23 @@ async def test_waiting_for_who_says_nothing_is_no_work(stretch: float) -> None:
             while len(came) + run.skipped < len(sent):  # as by a worker that got no processor for a while
                 await asyncio.sleep(0.01)
         pushed = [packet for packet in came if not packet.flags & Flag.FLUSHED]
-        assert came[-1].flags & Flag.FLUSHED and len(run.stage_ms._values) == len(pushed)
+        assert came[-1].flags & Flag.FLUSHED and len(run.stage_ms.take_fresh()) == len(pushed)
+
+
+async def test_it_takes_what_was_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that does not keep stores in order a denoised packet is taken once its bell was rung, not before."""
+    monkeypatch.setattr(ring, "ORDERED", False)
+    came: list[Packet] = []
+    async with ForkserverKeeper() as keeper, WorkerRun(keeper.forkserver, "passthrough", {}, came.append) as run:
+        with Ring.attach(os.dup(run._clean.fd)) as far:
+            for number in range(2):
+                far.put(Packet(number, 960 * number, 960, time.monotonic_ns(), b"x"))
+            run._clean_bell.ring()
+            run._drain()
+            assert [packet.number for packet in came] == [0]
+            run._clean_bell.ring()
+            run._drain()
+            assert [packet.number for packet in came] == [0, 1]
 
 
 async def test_what_is_not_forked_has_time_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:

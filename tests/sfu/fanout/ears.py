@@ -1,4 +1,4 @@
-"""Ears for the fan-out's tests: real SRTP sessions on real UDP sockets, without the handshakes that a peer has before."""
+"""Receivers for the fan-out's tests: real SRTP sessions on real UDP sockets, without the ICE and DTLS of a peer."""
 
 import os
 import socket
@@ -10,6 +10,7 @@ from pylibsrtp import Policy, Session
 from sfu.peer.srtp import Srtp
 from sfu.wire import rtcp, rtp
 from sfu.wire.sdp import Audio
+from tests.support.softphone import is_rtcp
 
 SSRC = 0x1234_5678
 _KEY_BYTES = 44  # AES-256-GCM: key and salt
@@ -23,7 +24,7 @@ def _policy(key: bytes, kind: int) -> Policy:
 
 
 class Ear:
-    """What a fan-out knows of a peer, and the far end of it. Owns its socket; the one it is sent by is lent."""
+    """The part of a peer that a fan-out uses, and its remote end. Owns its own socket, but not `sender`."""
 
     def __init__(self, sender: socket.socket, audio: Audio | None = None) -> None:
         self.id = os.urandom(6).hex()
@@ -64,7 +65,7 @@ class Ear:
         return datagram is not None and self.sender.sendto(datagram, self.address) > 0
 
     def close(self) -> None:
-        """As a peer does: say so first, then free the keys."""
+        """Call `on_closing` first, then free the keys, as a peer does."""
         self.on_closing()
         self._srtp.close()
         self._far.close()
@@ -79,7 +80,7 @@ class Ear:
                 datagram = self.socket.recv(2048)
             except BlockingIOError:
                 return packets, reports
-            kind = rtp.is_rtcp(datagram)
+            kind = is_rtcp(datagram)
             plain = self._far.unprotect_rtcp(datagram) if kind else self._far.unprotect(datagram)
             if plain is None:
                 self.refused += 1

@@ -1,4 +1,4 @@
-"""Packets in, RTP to real SRTP ears out. The clock is a number; sockets and encryption are real."""
+"""Packets in, RTP to real SRTP receivers out. The clock is a number; sockets and encryption are real."""
 
 import random
 import socket
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from sfu.deadline_timer import Cancellable
-from sfu.fanout.fanout import Fanout
+from sfu.fanout.fanout import Fanout, ResendCounters
 from sfu.fanout.listener import RESENDS_A_SECOND, Listener
 from sfu.peer.peer import Peer
 from sfu.wire import red, rtcp, rtp
@@ -31,12 +31,13 @@ class Timer:
 
 
 class Stage:
-    """A fan-out on a clock that only packets and `at` move, with ears. `o` plays an original in, `d` a denoised one."""
+    """A fan-out with listeners, on a clock that only packets and `at` move. `o` puts originals in, `d` denoised packets."""
 
     def __init__(self) -> None:
         self.now_ns = 0
         self.heard: list[tuple[int, str]] = []
-        self.fanout = Fanout(SSRC, BASE, clock_ns=lambda: self.now_ns, call_at=self._call_at)
+        self.resends = ResendCounters()
+        self.fanout = Fanout(SSRC, BASE, clock_ns=lambda: self.now_ns, call_at=self._call_at, resends=self.resends)
         self.fanout.hold(HOLD)
         self.fanout.heard = lambda packet, variant: self.heard.append((packet.number, variant))
         self._closing = ExitStack()
@@ -74,7 +75,7 @@ class Stage:
 
 
 class Heard:
-    """A listener and its far end."""
+    """A listener and its remote end."""
 
     def __init__(self, ear: Ear, listener: Listener) -> None:
         self.ear, self.listener = ear, listener
@@ -83,7 +84,7 @@ class Heard:
         return self.ear.hear()[0]
 
     def __call__(self) -> str:
-        """What came since the last call: the payloads."""
+        """The payloads that came since the last call."""
         packets, _ = self.ear.hear()
         assert self.ear.refused == 0
         return " ".join(packet.payload.decode() for packet in packets)
@@ -99,7 +100,7 @@ def stage() -> Iterator[Stage]:
 
 
 def test_each_hears_its_variant(stage: Stage) -> None:
-    """`original` comes at once; `auto` and `denoised` come denoised when their twin is there."""
+    """`original` listeners get packets at once; `auto` and `denoised` listeners when the worker returns them."""
     stage.fanout.follow(True, True)
     original, auto, denoised = (stage.listener(variant) for variant in ("original", "auto", "denoised"))
     stage.o(0, 1, 2)
@@ -112,7 +113,7 @@ def test_each_hears_its_variant(stage: Stage) -> None:
 
 
 def test_toggle_changes_auto_alone(stage: Stage) -> None:
-    """With the switch off `auto` hears originals, held as long as before; who chose `denoised` goes on hearing it."""
+    """With the switch off, `auto` listeners get originals after the same hold; those who chose `denoised` still get it."""
     auto, denoised = stage.listener("auto"), stage.listener("denoised")
     for n in range(8):
         stage.fanout.follow(n % 4 < 2, True)
@@ -123,14 +124,14 @@ def test_toggle_changes_auto_alone(stage: Stage) -> None:
 
 
 def test_death_of_the_worker_is_not_heard(stage: Stage) -> None:
-    """When the worker dies the same numbers and time stamps go on as originals, and back again, none missing."""
+    """When the worker dies, originals continue the numbers and time stamps, and denoised packets do when it is back; none is missing."""
     auto = stage.listener("auto")
     for n in range(40):
         alive = not 10 <= n < 20
         stage.fanout.follow(True, alive)
         stage.o(n)
         if alive and n >= 2:
-            stage.d(n - 2)  # 18 and 19 come too late: nobody waits for the new worker with what came before it
+            stage.d(n - 2)  # 18 and 19 come too late: originals from before the new worker did not wait for it
     packets = auto.packets()
     assert [packet.sequence for packet in packets] == list(range(38))
     assert [packet.timestamp for packet in packets] == [(960 * n + BASE) & 0xFFFFFFFF for n in range(38)]
@@ -138,7 +139,7 @@ def test_death_of_the_worker_is_not_heard(stage: Stage) -> None:
 
 
 def test_lost_original_that_was_concealed(stage: Stage) -> None:
-    """A lost packet that the worker concealed is heard by those who hear denoised, and missing for the others."""
+    """A lost packet that the worker concealed is sent to those who hear denoised, and to nobody else."""
     stage.fanout.follow(True, True)
     auto, original = stage.listener("auto"), stage.listener("original")
     stage.o(0, 2, 3)
@@ -147,11 +148,11 @@ def test_lost_original_that_was_concealed(stage: Stage) -> None:
     stage.fanout.follow(False, True)
     stage.o(5)
     stage.d(2, 3, 4)
-    assert auto() == "o2 o3"  # switched off: 4 is as lost as it was
+    assert auto() == "o2 o3"  # switched off: the concealed 4 is not sent
 
 
 def test_own_choice_keeps_number_and_time(stage: Stage) -> None:
-    """A held listener that chooses another variant goes on at the very next number, with its time stamps."""
+    """A listener on a held line that chooses another variant gets the next number of it, with the same time stamps."""
     stage.fanout.follow(True, True)
     one = stage.listener("auto")
     for n in range(12):
@@ -167,7 +168,7 @@ def test_own_choice_keeps_number_and_time(stage: Stage) -> None:
 
 
 def test_step_from_original_to_held(stage: Stage) -> None:
-    """Who heard originals at once steps by the hold the first time it switches: nothing twice, nothing left out, for good."""
+    """A listener that leaves the prompt line gets no packet twice and misses none; `original` is a held line for it from then on."""
     stage.fanout.follow(True, True)
     one = stage.listener("original")
     stage.o(0, 1, 2)
@@ -203,7 +204,7 @@ def test_hold_only_grows_from_the_first_packet_on(stage: Stage) -> None:
 
 
 def test_silence_and_the_end_let_go(stage: Stage) -> None:
-    """What is held when packets stop goes out at its deadline, or with flush."""
+    """When packets stop, the held ones are sent at their deadline, or by flush."""
     auto = stage.listener("auto")
     stage.o(0, 1)
     stage.at(46)
@@ -222,11 +223,11 @@ def test_jump_is_marked(stage: Stage) -> None:
         assert [packet.marker for packet in one.packets()][:2] == [False, True]
 
 
-# who is where
+# groups
 
 
 def test_joiner_begins_in_the_lower_half(stage: Stage) -> None:
-    """Whoever joins is in the half of the circle whose sequences are below 32768; those who are there stay where they are."""
+    """A listener's first sequence number is below 32768; those of earlier listeners go on as they were."""
     early = stage.listener("original")
     stage.o(32_767)
     late = stage.listener("original")
@@ -279,7 +280,7 @@ def test_redundancy_follows_the_loss(stage: Stage) -> None:
 
 
 def test_redundancy_does_not_flap(stage: Stage) -> None:
-    """Reports of a handful of packets each, as browsers send them with every NACK, say 33 % and 0 % by turns: it stays at two."""
+    """Reports that alternate between 33 % and 0 %, as browsers send them with every NACK, leave the redundancy at two."""
     one = stage.listener("original", red_pt=63)
     counts = []
     for n in range(0, 500, 5):
@@ -291,7 +292,7 @@ def test_redundancy_does_not_flap(stage: Stage) -> None:
 
 
 def test_large_packets_go_alone(stage: Stage) -> None:
-    """Where an earlier packet would make the whole too large for every path, it stays out."""
+    """An earlier packet that would make the RED packet exceed the MTU of some paths is left out."""
     one = stage.listener("original", red_pt=63)
     for n in range(2):
         stage.fanout.original(Packet(n, 960 * n, 960, 0, bytes(1000)))
@@ -299,7 +300,7 @@ def test_large_packets_go_alone(stage: Stage) -> None:
 
 
 def test_leaving_frees_everything(stage: Stage) -> None:
-    """A thousand joins and leaves in the middle of sound leave one listener, one group and nobody else due for a report."""
+    """After a thousand joins and leaves between packets there are one listener, one group and one report due."""
     stay = stage.listener("auto")
     for n in range(1000):
         one = stage.listener(("auto", "original", "denoised")[n % 3])
@@ -307,14 +308,14 @@ def test_leaving_frees_everything(stage: Stage) -> None:
         if n % 5 == 0:
             stage.fanout.choose(one.listener, "denoised")
         assert one.listener.sent == (n % 3 == 1 or n >= 2)
-        one.ear.close()  # says so first, which is what takes it out
-        assert one.listener.slot is None
+        one.ear.close()  # calls on_closing, which makes it leave
+        assert one.listener.recipient is None
     assert list(stage.fanout.listeners) == [stay.listener]
-    assert len(stage.fanout._groups) == 1 and len(stage.fanout._reporting._due) == 1 and not stage.fanout._stepping
+    assert len(stage.fanout._groups) == 1 and len(stage.fanout._sender_reports._due) == 1 and not stage.fanout._leaving_prompt
     assert stay.listener.sent == 998 and stay.listener.dropped == 0
     stage.fanout.close()
     stage.fanout.close()
-    assert stay.listener.slot is None
+    assert stay.listener.recipient is None
 
 
 def test_moved_listener_is_sent_to_its_new_address(stage: Stage) -> None:
@@ -329,14 +330,27 @@ def test_moved_listener_is_sent_to_its_new_address(stage: Stage) -> None:
         stage.o(1)
         assert len(one.packets()) == 1
         assert elsewhere.recv(2048)
-    assert one.listener.tally == (2, 0, 4)
+    assert one.listener.counters == (2, 0, 4)
 
 
-# what listeners say and are told
+def test_drops_are_counted_by_reason(stage: Stage) -> None:
+    """Denoised packets that come too late and copies that cannot be sent are counted, also of listeners who have left."""
+    reachable, unreachable = stage.listener("auto"), stage.listener("auto")
+    unreachable.ear.address = ("127.0.0.1", 0)  # the kernel refuses it
+    stage.fanout.moved(unreachable.listener)
+    stage.o(0, 1, 2, 3)
+    stage.d(0)
+    assert reachable() == "o0 o1"
+    for _ in range(2):
+        assert stage.fanout.losses() == {"denoised_late": 1, "listener_unsent": 2}
+        stage.fanout.leave(unreachable.listener)
+
+
+# RTCP
 
 
 def test_nack_is_answered_with_the_same_packet(stage: Stage) -> None:
-    """What a listener asks for again is sent again as it was, wrap or no wrap; the rest of the world hears nothing."""
+    """A packet that a listener asks for is sent to it again unchanged, across the wrap of the sequence number, and to nobody else."""
     one, other = stage.listener("original"), stage.listener("original")
     numbers = list(range(65_530, 65_545))
     stage.o(*numbers)
@@ -347,7 +361,7 @@ def test_nack_is_answered_with_the_same_packet(stage: Stage) -> None:
     one.ear.send_rtp = sent.append  # type: ignore[method-assign, assignment]
     stage.fanout.rtcp(one.listener, [rtcp.Nack(1, SSRC, tuple(asked))])
     assert [rtp.parse(plain) for plain in sent] == [first[sequence] for sequence in asked]
-    assert not other.packets() and one.listener.resent == 6
+    assert not other.packets() and stage.resends == ResendCounters(6, 0)
 
 
 def test_resend_decrypts(stage: Stage) -> None:
@@ -356,7 +370,7 @@ def test_resend_decrypts(stage: Stage) -> None:
     stage.o(0, 1)
     one.packets()
     stage.o(2)
-    one.ear.socket.recv(2048)  # the network ate it
+    one.ear.socket.recv(2048)  # lost by the network
     stage.o(3, 4)
     stage.fanout.rtcp(one.listener, [rtcp.Nack(1, SSRC, (2,))])
     assert one() == "o3 o4 o2"
@@ -375,22 +389,25 @@ def test_nothing_else_is_sent_again(stage: Stage) -> None:
     stage.fanout.rtcp(early.listener, [rtcp.Nack(1, SSRC, (3, 549))])
     assert not late.packets() and not early.packets()
     stage.fanout.rtcp(early.listener, [rtcp.Nack(1, SSRC, tuple(range(550, 600)))] * 8)
-    assert early.listener.resent == RESENDS_A_SECOND and early.listener.unasked == 2 + 400 - RESENDS_A_SECOND
+    counted = ResendCounters(RESENDS_A_SECOND, 2 + 2 + 400 - RESENDS_A_SECOND)  # of both listeners
+    assert stage.resends == counted
+    stage.fanout.leave(early.listener)
+    assert stage.resends == counted
 
 
 def test_nothing_is_sent_again_after_a_second(stage: Stage) -> None:
-    """What came in more than a second ago is not sent again, though nothing came after it."""
+    """A packet that arrived more than a second ago is not sent again, even if it is the newest."""
     one = stage.listener("original")
     stage.o(0, 1)
     one.packets()
     for ms, resent in ((1000, 2), (1001, 3), (1020, 4), (1021, 4)):
         stage.at(ms)
         stage.fanout.rtcp(one.listener, [rtcp.Nack(1, SSRC, (0, 1))])
-        assert one.listener.resent == resent
+        assert stage.resends.resent == resent
 
 
 def test_what_was_sent_before_a_switch_is_sent_again_as_it_was(stage: Stage) -> None:
-    """After a switch a number is sent again as it went to this listener: other bytes under a used number would break the cipher."""
+    """After a change of variant a number is sent again with the bytes that this listener got: others would reveal the key stream."""
     stage.fanout.follow(True, True)
     one, stay = stage.listener("auto"), stage.listener("denoised")
     stage.o(0, 1, 2)
@@ -407,7 +424,7 @@ def test_what_was_sent_before_a_switch_is_sent_again_as_it_was(stage: Stage) -> 
 
 
 def test_packets_in_flight_are_sent_again_after_a_change_of_redundancy(stage: Stage) -> None:
-    """The report that brings a second earlier packet along does not cost what was lost before it."""
+    """After a report has raised the redundancy, packets sent before it can still be asked for."""
     one, stay = stage.listener("original", red_pt=63), stage.listener("original", red_pt=63)
     stage.o(0, 1, 2)
     first = [one.packets(), stay.packets()][0]
@@ -421,7 +438,7 @@ def test_packets_in_flight_are_sent_again_after_a_change_of_redundancy(stage: St
 
 
 def test_sender_reports(stage: Stage) -> None:
-    """Soon after joining and every five seconds a listener is told which time stamp belongs to which moment."""
+    """A listener gets a sender report soon after joining and every five seconds, with the right time stamp and packet count."""
     one = stage.listener("original")
     reports: list[tuple[int, rtcp.SenderReport]] = []
     for n in range(510):
@@ -436,7 +453,7 @@ def test_sender_reports(stage: Stage) -> None:
 
 
 def test_reports_of_listeners(stage: Stage) -> None:
-    """The worst loss of those who need FEC is known for each variant, until the report is old or the listener is gone."""
+    """The worst loss of listeners without RED is known for each variant, until the report is old or the listener has left."""
     one, other, repaired = stage.listener("auto"), stage.listener("original"), stage.listener("auto", red_pt=63)
 
     def worst() -> tuple[float, float]:
@@ -455,13 +472,13 @@ def test_reports_of_listeners(stage: Stage) -> None:
     assert worst() == (0, 0)
 
 
-# anything
+# any sequence of events
 
 
 @given(seed=some.integers(0, 2**32), loss=some.floats(0, 0.3), slow_ms=some.integers(0, 60), chances=some.floats(0, 0.2))
 def test_any_evening(seed: int, loss: float, slow_ms: int, chances: float) -> None:
-    """Toggles, deaths of workers and own choices at any time: every listener hears each number at most once, in order,
-    with one time stamp a number, and `auto` misses only what was lost and not concealed."""
+    """With toggles, worker deaths and choices of variant at any time, every listener gets each number at most once, in order,
+    with one time stamp a number, and `auto` listeners miss only what was lost and not concealed."""
     dice = random.Random(seed)
     now_ns, on, alive = 0, True, True
     fanout = Fanout(SSRC, 0, clock_ns=lambda: now_ns, call_at=lambda at_s, ring: Timer())

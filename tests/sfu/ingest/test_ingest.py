@@ -1,4 +1,4 @@
-"""A broadcaster's packets in order, on one time line. Time is a number here; the rest is the real thing."""
+"""A broadcaster's packets in order, on one time line. The clock is a test's own; everything else is real."""
 
 import random
 import time
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from sfu.ingest.ingest import Ingest
-from sfu.ingest.reorder_buffer import BRIEF_NS, SPAN, ReorderBuffer
-from sfu.standstill import SETTLES_NS, Awake
+from sfu.ingest.reorder_buffer import MAX_SPAN, REORDER_WAIT_NS, ReorderBuffer
+from sfu.standstill import SETTLES_NS, StandstillDetector
 from sfu.wire import red, rtcp
 from sfu.wire.rtp import RtpPacket
 from sfu.wire.sdp import Audio
@@ -34,13 +34,15 @@ class Timer:
 class Rig:
     """An ingest on a clock that only `at` moves; timers ring as it passes them."""
 
-    def __init__(self, nack: bool = True, red_pt: int | None = RED, reorder_ms: int = 40, awake: Awake | None = None) -> None:
+    def __init__(
+        self, nack: bool = True, red_pt: int | None = RED, reorder_ms: int = 40, standstill: StandstillDetector | None = None
+    ) -> None:
         self.now_ns = 1
         self.out: list[Packet] = []
         self.told: list[rtcp.Rtcp] = []
         self.timers: list[Timer] = []
-        self.ingest = Ingest(reorder_ms, self.out.append, lambda: self.now_ns, self._call_at, awake)
-        self.audio = Audio("0", OPUS, red_pt=red_pt, nack=nack, more_opus=(OTHER,))
+        self.ingest = Ingest(reorder_ms, self.out.append, lambda: self.now_ns, self._call_at, standstill)
+        self.audio = Audio("0", OPUS, red_pt=red_pt, nack=nack, more_opus_pts=(OTHER,))
         self.attach()
 
     def attach(self) -> None:
@@ -110,13 +112,13 @@ def test_the_last_word_behind_a_gap_is_delivered() -> None:
 
 
 def test_what_waited_through_a_standstill_is_not_heard_late() -> None:
-    """Of 20 s in the sockets the last 200 ms are heard, at their own time, and nothing before is asked for again; then all is as ever."""
-    awake = Awake()
-    rig = Rig(awake=awake)
+    """Of 20 s that waited in the sockets the last 200 ms are delivered, at their own time; earlier packets are not asked for again."""
+    standstill = StandstillDetector()
+    rig = Rig(standstill=standstill)
     for n in range(50):
         rig.send(n)
     rig.at(20_980)
-    awake.since_ns, awake.settled_ns = rig.now_ns, rig.now_ns + SETTLES_NS
+    standstill.ended_ns, standstill.settled_ns = rig.now_ns, rig.now_ns + SETTLES_NS
     for n in range(50, 1050):
         rig.send(n, 20_980)
     rig.send(1050, 21_000)
@@ -146,7 +148,7 @@ def test_in_order_is_straight_on() -> None:
 
 @pytest.mark.parametrize("base", [0, 65_530, 32_766])
 def test_gap_is_asked_for_and_filled(base: int) -> None:
-    """A gap is asked for at once, what follows waits, and the packet sent again closes it; the wrap changes nothing."""
+    """A missing packet is asked for at once, later ones wait, and its retransmission releases them; also across a wrap of the numbers."""
     rig = Rig()
     for n in (0, 1, 2, 3, 4, 7):
         rig.send(n, base=base)
@@ -173,7 +175,7 @@ def test_gap_waits_no_longer_than_asked() -> None:
 
 
 def test_a_far_jump_is_as_little_work_as_a_near_one() -> None:
-    """Who jumps thousands of numbers with every packet holds the loop no longer than who jumps hundreds."""
+    """Jumps of thousands of numbers with every packet take no more time than jumps of hundreds."""
     near, far = map(min, zip(*((_took_jumping(290), _took_jumping(2900)) for _ in range(5)), strict=True))
     assert far < 4 * near, (near, far)
 
@@ -185,12 +187,12 @@ def _took_jumping(step: int) -> float:
     for n in range(50):
         order.put(n * step & 0xFFFF, n, n * MS)
     took_s = time.thread_time() - began
-    assert len(order.flush()) <= 1 + SPAN and order.lost == 49 * (step - 1)
+    assert len(order.flush()) <= 1 + MAX_SPAN and order.lost == 49 * (step - 1)
     return took_s
 
 
 def test_a_flood_is_cut_down_to_twice_its_time() -> None:
-    """Who sends a hundred times as much sound as time passes is heard for ten seconds and twice the time; after it all is well again."""
+    """Of sound that comes a hundred times too fast, ten seconds and twice the passed time are delivered; afterwards nothing is dropped."""
     rig = Rig()
     for n in range(5000):
         rig.send(n, ms=n / 5)
@@ -220,7 +222,7 @@ def lose_every_tenth(rig: Rig, first: int, count: int, answer_ms: float | None) 
             rig.send(n, max(20 * n, rig.now_ns / MS))
             continue
         rig.send(n + 1, 20 * (n + 1))
-        while rig.ingest._order._held and (answer_ms is None or waited_ms < answer_ms):
+        while rig.ingest._reorder_buffer._held and (answer_ms is None or waited_ms < answer_ms):
             rig.at(rig.now_ns / MS + 1)
             waited_ms = (rig.now_ns - 1) / MS - 20 * (n + 1)
         if answer_ms is not None:
@@ -229,28 +231,28 @@ def lose_every_tenth(rig: Rig, first: int, count: int, answer_ms: float | None) 
 
 
 def test_waiting_that_brings_nothing_is_cut_short() -> None:
-    """Where nothing is sent again, or all of it too late, a gap soon waits for 10 ms only; once answers come in time, for 40 again."""
+    """Where retransmissions never come, or come too late, gaps soon wait for 10 ms only; once they come in time, for 40 ms again."""
     for too_late in (None, 60):
         rig = Rig()
         assert lose_every_tenth(rig, 0, 10, too_late) >= 40
         lose_every_tenth(rig, 10, 200, too_late)
-        assert rig.ingest._order.wait_ns == BRIEF_NS
+        assert rig.ingest._reorder_buffer.wait_ns == REORDER_WAIT_NS
         lost = rig.ingest.lost
         lose_every_tenth(rig, 210, 100, 25)
-        assert rig.ingest._order.wait_ns == 40 * MS and rig.ingest.lost - lost <= 5
+        assert rig.ingest._reorder_buffer.wait_ns == 40 * MS and rig.ingest.lost - lost <= 5
 
 
 def test_one_outage_does_not_end_the_waiting() -> None:
-    """Two seconds lost are one case of waiting in vain, not a hundred."""
+    """An outage of two seconds counts as one gap that was not filled, not as a hundred."""
     rig = Rig()
     rig.send(0)
     rig.send(101)
     rig.at(3000)
-    assert rig.ingest.lost == 100 and rig.ingest._order.wait_ns == 40 * MS
+    assert rig.ingest.lost == 100 and rig.ingest._reorder_buffer.wait_ns == 40 * MS
 
 
 def test_after_an_outage_only_the_newest_are_asked_for() -> None:
-    """Of 1.2 s without a packet the last 200 ms are worth asking for; what comes again of the rest is late, and heard by nobody."""
+    """Of an outage of 1.2 s the last 200 ms are asked for; earlier packets that come all the same are late, and dropped."""
     rig = Rig()
     rig.send(0)
     rig.send(60, 1200)
@@ -261,7 +263,7 @@ def test_after_an_outage_only_the_newest_are_asked_for() -> None:
 
 
 def test_after_a_silence_what_is_missing_is_asked_for() -> None:
-    """A speaker who was silent for a second (DTX) loses no first word: a few missing packets are asked for however old they may be."""
+    """After a silence of a second (DTX) a few missing packets are asked for however old they may be, so that the first word is whole."""
     rig = Rig()
     rig.send(0)
     rig.send(3, 1000, rtp=48_000)
@@ -283,7 +285,7 @@ def test_each_gap_has_its_own_time() -> None:
 
 
 def test_late_and_duplicates_are_counted_and_dropped() -> None:
-    """What comes after it was given up is late; what came before is a duplicate, whether delivered or still held."""
+    """A packet that was given up before it comes is late; one that came before is a duplicate, whether delivered or still held."""
     rig = Rig()
     rig.send(0)
     rig.send(2, 40)
@@ -353,7 +355,7 @@ def with_red(n: int, *back: int) -> bytes:
 
 
 def test_red_fills_gaps_without_waiting() -> None:
-    """What was lost on the way in is taken out of the next RED packets, at its own number and time, without delay."""
+    """A lost packet is recovered from the next RED packets, with its own number and time, without delay."""
     rig = Rig()
     rig.send(0, pt=RED, payload=with_red(0))
     rig.send(2, pt=RED, payload=with_red(2, 1))
@@ -385,7 +387,7 @@ def test_broken_red_is_dropped() -> None:
 
 
 def test_new_ssrc_goes_on_by_arrival() -> None:
-    """Another SSRC with another clock and numbering goes on where arrival says, on the grid of 960, flagged as a jump."""
+    """Another SSRC with another clock and numbering continues where its arrival says, rounded to 960, flagged as a jump."""
     rig = Rig()
     rig.send(0)
     rig.send(1)
@@ -464,7 +466,7 @@ def test_reconnection_goes_on() -> None:
 
 
 def test_time_never_overlaps() -> None:
-    """Where arrival says a time that is already full, the new stream begins at the end of the old one."""
+    """Where the time by arrival is before the end of the old stream, the new one begins at that end."""
     rig = Rig()
     for n in range(10):
         rig.send(n, 0)
@@ -474,7 +476,7 @@ def test_time_never_overlaps() -> None:
 
 @pytest.mark.parametrize("jump", [48_000 * 3600, -48_000 * 3600, 2**31, -48_000 * 2])
 def test_arrival_wins_over_a_mad_clock(jump: int) -> None:
-    """A time stamp that runs away by more than 10 s, or steps back, is laid where arrival says, flagged as a jump."""
+    """A time stamp more than 10 s away from arrival, or one that steps back, is placed by its arrival and flagged as a jump."""
     rig = Rig()
     for n in range(5):
         rig.send(n)
@@ -493,7 +495,7 @@ def test_nobody_gets_ahead_of_time() -> None:
 
 
 def test_smaller_steps_are_believed() -> None:
-    """Nine seconds more on the RTP clock than on the wall are taken as they are: RTP is the sender's own word."""
+    """An RTP clock nine seconds ahead of the wall clock is trusted."""
     rig = Rig()
     rig.send(0)
     rig.send(1, rtp=9 * 48_000)
@@ -502,7 +504,7 @@ def test_smaller_steps_are_believed() -> None:
 
 @pytest.mark.parametrize("toc, samples", [(0x58, 2880), (0x50, 1920), (0x5A, 5760)])
 def test_rubbish_that_claims_to_be_long_shifts_nothing(toc: int, samples: int) -> None:
-    """Its time is filled by what it claimed, sound that falls into that is counted as covered, and what follows is in its place."""
+    """A malformed packet keeps the duration it claims, packets inside it are counted as covered, and those after it have their own time."""
     rig = Rig()
     for n in range(20):
         rig.send(n, payload=bytes([toc]) + b"rubbish." if n == 5 else None)
@@ -513,7 +515,7 @@ def test_rubbish_that_claims_to_be_long_shifts_nothing(toc: int, samples: int) -
 
 
 def test_longer_packets_than_their_clock_has_room_for_are_not_covered_for_ever() -> None:
-    """A sender whose clock goes at a third of its sound's length loses at first what is covered; then arrival has the word."""
+    """A sender whose clock is three times too slow for its sound at first loses covered packets; then its packets are placed by arrival."""
     rig = Rig()
     for n in range(4):
         rig.send(n)
@@ -524,7 +526,7 @@ def test_longer_packets_than_their_clock_has_room_for_are_not_covered_for_ever()
 
 
 def test_a_clock_that_stands_still_is_not_covered_for_ever() -> None:
-    """Within a long claim it is taken for rubbish's time for a second, and no longer."""
+    """A clock that stands still inside a long claimed duration loses packets for a second, and no longer."""
     rig = Rig()
     rig.send(0)
     rig.send(1, payload=bytes([0x5A]) + b"rubbish.")
@@ -551,7 +553,7 @@ def test_leap_of_the_sequence_is_a_new_numbering() -> None:
 
 
 def test_numbering_from_anew() -> None:
-    """A sender that starts its numbers a little lower is not deaf for ever: after 50 packets from the past it is believed."""
+    """A sender that restarts its numbers a little lower is heard again after 50 late packets."""
     rig = Rig()
     for n in range(100, 110):
         rig.send(n)
@@ -579,7 +581,7 @@ def test_reports_every_second() -> None:
 
 
 def test_loss_that_was_repaired_is_not_told() -> None:
-    """What came again in time is no loss; what came again too late is one, though the RFC would count it as received."""
+    """A retransmission in time is no loss; one that is too late is a loss, though the RFC would count it as received."""
     rig = Rig()
     for n in range(60):
         if n % 5 == 0:
@@ -672,7 +674,7 @@ def test_any_link(seed: int, loss: float, jitter_ms: int, twice: float, base: in
     )
 )
 def test_any_packets(packets: list[tuple[RtpPacket, int]]) -> None:
-    """Whatever an authentic peer may make up, numbers and times rise and nothing is raised."""
+    """Whatever an authentic peer sends, numbers and times rise and nothing raises."""
     rig = Rig()
     ms = 0
     for packet, wait_ms in packets:
@@ -687,7 +689,7 @@ def test_any_packets(packets: list[tuple[RtpPacket, int]]) -> None:
 
 
 def test_a_time_line_that_another_run_began_goes_on() -> None:
-    """The first packet lies where its arrival says, counted from where the time line was, and those after it by their own clock."""
+    """After `resume` the first packet is placed by its arrival, from the time line's position, and later ones by their clock."""
     rig = Rig()
     rig.ingest.resume(1_000_000)
     assert rig.ingest.samples == 0

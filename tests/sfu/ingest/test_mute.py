@@ -1,13 +1,13 @@
-"""Mute in ingest: nothing of what is said goes further, and numbers, time and length stay whole."""
+"""Mute in ingest: no sound passes, and numbers, times and durations stay as they are."""
 
 import numpy as np
 import pytest
 
-from sfu.ingest.mute import REACH, Mute, silent_packet
+from sfu.ingest.mute import MAX_REORDERING, Mute, silent_packet
 from sfu.wire import red
-from sfu.wire.rtp import opus_samples
 from tests.sfu.ingest.test_ingest import OPUS, RED, Rig
 from tests.support.spoken import packets_of
+from workers.link.opus_toc import opus_samples
 from workers.voice.opus import Decoder
 
 
@@ -53,7 +53,7 @@ def test_muted_packets_keep_number_and_time_and_lose_sound_and_level() -> None:
 
 
 def test_what_waited_for_another_when_mute_came_is_silent_too() -> None:
-    """A packet held back behind a gap is not let through by the gap's end."""
+    """A packet that came before the mute and waits behind a gap is silenced too."""
     rig = Rig()
     for n in (0, 1, 3):
         rig.send(n)
@@ -83,7 +83,7 @@ def test_what_was_said_while_muted_does_not_come_after_it() -> None:
 
 
 def test_another_client_that_takes_over_is_muted_from_its_first_packet() -> None:
-    """Another SSRC with other numbers, another payload type, a jump: none of it speaks through the mute."""
+    """No sound passes the mute after another SSRC with other numbers, another payload type, or a jump."""
     rig = Rig()
     rig.send(0)
     rig.ingest.mute(True)
@@ -94,10 +94,10 @@ def test_another_client_that_takes_over_is_muted_from_its_first_packet() -> None
 
 
 def test_an_unmuting_forgets_how_far_it_reached() -> None:
-    """A sequence that comes round 32,768 packets later is heard."""
+    """A sequence that comes again after a wrap of the numbers is heard."""
     mute = Mute()
     mute.switch(True, 100)
     mute.switch(False, 200)
-    assert [mute.covers(number) for number in (150, 201, 202, 201)] == [True, True, False, True]
-    assert not mute.covers(202 + REACH)
-    assert not mute.covers(150)
+    assert [mute.silences(number) for number in (150, 201, 202, 201)] == [True, True, False, True]
+    assert not mute.silences(202 + MAX_REORDERING)
+    assert not mute.silences(150)

@@ -1,4 +1,4 @@
-"""Accepting connections (sfu/net/acceptor.py): what goes wrong with one of them, and with this process."""
+"""Accepting connections: errors of one connection, and of this process."""
 
 import asyncio
 import errno
@@ -12,7 +12,7 @@ from sfu.net.acceptor import Acceptor
 
 
 class Ill(socket.socket):
-    """The first connection that is taken from it is ill."""
+    """A listening socket whose first accept raises an error."""
 
     wrong = 0
 
@@ -25,8 +25,8 @@ class Ill(socket.socket):
 
 @pytest.mark.parametrize(("wrong", "rests"), [(errno.EPROTO, 0), (errno.ECONNABORTED, 0), (errno.EMFILE, 1), (errno.ENOBUFS, 1)])
 async def test_a_connection_that_went_wrong_closes_no_door(wrong: int, rests: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one is taken at once; only where this process has nothing left for one does it rest, and goes on by itself."""
-    monkeypatch.setattr(acceptor, "REST_S", 0.05)
+    """After an error of one connection the next is accepted at once; after one of this process accepting pauses, then goes on."""
+    monkeypatch.setattr(acceptor, "PAUSE_S", 0.05)
     one, came, told = Ill(), asyncio.Queue[socket.socket](), []
     one.bind(("127.0.0.1", 0))
     one.listen()
@@ -34,22 +34,22 @@ async def test_a_connection_that_went_wrong_closes_no_door(wrong: int, rests: in
     doors = Acceptor([one], 4, lambda connection, address: came.put_nowait(connection), told.append)
     with socket.create_connection(one.getsockname()):
         doors.accept(one)
-        assert (doors.resting, came.qsize(), [error.errno for error in told]) == (rests, 1 - rests, [wrong] * rests)
+        assert (len(doors._paused), came.qsize(), [error.errno for error in told]) == (rests, 1 - rests, [wrong] * rests)
         async with asyncio.timeout(20):
             (await came.get()).close()
-        assert doors.resting == 0
+        assert not doors._paused
     doors.close()
     assert one.fileno() == -1
 
 
 async def test_it_ends_while_it_rests() -> None:
-    """Nothing is taken afterwards, and nothing is left behind."""
+    """It can be closed while it pauses: no timer and no socket is left."""
     one = Ill()
     one.bind(("127.0.0.1", 0))
     one.listen()
     one.wrong = errno.ENFILE
     doors = Acceptor([one], 4, lambda connection, address: connection.close(), lambda error: None)
     doors.accept(one)
-    assert doors.resting == 1
+    assert len(doors._paused) == 1
     doors.close()
-    assert doors.resting == 0 and one.fileno() == -1
+    assert not doors._paused and one.fileno() == -1

@@ -19,9 +19,9 @@ from tests.support.spoken import sound_of
 class Adopting(Ear):
     """A receiver to whom every request is genuine."""
 
-    def receive_stun(self, request, path, arrival_ns) -> None:
-        super().receive_stun(request, path, arrival_ns)
-        path.port.peers[path.address] = self
+    def receive_stun(self, request, pair, arrival_ns) -> None:
+        super().receive_stun(request, pair, arrival_ns)
+        pair.local.peers[pair.address] = self
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def ended(there: socket.socket) -> bool:
 async def test_frames_find_their_receiver_however_they_are_cut(sockets: MediaSockets) -> None:
     """Byte by byte or all at once; an empty frame is dropped; what is sent back is framed too."""
     ear = Adopting()
-    sockets.register("ours", ear)
+    sockets.register_ufrag("ours", ear)
     stream = framed(binding("ours:x"), b"\x16hello", b"", b"\x80voice", b"\x40turn")
     with connected(sockets) as there:
         for byte in stream:
@@ -64,19 +64,19 @@ async def test_frames_find_their_receiver_however_they_are_cut(sockets: MediaSoc
         await turn()
         assert ear.dtls == [b"\x16hello", b"\x17bye"] and ear.srtp == [b"\x80voice", b"\x80again"]
         assert (sockets.dropped.strange, sockets.dropped.unknown_address) == (2, 0)
-        [path] = ear.paths
-        assert path.address == there.getsockname() and path.port.fd == -1
-        assert path.port.send(b"back", path.address) and there.recv(10) == framed(b"back")
-        path.port.release(path.address, ear)
-        assert await ended(there) and not path.port.alive
-        assert not path.port.send(b"late", path.address)
+        [pair] = ear.pairs
+        assert pair.address == there.getsockname() and pair.local.fd == -1
+        assert pair.local.send(b"back", pair.address) and there.recv(10) == framed(b"back")
+        pair.local.release(pair.address, ear)
+        assert await ended(there) and not pair.local.alive
+        assert not pair.local.send(b"late", pair.address)
     assert sockets.listening is not None and sockets.listening.streams == 0
 
 
 async def test_ipv4_by_a_web_servers_socket_of_both_versions(sockets: MediaSockets) -> None:
-    """Its address is told back as IPv4, as the client knows it: another one would be a way that it never offered."""
+    """A client of a dual-stack socket is told its IPv4 address: a mapped one would be a candidate that it never offered."""
     ear = Adopting()
-    sockets.register("ours", ear)
+    sockets.register_ufrag("ours", ear)
     with socket.socket(socket.AF_INET6) as both:
         both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         both.bind(("::ffff:127.0.0.1", 0))
@@ -86,12 +86,12 @@ async def test_ipv4_by_a_web_servers_socket_of_both_versions(sockets: MediaSocke
             sockets.take_in(connection, address)
             there.send(framed(binding("ours:x")))
             await turn()
-            assert address[0] == "::ffff:127.0.0.1" and [path.address for path in ear.paths] == [there.getsockname()]
+            assert address[0] == "::ffff:127.0.0.1" and [pair.address for pair in ear.pairs] == [there.getsockname()]
 
 
 @pytest.mark.parametrize("first", [b"\x16hello", b"\x80voice", b"", b"GET / HTTP/1.1"])
 async def test_a_stranger_has_to_begin_with_stun(sockets: MediaSockets, first: bytes) -> None:
-    """Anything else closes the connection at once."""
+    """A first frame that is not STUN closes the connection at once."""
     with connected(sockets) as there:
         there.send(framed(first))
         assert await ended(there)
@@ -99,16 +99,16 @@ async def test_a_stranger_has_to_begin_with_stun(sockets: MediaSockets, first: b
 
 
 async def test_a_stranger_may_not_go_on_guessing(sockets: MediaSockets) -> None:
-    """After FIRST_FRAMES requests that nobody knows, it is closed, and none was answered."""
+    """After MAX_STRANGER_FRAMES requests that nobody knows, it is closed, and none was answered."""
     with connected(sockets) as there:
-        there.send(framed(binding("who:x")) * (tcp.FIRST_FRAMES + 1))
+        there.send(framed(binding("who:x")) * (tcp.MAX_STRANGER_FRAMES + 1))
         assert await ended(there)
-    assert (sockets.dropped.unknown_user, sockets.dropped.strangers) == (tcp.FIRST_FRAMES, 1)
+    assert (sockets.dropped.unknown_user, sockets.dropped.strangers) == (tcp.MAX_STRANGER_FRAMES, 1)
 
 
 async def test_a_stranger_has_little_time(sockets: MediaSockets, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence, or half a frame, is closed after FIRST_S."""
-    monkeypatch.setattr(tcp, "FIRST_S", 0.05)
+    """Silence, or half a frame, is closed after FIRST_REQUEST_S."""
+    monkeypatch.setattr(tcp, "FIRST_REQUEST_S", 0.05)
     with connected(sockets) as silent, connected(sockets) as halting:
         halting.send(framed(binding("ours:x"))[:-3])
         await asyncio.sleep(0.1)
@@ -117,17 +117,17 @@ async def test_a_stranger_has_little_time(sockets: MediaSockets, monkeypatch: py
 
 
 async def test_strangers_are_few(sockets: MediaSockets) -> None:
-    """Beyond MOST_STRANGERS the oldest goes; who has proved to be there stays."""
+    """Beyond MAX_STRANGERS the oldest goes; who has proved to be there stays."""
     ear = Adopting()
-    sockets.register("ours", ear)
+    sockets.register_ufrag("ours", ear)
     with connected(sockets) as known:
         known.send(framed(binding("ours:x")))
         await turn()
         crowd = []
-        for _ in range(tcp.MOST_STRANGERS + 5):
+        for _ in range(tcp.MAX_STRANGERS + 5):
             crowd.append(connected(sockets))
             await turn(3)
-        assert sockets.listening is not None and sockets.listening.streams == tcp.MOST_STRANGERS + 1
+        assert sockets.listening is not None and sockets.listening.streams == tcp.MAX_STRANGERS + 1
         assert await ended(crowd[0])
         known.send(framed(b"\x80voice"))
         await turn()
@@ -137,9 +137,9 @@ async def test_strangers_are_few(sockets: MediaSockets) -> None:
 
 
 async def test_a_frame_longer_than_any_datagram_closes(sockets: MediaSockets) -> None:
-    """For nobody knows where the next one begins."""
+    """A frame that is too long closes the connection, because the framing is lost."""
     ear = Adopting()
-    sockets.register("ours", ear)
+    sockets.register_ufrag("ours", ear)
     with connected(sockets) as there:
         there.send(framed(binding("ours:x"), bytes(tcp.LARGEST_FRAME + 1)))
         assert await ended(there)
@@ -147,16 +147,16 @@ async def test_a_frame_longer_than_any_datagram_closes(sockets: MediaSockets) ->
 
 
 async def test_a_slow_reader_loses_whole_frames(sockets: MediaSockets) -> None:
-    """Nothing is kept beyond the bounds; what does come is uncut and in order, and then it goes on."""
+    """Frames beyond the limit are dropped; those that arrive are whole and in order, and sending continues when it reads again."""
     ear = Adopting()
-    sockets.register("ours", ear)
+    sockets.register_ufrag("ours", ear)
     with socket.socket() as there:
         there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         there.connect(("127.0.0.1", sockets.port))
         there.send(framed(binding("ours:x")))
         await turn()
-        [path] = ear.paths
-        taken = [number for number in range(4000) if path.port.send(number.to_bytes(2, "big") * 100, path.address)]
+        [pair] = ear.pairs
+        taken = [number for number in range(4000) if pair.local.send(number.to_bytes(2, "big") * 100, pair.address)]
         assert sockets.dropped.slow == 4000 - len(taken) > 0
         there.setblocking(False)
         got = b""
@@ -164,7 +164,7 @@ async def test_a_slow_reader_loses_whole_frames(sockets: MediaSockets) -> None:
             async with asyncio.timeout(20):
                 got += await asyncio.get_running_loop().sock_recv(there, 65536)
         assert got == framed(*(number.to_bytes(2, "big") * 100 for number in taken))
-        assert path.port.send(b"on", path.address)
+        assert pair.local.send(b"on", pair.address)
 
 
 async def test_without_tcp_the_port_serves_udp(caplog: pytest.LogCaptureFixture) -> None:
@@ -220,7 +220,7 @@ async def test_from_udp_to_tcp_and_back(server) -> None:
 
 @pytest.mark.real_time
 async def test_a_connection_that_is_cut_is_not_the_end(server) -> None:
-    """The listener comes back over another one, unasked; what was sent meanwhile is lost, the rest is heard."""
+    """After its connection breaks the listener comes back over another one; packets sent meanwhile are lost, the rest is heard."""
     house = await server({"denoise.default": "passthrough"})
     packets = encode(sound_of(4.0))
     async with friends(house.url, "ada", "ben") as (ada, ben):
@@ -246,7 +246,7 @@ async def test_a_connection_that_is_cut_is_not_the_end(server) -> None:
 
 @pytest.mark.real_time
 async def test_a_voice_over_the_web_servers_port(server) -> None:
-    """Of HTTPS: a broadcaster and a listener who reach nothing else; they move between the two ports, and mute as all do."""
+    """A broadcaster and a listener who reach the HTTPS port alone are heard, move between the two ports, and mute as all do."""
     house = await server({"http.tls": "self-signed", "denoise.default": "passthrough"})
     port = int(house.url.rsplit(":", 1)[1])
     packets = encode(sound_of(4.0))
@@ -275,7 +275,7 @@ async def test_a_voice_over_the_web_servers_port(server) -> None:
 
 
 async def test_who_comes_by_a_proxy_is_not_offered_the_web_servers_port(server) -> None:
-    """A proxy of HTTP passes no media on: not where it leaves traces, nor where only the Host tells of it."""
+    """Behind a proxy the web port is not offered, whether its headers or only the Host tell of it."""
     house = await server({"denoise.default": "passthrough"})
     async with friends(house.url, "ada", "ben") as (ada, _):
         for headers in ({"X-Forwarded-For": "203.0.113.5"}, {"Host": "voice.example", "Origin": "http://voice.example"}):

@@ -1,4 +1,4 @@
-"""What dtls.py knows of aiortc and pylibsrtp, and its bounds."""
+"""DTLS and SRTP: the use of aiortc's and pylibsrtp's private names, and the limits."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ import pytest
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi
 
-from sfu.errors import ConfigError
+from sfu.config.errors import ConfigError
 from sfu.peer import dtls
 from sfu.peer.srtp import LARGEST_PACKET, TRAILER, Srtp, protect
 from sfu.wire import rtp
@@ -20,7 +20,7 @@ def session(key: bytes, kind: int) -> Session:
 
 @pytest.fixture
 def srtp() -> Srtp:
-    """Sessions that hear themselves."""
+    """Two sessions with the same key."""
     key = bytes(range(44))
     return Srtp(session(key, Policy.SSRC_ANY_INBOUND), session(key, Policy.SSRC_ANY_OUTBOUND))
 
@@ -57,7 +57,7 @@ def test_a_packet_is_protected_in_place(srtp: Srtp) -> None:
 
 
 def test_a_missing_private_name_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another aiortc is refused at the start, not in somebody's handshake."""
+    """An aiortc without a private name is refused at the start, not in a handshake."""
     monkeypatch.delattr(dtls.RTCDtlsTransport, "_set_role")
     with pytest.raises(ConfigError, match="_set_role"):
         dtls._check_versions()
@@ -70,23 +70,23 @@ def test_the_fingerprint_is_that_of_the_certificate() -> None:
 
 
 async def test_datagrams_that_nobody_reads_are_dropped() -> None:
-    """The queue is short, and an association's datagrams are numbered."""
+    """Datagrams are dropped and counted beyond the queue's length, and beyond the number for one association."""
     end = dtls.Dtls(dtls.new_certificate(), [("sha-256", "AB")], active=False, send=lambda _: None)
     for _ in range(100):
         end.receive(b"\x16rubbish")
-    assert end.dropped == 100 - dtls.QUEUE
+    assert end.dropped == 100 - dtls.MAX_QUEUED
     shaking = asyncio.create_task(end.handshake())
-    for _ in range(dtls.MOST_DATAGRAMS * 2):
+    for _ in range(dtls.MAX_DATAGRAMS * 2):
         end.receive(b"\x16rubbish")
         await asyncio.sleep(0)
-    assert end.dropped >= 100 - dtls.QUEUE + dtls.MOST_DATAGRAMS
+    assert end.dropped >= 100 - dtls.MAX_QUEUED + dtls.MAX_DATAGRAMS
     shaking.cancel()
     await asyncio.wait({shaking})
     await end.close()
 
 
 def pair() -> list[dtls.Dtls]:
-    """Two ends that hear each other: the client, the server."""
+    """Two ends with each other's datagrams: the client, the server."""
     ends: list[dtls.Dtls] = []
     certificates = [dtls.new_certificate(), dtls.new_certificate()]
     for at in (0, 1):
@@ -111,7 +111,7 @@ async def test_two_ends_shake_hands_and_say_goodbye() -> None:
 
 
 async def test_what_openssl_holds_is_given_back_at_the_close() -> None:
-    """A closed end, though somebody still has it, keeps none of OpenSSL's memory: not until the interpreter looks for cycles."""
+    """A closed end frees OpenSSL's memory at once, even while it is still referenced."""
     ends = pair()
     await asyncio.gather(*(end.handshake() for end in ends))
     held = [weakref.ref(end._transport._ssl) for end in ends]

@@ -1,4 +1,4 @@
-"""By which addresses a client may find us: several, announced ones, IPv6; and going on from another one without a gap."""
+"""The selection of candidate pairs; and servers with several, announced and IPv6 addresses, whose clients move without a gap."""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ import pytest
 from aioice import stun
 
 from sfu.net.media_port import MediaSockets
-from sfu.net.paths import CandidatePair
+from sfu.net.pairs import CandidatePair
 from sfu.peer.ice_transport import SILENT_NS, SUCCEEDED_NS, IceTransport
 from sfu.wire import ice
 from tests.support.people import friends
@@ -23,7 +23,7 @@ def offered(answer: str, protocol: str) -> list[str]:
 
 
 class Nobody:
-    """Whom the sockets know the addresses as."""
+    """The receiver that the sockets have for the addresses."""
 
     def receive_stun(self, *_: object) -> None: ...
 
@@ -36,32 +36,32 @@ class Nobody:
 
 
 class Here:
-    """One peer's reach, real sockets, and requests to it from wherever a test says, at whatever time."""
+    """One peer's ICE transport on real sockets, with requests from any address at any time."""
 
     def __init__(self, sockets: MediaSockets) -> None:
-        self.reach = IceTransport(sockets, Nobody(), "them")
-        self.paths = {
+        self.ice = IceTransport(sockets, Nobody(), "them")
+        self.pairs = {
             name: CandidatePair(sockets.ports[at], ("127.0.0.1", 1000 + ord(name))) for at, name in ((0, "a"), (0, "b"), (0, "c"), (1, "d"))
         }
         self.last: dict[str, bytes] = {}
 
     def do(self, seconds: float, what: str, name: str = "") -> str:
         """ask, nominate, media (which is followed), reports (which are not), look; replay: x>y, the last request from x again, from y.
-        The name of the path in use."""
+        Returns the name of the selected pair."""
         now_ns, at_once = int(seconds * 1e9), what == "media"
         if what == "look":
-            self.reach.look(now_ns)
+            self.ice.reselect(now_ns)
         elif what in ("media", "reports"):
-            self.reach.heard(self.paths[name], now_ns, at_once)
+            self.ice.heard(self.pairs[name], now_ns, at_once)
         else:
             source, _, name = name.rpartition(">")
             datagram = self.last[source] if source else self._request(what == "nominate")
             self.last[source or name] = datagram
-            self.reach.asked(ice.parse_request(datagram), self.paths[name], now_ns)
-        return next(key for key, path in self.paths.items() if path == self.reach.path)
+            self.ice.answer(ice.parse_request(datagram), self.pairs[name], now_ns)
+        return next(key for key, pair in self.pairs.items() if pair == self.ice.selected)
 
     def _request(self, nominate: bool) -> bytes:
-        ours = self.reach.credentials
+        ours = self.ice.credentials
         message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes={"USERNAME": f"{ours.ufrag}:them"})
         if nominate:
             message.attributes["USE-CANDIDATE"] = None
@@ -75,7 +75,7 @@ async def here() -> AsyncIterator[Here]:
     async with MediaSockets(["127.0.0.1", "127.0.0.2"], 0) as sockets:
         made = Here(sockets)
         yield made
-        made.reach.close()
+        made.ice.close()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def here() -> AsyncIterator[Here]:
     ],
 )
 async def test_where_a_peer_is_sent_to(here: Here, story: str) -> None:
-    """After each event, at its second: the path in use."""
+    """Each step has a time in seconds, an event, its source, and the pair that is selected after it."""
     assert (SILENT_NS, SUCCEEDED_NS) == (6_500_000_000, 3_000_000_000)
     for step in story.split(", "):
         seconds, what, name, used = step.split()

@@ -25,16 +25,18 @@ from sfu.drop_counters import DropCounters
 from sfu.errors import BadOffer
 from sfu.net import media_port
 from sfu.net.media_port import MediaSockets
-from sfu.net.paths import CandidatePair
+from sfu.net.pairs import CandidatePair
 from sfu.peer import dtls
+from sfu.peer.endpoint import AnswerOptions, Endpoint
 from sfu.peer.ice_transport import SUCCEEDED_NS
 from sfu.peer.peer import SILENT_S, Peer, make_peer
-from sfu.peer.srtp import MOST_SOURCES
+from sfu.peer.srtp import MAX_SSRCS
 from sfu.peer.transport import REASONS
 from sfu.wire import rtcp, rtp, sdp
 from sfu.wire.offer import parse_offer
 from tests.support import softphone
 from tests.support.softphone import Softphone
+from workers.link.opus_toc import opus_samples
 
 CERTIFICATE = dtls.new_certificate()
 SSRC = 4242
@@ -127,20 +129,21 @@ class Phone(Softphone):
 
 
 def answer(
-    sockets: MediaSockets, phone: Phone, kind: sdp.Kind, setup: str = "actpass", owner: str = "", ledger: DropCounters | None = None
+    sockets: MediaSockets, phone: Phone, kind: sdp.Kind, setup: str = "actpass", owner: str = "", counted: DropCounters | None = None
 ) -> Peer:
-    peer = make_peer(sockets, CERTIFICATE, parse_offer(phone.offer(kind, setup), kind), kind, ssrc=SSRC, owner=owner, ledger=ledger)
+    endpoint = Endpoint(sockets, CERTIFICATE, drop_counters=counted or DropCounters())
+    peer = make_peer(endpoint, parse_offer(phone.offer(kind, setup), kind), kind, AnswerOptions(ssrc=SSRC, owner=owner))
     phone.answer = peer.answer
     return peer
 
 
 @contextlib.asynccontextmanager
 async def call(
-    sockets: MediaSockets, kind: sdp.Kind, setup: str = "actpass", ledger: DropCounters | None = None
+    sockets: MediaSockets, kind: sdp.Kind, setup: str = "actpass", counted: DropCounters | None = None
 ) -> AsyncIterator[tuple[Peer, Phone]]:
     """A peer that is up and the softphone at its other end."""
     async with Phone() as phone:
-        peer = answer(sockets, phone, kind, setup, ledger=ledger)
+        peer = answer(sockets, phone, kind, setup, counted=counted)
         ups: list[bool] = []
         peer.on_up = lambda: ups.append(peer.up)
         try:
@@ -183,7 +186,7 @@ async def test_aiortc_publishes(sockets: MediaSockets) -> None:
     caller.addTrack(Tone())
     await caller.setLocalDescription(await caller.createOffer())
     offer = parse_offer(caller.localDescription.sdp, "publish")
-    peer = make_peer(sockets, CERTIFICATE, offer, "publish")
+    peer = make_peer(Endpoint(sockets, CERTIFICATE), offer, "publish")
     packets: list[rtp.RtpPacket] = []
     reports: list[rtcp.Rtcp] = []
     gone: list[str] = []
@@ -193,7 +196,7 @@ async def test_aiortc_publishes(sockets: MediaSockets) -> None:
     try:
         await caller.setRemoteDescription(RTCSessionDescription(peer.answer, "answer"))
         await until(lambda: len(packets) > 10 and any(isinstance(each, rtcp.SenderReport) for each in reports))
-        assert {rtp.opus_samples(packet.payload) for packet in packets} == {960}
+        assert {opus_samples(packet.payload) for packet in packets} == {960}
         assert [packet.sequence for packet in packets[1:]] == [packet.sequence + 1 & 0xFFFF for packet in packets[:-1]]
         assert {packet.payload_type for packet in packets} == {peer.audio.opus_pt}
         assert peer.counters.malformed == peer.transport.forged == peer.transport.replayed == 0
@@ -212,7 +215,8 @@ async def test_aiortc_listens(sockets: MediaSockets) -> None:
     tracks: list[MediaStreamTrack] = []
     caller.on("track", tracks.append)
     await caller.setLocalDescription(await caller.createOffer())
-    peer = make_peer(sockets, CERTIFICATE, parse_offer(caller.localDescription.sdp, "subscribe"), "subscribe", ssrc=SSRC)
+    offer = parse_offer(caller.localDescription.sdp, "subscribe")
+    peer = make_peer(Endpoint(sockets, CERTIFICATE), offer, "subscribe", AnswerOptions(ssrc=SSRC))
     try:
         await caller.setRemoteDescription(RTCSessionDescription(peer.answer, "answer"))
         await until(lambda: peer.up)
@@ -261,7 +265,7 @@ async def test_a_passive_client_is_called_by_us(sockets: MediaSockets) -> None:
 
 
 async def test_media_that_overtakes_the_keys_is_heard(sockets: MediaSockets) -> None:
-    """A client that ends the handshake may send in the same breath; some of that waits for our keys, never more than a little."""
+    """A client may send media right after its last flight; up to 16 packets of it wait for our keys."""
     async with Phone() as phone:
         peer = answer(sockets, phone, "publish", "passive")
         heard: list[int] = []
@@ -269,7 +273,7 @@ async def test_media_that_overtakes_the_keys_is_heard(sockets: MediaSockets) -> 
         await phone.connect(phone.certificate)
         for sequence in range(40):
             phone.send(sequence, sequence, b"early")
-        sockets.ports[0].lonely = media_port.LONELY  # however slowly this came about, it is a crowd
+        sockets.ports[0].single_reads = media_port.MAX_SINGLE_READS  # however slowly this came about, it is a crowd
         sockets._read(sockets.ports[0])  # the handshake's last flight and the media behind it, in one go
         assert not peer.up
         await until(lambda: peer.up)
@@ -278,7 +282,7 @@ async def test_media_that_overtakes_the_keys_is_heard(sockets: MediaSockets) -> 
 
 
 async def test_a_passive_client_may_have_an_rsa_certificate(sockets: MediaSockets) -> None:
-    """Ciphers for RSA are offered too when we begin; aiortc alone knows ECDSA only."""
+    """When we are the DTLS client, ciphers for RSA certificates are offered too, which aiortc leaves out."""
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "rsa")])
     now = datetime.datetime.now(datetime.UTC)
@@ -294,7 +298,7 @@ async def test_a_passive_client_may_have_an_rsa_certificate(sockets: MediaSocket
 
 
 async def test_close_notify_is_noticed(sockets: MediaSockets) -> None:
-    """A client that says goodbye is gone at once, and told once."""
+    """A client's close_notify ends its peer at once, and on_gone is called once."""
     async with call(sockets, "publish") as (peer, phone):
         gone: list[str] = []
         peer.on_gone = gone.append
@@ -326,7 +330,7 @@ async def test_a_silent_peer_is_reaped(sockets: MediaSockets, clock: Clock) -> N
 
 
 async def test_a_standstill_is_no_silence(sockets: MediaSockets, clock: Clock) -> None:
-    """Of a peer that is up nor of one on its way; from its end on the time is counted anew, and the path in use is read first."""
+    """A standstill ends neither a peer that is up nor a pending one: deadlines, and the selected pair's silence, count from its end."""
     async with call(sockets, "subscribe") as (peer, phone), Phone() as newcomer:
         waiting = answer(sockets, newcomer, "subscribe")
         gone: list[str] = []
@@ -335,7 +339,7 @@ async def test_a_standstill_is_no_silence(sockets: MediaSockets, clock: Clock) -
         old = peer.address
         phone.nominates = False
         clock.ahead_s += 100
-        sockets.awake.since_ns = clock()
+        sockets.standstill.ended_ns = clock()
         await phone.move()
         phone.ask()
         await until(lambda: len(sockets.ports[0].peers) == 2)
@@ -388,14 +392,14 @@ async def test_a_peer_that_never_comes_has_failed(sockets: MediaSockets, clock: 
     ],
 )
 async def test_one_fingerprint_of_the_best_hash_has_to_match(sockets: MediaSockets, offered: list[str], right: bool) -> None:
-    """Those of a client's other certificates do no harm, and those of a hash that is not looked at no good (RFC 8122)."""
+    """Fingerprints of a client's other certificates, and of hashes that are not preferred, do not count (RFC 8122)."""
     async with Phone() as phone:
         digests = {f"other {each.algorithm}": each for each in RTCCertificate.generateCertificate().getFingerprints()}
         digests |= {each.algorithm: each for each in phone.certificate.getFingerprints()}
         digests["sha-1"] = RTCDtlsFingerprint("sha-1", ":".join(["AB"] * 20))
         lines = [f"a=fingerprint:{digests[each].algorithm} {digests[each].value}\r\n" for each in offered]
         text = re.sub(r"a=fingerprint:.*\r\n", "".join(lines), phone.offer("publish"))
-        peer = make_peer(sockets, CERTIFICATE, parse_offer(text, "publish"), "publish")
+        peer = make_peer(Endpoint(sockets, CERTIFICATE), parse_offer(text, "publish"), "publish")
         phone.answer = peer.answer
         gone: list[str] = []
         peer.on_gone = gone.append
@@ -406,7 +410,7 @@ async def test_one_fingerprint_of_the_best_hash_has_to_match(sockets: MediaSocke
 
 
 async def test_a_wrong_fingerprint_fails(sockets: MediaSockets) -> None:
-    """Whoever shakes hands with another certificate than offered is not let in."""
+    """A handshake with another certificate than offered fails."""
     async with Phone() as phone:
         peer = answer(sockets, phone, "publish")
         gone: list[str] = []
@@ -420,7 +424,7 @@ async def test_a_wrong_fingerprint_fails(sockets: MediaSockets) -> None:
 @pytest.mark.parametrize("kind", ["publish", "subscribe"])
 @pytest.mark.parametrize("lost", [{0}, {1}])
 async def test_a_lost_flight_of_ours_is_sent_again(sockets: MediaSockets, lost: set[int], kind: sdp.Kind) -> None:
-    """The server's first or last flight is lost once; each fits one datagram, so nothing is torn."""
+    """A lost first or last flight of the server is sent again; each fits one datagram."""
     async with Phone() as phone:
         seen: list[int] = []
 
@@ -439,7 +443,7 @@ async def test_a_lost_flight_of_ours_is_sent_again(sockets: MediaSockets, lost: 
 
 
 async def test_a_lost_flight_of_theirs_is_survived(sockets: MediaSockets) -> None:
-    """The client's second flight is lost once."""
+    """A lost second flight of the client is sent again."""
     async with Phone() as phone:
         seen: list[bytes] = []
 
@@ -479,14 +483,14 @@ async def test_a_listener_that_moves_is_followed(sockets: MediaSockets) -> None:
 
 
 async def test_all_let_go_of_a_socket_whose_address_is_gone(sockets: MediaSockets) -> None:
-    """Also one of two that were reached at the same address of a client's: its number may be another file's a moment later."""
+    """A closed socket's fd, which another file may get, is used no more, also by one of two peers that were reached at one address."""
     async with call(sockets, "subscribe") as (first, phone), call(sockets, "subscribe") as (second, _):
         moved: list[Peer] = []
         for each in (first, second):
             each.on_moved = partial(moved.append, each)
         port = sockets.ports[0]
         assert first.address is not None and first.fd == port.fd >= 0
-        second.transport.reach.heard(CandidatePair(port, first.address), sockets.clock_ns(), at_once=True)
+        second.transport.ice.heard(CandidatePair(port, first.address), sockets.clock_ns(), at_once=True)
         assert second.address == first.address
         sockets.remove(port)
         assert first in moved and second in moved and first.fd == second.fd == -1
@@ -494,7 +498,7 @@ async def test_all_let_go_of_a_socket_whose_address_is_gone(sockets: MediaSocket
 
 
 async def test_a_listener_whose_port_changes_is_followed(sockets: MediaSockets, clock: Clock) -> None:
-    """Without a nomination: to where its requests and reports come from, once the old port is silent; what is sent again moves nothing."""
+    """Without a nomination the pair of its requests and reports is selected once the old one is silent; replays select nothing."""
     async with call(sockets, "subscribe") as (peer, phone):
         moved: list[object] = []
         peer.on_moved = lambda: moved.append(peer.address)
@@ -522,7 +526,7 @@ async def test_a_listener_whose_port_changes_is_followed(sockets: MediaSockets, 
 
 
 async def test_a_broadcaster_whose_port_changes_is_known_by_its_media(sockets: MediaSockets) -> None:
-    """From its first packet at another port on it is heard and answered there, before any request of it; others' packets are not."""
+    """A broadcaster's first packet from another port selects that pair, before any request from there; packets of others do not."""
     async with call(sockets, "publish") as (peer, phone):
         heard: list[int] = []
         peer.on_rtp = lambda packet, arrival_ns: heard.append(packet.sequence)
@@ -549,7 +553,7 @@ async def test_a_broadcaster_whose_port_changes_is_known_by_its_media(sockets: M
 
 
 async def test_only_so_many_addresses_are_listened_to(sockets: MediaSockets) -> None:
-    """A peer that wanders keeps its last eight addresses, and none when it is closed."""
+    """A peer that keeps moving keeps its last eight addresses, and none after it is closed."""
     async with call(sockets, "publish") as (peer, phone):
         for _ in range(12):
             before = peer.address
@@ -561,9 +565,9 @@ async def test_only_so_many_addresses_are_listened_to(sockets: MediaSockets) -> 
 
 
 async def test_forged_and_replayed_packets_are_dropped_and_counted(sockets: MediaSockets) -> None:
-    """The same packet twice is heard once, a changed one never, and neither is an error; the ledger has them, also afterwards."""
-    ledger = DropCounters()
-    async with call(sockets, "publish", ledger=ledger) as (peer, phone):
+    """The same packet twice is heard once, a changed one never, and neither is an error; both stay counted after the end."""
+    drop_counters = DropCounters()
+    async with call(sockets, "publish", counted=drop_counters) as (peer, phone):
         heard: list[bytes] = []
         peer.on_rtp = lambda packet, arrival_ns: heard.append(packet.payload)
         packet = phone.protected(rtp.build(softphone.OPUS, 9, 9, 9, b"once"))
@@ -580,26 +584,26 @@ async def test_forged_and_replayed_packets_are_dropped_and_counted(sockets: Medi
         assert heard == [b"once", b"\x00"]
         assert peer.transport.replayed == 1 and peer.transport.forged == 3
         counted = dict.fromkeys(REASONS, 0) | {"srtp_replayed": 1, "srtp_forged": 3, "rtp_malformed": 3}
-        assert ledger.totals == counted
-    assert ledger.totals == counted
+        assert drop_counters.totals == counted
+    assert drop_counters.totals == counted
 
 
 async def test_one_ssrc_too_many_is_dropped(sockets: MediaSockets) -> None:
-    """However many a peer makes up, so many are decrypted; those that were known before go on."""
+    """Packets of at most 64 SSRCs are decrypted; those that were known before the limit was reached continue."""
     async with call(sockets, "publish") as (peer, phone):
         heard: list[int] = []
         peer.on_rtp = lambda packet, arrival_ns: heard.append(packet.ssrc)
-        for ssrc in range(MOST_SOURCES + 5):
+        for ssrc in range(MAX_SSRCS + 5):
             phone.raw(phone.protected(rtp.build(softphone.OPUS, 1, 1, ssrc, b"voice")))
             await until(lambda sent=ssrc + 1: len(heard) + peer.transport.strange == sent)  # type: ignore[misc]
         phone.raw(phone.protected(rtp.build(softphone.OPUS, 2, 2, 0, b"voice")))
-        await until(lambda: len(heard) == MOST_SOURCES + 1)
-        assert heard == [*range(MOST_SOURCES), 0] and peer.transport.strange == 5
+        await until(lambda: len(heard) == MAX_SSRCS + 1)
+        assert heard == [*range(MAX_SSRCS), 0] and peer.transport.strange == 5
 
 
 async def test_a_flood_of_half_open_peers_is_bounded(clock: Clock) -> None:
-    """The oldest that is still on its way gives up its place."""
-    async with MediaSockets(["127.0.0.1"], 0, clock_ns=clock, most_pending=3) as sockets, Phone() as phone:
+    """Beyond the limit the oldest pending peer ends."""
+    async with MediaSockets(["127.0.0.1"], 0, clock_ns=clock, max_pending=3) as sockets, Phone() as phone:
         gone: list[str] = []
         peers = []
         for _ in range(5):
@@ -612,8 +616,8 @@ async def test_a_flood_of_half_open_peers_is_bounded(clock: Clock) -> None:
 
 
 async def test_a_flood_of_one_costs_nobody_else(clock: Clock) -> None:
-    """Whoever has most half-open peers loses the oldest of them, though another's is older."""
-    async with MediaSockets(["127.0.0.1"], 0, clock_ns=clock, most_pending=3) as sockets, Phone() as phone:
+    """The owner with most pending peers loses the oldest of them, even where another's is older."""
+    async with MediaSockets(["127.0.0.1"], 0, clock_ns=clock, max_pending=3) as sockets, Phone() as phone:
         gone: list[int] = []
         peers = []
         for number, owner in enumerate(("ada", "flood", "flood", "flood", "flood", "bob")):
@@ -626,7 +630,7 @@ async def test_a_flood_of_one_costs_nobody_else(clock: Clock) -> None:
 
 
 async def test_a_restart_renews_the_credentials_and_the_sound_goes_on(sockets: MediaSockets) -> None:
-    """New ufrag, new tag; the old ones serve until the first request that uses the new ones."""
+    """A restart has a new ufrag and ETag; the old credentials stay valid until the first request with the new ones."""
     async with call(sockets, "publish") as (peer, phone):
         same = f"a=ice-ufrag:{phone._ufrag}\r\na=ice-pwd:{phone._password}\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\na=candidate:rubbish\r\n"
         assert not peer.is_restart(same)
@@ -645,7 +649,7 @@ async def test_a_restart_renews_the_credentials_and_the_sound_goes_on(sockets: M
         phone.take(fragment, "newnew")
         phone.ask()
         await until(lambda: peer.address == phone.local)
-        assert list(sockets._users) == [phone.username.split(":")[0]] and old != phone.username
+        assert list(sockets._by_ufrag) == [phone.username.split(":")[0]] and old != phone.username
         phone.send(2, 2, b"and on")
         await until(lambda: peer.counters.received == 2)
         for wrong in ("m=audio\r\n", "a=ice-ufrag:x\r\na=ice-pwd:y\r\n", "rubbish"):
@@ -654,27 +658,27 @@ async def test_a_restart_renews_the_credentials_and_the_sound_goes_on(sockets: M
 
 
 async def test_closing_is_once_and_waits_and_the_owner_is_first(sockets: MediaSockets) -> None:
-    """on_closing comes while tx is still there; afterwards nothing of the peer is left in the sockets."""
+    """on_closing is called while tx is valid; afterwards nothing of the peer is left in the sockets."""
     async with call(sockets, "subscribe") as (peer, phone):
         seen: list[bool] = []
         peer.on_closing = lambda: seen.append(peer.tx is not None)
         await asyncio.gather(peer.close(), peer.close())
         await peer.close()
         assert seen == [True] and peer.tx is None
-        assert not sockets._users and not sockets._members and not sockets.ports[0].peers
+        assert not sockets._by_ufrag and not sockets._admitted and not sockets.ports[0].peers
         await until(lambda: phone.state == "closed")
 
 
 async def test_a_peer_can_be_closed_before_anything(sockets: MediaSockets) -> None:
-    """Right after it was made, its task not yet begun."""
+    """A peer can be closed right after it was made, before its task has begun."""
     async with Phone() as phone:
         await answer(sockets, phone, "publish").close()
-    assert not sockets._users and not sockets._members
+    assert not sockets._by_ufrag and not sockets._admitted
 
 
 @pytest.mark.parametrize("turns", range(6))
 async def test_a_peer_can_be_closed_amid_the_handshake(sockets: MediaSockets, turns: int) -> None:
-    """At any turn of the loop after a datagram, for the library may swallow a cancellation that meets one."""
+    """It can be closed in any turn of the loop after a datagram, although the library may swallow a cancellation then."""
     async with Phone() as phone:
         peer = answer(sockets, phone, "publish")
         seen: list[bytes] = []
@@ -686,7 +690,7 @@ async def test_a_peer_can_be_closed_amid_the_handshake(sockets: MediaSockets, tu
             await asyncio.sleep(0)
         async with asyncio.timeout(20):
             await peer.close()
-        assert peer.tx is None and not sockets._users
+        assert peer.tx is None and not sockets._by_ufrag
         phone.give_up()
         await asyncio.gather(connecting, return_exceptions=True)
 

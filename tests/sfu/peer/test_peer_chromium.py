@@ -8,6 +8,7 @@ from playwright.async_api import Page
 
 from sfu.net.media_port import MediaSockets
 from sfu.peer import dtls
+from sfu.peer.endpoint import AnswerOptions, Endpoint
 from sfu.peer.peer import Peer, make_peer
 from sfu.wire import rtp, sdp
 from sfu.wire.candidates import Used
@@ -65,7 +66,7 @@ class Exchange:
     """One broadcaster's packets, passed on to whoever listens."""
 
     def __init__(self, sockets: MediaSockets) -> None:
-        self.sockets, self.certificate = sockets, dtls.new_certificate()
+        self.endpoint = Endpoint(sockets, dtls.new_certificate())
         self.peers: list[Peer] = []
         self.packets: list[rtp.RtpPacket] = []
 
@@ -74,7 +75,7 @@ class Exchange:
             return web.Response(text="<!doctype html><link rel=icon href=data:,>", content_type="text/html")
         kind: sdp.Kind = "publish" if request.path == "/publish" else "subscribe"
         offer = parse_offer(await request.text(), kind, red=True)
-        peer = make_peer(self.sockets, self.certificate, offer, kind, used=Used(("127.0.0.1",)), ssrc=SSRC)
+        peer = make_peer(self.endpoint, offer, kind, AnswerOptions(Used(("127.0.0.1",)), ssrc=SSRC))
         peer.on_rtp = self.relay
         self.peers.append(peer)
         return web.Response(text=peer.answer)

@@ -1,4 +1,4 @@
-"""The recorder: packets in, two files out, exact in time whatever happens."""
+"""The recorder: packets in, two files of exact length out."""
 
 import asyncio
 import errno
@@ -16,6 +16,7 @@ from sfu.recording.recorder import Recorder
 from tests.support.disks import fill, small_disk
 from tests.support.spoken import decoded, packet, packets_of
 from workers.disk_room import DiskRoom
+from workers.link.opus_toc import opus_samples
 from workers.recordings import opusfile, spans
 from workers.recordings.opusfile import OpusFile
 
@@ -24,7 +25,7 @@ ALL = range(len(VOICE))
 
 
 async def test_both_variants_have_the_length_of_the_broadcast(tmp_path: Path) -> None:
-    """Lost packets, a late start of denoising and a hole at the end leave both files equally long, and as long as they should be."""
+    """With lost packets, a late start of denoising and a gap at the end both files are as long as the broadcast."""
     async with Recorder(tmp_path / "1") as ours:
         for number in ALL:
             if number % 10 != 3:
@@ -40,7 +41,7 @@ async def test_both_variants_have_the_length_of_the_broadcast(tmp_path: Path) ->
 
 
 async def test_without_a_denoised_packet_there_is_one_file(tmp_path: Path) -> None:
-    """What was heard is the original, so only that is kept."""
+    """Without a denoised packet only the original is kept."""
     async with Recorder(tmp_path) as ours:
         for number in ALL:
             ours.original(packet(number, VOICE[number]))
@@ -57,7 +58,7 @@ async def test_a_recorder_that_heard_nothing_leaves_no_file(tmp_path: Path) -> N
 
 
 async def test_time_never_runs_back(tmp_path: Path) -> None:
-    """A repeated packet, an older one and one of no sound are dropped and counted; what follows lies where it should."""
+    """A repeated packet, an older one and an empty one are dropped and counted; later packets keep their place in time."""
     async with Recorder(tmp_path) as ours:
         for number in (0, 1, 2, 2, 1, 3):
             ours.original(packet(number, VOICE[number]))
@@ -67,7 +68,7 @@ async def test_time_never_runs_back(tmp_path: Path) -> None:
 
 
 async def test_a_full_queue_drops_the_new_packets(tmp_path: Path) -> None:
-    """No room is counted and becomes a hole; nobody waits."""
+    """A full queue drops the new packets and counts them; nobody waits."""
     async with Recorder(tmp_path, capacity=10) as ours:
         for number in ALL:
             ours.original(packet(number, VOICE[number]))
@@ -81,7 +82,7 @@ async def test_frames_of_any_size_and_stereo(tmp_path: Path) -> None:
         time = 0
         for frame_ms, channels in ((20, 2), (60, 2), (2.5, 1), (10, 1)):
             for payload in packets_of(0.3, frame_ms, channels):
-                samples = opusfile.packet_samples(payload)
+                samples = opus_samples(payload)
                 ours.original(packet(0, payload, samples, time))
                 time += samples
         totals = await ours.close()
@@ -114,7 +115,7 @@ async def test_a_full_disk_ends_the_recording_and_nothing_else(
 
 
 async def test_the_floor_ends_the_recording_cleanly(tmp_path: Path, stretch: float) -> None:
-    """Where less is left than shall stay free, both files are ended as at Stop, and who owns it is told on the loop."""
+    """When the disk has less space than the floor, both files are ended as at Stop, and `changed` is called on the loop."""
     told = asyncio.Event()
     with small_disk(tmp_path / "disk", 4_000_000) as disk:
         async with Recorder(disk / "1", room=DiskRoom(disk, 2_000_000), changed=told.set) as ours:
@@ -134,7 +135,7 @@ async def test_the_floor_ends_the_recording_cleanly(tmp_path: Path, stretch: flo
 
 
 async def test_a_folder_that_cannot_be_made_is_a_failed_recording(tmp_path: Path) -> None:
-    """Where a file is in the way the recorder opens and closes as ever, and says why there is nothing."""
+    """If a file is in the folder's place, the recorder opens and closes as usual, and `failed` says so."""
     (tmp_path / "1").write_text("in the way")
     async with Recorder(tmp_path / "1") as ours:
         ours.original(packet(0, VOICE[0]))
@@ -164,7 +165,7 @@ asyncio.run(main())
 
 
 def test_kill_9_loses_less_than_a_second(tmp_path: Path) -> None:
-    """A writer killed in the middle leaves files that play up to the last second, name the variant that they are, and say what was off."""
+    """A writer that is killed leaves files that play up to the last second, have the right names, and a journal of what was off."""
     with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         said = [int(child.stdout.readline()) for _ in range(4)][-1]
@@ -179,7 +180,7 @@ def test_kill_9_loses_less_than_a_second(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("denoised", [False, True])
 async def test_a_recording_goes_on_where_another_recorder_left_it(tmp_path: Path, denoised: bool) -> None:
-    """Both lines: what was there stays, the gap is silence of its true length, and what follows lies where it should."""
+    """In both files the old part stays, the gap is silence of its true length, and later packets are at their place in time."""
     variant = "denoised" if denoised else "original"
     async with Recorder(tmp_path) as first:
         for number in ALL:
@@ -205,7 +206,7 @@ async def test_a_recording_goes_on_where_another_recorder_left_it(tmp_path: Path
 
 
 async def test_a_recording_that_nobody_goes_on_with_ends_where_it_was(tmp_path: Path) -> None:
-    """Without a further packet its length is what the files hold; one that has ended is not touched again."""
+    """Without another packet its length is what the files hold; a recording that has ended is not changed."""
     async with Recorder(tmp_path) as first:
         for number in ALL:
             first.original(packet(number, VOICE[number]))
@@ -223,7 +224,7 @@ async def test_a_recording_that_nobody_goes_on_with_ends_where_it_was(tmp_path: 
 
 @pytest.mark.parametrize("left", [(), (opusfile.ORIGINAL,), (opusfile.HEARD,), (opusfile.DENOISED,)])
 async def test_whatever_files_a_kill_has_left_are_gone_on_with(tmp_path: Path, left: tuple[str, ...]) -> None:
-    """Where one is missing, or empty, it is made anew, on the same time line from 0 on."""
+    """A missing or empty file is made anew and begins at time 0 too."""
     for name in left:
         file = OpusFile.create(tmp_path / name, 1)
         for payload in VOICE:

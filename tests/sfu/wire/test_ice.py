@@ -37,26 +37,26 @@ def test_a_genuine_request_is_told_its_address(source: ice.Address) -> None:
 
 
 def test_use_candidate_nominates() -> None:
-    """The address that it comes from is to be sent to."""
+    """A request with USE-CANDIDATE nominates the address that it comes from."""
     end = ice.IceLite("them")
     reply = ask(end, request(end, ICE_CONTROLLING=1, USE_CANDIDATE=None))
     assert reply is not None and reply.nominated
 
 
 def test_a_request_is_told_from_its_repetition() -> None:
-    """By the transaction, of the last few thousand, whichever way they were answered."""
+    """A transaction among the last few thousand is a repetition, whether it was parsed or answered unparsed."""
     end = ice.IceLite("them")
     first, later = request(end), request(end)
     assert [ask(end, each).repeated for each in (first, later, first, later)] == [False, False, True, True]  # type: ignore[union-attr]
     third = request(end)
-    assert end.again(bytes(third), THERE) is not None and ask(end, third).repeated  # type: ignore[union-attr]
-    for _ in range(ice.MOST_REMEMBERED):
-        assert end.again(bytes(request(end)), THERE) is not None
+    assert end.answer_repeated(bytes(third), THERE) is not None and ask(end, third).repeated  # type: ignore[union-attr]
+    for _ in range(ice.MAX_TRANSACTIONS):
+        assert end.answer_repeated(bytes(request(end)), THERE) is not None
     assert not ask(end, first).repeated  # type: ignore[union-attr]
 
 
 def test_who_thinks_it_is_controlled_is_told_otherwise() -> None:
-    """A lite end never takes control: 487, signed, and it is no consent."""
+    """A request with ICE-CONTROLLED gets a signed 487, since a lite end never controls, and is no consent."""
     end = ice.IceLite("them")
     reply = ask(end, request(end, ICE_CONTROLLED=1 << 63))
     assert reply is not None and not reply.accepted
@@ -65,7 +65,7 @@ def test_who_thinks_it_is_controlled_is_told_otherwise() -> None:
 
 
 def test_forgeries_get_no_answer() -> None:
-    """Another password, another remote ufrag, another generation."""
+    """A request with another password, remote ufrag or generation gets no answer."""
     end, other = ice.IceLite("them"), ice.IceLite("them")
     forged = request(end)
     forged.add_message_integrity(b"guess" * 5)
@@ -76,7 +76,7 @@ def test_forgeries_get_no_answer() -> None:
 
 @pytest.mark.parametrize("kind", [stun.Class.INDICATION, stun.Class.RESPONSE, stun.Class.ERROR])
 def test_only_requests_are_read(kind: stun.Class) -> None:
-    """Indications and responses, unsigned and anonymous requests are no requests of ours."""
+    """Indications, responses, and requests without signature or USERNAME raise ValueError."""
     message = stun.Message(stun.Method.BINDING, kind)
     message.attributes["USERNAME"] = "a:b"
     message.add_message_integrity(b"x")
@@ -88,7 +88,7 @@ def test_only_requests_are_read(kind: stun.Class) -> None:
 
 
 def test_a_restart_keeps_the_old_generation_until_the_new_one_is_used() -> None:
-    """Both answer at first; the first new request retires the old ufrag; an unused generation is given up by the next."""
+    """Both generations are answered until the first request of the new one; a further restart replaces a generation that was not used."""
     end = ice.IceLite("them")
     before = request(end)
     old = end.credentials.ufrag
@@ -105,7 +105,7 @@ def test_a_restart_keeps_the_old_generation_until_the_new_one_is_used() -> None:
 
 @given(st.binary(max_size=120), st.integers(0, 140), st.integers(0, 255))
 def test_rubbish_is_a_value_error(rubbish: bytes, at: int, byte: int) -> None:
-    """Random bytes, random attributes and damaged requests never raise anything else."""
+    """Random bytes, random attributes and damaged requests raise ValueError and nothing else."""
     end = ice.IceLite("them")
     damaged = bytearray(bytes(request(end, PRIORITY=1, ICE_CONTROLLING=1, USE_CANDIDATE=None)))
     damaged[at % len(damaged)] = byte
@@ -119,7 +119,7 @@ def test_rubbish_is_a_value_error(rubbish: bytes, at: int, byte: int) -> None:
 
 
 def test_credentials_are_of_the_right_alphabet_and_length() -> None:
-    """At least 4 and 22 of the characters that RFC 8839 allows."""
+    """Ufrag and password have at least 4 and 22 characters, all of them allowed by RFC 8839."""
     ours = ice.new_credentials()
     assert len(ours.ufrag) >= 8 and len(ours.password) >= 24
     assert all(each.isalnum() or each in "+/" for each in ours.ufrag + ours.password)

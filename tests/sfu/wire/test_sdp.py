@@ -1,4 +1,4 @@
-"""Offers of several clients in, answers out; rubbish is refused with one error."""
+"""Offers of several clients, the answers to them, and the errors for malformed ones."""
 
 import pytest
 from aiortc.sdp import SessionDescription
@@ -83,13 +83,13 @@ a=fmtp:18 annexb=no
 """
 
 
-def local(**changes: object) -> sdp.Local:
+def local(**changes: object) -> sdp.LocalDescription:
     settings: dict[str, object] = {
         "session": 5,
         "fingerprint": sdp.Fingerprint("sha-256", DIGEST),
         "candidates": [("192.0.2.1", 8081), ("2001:db8::1", 8081)],
     }
-    return sdp.Local(**{**settings, **changes})  # type: ignore[arg-type]
+    return sdp.LocalDescription(**{**settings, **changes})  # type: ignore[arg-type]
 
 
 def test_what_chromium_offers_is_understood() -> None:
@@ -132,7 +132,7 @@ def test_the_answer_takes_the_voice_and_refuses_the_rest() -> None:
 
 
 def test_brief_packets_are_asked_for() -> None:
-    """By ptime, and only where somebody wants it."""
+    """The answer asks for short packets by ptime, and only where `packet_ms` is set."""
     offer = parse_offer(CHROMIUM, "publish")
     assert "a=ptime:10\r\n" in build_answer(offer, "publish", local(packet_ms=BRIEF_MS), OURS)
     assert "a=ptime" not in build_answer(offer, "publish", local(), OURS)
@@ -146,7 +146,7 @@ def test_a_listener_is_told_what_it_will_hear() -> None:
 
 
 def test_red_stays_where_the_offer_put_it() -> None:
-    """Before Opus it asks the broadcaster to send RED, after it, it only may come."""
+    """RED before Opus in the answer asks the broadcaster to send it; after Opus it is merely accepted."""
     after = build_answer(parse_offer(CHROMIUM, "publish", red=True), "publish", local(), OURS)
     assert "SAVPF 111 63\r\n" in after and "a=fmtp:63 111/111\r\n" in after
     before = build_answer(parse_offer(CHROMIUM.replace("111 63", "63 111"), "publish", red=True), "publish", local(), OURS)
@@ -154,10 +154,10 @@ def test_red_stays_where_the_offer_put_it() -> None:
 
 
 def test_every_payload_type_of_opus_is_kept() -> None:
-    """A broadcaster may change between them, so the answer takes all, each once; a listener gets one, for we do not change."""
+    """A broadcaster may change between payload types of Opus, so the answer has each once; a listener's has one, since we do not change."""
     text = CHROMIUM.replace("111 63", "111 97 63 97").replace("a=rtpmap:9 ", "a=rtpmap:97 opus/48000/2\r\na=rtpmap:9 ")
     offer = parse_offer(text, "publish", red=True)
-    assert offer.audio.opus_pt == 111 and offer.audio.more_opus == (97,)
+    assert offer.audio.opus_pt == 111 and offer.audio.more_opus_pts == (97,)
     answer = build_answer(offer, "publish", local(), OURS)
     assert "SAVPF 111 97 63\r\n" in answer and answer.count("a=rtpmap:97 opus/48000/2\r\n") == answer.count("a=fmtp:97 minptime") == 1
     assert "a=rtcp-fb:111 nack\r\n" in answer and "a=rtcp-fb:97" not in answer
@@ -166,17 +166,17 @@ def test_every_payload_type_of_opus_is_kept() -> None:
 
 
 def test_so_many_payload_types_of_opus_are_kept() -> None:
-    """An offer full of them does not make the answer grow with it."""
+    """The answer has at most eight payload types of Opus, however many are offered."""
     many = "\r\n".join(f"a=rtpmap:{each} opus/48000/2" for each in range(1, 60))
     text = CHROMIUM.replace("111 63", "111 " + " ".join(map(str, range(1, 60)))).replace("a=rtcp-rsize", many)
-    assert parse_offer(text, "publish").audio.more_opus == tuple(range(1, 8))
+    assert parse_offer(text, "publish").audio.more_opus_pts == tuple(range(1, 8))
 
 
 @pytest.mark.parametrize(
     "profile", ["UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP", "RTP/AVPF", "RTP/AVP"]
 )
 def test_every_profile_of_the_rfc_is_taken_as_dtls(profile: str) -> None:
-    """RFC 8829 §5.1.2: with a fingerprint each of them means DTLS-SRTP, and the answer says the same word; without one none does."""
+    """With a fingerprint each profile means DTLS-SRTP (RFC 8829 §5.1.2), and the answer repeats it; without one none does."""
     text = CHROMIUM.replace("m=audio 9 UDP/TLS/RTP/SAVPF", f"m=audio 9 {profile}")
     assert f"m=audio 8081 {profile} 111\r\n" in build_answer(parse_offer(text, "publish"), "publish", local(), OURS)
     with pytest.raises(BadOffer, match="no fingerprint"):
@@ -185,18 +185,18 @@ def test_every_profile_of_the_rfc_is_taken_as_dtls(profile: str) -> None:
 
 @pytest.mark.parametrize("payload_type", [64, 72, 95])
 def test_opus_that_looks_like_rtcp_is_refused(payload_type: int) -> None:
-    """Payload types 64 to 95 with the marker bit are RTCP's (RFC 5761 §4): another one is taken, RED is done without, else it is said."""
+    """Payload types 64 to 95 look like RTCP (RFC 5761 §4): another one is taken, RED is left out, and Opus with no other is an error."""
     text = CHROMIUM.replace("111", str(payload_type))
     with pytest.raises(BadOffer, match="64 to 95"):
         parse_offer(text, "publish")
     text = text.replace(f"SAVPF {payload_type} 63", f"SAVPF {payload_type} 97 {payload_type + 1 if payload_type < 95 else 65}")
     text = text.replace("a=rtpmap:63 ", "a=rtpmap:97 opus/48000/2\r\na=rtpmap:65 ")
     audio = parse_offer(text, "publish", red=True).audio
-    assert (audio.opus_pt, audio.more_opus, audio.red_pt) == (97, (), None)
+    assert (audio.opus_pt, audio.more_opus_pts, audio.red_pt) == (97, (), None)
 
 
 def test_numbers_are_taken_as_they_would_be_written() -> None:
-    """An id of a header extension that has leading zeros, or too many digits, is none of ours to write again."""
+    """A header extension is ignored where its id has leading zeros or too many digits."""
     for number in ("00011111", "01", "15", "0", "²"):
         assert parse_offer(CHROMIUM.replace("a=extmap:1 ", f"a=extmap:{number} "), "publish").audio.level_id is None
 
@@ -204,14 +204,14 @@ def test_numbers_are_taken_as_they_would_be_written() -> None:
 def test_a_terse_client_is_understood() -> None:
     """Transport at session level, bare line feeds, upper-case OPUS, setup:passive, sha-384, `*` feedback, an orphaned fmtp."""
     offer = parse_offer(PLAIN, "publish")
-    assert offer.audio == sdp.Audio("0", 96, nack=True, stereo=True, dtx=True)
+    assert offer.audio == sdp.Audio("0", 96, nack=True)
     assert offer.setup == "active" and offer.fingerprints[0].algorithm == "sha-384"
     assert "a=setup:active" in build_answer(offer, "publish", local(), OURS)
 
 
 @pytest.mark.parametrize("around", [("\ufeff", ""), ("", "\0"), ("", " \r\n"), ("\r\n \t\r\n", "\r\n\0\r\n"), ("\t", "")])
 def test_what_stands_around_an_offer_has_no_meaning(around: tuple[str, str]) -> None:
-    """A byte order mark, a NUL behind, lines of blanks, and an indented text are read as if they were not there."""
+    """A byte order mark, a zero byte at the end, blank lines and indentation are ignored."""
     before, behind = around
     assert parse_offer(before + CHROMIUM + behind, "publish") == parse_offer(CHROMIUM, "publish")
     assert parse_fragment(before + "a=ice-ufrag:EsAw\r\n" + behind).ufrag == "EsAw"
@@ -236,13 +236,13 @@ def test_what_stands_around_an_offer_has_no_meaning(around: tuple[str, str]) -> 
     ],
 )
 def test_the_same_in_other_spelling_is_the_same(old: str, new: str) -> None:
-    """Other line ends, blanks, tabs and capitals, and lines that mean nothing to us."""
+    """Other line ends, blanks, tabs, capitals and unknown lines change nothing."""
     assert old in CHROMIUM and parse_offer(CHROMIUM.replace(old, new), "publish") == parse_offer(CHROMIUM, "publish")
 
 
 @pytest.mark.parametrize("name", ["opus/48000/2", "opus/48000", "opus/48000/1", "OPUS/48000"])
 def test_opus_is_opus_however_many_channels_are_written(name: str) -> None:
-    """The client is answered in its own words, since it may look for just those; RED alike."""
+    """The answer repeats the rtpmap as the client wrote it, which it may compare; RED's too."""
     text = CHROMIUM.replace("opus/48000/2", name).replace("red/48000/2", "red/48000")
     offer = parse_offer(text, "publish", red=True)
     assert (offer.audio.opus_pt, offer.audio.red_pt) == (111, 63)
@@ -251,7 +251,7 @@ def test_opus_is_opus_however_many_channels_are_written(name: str) -> None:
 
 
 def test_sections_of_kinds_yet_unknown_are_refused_alone() -> None:
-    """Whatever else an offer may have in it, the voice is taken."""
+    """The audio section is accepted whatever else the offer has."""
     offer = parse_offer(CHROMIUM.replace("m=video", "m=smell"), "publish")
     assert "\r\nm=smell 0 UDP/TLS/RTP/SAVPF 96 97\r\n" in build_answer(offer, "publish", local(), OURS)
 
@@ -282,7 +282,7 @@ def test_the_session_speaks_for_its_sections() -> None:
     ],
 )
 def test_an_error_names_the_line(old: str, new: str, said: str) -> None:
-    """Who has written an offer by hand is told where to look."""
+    """The error names the line that is wrong."""
     assert old in CHROMIUM
     with pytest.raises(BadOffer, match=said):
         parse_offer(CHROMIUM.replace(old, new, 1), "publish")
@@ -371,7 +371,7 @@ def test_a_bad_offer_says_so(text: str) -> None:
 @example(f"{'1' * 5000} 111\r\na=rtpmap:{'1' * 5000} opus/48000/2\r\na=x:", CHROMIUM.index("111 63"), 0)
 @example("063 111\r\na=rtpmap:063 red/48000/2\r\na=x:", CHROMIUM.index("111 63"), 0)
 def test_rubbish_in_an_offer_is_a_bad_offer(rubbish: str, at: int, cut: int) -> None:
-    """No text at all leads to another exception, nor to an answer of torn lines."""
+    """No text raises another exception, or leads to an answer with broken lines."""
     for text in (rubbish, "v=0\r\n" + rubbish, CHROMIUM[:at] + rubbish + CHROMIUM[at + cut :]):
         try:
             answer = build_answer(parse_offer(text, "publish", red=True), "publish", local(), OURS)
@@ -428,7 +428,7 @@ def test_the_address_that_the_client_used_is_offered_first(
 def test_the_web_servers_port_is_offered_where_it_can_be_reached(
     listening: list[tuple[str, int]], used_port: int | None, offered: list[tuple[str, int]]
 ) -> None:
-    """At our own addresses by the number that is bound there, elsewhere by the one that the client used; not at all by a proxy."""
+    """At our own addresses with the bound port, at a NAT's with the port that the client used, and not at all behind a proxy."""
     places = [("192.0.2.1", 8081), ("2001:db8::1", 8081), ("198.51.100.1", 8081)]
     assert web_candidates(places, ["192.0.2.1", "2001:db8::1"], listening, used_port) == offered
 

@@ -1,4 +1,4 @@
-"""Our own STUN, held against aioice's: the same bytes out, and nothing believed that it would not believe."""
+"""Our STUN against aioice's: it builds the same bytes, and accepts no request that aioice would not."""
 
 from struct import error as StructError
 
@@ -49,7 +49,7 @@ def believed(datagram: bytes) -> bool:
 
 @given(ATTRIBUTES, st.binary(min_size=12, max_size=12), st.booleans())
 def test_requests_are_read_as_aioice_reads_them(attributes: dict[str, object], transaction: bytes, fingerprint: bool) -> None:
-    """The same name, role, nomination and signature, with and without FINGERPRINT."""
+    """A request of aioice is read with its username, role, nomination and signature, with and without FINGERPRINT."""
     message = request(attributes, transaction=transaction)
     if not fingerprint:
         del message.attributes["FINGERPRINT"]
@@ -61,7 +61,7 @@ def test_requests_are_read_as_aioice_reads_them(attributes: dict[str, object], t
 
 @given(st.binary(min_size=12, max_size=12), st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)), st.integers(0, 65535))
 def test_answers_are_those_of_aioice_byte_for_byte(transaction: bytes, host: object, port: int) -> None:
-    """Success with any address of either family, and the role conflict."""
+    """Success with any address of either IP version, and the role conflict, are the same bytes as aioice's."""
     asked = stun.parse(bytes(request({"USERNAME": "a:b"}, transaction=transaction)))
     theirs = reference.Message(reference.Method.BINDING, reference.Class.RESPONSE, transaction, {"XOR-MAPPED-ADDRESS": (str(host), port)})
     theirs.add_message_integrity(KEY)
@@ -89,7 +89,7 @@ def test_nothing_damaged_is_believed_that_aioice_would_not_believe(
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_what_is_not_understood_is_named(source: ice.Address) -> None:
-    """420 with the types, signed and no consent; what is optional, or known though pointless, is passed over."""
+    """Unknown comprehension-required attributes give a signed 420 that lists them, and no consent; optional and known ones are ignored."""
     end = ice.IceLite("them")
     key = end.credentials.password.encode()
     name = reference.Message(reference.Method.BINDING, reference.Class.REQUEST, attributes={"USERNAME": f"{end.credentials.ufrag}:them"})
@@ -128,7 +128,7 @@ def test_what_follows_the_signature_is_not_believed() -> None:
 
 
 def consent(lite: ice.IceLite, transaction: bytes, fingerprint: bool = True) -> bytes:
-    """What a client asks every few seconds."""
+    """A consent check, as clients send it every few seconds."""
     message = request({"USERNAME": f"{lite.credentials.ufrag}:them", "PRIORITY": 7}, lite.credentials.password.encode(), transaction)
     if not fingerprint:
         del message.attributes["FINGERPRINT"]
@@ -137,36 +137,36 @@ def consent(lite: ice.IceLite, transaction: bytes, fingerprint: bool = True) -> 
 
 @given(st.binary(min_size=12, max_size=12), st.booleans(), st.sampled_from([("192.0.2.7", 40000), ("2001:db8::5", 1, 0, 0)]))
 def test_a_repeated_request_is_answered_as_if_it_were_read(transaction: bytes, fingerprint: bool, source: ice.Address) -> None:
-    """Byte for byte; without FINGERPRINT, or from elsewhere, it is read."""
+    """The unparsed answer is the same bytes; a request without FINGERPRINT, or from another address, has to be parsed."""
     lite = ice.IceLite("them")
-    assert lite.again(consent(lite, bytes(12)), source) is None
+    assert lite.answer_repeated(consent(lite, bytes(12)), source) is None
     lite.answer(ice.parse_request(consent(lite, bytes(12), fingerprint)), source)
     asked = consent(lite, transaction, fingerprint)
     reply = lite.answer(ice.parse_request(asked), source)
     assert reply is not None
-    assert lite.again(asked, source) == (reply.datagram if fingerprint else None)
-    assert lite.again(asked, ("192.0.2.8", 40000)) is None
+    assert lite.answer_repeated(asked, source) == (reply.datagram if fingerprint else None)
+    assert lite.answer_repeated(asked, ("192.0.2.8", 40000)) is None
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255), st.binary(max_size=8))
 def test_nothing_else_passes_for_a_repeated_request(at: int, bits: int, more: bytes) -> None:
-    """A byte that is another, anywhere, or bytes behind it: it is not answered unread."""
+    """A request with a changed byte anywhere, or with bytes after it, is not answered unparsed."""
     lite, source = ice.IceLite("them"), ("192.0.2.7", 40000)
     known = consent(lite, bytes(12))
     lite.answer(ice.parse_request(known), source)
     forged = bytearray(known)
     forged[at % len(forged)] ^= bits
-    assert lite.again(bytes(forged), source) is None
-    assert (lite.again(known + more, source) is None) is bool(more)
-    assert lite.again(known[: at % len(known)], source) is None
+    assert lite.answer_repeated(bytes(forged), source) is None
+    assert (lite.answer_repeated(known + more, source) is None) is bool(more)
+    assert lite.answer_repeated(known[: at % len(known)], source) is None
 
 
 def test_a_restart_retires_what_was_repeated() -> None:
-    """After the first request of the new generation the old one's are no longer answered."""
+    """After the first request of the new generation, requests of the old one are not answered."""
     lite, source = ice.IceLite("them"), ("192.0.2.7", 40000)
     old = consent(lite, bytes(12))
     lite.answer(ice.parse_request(old), source)
     lite.restart("them")
-    assert lite.again(old, source) is not None
+    assert lite.answer_repeated(old, source) is not None
     lite.answer(ice.parse_request(consent(lite, bytes(12))), source)
-    assert lite.again(old, source) is None
+    assert lite.answer_repeated(old, source) is None

@@ -8,6 +8,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from tests.web.conftest import PASSWORD, House, OpenHouse
+from tests.web.on_both import on_sqlite
 
 
 async def test_register_signs_in(house: House) -> None:
@@ -72,6 +73,7 @@ async def test_wrong_password_and_unknown_name_look_the_same(house: House) -> No
         assert (status, answer["code"]) == (401, "bad_credentials")
 
 
+@on_sqlite
 async def test_guessing_ends(house: House) -> None:
     """After ten wrong passwords for a name there is a 429 with Retry-After, for the right one too; another name is not hurt."""
     await house.user("alice")
@@ -85,6 +87,7 @@ async def test_guessing_ends(house: House) -> None:
     assert (await house.guest().ask("POST", "/api/login", {"username": "bob", "password": PASSWORD}))[0] == 200
 
 
+@on_sqlite
 async def test_a_new_port_is_no_new_guesser(open_house: OpenHouse, caplog: pytest.LogCaptureFixture) -> None:
     """Behind a proxy that writes ports guesses come to an end, each is one line of the log with the address, and sessions show it."""
     house = await open_house(trusted_proxies=("127.0.0.0/8", "10.0.0.0/8"))
@@ -137,7 +140,7 @@ async def test_deleting_an_account(house: House) -> None:
     """With the right password the account is gone, with its login and its friendships; the name is free."""
     alice, bob = await house.friends("alice", "bob")
     assert (await alice.ask("DELETE", "/api/me", {"password": "wrong password"}))[0] == 401
-    assert (await alice.ask("DELETE", "/api/me", {"password": PASSWORD}))[0] == 204
+    assert (await alice.ask("DELETE", "/api/me", {"password": PASSWORD, "next_owner": "bob"}))[0] == 204
     assert (await alice.ask("GET", "/api/me"))[0] == 401
     assert (await bob.ask("GET", "/api/friends"))[1] == []
     await house.user("alice")
@@ -201,6 +204,7 @@ NONSENSE = (
 )
 
 
+@on_sqlite
 async def test_no_body_breaks_it(house: House) -> None:
     """Whatever JSON, or no JSON, comes: a 2xx or a 4xx with a code."""
     alice = await house.user("alice")

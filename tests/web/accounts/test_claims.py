@@ -15,6 +15,7 @@ from sfu.config.schema import AccountsConfig, Config, HttpConfig
 from tests.conftest import StartServer
 from tests.support.people import signed_up
 from tests.web.conftest import PASSWORD, Guest, House, OpenHouse
+from tests.web.on_both import on_sqlite
 from web.accounts.claims import CLAIMS, KEY, told_at_start
 from web.app import DATABASE
 from web.auth.rate_limit import JOIN_BURST, RATE_LIMIT
@@ -138,13 +139,14 @@ async def test_claims_are_counted_as_joining(house: House) -> None:
     """Guessing at the link ends where registering from one address does."""
     guest = house.guest()
     for _ in range(JOIN_BURST - 1):
-        house.app[RATE_LIMIT].join("127.0.0.1")
+        await house.app[RATE_LIMIT].join("127.0.0.1")
     looks = [guest.raw("GET", "/api/claim", headers={"Authorization": f"Bearer guess{number}"}) for number in range(9)]
     statuses = [response.status for response in await asyncio.gather(*looks)]
     assert set(statuses) == {403, 429}
     assert (await joined(guest, "alice", claim="guess"))[0] == 429
 
 
+@on_sqlite
 async def test_the_link_outlives_a_restart_but_not_its_owner(open_house: OpenHouse, tmp_path: Path) -> None:
     """The same after a restart; the database alone opens nothing; after the owner has left a start makes another one."""
     house = await open_house("kept")

@@ -1,6 +1,10 @@
 """Search, requests, friendships, blocks."""
 
+import pytest
+
 from tests.web.conftest import Guest, House
+from tests.web.live.test_sockets import heard
+from web.auth.rate_limit import RATE_LIMIT, Bucket
 
 
 async def ask(guest: Guest, username: str) -> tuple[int, dict[str, object]]:
@@ -129,3 +133,69 @@ async def test_strangers_are_asked_to_sign_in(house: House) -> None:
     for method, path in (("GET", "/api/friends"), ("GET", "/api/search?q=a"), ("GET", "/api/friend-requests/pending")):
         status, answer = await house.guest().ask(method, path)
         assert (status, answer["code"]) == (401, "not_signed_in")
+
+
+async def test_a_request_can_be_withdrawn(house: House) -> None:
+    """By who asked, while it waits: both lists are empty then, the other is told, and one may ask again."""
+    alice, bob, carl = await house.user("alice"), await house.user("bob"), await house.user("carl")
+    asked = (await ask(alice, "bob"))[1]["id"]
+    socket = await bob.socket("/ws/presence")
+    await heard(socket, "all_statuses")
+    for other, code in ((bob, "not_allowed"), (carl, "not_allowed")):
+        assert (await other.ask("DELETE", f"/api/friend-request/{asked}"))[1]["code"] == code
+    assert (await alice.ask("DELETE", f"/api/friend-request/{asked}"))[0] == 204
+    assert await heard(socket, "friendship") == {"username": "alice", "friends": False}
+    await socket.close()
+    for one in (alice, bob):
+        assert (await one.ask("GET", "/api/friend-requests/pending"))[1] == {"incoming": [], "outgoing": []}
+    assert (await respond(bob, asked, "accept"))[0] == (await alice.ask("DELETE", f"/api/friend-request/{asked}"))[0] == 404
+    again = (await ask(alice, "bob"))[1]["id"]
+    await respond(bob, again, "reject")
+    assert (await alice.ask("DELETE", f"/api/friend-request/{again}"))[1]["code"] == "already_answered"
+
+
+async def test_nobody_is_told_of_one_person_without_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking and withdrawing in turn is limited: 429 after some, while others may ask."""
+    monkeypatch.setattr(house.app[RATE_LIMIT], "_asks", Bucket(3, 10.0))
+    alice, bob, carl = await house.user("alice"), await house.user("bob"), await house.user("carl")
+    for _ in range(3):
+        status, made = await ask(alice, "bob")
+        assert status == 201 and (await alice.ask("DELETE", f"/api/friend-request/{made['id']}"))[0] == 204
+    answer = await alice.raw("POST", "/api/friend-request/send", json={"username": "bob"})
+    assert answer.status == 429 and int(answer.headers["Retry-After"]) > 0
+    assert (await ask(carl, "bob"))[0] == (await ask(bob, "alice"))[0] == 201
+
+
+async def test_a_request_that_nobody_sees_is_withdrawn_in_silence(house: House) -> None:
+    """Whoever has blocked the asker hears nothing of it, and does not find the request by its number."""
+    alice, bob = await house.user("alice"), await house.user("bob")
+    await bob.ask("PUT", "/api/blocks/alice")
+    asked = (await ask(alice, "bob"))[1]["id"]
+    socket = await bob.socket("/ws/presence")
+    await heard(socket, "all_statuses")
+    assert (await bob.ask("DELETE", f"/api/friend-request/{asked}"))[0] == 404
+    assert (await alice.ask("DELETE", f"/api/friend-request/{asked}"))[0] == 204
+    await socket.send_json({"type": "ping", "data": {"timestamp": 1}})
+    assert await heard(socket, "pong") == {"timestamp": 1}
+    await socket.close()
+
+
+async def test_blocked_people_are_listed(house: House) -> None:
+    """By name, page by page, for the one who has blocked them alone."""
+    alice = await house.user("alice")
+    for name in ("carl", "Bob", "dora"):
+        await house.user(name)
+        await alice.ask("PUT", f"/api/blocks/{name}")
+    assert (await alice.ask("GET", "/api/blocks"))[1] == ["Bob", "carl", "dora"]
+    assert (await alice.ask("GET", "/api/blocks?before=Bob&limit=1"))[1] == ["carl"]
+    await alice.ask("DELETE", "/api/blocks/carl")
+    assert (await alice.ask("GET", "/api/blocks"))[1] == ["Bob", "dora"]
+    assert (await (await house.user("eve")).ask("GET", "/api/blocks"))[1] == []
+
+
+async def test_a_name_with_nul_in_a_path(house: House) -> None:
+    """404 on either database: PostgreSQL cannot even be asked for it."""
+    alice = await house.user("alice")
+    for method, path in (("GET", "/api/stream/status/a%00b"), ("DELETE", "/api/friends/a%00b"), ("PUT", "/api/blocks/a%00b")):
+        status, answer = await alice.ask(method, path)
+        assert (status, answer["code"]) == (404, "not_found"), path

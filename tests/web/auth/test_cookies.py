@@ -1,4 +1,4 @@
-"""The own cookies among others'."""
+"""The login's cookie among stale and foreign ones."""
 
 import asyncio
 from types import SimpleNamespace
@@ -33,12 +33,12 @@ def values(*lines: str) -> list[str]:
     ],
 )
 def test_values_among_others(lines: list[str], found: list[str]) -> None:
-    """Every value of that name, of every line, whatever other software has written before it."""
+    """Every value of the name in every Cookie line is found, whatever other cookies hold."""
     assert values(*lines) == found
 
 
 def test_bounds() -> None:
-    """So many values are looked at, so many secrets are kept for other servers, and only what may be a secret."""
+    """The number of values that are read, and of other servers' secrets that are kept, is bounded; only well-formed secrets count."""
     assert len(values(";".join(f"own={number}" for number in range(1000)))) == MOST
     assert len(secrets_in([".".join(f"{number:043}" for number in range(1000))])) == MOST
     assert secrets_in(["short", f"{STALE}.{STALE}", "evil value that is long enough"]) == [STALE]
@@ -52,7 +52,7 @@ def secret_of(guest: Guest) -> str:
 
 
 async def status_of(house: House, *lines: str) -> int:
-    """What /api/me says to these Cookie lines, sent as they are."""
+    """The answer of /api/me to these raw Cookie lines."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.server.port)
     said = "".join(f"Cookie: {line}\r\n" for line in lines)
     writer.write(f"GET /api/me HTTP/1.1\r\nHost: a\r\n{said}\r\n".encode())
@@ -63,7 +63,7 @@ async def status_of(house: House, *lines: str) -> int:
 
 
 async def test_the_good_one_counts(house: House) -> None:
-    """Before or behind a stale one, in one line or in several."""
+    """A good cookie counts before or after a stale one, in one line or several."""
     mine = secret_of(await house.user("alice"))
     for lines in ([f"hushcast={mine}; hushcast={STALE}"], [f"hushcast={STALE}; hushcast={mine}"], ["a=b", f"hushcast={mine}"]):
         assert await status_of(house, *lines) == 200, lines
@@ -71,7 +71,7 @@ async def test_the_good_one_counts(house: House) -> None:
 
 
 async def test_two_servers_on_one_host(open_house: OpenHouse) -> None:
-    """Browsers send a cookie to every port: who signs in, and out, at one server stays signed in at the other."""
+    """Signing in or out at one server leaves the login at another port of the host, to which browsers send the same cookie."""
     one, other = await open_house(), await open_house()
     async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser:
         here, there = Guest(one.server, browser), Guest(other.server, browser)
@@ -87,7 +87,7 @@ async def test_two_servers_on_one_host(open_house: OpenHouse) -> None:
 
 
 async def test_a_device_with_a_stale_pass_beside_the_good_one(house: House) -> None:
-    """A companion device's cookie too: the good one counts, wherever it stands."""
+    """Of several cookies of a companion device too the good one counts."""
     alice, device = await house.user("alice"), house.guest()
     made: dict[str, Any] = (await alice.ask("POST", "/api/companions", {"kind": "practice"}))[1]
     code = made["join_url"].partition("#")[2]

@@ -1,4 +1,4 @@
-"""A recording that is being heard stops where the right to hear it ends, in the middle of a file or of what is decoded."""
+"""A download of a recording is aborted when its right ends, for files and for views that are decoded."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ from aiohttp import ClientError, ClientResponse
 
 from db import friendships, logins
 from tests.web.conftest import PASSWORD, Guest, House
+from tests.web.on_both import on_sqlite
 from tests.web.recordings.test_recordings import folder_of, tape, until
 from web.auth.downloads import DOWNLOADS
 from web.keys import DB
@@ -19,7 +20,7 @@ End = Callable[[House, Guest, Guest, int], Awaitable[object]]
 
 
 async def by_row(house: House, question: Callable[..., object], *arguments: object) -> None:
-    """As another process does it, which tells the server nothing."""
+    """Delete in the database, as another process does, which does not notify the server."""
     await house.app[DB].run(question, *arguments)
     await look_round(house.app)
 
@@ -29,7 +30,7 @@ ENDS: dict[str, End] = {
     "a block": lambda house, alice, bob, recording: alice.ask("PUT", "/api/blocks/bob"),
     "the login": lambda house, alice, bob, recording: bob.ask("POST", "/api/logout"),
     "the recording": lambda house, alice, bob, recording: alice.ask("DELETE", f"/api/recording/{recording}"),
-    "the account heard": lambda house, alice, bob, recording: alice.ask("DELETE", "/api/me", {"password": PASSWORD}),
+    "the account heard": lambda house, alice, bob, recording: alice.ask("DELETE", "/api/me", {"password": PASSWORD, "next_owner": "bob"}),
     "the account that hears": lambda house, alice, bob, recording: bob.ask("DELETE", "/api/me", {"password": PASSWORD}),
     "the friendship's row": lambda house, alice, bob, recording: by_row(house, friendships.unfriend, 1, 2),
     "the login's row": lambda house, alice, bob, recording: by_row(house, logins.remove_others, 2, 0),
@@ -37,7 +38,7 @@ ENDS: dict[str, End] = {
 
 
 async def begun(guest: Guest, recording: int, query: str = "") -> ClientResponse:
-    """An answer of which the head has come, and some of the sound."""
+    """An answer whose head and first bytes have arrived."""
     response = await guest.session.get(guest.server.make_url(f"/api/recording/{recording}/audio{query}"))
     assert response.status == 200
     assert len(await response.content.readexactly(10_000)) == 10_000
@@ -45,7 +46,7 @@ async def begun(guest: Guest, recording: int, query: str = "") -> ClientResponse
 
 
 async def is_broken_off(response: ClientResponse) -> bool:
-    """Whether what is left ends short of the promised length."""
+    """Whether the rest ends before the promised length."""
     try:
         async with asyncio.timeout(60):
             async for _ in response.content.iter_chunked(1 << 20):
@@ -57,9 +58,10 @@ async def is_broken_off(response: ClientResponse) -> bool:
     return False
 
 
+@on_sqlite
 @pytest.mark.parametrize("what", ENDS)
 async def test_a_file_ends_with_the_right_to_it(house: House, what: str) -> None:
-    """Whatever the right hangs on: when it is gone the connection is too, and the owner's own goes on where it may."""
+    """Each end of a right aborts the download; the owner's own download goes on where it may."""
     alice, bob = await house.friends("alice", "bob")
     recording = await tape(house, "alice", seconds=1)
     await until(alice, recording)
@@ -74,8 +76,9 @@ async def test_a_file_ends_with_the_right_to_it(house: House, what: str) -> None
             await asyncio.sleep(0.02)
 
 
+@on_sqlite
 async def test_what_is_decoded_ends_too(house: House) -> None:
-    """A view has no file; it ends as one does, and no child decodes on for it."""
+    """A view, which is decoded by a child process, is aborted too, and its child ends."""
     alice, bob = await house.friends("alice", "bob")
     recording = await tape(house, "alice", seconds=240)
     await until(alice, recording)
@@ -86,7 +89,7 @@ async def test_what_is_decoded_ends_too(house: House) -> None:
 
 
 async def test_whoever_changes_the_password_stops_the_others(house: House) -> None:
-    """The intruder's download breaks off, one's own goes on."""
+    """After a new password the intruder's download is aborted, the own one goes on."""
     alice, thief = await house.user("alice"), house.guest()
     await thief.ask("POST", "/api/login", {"username": "alice", "password": PASSWORD})
     recording = await tape(house, "alice", seconds=1)

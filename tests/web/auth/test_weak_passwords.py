@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.running import ROOT
 from tests.web.conftest import PASSWORD, House
-from web.auth.weak_passwords import WeakPassword, WeakPasswords, common_passwords
+from web.auth.weak_passwords import WeakPasswords, common_passwords
 from web.cli.accounts import main
+from web.errors import WeakPassword
 
 WEAK = ("password", "PassWord", "12345678", "qwertyuiop", "alice1990", "1990-alice", "aliceALICE", "Alice   ")
 
@@ -22,7 +23,7 @@ def weak() -> WeakPasswords:
 
 @pytest.mark.parametrize("password", WEAK)
 def test_what_is_weak(weak: WeakPasswords, password: str) -> None:
-    """The common ones in any case, and the own name with nothing but digits and signs beside it."""
+    """Refused: common passwords in any case, and the username with only digits and signs."""
     with pytest.raises(WeakPassword) as refused:
         weak.check("Alice", password)
     assert (refused.value.status, refused.value.code, set(refused.value.fields["errors"])) == (422, "weak_password", {"password"})  # type: ignore[call-overload]
@@ -30,7 +31,7 @@ def test_what_is_weak(weak: WeakPasswords, password: str) -> None:
 
 @pytest.mark.parametrize("password", [PASSWORD, "correct horse", "malice in may", "password of mine", "12345678x!Q", "ßßßßßßßß"])
 def test_what_is_not(weak: WeakPasswords, password: str) -> None:
-    """No meter of strength: whatever is not in the list, and is more than the name, is the user's own affair."""
+    """All other passwords are accepted; there is no rating of strength."""
     weak.check("alice", password)
 
 
@@ -41,7 +42,7 @@ def test_a_name_of_digits(weak: WeakPasswords) -> None:
 
 
 def test_the_list_is_there() -> None:
-    """It comes with its package, and reading it loads no more of it."""
+    """The list is read from its package without importing it."""
     assert len(common_passwords()) == 30_000 and common_passwords()[1] == "password"
     ask = "import sys; from web.auth.weak_passwords import WeakPasswords as Weak; Weak(); print([x for x in sys.modules if 'zxc' in x])"
     said = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -49,7 +50,7 @@ def test_the_list_is_there() -> None:
 
 
 async def test_where_a_password_is_chosen(house: House) -> None:
-    """Registering and changing: 422 weak_password with errors.password, and nothing is done; what one has already goes on."""
+    """Registering and changing a password: 422 weak_password with errors.password, and nothing is done; old weak passwords still work."""
     for password in WEAK:
         status, answer = await house.guest().ask("POST", "/api/register", {"username": "alice", "password": password})
         assert (status, answer["code"], list(answer["errors"])) == (422, "weak_password", ["password"])

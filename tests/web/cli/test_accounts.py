@@ -40,7 +40,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_add_and_list(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """An account with the password typed, one line each in the list."""
+    """An account gets the typed password; the list has one line for each."""
     assert run("user", "add", "ada", typed="correct horse\n") == 0
     assert run("user", "add", "ben", typed="battery staple\n") == 0
     assert run("user", "list") == 0
@@ -48,7 +48,7 @@ def test_add_and_list(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_password_is_made_up(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where none is typed, a random one is printed."""
+    """Where no password is typed, a random one is set and printed."""
     assert run("user", "add", "ada") == 0
     assert len(capsys.readouterr().out.strip()) == 16
 
@@ -68,14 +68,14 @@ def test_a_taken_name(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_unknown_name(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """passwd and delete of nobody are one line and exit 1."""
+    """`passwd` and `delete` of an unknown name end with one line and exit 1."""
     assert run("user", "passwd", "ada", typed="correct horse") == 1
     assert run("user", "delete", "ada") == 1
     assert capsys.readouterr().err == "hushcast: there is no user ada\n" * 2
 
 
 def test_nothing_is_printed_for_what_fails(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """A name that is taken, or can be none, is told before a password is made up or asked for."""
+    """A taken or invalid name is refused before a password is asked for or made up."""
     assert run("user", "add", "ada", typed="correct horse") == 0
     capsys.readouterr()
     for name in ("ada", "a"):
@@ -85,7 +85,7 @@ def test_nothing_is_printed_for_what_fails(run: Run, capsys: pytest.CaptureFixtu
 
 
 def test_the_owner_is_listed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """Name, since when, and `owner` behind the one who is it: the first that was made here. Without her nobody is, which is said."""
+    """The list has name, time and `owner` for the first account made here; after its deletion it says that nobody owns the server."""
     for name in ("ada", "ben"):
         assert run("user", "add", name, typed="correct horse") == 0
     assert run("user", "list") == 0
@@ -98,7 +98,7 @@ def test_the_owner_is_listed(run: Run, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_deletion_is_asked_for(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a terminal it takes --yes; what goes, and that the server is then nobody's, is said."""
+    """Without a terminal `--yes` is needed; the question says what will be deleted, and that the server loses its owner."""
     for name in ("ada", "ben"):
         assert run("user", "add", name, typed="correct horse") == 0
     assert run("user", "delete", "ada", typed="ada\n") == 1
@@ -109,7 +109,7 @@ def test_deletion_is_asked_for(run: Run, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_the_name_is_typed_at_a_terminal(run: Run, tmp_path: Path) -> None:
-    """Another answer deletes nothing."""
+    """Only the account's name, in any case, deletes it."""
     assert run("user", "add", "ada", typed="correct horse") == 0
     command = [sys.executable, "-m", "web.cli.accounts", "--config", str(tmp_path / "config.toml"), "user", "delete", "ada"]
     for typed, status in ((b"no\n", 1), (b"Ada\n", 0)):
@@ -161,14 +161,14 @@ async def test_delete(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_settings_are_checked(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A bad setting is exit 2 here too."""
+    """A bad setting is exit 2."""
     (tmp_path / "config.toml").write_text("[http]\nprot = 1")
     assert run("user", "list") == 2
     assert "unknown key http.prot" in capsys.readouterr().err
 
 
 def test_demo(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """alice and bob are friends once; the second time says what to do instead."""
+    """`demo` makes alice and bob once; the second time it says what to do instead."""
     assert run("demo") == 0
     alice, bob = (line.split("\t") for line in capsys.readouterr().out.splitlines())
     assert (alice[0], bob[0]) == ("alice", "bob") and len(alice[1]) == len(bob[1]) == 12 and alice[1] != bob[1]
@@ -190,7 +190,7 @@ async def test_what_demo_leaves(run: Run, tmp_path: Path, capsys: pytest.Capture
 
 @pytest.mark.parametrize("how", ["locked", "full"])
 async def test_a_database_that_takes_nothing(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str) -> None:
-    """Held by another program, or on a full disk: one line and exit 1, and nothing was done."""
+    """A locked database or a full disk ends the command with one line and exit 1, and nothing is changed."""
     with small_disk(tmp_path / "var", 2_000_000):
         assert await asyncio.to_thread(run, "user", "add", "ada", typed="correct horse") == 0
         with closing(sqlite3.connect(tmp_path / "var" / DATABASE, isolation_level=None)) as other:

@@ -1,4 +1,4 @@
-"""Weights fetched while packages are installed: as a process without any packages."""
+"""Fetching weights while packages are installed, as a process without any packages."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from tests.workers.package_index import export
 
 @pytest.mark.parametrize(("download", "there"), [(True, False), (False, False), (True, True)], ids=["missing", "not allowed", "there"])
 def test_fetched(download: bool, there: bool, tmp_path: Path) -> None:
-    """What is missing and may be fetched is in the cache afterwards, by the standard library alone; nothing is said."""
+    """Missing weights are in the cache afterwards, fetched by the standard library alone; nothing is printed."""
     mirror, models = tmp_path / "mirror", tmp_path / "models"
     for folder in (mirror, models)[: 1 + there]:
         folder.mkdir()
@@ -27,7 +27,7 @@ def test_fetched(download: bool, there: bool, tmp_path: Path) -> None:
 
 
 def test_failed(tmp_path: Path) -> None:
-    """Where nothing can be fetched, or the settings are wrong, the status says so, for the server will tell why."""
+    """A failed fetch or bad settings are exit 1 without a line, because the server reports the cause."""
     config = tmp_path / "config.toml"
     for settings in (f'[storage]\npath = "{tmp_path}"\n[models]\npath = []\nurl = "{tmp_path / "nothing"}"\n', "[nothing]\n"):
         config.write_text(settings)

@@ -60,7 +60,7 @@ def _pack(weights: Path, archive: Path) -> None:
 
 
 def test_there(run_models, models_folder: Path) -> None:
-    """Weights that are there are listed, need no fetching, and work."""
+    """Existing weights are listed, not fetched again, and verified."""
     weights = str(models_folder / "DeepFilterNet3")
     for words in (["list"], ["fetch", "deepfilternet3"], ["verify", "deepfilternet3"]):
         done = run_models(*words)
@@ -69,7 +69,7 @@ def test_there(run_models, models_folder: Path) -> None:
 
 
 def test_not_there(run_models) -> None:
-    """Without weights: listed as such; fetching from nowhere and verifying end in one line and exit 1."""
+    """Without weights `list` says so; `fetch` from an unreachable mirror and `verify` end with one line and exit 1."""
     done = run_models("list", there=False)
     assert done.returncode == 0 and "deepfilternet3: no weights" in done.stdout
     for action in ("fetch", "verify"):
@@ -78,13 +78,13 @@ def test_not_there(run_models) -> None:
 
 
 def test_unknown(run_models) -> None:
-    """A name that nobody knows is refused with the known ones."""
+    """An unknown name is refused, and the known ones are named."""
     done = run_models("verify", "nonsense")
     assert done.returncode == 2 and "deepfilternet3" in done.stderr
 
 
 def test_where_from(run_models, models_folder: Path, tmp_path: Path) -> None:
-    """`list` says where each came from and under which licence; `fetch` takes an export out of a folder, `verify` finds its damage."""
+    """`list` names source and licence; `fetch` takes an export from a folder; `verify` finds its damage."""
     folder, there = tmp_path / "mirror", tmp_path / "cache" / "weights" / "DeepFilterNet3_onnx.tar.gz"
     folder.mkdir()
     (folder / there.name).write_bytes(export())
@@ -104,7 +104,7 @@ def test_where_from(run_models, models_folder: Path, tmp_path: Path) -> None:
 
 
 def test_damaged_in_the_cache(run_models, mirror: tuple[Path, str], tmp_path: Path) -> None:
-    """What was fetched and then damaged is found by verify, passed over by list, set aside and fetched again by fetch."""
+    """Damage to fetched weights is found by `verify` and skipped by `list`; `fetch` sets them aside and fetches them again."""
     there = tmp_path / "cache" / "weights" / "DeepFilterNet3"
     run = partial(run_models, there=False, url=mirror[1])
     assert run("fetch", "deepfilternet3").stdout == f"deepfilternet3: fetched into {there}\n"
@@ -120,7 +120,7 @@ def test_damaged_in_the_cache(run_models, mirror: tuple[Path, str], tmp_path: Pa
 
 
 def test_damaged_in_models_path(run_models, models_folder: Path, tmp_path: Path) -> None:
-    """Flipped bits in weights of the user's own are found; nothing of his is renamed."""
+    """Flipped bits in the user's own weights are found, and nothing of the user's is renamed."""
     weights = _copied(models_folder, tmp_path / "nothing")
     flip(weights)
     for action in ("verify", "fetch"):
@@ -130,7 +130,7 @@ def test_damaged_in_models_path(run_models, models_folder: Path, tmp_path: Path)
 
 
 def test_own_training(run_models, models_folder: Path, tmp_path: Path) -> None:
-    """Weights that nobody knows are "unknown" and exit 1, until their owner puts sums beside them."""
+    """Weights with an unknown sha256 are "unknown" and exit 1, unless a file of sums is beside them."""
     weights = _copied(models_folder, tmp_path / "nothing")
     learn(weights, 0.01)
     verified = run_models("verify", "deepfilternet3", there=False)
@@ -160,7 +160,7 @@ def test_no_part_to_be_had(run_models, tmp_path: Path) -> None:
 
 
 def test_interrupted(tmp_path: Path) -> None:
-    """Ctrl-C while it waits for a mirror is one line and 130."""
+    """Ctrl-C while it waits for a mirror ends it with one line and status 130."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         settings = {"HUSHCAST_MODELS_PATH": str(tmp_path / "none"), "HUSHCAST_MODELS_URL": url, "HUSHCAST_STORAGE_PATH": str(tmp_path)}
@@ -201,7 +201,7 @@ def _beyond_the_end(archive: bytearray) -> None:
 
 @pytest.mark.parametrize("spoil", [_spoil_content, _encrypt, _other_method, _beyond_the_end])
 def test_damaged_archive(spoil: Callable[[bytearray], None], run_models, mirror: tuple[Path, str], tmp_path: Path) -> None:
-    """A damaged archive of a mirror that gives no sums ends in one line and exit 1, and leaves nothing."""
+    """A damaged archive from a mirror without sums ends with one line and exit 1, and leaves no file."""
     folder, url = mirror
     (folder / "DeepFilterNet3.zip.sha256").unlink()
     archive = bytearray((folder / "DeepFilterNet3.zip").read_bytes())

@@ -12,9 +12,10 @@ import pytest
 
 from db import recordings, trash, users
 from db.connection import Database
+from sfu.config.schema import Config, NodeConfig, StorageConfig
 from tests.support.running import ROOT
 from web.app import DATABASE
-from web.cli.trash import main
+from web.cli.trash import _empty, main
 
 Run = Callable[..., int]
 
@@ -44,7 +45,7 @@ async def two(tmp_path: Path) -> AsyncIterator[list[int]]:
 
 
 async def test_list_and_restore(run: Run, two: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line each, with no control characters; what is taken back is there no more, and cannot be taken back again."""
+    """One line for each, without control characters; a restored recording is not listed, and cannot be restored twice."""
     assert await asyncio.to_thread(run, "trash") == 0
     listed = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [(line[0], line[1], line[5]) for line in listed] == [(str(two[0]), "ada", "one[2J"), (str(two[1]), "ada", "two[2J")]
@@ -58,7 +59,7 @@ async def test_list_and_restore(run: Run, two: list[int], tmp_path: Path, capsys
 
 
 async def test_empty(run: Run, two: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is deleted without a yes; then rows and files are gone, and an empty trash needs none."""
+    """Nothing is deleted without consent; with it rows and files are gone. An empty trash needs no consent."""
     assert await asyncio.to_thread(run, "trash", "empty") == 1
     assert len(list((tmp_path / "var" / "recordings").iterdir())) == 2
     assert await asyncio.to_thread(run, "trash", "empty", "--yes") == 0
@@ -69,9 +70,31 @@ async def test_empty(run: Run, two: list[int], tmp_path: Path, capsys: pytest.Ca
 
 
 def test_the_command_is_known(tmp_path: Path) -> None:
-    """`run.py recordings trash` goes to it; a setting that is wrong is exit 2 and a line."""
+    """`run.py recordings trash` reaches this module; a bad setting is exit 2 and one line."""
     (tmp_path / "config.toml").write_text("[recording]\ntrash_days = -1\n")
     command = [sys.executable, "run.py", "--config", str(tmp_path / "config.toml"), "recordings", "trash"]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (said.returncode, said.stdout) == (2, "") and said.stderr.splitlines()[-1].startswith("hushcast: ")
     assert "  recordings " in subprocess.run([sys.executable, "run.py", "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+
+
+async def test_empty_with_s3(run: Run, two: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What may be in S3 stays noted for the server; the files here are gone."""
+    (tmp_path / "config.toml").write_text('[storage]\ns3_url = "s3://bucket?endpoint=http://127.0.0.1:9"\n')
+    assert await asyncio.to_thread(run, "trash", "empty", "--yes") == 0
+    assert "deleted by the server" in capsys.readouterr().out
+    assert not any((tmp_path / "var" / "recordings" / str(each)).exists() for each in two)
+    async with Database(tmp_path / "var" / DATABASE) as database:
+        assert await database.read(trash.discarded) == [f"recordings/{each}" for each in two]
+
+
+async def test_empty_at_one_of_several_servers(two: list[int], tmp_path: Path) -> None:
+    """The files of another server stay noted for it."""
+    config = Config(storage=StorageConfig(path=tmp_path / "var"), node=NodeConfig(name="a", url="http://127.0.0.1:9"))
+    async with Database(tmp_path / "var" / DATABASE) as database:
+        await database.run(recordings.claim, two[:1], "a")
+        await database.run(recordings.claim, two[1:], "b")
+        assert await _empty(database, config, 2, yes=True) == 0
+        assert await database.read(trash.discarded, "a") == []
+        assert await database.read(trash.discarded, "b") == [f"recordings/{two[1]}"]
+    assert [each.name for each in (tmp_path / "var" / "recordings").iterdir()] == [str(two[1])]

@@ -17,25 +17,25 @@ from workers.link.forkserver import Forkserver
 from workers.models.store import ModelStore, WeightSources
 
 
-async def takes(nursing: ForkserverKeeper, stretch: float) -> set[str]:
+async def takes(keeper: ForkserverKeeper, stretch: float) -> set[str]:
     """What a worker that is made now has."""
-    async with Way(await nursing.forkserver(), "passthrough") as way:
+    async with Way(await keeper.forkserver(), "passthrough") as way:
         return set((await way.worker.ready(30 * stretch)).takes)
 
 
 async def test_every_forkserver_is_warm(tmp_path: Path, stretch: float) -> None:
     """A worker made for one denoiser has the others too, also one of the forkserver that follows a dead one, unasked."""
     denoisers = DenoiserCatalogue("auto", ModelStore(WeightSources([], "upstream", False), tmp_path, lambda: None))
-    async with ForkserverKeeper() as nursing, Preloader(nursing) as warming:
-        warming.warm(denoisers)
+    async with ForkserverKeeper() as keeper, Preloader(keeper) as preloader:
+        preloader.preload(denoisers)
         async with asyncio.timeout(20 * stretch):
-            while await takes(nursing, stretch) != {"rnnoise", "passthrough"}:
+            while await takes(keeper, stretch) != {"rnnoise", "passthrough"}:
                 await asyncio.sleep(0.05)
-        first = await nursing.forkserver()
+        first = await keeper.forkserver()
         os.kill(first.pid, signal.SIGKILL)
         await first.gone.wait()
         async with asyncio.timeout(20 * stretch):
-            while await nursing.forkserver() is first or await takes(nursing, stretch) != {"rnnoise", "passthrough"}:
+            while await keeper.forkserver() is first or await takes(keeper, stretch) != {"rnnoise", "passthrough"}:
                 await asyncio.sleep(0.05)
 
 
@@ -52,13 +52,13 @@ class Unlucky(ForkserverKeeper):
 
 
 async def test_a_forkserver_that_could_not_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
-    """The one that is made later is warm all the same, with no news of anything."""
+    """The one that is made later is preloaded all the same, with no news of anything."""
     monkeypatch.setattr(rules, "AGAIN_S", 0.05)
     denoisers = DenoiserCatalogue("auto", ModelStore(WeightSources([], "upstream", False), tmp_path, lambda: None))
-    async with Unlucky() as nursing, Preloader(nursing) as warming:
-        warming.warm(denoisers)
+    async with Unlucky() as keeper, Preloader(keeper) as preloader:
+        preloader.preload(denoisers)
         async with asyncio.timeout(20 * stretch):
-            while not nursing.failed:
+            while not keeper.failed:
                 await asyncio.sleep(0.01)
-            while await takes(nursing, stretch) != {"rnnoise", "passthrough"}:
+            while await takes(keeper, stretch) != {"rnnoise", "passthrough"}:
                 await asyncio.sleep(0.05)

@@ -1,17 +1,17 @@
-"""One bucket of messages for several sockets: the flood ends, whoever floods goes, the others stay."""
+"""A limit that several sockets share: the one that sends most is closed, the others stay."""
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from tests.web.conftest import House
-from tests.web.live.test_companions import pairing
+from tests.web.live.test_companions import open_companions
 from tests.web.live.test_sockets import heard
 from web.events import presence
 from web.events.message_rate import MessageRate
 
 
 def test_whoever_sends_most_goes() -> None:
-    """Of three the loud one, on whoever's message it is noticed; then there is room again. Alone one goes for oneself."""
+    """Of three senders the one with most messages is too fast, whoever sends the message over the limit; a single sender is so itself."""
     pace = MessageRate(20)
     for number in range(15):
         assert pace.too_fast("loud", number / 100) is None
@@ -24,13 +24,13 @@ def test_whoever_sends_most_goes() -> None:
 
 
 def test_a_steady_pace_is_no_flood() -> None:
-    """Nineteen a second for a minute are all taken."""
+    """Nineteen messages a second for a minute are below the limit."""
     pace = MessageRate(20)
     assert not any(pace.too_fast(number % 3, number / 19) for number in range(1200))
 
 
 async def closed(socket: ClientWebSocketResponse) -> int | None:
-    """The code it is closed with, whatever was said before."""
+    """The server's close code, after any messages."""
     while (message := await socket.receive(timeout=20)).type is WSMsgType.TEXT:
         pass
     assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
@@ -38,9 +38,9 @@ async def closed(socket: ClientWebSocketResponse) -> int | None:
 
 
 async def test_the_devices_of_a_session_share_a_bucket(house: House) -> None:
-    """Sixteen devices, each far within what one may send: the loudest is closed with 4429, and the quiet one goes on."""
+    """Sixteen devices, each below the limit of one socket: the one that sends most is closed with 4429, a quiet one stays."""
     alice = await house.user("alice")
-    session, code = await pairing(alice)
+    session, code = await open_companions(alice)
     devices = [await house.guest().socket(f"/ws/session/{session}?code={code}") for _ in range(16)]
     quiet, loud = devices[0], devices[1]
     for _ in range(4):
@@ -57,7 +57,7 @@ async def test_the_devices_of_a_session_share_a_bucket(house: House) -> None:
 
 
 async def test_all_sockets_of_one_user_share_a_bucket(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many sockets that each send little are closed with 4429 where it is too much together; another user's is left alone."""
+    """Many sockets of a user that together send too much are closed with 4429; another user's stays."""
     monkeypatch.setattr(presence, "RATE_OF_ONE", 30)
     alice, bob = await house.user("alice"), await house.user("bob")
     sockets, other = [await alice.socket("/ws/presence") for _ in range(12)], await bob.socket("/ws/presence")

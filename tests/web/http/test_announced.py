@@ -1,4 +1,4 @@
-"""The names of `rtc.announce`: asked for at the start, and again while nobody answers."""
+"""The names of `rtc.announce`: looked up at the start and repeatedly."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sfu.errors import ConfigError
+from sfu.config.errors import ConfigError
 from tests.support.people import signed_up
 from web.http import announced
 from web.http.announced import Announced
@@ -18,20 +18,20 @@ from web.http.known_names import MOST_KEPT, KnownNames
 
 @pytest.mark.parametrize("name", ["no such name", "x" * 300, "x" * 64 + ".example", "", "a..b", "1.2.3", "300.1.1.1", "voice.example:8081"])
 def test_what_can_be_no_name_is_one_line(name: str) -> None:
-    """Refused at once, whatever a name server would say."""
+    """A value that is no address and no name is refused without a lookup."""
     with pytest.raises(ConfigError, match=r"^rtc\.announce: .*not a name that leads to one$"):
         Announced([name])
 
 
 async def test_addresses_and_names_in_their_order() -> None:
-    """Addresses are taken as they are, names by what they lead to; each address once."""
+    """Addresses are announced as they are, names by their addresses; each address once."""
     async with Announced(["198.51.100.7", "localhost", "2001:db8::1", "127.0.0.1"]) as found:
         assert found.addresses[0] == "198.51.100.7" and found.addresses[-1] == "2001:db8::1"
         assert found.addresses.count("127.0.0.1") == 1 and not found.unknown
 
 
 async def test_a_name_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """A name server that comes up later is heard then; one line says that it was not there, one that it is."""
+    """A name server that starts later is used then; the log has a line for its absence and one for its answer."""
     asked: list[str] = []
 
     def answer(name: str, *_: Any, **__: Any) -> list[Any]:
@@ -54,7 +54,7 @@ async def test_a_name_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, caplog
 
 
 async def test_a_name_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Known names are asked again by their time, and at once where the network changes; one without an answer keeps what it had."""
+    """Known names are looked up again after FRESH_S and at changes of the network; one without an answer keeps its addresses."""
     answers: list[str | None] = ["192.0.2.1", None, "192.0.2.2", "192.0.2.3"]
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -81,7 +81,7 @@ async def test_a_name_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_names_of_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight are kept, the oldest makes room; loopback is of use to nobody else; the file brings them back."""
+    """Eight names of the owner are stored, the oldest is replaced; loopback addresses are left out; the file restores them."""
     monkeypatch.setattr(socket, "getaddrinfo", lambda name, *_, **__: [(0, 0, 0, "", (f"192.0.2.{len(name)}", 0))])
     file = tmp_path / "names.json"
     async with Announced([], known=KnownNames(file)) as found:
@@ -100,7 +100,7 @@ async def test_names_of_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_name_whose_server_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is waited for when the server has started; and a name that is never answered keeps none behind it waiting."""
+    """After the start slow answers are waited for, and a name without an answer delays no other."""
     over = threading.Event()
 
     def answer(name: str, *_: Any, **__: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Few places for many people."""
+"""Fair shares of places, and turns in a queue."""
 
 import asyncio
 import itertools
@@ -7,14 +7,14 @@ from contextlib import ExitStack
 
 import pytest
 
-from sfu.errors import TooMany
+from web.errors import TooMany
 from web.http.fair_shares import FairQueue, FairShares, Words
 
 WORDS = Words("seats", "seats", "You have enough.", "All are taken.")
 
 
 class Room:
-    """Places and who holds them; who loses one is noted."""
+    """Places, who holds them, and who has lost one."""
 
     def __init__(self, places: int, of_one: int) -> None:
         self.shares, self.held, self.lost = FairShares(places, of_one, WORDS), {}, []  # type: ignore[var-annotated]
@@ -35,7 +35,7 @@ class Room:
 
 
 def test_three_people_do_not_keep_all_places() -> None:
-    """24 places, three with eight each: the fourth gets six, two of each, and then is told to wait."""
+    """Of 24 places that three people hold, a fourth gets six, two from each; the next request is refused."""
     room = Room(24, 8)
     for person in "abc" * 8:
         room.enter(person)
@@ -49,7 +49,7 @@ def test_three_people_do_not_keep_all_places() -> None:
 
 
 def test_whoever_asks_gets_her_part() -> None:
-    """Whatever came before: with fewer than places / people one is never refused, and no place is lost to who has as many."""
+    """A person with fewer than places / people is never refused, and nobody loses a place to one who has as many."""
     chance = random.Random(1)
     for _ in range(200):
         places, people = chance.randint(1, 12), "abcdefgh"[: chance.randint(1, 8)]
@@ -68,7 +68,7 @@ def test_whoever_asks_gets_her_part() -> None:
 
 
 def test_what_has_rested_longest_goes() -> None:
-    """Of one's places it is the one not touched for the longest time; and the figures tell."""
+    """The place unused longest is taken, and the metrics count it."""
     room = Room(3, 3)
     first, second, third = room.enter("a"), room.enter("a"), room.enter("a")
     room.shares.touch(room.held[first][2])
@@ -76,13 +76,13 @@ def test_what_has_rested_longest_goes() -> None:
     assert second not in room.held and {first, third} <= set(room.held)
     with pytest.raises(TooMany):
         room.enter("b")
-    values = {sample.labels: sample.value for sample in room.shares.samples()}
-    assert values == {"": 3, 'reason="taken"': 1, 'reason="refused"': 1}
+    values = {sample.labels.get("reason"): sample.value for sample in room.shares.samples()}
+    assert values == {None: 3, "taken": 1, "refused": 1}
     room.leave()
 
 
 async def test_turns_go_round_by_person() -> None:
-    """Who asks for ten does not stand before who asks for one; who gives up is passed over, whenever."""
+    """A person with ten requests does not delay one with a single request; cancelled requests are skipped."""
     turns, order, gate = FairQueue(1), [], asyncio.Event()  # type: ignore[var-annotated]
 
     async def work(person: str) -> None:
@@ -101,7 +101,7 @@ async def test_turns_go_round_by_person() -> None:
 
 
 async def test_a_turn_that_comes_as_it_is_given_up_goes_on() -> None:
-    """Cancelled in the very moment in which it was given: the next has it, none is lost."""
+    """A turn given at the moment of its cancellation goes to the next; none is lost."""
     chance = random.Random(2)
     for _ in range(200):
         turns, inside = FairQueue(2), 0

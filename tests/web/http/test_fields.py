@@ -1,13 +1,18 @@
-"""Values into structs: what is wrong is told field by field, all at once."""
+"""Structs of bodies, queries and messages: all wrong fields are told at once."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import pytest
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import fields
 
-from sfu.errors import BadRequest
+from web.accounts.tokens import NewToken
+from web.errors import BadRequest
 from web.http.fields import body_from, message_from, query_from
-from web.http.shapes import Body, Lifetime, Message, NewPassword, Query, Username
+from web.http.shapes import Body, ClientMessage, Invalid, Lifetime, NewPassword, Query, Username, shown
+from web.live.companion_messages import ChordChange
+from web.live.whip import WhipQuery
+from web.recordings.recordings import NewTitle
 
 
 class Everything(Body, frozen=True, kw_only=True):
@@ -31,7 +36,7 @@ class Asked(Query, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=1, le=9)] = 5
 
 
-class Told(Message, frozen=True, kw_only=True):
+class Told(ClientMessage, frozen=True, kw_only=True):
     """The data of a message."""
 
     on: bool
@@ -51,7 +56,7 @@ def test_what_is_right() -> None:
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    """Each field by its name, an unknown one too."""
+    """All wrong fields are told by name, unknown ones too."""
     body: dict[str, Any] = {"name": "a b", "words": [], "word": "three", "on": 1, "count": True, "expires_s": 0, "level": 101, "more": 1}
     with pytest.raises(BadRequest) as raised:
         body_from(Everything, body)
@@ -81,3 +86,24 @@ def test_no_password(value: object) -> None:
     with pytest.raises(BadRequest) as raised:
         body_from(Everything, GOOD | {"password": value})
     assert list(raised.value.fields["errors"]) == ["password"]  # type: ignore[call-overload]
+
+
+def test_a_text_that_others_are_shown() -> None:
+    """Spaces around it do not count; control characters, bidi overrides and texts of which nothing is visible are refused."""
+    for given, kept in ((" Monday ", "Monday"), ("x" * 9 + " ", "x" * 9), ("שלום\u200f", "שלום\u200f"), ("🎸", "🎸"), ("<b>", "<b>")):
+        assert shown(given, Meta(min_length=1, max_length=9)) == kept
+    assert shown("  ", Meta(max_length=9)) == ""
+    for wrong in ("", " ", "\u200b", "a\x1bb", "a\nb", "\u202eabc", "a\u2069", "x" * 10, "\ud800", None, 7):
+        with pytest.raises(Invalid):
+            shown(wrong, Meta(min_length=1, max_length=9))
+
+
+def test_every_text_that_others_are_shown_is_read_so() -> None:
+    """Titles, names of tokens and chords have one reader."""
+    for kind, name in ((NewTitle, "title"), (WhipQuery, "title"), (NewToken, "name"), (ChordChange, "chord")):
+        assert _reader(kind, name) is shown
+
+
+def _reader(kind: type[Struct], name: str) -> object:
+    (field,) = (field for field in fields(kind) if field.name == name)
+    return next(meta.extra["read"] for meta in get_args(field.type) if isinstance(meta, Meta) and meta.extra)

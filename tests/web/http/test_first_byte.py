@@ -25,7 +25,7 @@ from tests.web.quiet import quiet
 from web import connections
 from web.app import make_app
 from web.connections import Connections
-from web.http.first_byte import Speech, first_byte, speech_of
+from web.http.first_byte import WireProtocol, first_byte, protocol_of
 from web.http.tls import Tls, tls_context
 from web.serve import bind, runner_of
 
@@ -34,14 +34,14 @@ uvloop.new_event_loop().close()  # libuv's first loop opens a pipe that stays as
 
 
 class Porch:
-    """A server with TLS of its own, or without; and what the media plane was handed."""
+    """A server with or without TLS, and the connections that went to the media plane."""
 
     def __init__(self, port: int, inside: Connections, trusting: ssl.SSLContext | None) -> None:
-        self.port, self.doors, self.trusting = port, inside, trusting
+        self.port, self.connections, self.trusting = port, inside, trusting
         self.handed: list[tuple[socket.socket, Address]] = []
 
     async def said(self, words: bytes, *, tls: bool = False) -> bytes:
-        """All that is answered until the server closes; "" where it just closes."""
+        """All that the server sends until it closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.trusting if tls else None)
         try:
             writer.write(words)
@@ -53,20 +53,20 @@ class Porch:
             writer.close()
 
     async def plain(self, host: str, line: str = "GET /healthz", *more: str) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of what plain HTTP gets."""
+        """Status, headers and body of the answer to plain HTTP."""
         lines = [f"{line} HTTP/1.1", *([f"Host: {host}"] if host else []), "Connection: close", *more]
         head, _, body = (await self.said("\r\n".join([*lines, "", ""]).encode())).partition(b"\r\n\r\n")
         status, *fields = head.decode().split("\r\n")
         return int(status.split()[1]), {name.lower(): value for name, _, value in (each.partition(": ") for each in fields)}, body
 
     def dropped(self) -> dict[str, float]:
-        counts = {sample.labels.split('"')[1]: sample.value for sample in self.doors.samples() if sample.labels}
+        counts = {sample.labels["reason"]: sample.value for sample in self.connections.samples() if sample.labels}
         return {reason: count for reason, count in counts.items() if count}
 
 
 @asynccontextmanager
 async def porch(folder: Path, *, tls: bool = True, context: Tls | None = None, **http: Any) -> AsyncIterator[Porch]:
-    """context: in the place of a self-signed certificate; then nobody looks at it."""
+    """context: instead of one with a self-signed certificate."""
     trusting: ssl.SSLContext | None = None
     if context is not None:
         trusting = ssl.create_default_context()
@@ -95,15 +95,15 @@ async def porch(folder: Path, *, tls: bool = True, context: Tls | None = None, *
 
 
 def test_what_a_first_byte_means() -> None:
-    """A record of a handshake, a length below 512, a letter or the end of an empty line; there is no more."""
-    known = {0x16: Speech.TLS, 0: Speech.MEDIA, 1: Speech.MEDIA, 10: Speech.HTTP, 13: Speech.HTTP}
+    """A TLS handshake record, a length below 512, a letter or a line's end; all else is unknown."""
+    known = {0x16: WireProtocol.TLS, 0: WireProtocol.MEDIA, 1: WireProtocol.MEDIA, 10: WireProtocol.HTTP, 13: WireProtocol.HTTP}
     for first in range(256):
         letter = ord("a") <= first <= ord("z") or ord("A") <= first <= ord("Z")
-        assert speech_of(first) is known.get(first, Speech.HTTP if letter else Speech.UNKNOWN), first
+        assert protocol_of(first) is known.get(first, WireProtocol.HTTP if letter else WireProtocol.UNKNOWN), first
 
 
 async def looked_at() -> None:
-    """The byte is told when it comes and stays there; the end, silence and a broken connection are told apart; nothing is left over."""
+    """The byte stays in the socket; end, timeout and error differ; no reader is left behind."""
     for words, close in ((b"Go", False), (b"", True), (b"", False)):
         here, there = socket.socketpair()
         here.setblocking(False)
@@ -125,7 +125,7 @@ async def looked_at() -> None:
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_first_byte_is_looked_at(loop: str) -> None:
-    """On either loop."""
+    """Runs on asyncio's loop and on uvloop."""
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(looked_at())
 
@@ -145,7 +145,7 @@ async def told_apart(folder: Path) -> None:
                 await asyncio.sleep(0.01)
         [(connection, address)] = here.handed
         assert address == writer.get_extra_info("sockname") and connection.recv(10) == b"\x00\x02hi", "nothing has been read"
-        assert len(here.doors) == 0
+        assert len(here.connections) == 0
         await asyncio.get_running_loop().sock_sendall(connection, b"yes")
         assert await reader.readexactly(3) == b"yes"
         writer.close()
@@ -153,17 +153,17 @@ async def told_apart(folder: Path) -> None:
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_one_port_for_all(tmp_path: Path, loop: str) -> None:
-    """TLS, plain HTTP and ICE over TCP are told apart on either loop; what is none of them is closed and counted."""
+    """TLS, plain HTTP and ICE over TCP are told apart on both loops; other bytes are closed and counted."""
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(told_apart(tmp_path))
 
 
 async def test_who_takes_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence ends at the deadline and is counted, as is half a handshake; who leaves without a word is not; a late byte is served."""
-    monkeypatch.setattr(connections, "FIRST_S", 1.0)
+    """Silence and an unfinished handshake end at the deadline and are counted; a client that just closes is not; a late byte is served."""
+    monkeypatch.setattr(connections, "FIRST_BYTE_S", 1.0)
     monkeypatch.setattr(connections, "HANDSHAKE_S", 1.0)
     async with porch(tmp_path) as here:
-        here.doors.serve_with(here.doors._handshake["ssl"])  # with the handshake's new time
+        here.connections.serve_with(here.connections._handshake["ssl"])  # with the handshake's new time
         silent, cut = await asyncio.gather(here.said(b""), here.said(b"\x16\x03\x01\x02\x00\x01\x00"))
         assert (silent, cut) == (b"", b"") and here.dropped() == {"handshake": 2}
         _, writer = await asyncio.open_connection("127.0.0.1", here.port)
@@ -177,7 +177,7 @@ async def test_who_takes_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         writer.close()
         assert here.dropped() == {"handshake": 2}
         async with asyncio.timeout(20):
-            while len(here.doors):
+            while len(here.connections):
                 await asyncio.sleep(0.01)
 
 
@@ -200,7 +200,7 @@ LINES = ("GET /a%20b?c=d&e=%2F", "POST /api/login", "PUT //evil.example/x", "OPT
 
 
 async def test_plain_http_is_sent_to_https(tmp_path: Path) -> None:
-    """Whatever it asks, to the same Host and path; small, not to be remembered, and the end of the connection."""
+    """The redirect keeps Host and path, is not cached, and closes the connection."""
     async with porch(tmp_path) as here:
         for host, line in product(HOSTS, LINES):
             status, headers, body = await here.plain(host, line)
@@ -215,7 +215,7 @@ async def test_plain_http_is_sent_to_https(tmp_path: Path) -> None:
 
 
 async def test_no_redirect_to_rubbish(tmp_path: Path) -> None:
-    """A Host that is none, or no name and no address, gets a problem document."""
+    """A missing Host, or one that is no name and no address, gets a problem document."""
     async with porch(tmp_path) as here:
         for host in ("", " ", "a b", "a@evil.example", "evil.example/x", "[::1", "voice.example:x", "a,b", "<b>", "[fe80::1%a]"):
             status, headers, body = await here.plain(host)
@@ -224,7 +224,7 @@ async def test_no_redirect_to_rubbish(tmp_path: Path) -> None:
 
 
 async def test_the_site_itself_on_this_machine(tmp_path: Path) -> None:
-    """Signing in works there, with the cookie and the Origin of plain HTTP; nothing insists on HTTPS."""
+    """On this machine one can sign in over plain HTTP, with its own cookie and Origin; no HSTS is sent."""
     async with porch(tmp_path) as here:
         for host in ("localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080", "[::ffff:127.0.0.1]", "me.localhost"):
             body = json.dumps({"username": "".join(filter(str.isalnum, host)), "password": PASSWORD})
@@ -239,7 +239,7 @@ async def test_the_site_itself_on_this_machine(tmp_path: Path) -> None:
 
 
 async def test_a_proxy_on_this_machine_gets_no_plain_site(tmp_path: Path) -> None:
-    """It asks for somebody else. One that is trusted is told to use https: a redirect would lead to itself again."""
+    """A proxy's request is never from this machine. A trusted proxy is told to use https, for a redirect would loop."""
     marks = ("X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: https", "Forwarded: for=::1", "Via: 1.1 a")
     async with porch(tmp_path / "a") as here, porch(tmp_path / "b", trusted_proxies=("127.0.0.1",)) as trusting:
         for mark in marks:
@@ -249,7 +249,7 @@ async def test_a_proxy_on_this_machine_gets_no_plain_site(tmp_path: Path) -> Non
 
 
 async def test_a_login_is_one_of_its_scheme(tmp_path: Path) -> None:
-    """What plain HTTP could read and set does not count over HTTPS, nor the other way."""
+    """The cookies of HTTP and HTTPS are separate, both ways."""
     async with porch(tmp_path) as here:
         site, body = f"127.0.0.1:{here.port}", json.dumps({"username": "alice", "password": PASSWORD})
         lines = ["POST /api/register HTTP/1.1", f"Host: {site}", f"Origin: https://{site}", "Content-Type: application/json"]
@@ -265,10 +265,10 @@ async def test_a_login_is_one_of_its_scheme(tmp_path: Path) -> None:
 
 
 async def test_strangers_are_bounded_before_they_say_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has not sent its first byte is a stranger as all; the oldest goes, and gives back what it held."""
-    monkeypatch.setattr(connections, "connections", lambda: 8)
-    monkeypatch.setattr(connections, "STRANGERS", 1 / 2)
-    monkeypatch.setattr(connections, "AT_ONCE", 1)
+    """A connection before its first byte counts as a stranger; the oldest is ended and frees its descriptor."""
+    monkeypatch.setattr(connections, "most_connections", lambda: 8)
+    monkeypatch.setattr(connections, "STRANGERS_SHARE", 1 / 2)
+    monkeypatch.setattr(connections, "ENDED_AT_ONCE", 1)
     async with porch(tmp_path) as here:
         mute = [await asyncio.open_connection("127.0.0.1", here.port) for _ in range(6)]
         async with asyncio.timeout(20):
@@ -280,7 +280,7 @@ async def test_strangers_are_bounded_before_they_say_a_word(tmp_path: Path, monk
 
 
 def of_an_authority(folder: Path) -> HttpConfig:
-    """Settings with a certificate that somebody else has signed."""
+    """Settings with a certificate that an authority has signed."""
     authority, key, now = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("voice.example", "an authority")]
     builder = x509.CertificateBuilder().subject_name(names[0]).issuer_name(names[1]).public_key(key.public_key()).serial_number(7)
@@ -292,7 +292,7 @@ def of_an_authority(folder: Path) -> HttpConfig:
 
 
 async def test_only_https_where_it_is_vouched_for(tmp_path: Path) -> None:
-    """Browsers are told to stay with HTTPS by a certificate of an authority, over TLS; not for localhost, and not by one of our own."""
+    """HSTS is sent over TLS with a certificate of an authority; not for localhost, and not with a self-signed one."""
     ask = "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n"
     async with porch(tmp_path / "files", context=tls_context(of_an_authority(tmp_path), tmp_path)) as here:
         head = await here.said(ask.format("voice.example").encode(), tls=True)

@@ -1,4 +1,4 @@
-"""What proxies tell, in all the ways in which they write it."""
+"""Proxy headers in all their spellings."""
 
 from ipaddress import ip_address, ip_network
 
@@ -15,7 +15,7 @@ def trusts(address: Parsed) -> bool:
 
 
 def read(*lines: tuple[str, str]) -> tuple[str | None, str | None]:
-    """Address and scheme that these header lines tell."""
+    """Address and scheme by these header lines."""
     found = told(CIMultiDict(lines), trusts)
     return None if found.address is None else str(found.address), found.scheme
 
@@ -50,7 +50,7 @@ def read(*lines: tuple[str, str]) -> tuple[str | None, str | None]:
     ],
 )
 def test_an_address_in_all_its_shapes(written: str, address: str | None) -> None:
-    """Ports, brackets, quotes and zones fall away, in both headers alike; what is no address is none."""
+    """Ports, brackets, quotes and zones are removed, in both kinds of header; other text is no address."""
     assert read(("X-Forwarded-For", written)) == (address, None)
     assert read(("Forwarded", f"by=10.0.0.1;For={written}")) == (address, None)
 
@@ -70,14 +70,14 @@ def test_an_address_in_all_its_shapes(written: str, address: str | None) -> None
     ],
 )
 def test_the_walk_through_several_hops(lines: list[str], address: str | None) -> None:
-    """From the near end on through trusted proxies; never beyond who is not trusted, or what is not told."""
+    """The list is read from its end through trusted proxies, up to the first untrusted or missing address."""
     assert read(*(("X-Forwarded-For", line) for line in lines))[0] == address
     elements = [", ".join(f"for={each.strip()}" for each in line.split(",") if each.strip()) for line in lines]
     assert read(*(("Forwarded", line) for line in elements))[0] == address
 
 
 def test_a_list_without_end() -> None:
-    """Only so many hops are looked at, however many a client writes."""
+    """Only the last MOST_HOPS hops are read, however many a client sends."""
     assert read(("X-Forwarded-For", "203.0.113.4" + ",10.0.0.1" * (MOST_HOPS + 1))) == ("10.0.0.1", None)
     assert read(("X-Forwarded-For", "203.0.113.4" + ",10.0.0.1" * (MOST_HOPS - 1))) == ("203.0.113.4", None)
 
@@ -99,12 +99,12 @@ def test_a_list_without_end() -> None:
     ],
 )
 def test_the_scheme_is_told_by_the_outermost_that_is_believed(lines: list[tuple[str, str]], scheme: str | None) -> None:
-    """TLS may end at the outer of two proxies; what an unbelieved one tells does not count."""
+    """The scheme is that of the outermost trusted proxy, where TLS may end; what an untrusted one says does not count."""
     assert read(*lines)[1] == scheme
 
 
 def test_two_kinds_of_header() -> None:
-    """Both are believed where they agree, neither where they do not: a proxy that writes one lets a client's other one pass."""
+    """Where both kinds of header agree they count, else neither: a proxy that writes one may pass on a client's other."""
     both = ("X-Forwarded-For", "203.0.113.4"), ("X-Forwarded-Proto", "https")
     assert read(*both, ("Forwarded", 'for="203.0.113.4:99";proto=https')) == ("203.0.113.4", "https")
     assert read(*both, ("Forwarded", "for=198.51.100.7;proto=https")) == (None, "https")
@@ -114,12 +114,12 @@ def test_two_kinds_of_header() -> None:
 
 
 def test_traces_of_a_proxy() -> None:
-    """Whatever a proxy writes about the client gives it away; what clients write themselves does not."""
+    """Any header that proxies add marks a request; headers of clients do not."""
     for name in ("x-forwarded-for", "X-Forwarded-Host", "Forwarded", "Via", "X-Real-IP", "cf-connecting-ip"):
         assert is_marked(CIMultiDict({name: "x"})), name
     assert not is_marked(CIMultiDict({"Host": "localhost", "X-Requested-With": "curl", "Forward": "1"}))
 
 
 def test_every_spelling_is_one_address() -> None:
-    """IPv6 is told in its shortest form, so that it is one key and one name in lists."""
+    """IPv6 addresses have their shortest spelling, so that each is one key."""
     assert told(CIMultiDict({"X-Forwarded-For": "2001:0DB8:0:0::0001"}), trusts).address == ip_address("2001:db8::1")

@@ -1,4 +1,4 @@
-"""Fields of JSON bodies: what nobody knows is refused everywhere, and what others are shown is plain."""
+"""Fields of JSON bodies: unknown ones are refused everywhere, and texts that others see are plain."""
 
 import inspect
 import re
@@ -24,13 +24,20 @@ TAKEN: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("POST", "/api/me/password"): ("/api/me/password", {"old": PASSWORD, "new": PASSWORD}),
     ("POST", "/api/tokens"): ("/api/tokens", {"name": "obs", "scopes": ["publish"]}),
     ("POST", "/api/invites"): ("/api/invites", {"uses": 1}),
+    ("POST", "/api/invite"): ("/api/invite", {"invite": "wrong"}),
     ("POST", "/api/friend-request/send"): ("/api/friend-request/send", {"username": "bob"}),
     ("POST", "/api/friend-request/{id}/respond"): ("/api/friend-request/1/respond", {"action": "accept"}),
     ("PUT", "/whep/{username}/{identity}/variant"): ("/whep/alice/none/variant", {"variant": "auto"}),
     ("POST", "/api/stream/denoise"): ("/api/stream/denoise", {"enabled": True}),
     ("POST", "/api/stream/mute"): ("/api/stream/mute", {"muted": True}),
+    ("POST", "/api/stream/recording"): ("/api/stream/recording", {"on": True}),
     ("POST", "/api/listen-links"): ("/api/listen-links", {"expires_s": 60}),
     ("PATCH", "/api/recording/{id}"): ("/api/recording/1", {"title": "Monday"}),
+    ("POST", "/api/admin/owner"): ("/api/admin/owner", {"username": "nobody"}),
+    ("PUT", "/api/admin/users/{username}/suspended"): ("/api/admin/users/bob/suspended", {"suspended": False}),
+    ("POST", "/api/reset"): ("/api/reset", {"token": "none", "password": PASSWORD}),
+    ("POST", "/api/recover"): ("/api/recover", {"username": "alice", "code": "none", "password": PASSWORD}),
+    ("POST", "/api/me/recovery-codes"): ("/api/me/recovery-codes", {"password": PASSWORD}),
     ("POST", "/api/companions"): ("/api/companions", {"kind": "practice"}),
     ("POST", "/api/companions/{id}/join"): (f"/api/companions/{SESSION}/join", {"code": "wrong"}),
 }
@@ -54,7 +61,7 @@ def test_every_handler_that_reads_fields_is_asked() -> None:
 
 
 def test_handlers_read_what_the_table_names() -> None:
-    """The structs in the table of routes, which the OpenAPI document tells of, are those that the handlers ask for."""
+    """Handlers read the structs that the table of routes names, and so the OpenAPI document is right."""
     for route in ROUTES:
         source = inspect.getsource(route.handler)
         read = dict(re.findall(r"(body_as|query_as)\(request, (\w+)\)", source))
@@ -65,7 +72,7 @@ def test_handlers_read_what_the_table_names() -> None:
 
 
 async def test_an_unknown_field_is_refused(house: House) -> None:
-    """A field that nobody asked for is a 422 that names it, beside fields that are right, and nothing is done."""
+    """An unknown field beside right ones is a 422 that names it, and nothing is done."""
     alice = await house.user("alice")
     await house.user("bob")
     await recorded(house)
@@ -78,7 +85,7 @@ async def test_an_unknown_field_is_refused(house: House) -> None:
 
 
 async def test_many_unknown_fields_are_told_within_bounds(house: House) -> None:
-    """However many and however named they are, the answer stays short and can be written."""
+    """The answer to many unknown fields with long or invalid names is short and valid."""
     body = {"username": "alice", "password": PASSWORD, "\ud800": 1, "x" * 5000: 2} | {f"more{n}": n for n in range(100)}
     status, answer = await house.guest().ask("POST", "/api/register", body)
     assert status == 422 and len(answer["errors"]) == MOST_TOLD and max(map(len, answer["errors"])) <= 100
@@ -97,10 +104,10 @@ async def test_a_title_is_replaced_only_by_a_title(house: House) -> None:
 
 
 async def test_what_others_are_shown_is_plain(house: House) -> None:
-    """Control characters and what turns the writing round are a 422 naming the field: titles of recordings and broadcasts, tokens."""
+    """Control and reordering characters in titles and names of tokens are a 422 that names the field."""
     alice = await house.user("alice")
     recording = await recorded(house)
-    for text in UNSHOWABLE:
+    for text in (*UNSHOWABLE, "\u200b"):
         answers = {
             "a recording's title": await alice.ask("PATCH", f"/api/recording/{recording}", {"title": text}),
             "a token's name": await alice.ask("POST", "/api/tokens", {"name": text, "scopes": ["listen"]}),
@@ -112,7 +119,7 @@ async def test_what_others_are_shown_is_plain(house: House) -> None:
 
 
 async def test_the_name_of_a_browser_is_shown_plain(house: House) -> None:
-    """Whoever signs in as somebody cannot write control characters into that one's list of logins."""
+    """A User-Agent with control characters cannot put them into the list of logins."""
     alice = await house.user("alice")
     body, headers = {"username": "alice", "password": PASSWORD}, {"User-Agent": "Fire\u202efox"}
     await house.guest().ask("POST", "/api/login", body, headers=headers)
@@ -129,7 +136,7 @@ def test_what_is_plain() -> None:
 
 
 async def test_unknown_parameters_of_a_query_are_left_alone(house: House) -> None:
-    """Proxies, trackers and other programs add some: they change nothing, while a known one that is wrong is refused."""
+    """Unknown query parameters, which proxies and trackers add, are ignored; a wrong known one is refused."""
     alice = await house.user("alice")
     assert (await alice.ask("GET", "/api/recordings?utm_source=x&limit=5"))[0] == 200
     assert (await alice.ask("GET", "/api/recordings?limit=x"))[0] == 422
@@ -137,7 +144,7 @@ async def test_unknown_parameters_of_a_query_are_left_alone(house: House) -> Non
 
 
 def test_nothing_else_reads_json() -> None:
-    """No module but this one and the sockets' takes a request's JSON apart."""
+    """Only this module and the sockets' parse JSON of requests."""
     web = Path(inspect.getfile(House)).parents[2] / "web"
     reading = {file.name for file in web.rglob("*.py") if "json_of(" in file.read_text() or "request.json(" in file.read_text()}
     assert reading == {"json_body.py"}

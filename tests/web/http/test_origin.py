@@ -1,4 +1,4 @@
-"""Whose address, scheme and origin a request has."""
+"""Address, scheme and origin of a request."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 from multidict import CIMultiDict
 
+from sfu.config.errors import ConfigError
 from sfu.config.schema import HttpConfig
-from sfu.errors import ConfigError
 from web.http import origin
 from web.http.origin import Addresses, is_from_this_machine
 
@@ -34,13 +34,13 @@ def request(remote: str = "203.0.113.5", secure: bool = False, **headers: str) -
     ],
 )
 def test_the_client_behind_proxies(remote: str, told: str, client: str) -> None:
-    """The last address that no trusted proxy has; what strangers claim does not count, and what makes no sense is the proxy's own."""
+    """The outermost address told by trusted proxies; claims of others do not count, and for nonsense the proxy's address counts."""
     addresses = Addresses(HttpConfig(trusted_proxies=("10.0.0.0/8", "fd00::/8")))
     assert addresses.client(request(remote, X_Forwarded_For=told)) == client
 
 
 def test_a_line_that_the_client_made_up() -> None:
-    """A proxy that adds a header line of its own is believed, the client's line before it is not."""
+    """The header line that a proxy adds counts, the client's line before it does not."""
     told = CIMultiDict([("X-Forwarded-For", "192.0.2.66"), ("X-Forwarded-For", "198.51.100.1")])
     told.extend([("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")])
     asked = cast(web.BaseRequest, SimpleNamespace(remote="::ffff:10.0.0.1", secure=False, headers=told))
@@ -72,7 +72,7 @@ def test_a_line_that_the_client_made_up() -> None:
     ],
 )
 def test_own_origins(host: str, origin: str, own: bool) -> None:
-    """Scheme and Host as the browser writes them, or the public name, in any spelling."""
+    """An own origin has the request's scheme and Host, or is `http.public_url`, in any spelling."""
     addresses = Addresses(HttpConfig(public_url="https://voice.example:443/"))
     headers: dict[str, Any] = {"Host": host, "Origin": origin}
     assert addresses.is_own_origin(request(**headers)) is own
@@ -81,7 +81,7 @@ def test_own_origins(host: str, origin: str, own: bool) -> None:
 @pytest.mark.parametrize("public", ["https://m\u00fcller.example", "https://M\u00dcLLER.example:443/", "https://xn--mller-kva.example."])
 @pytest.mark.parametrize("origin", ["https://xn--mller-kva.example", "https://m\u00fcller.example"])
 def test_a_name_with_an_umlaut(public: str, origin: str) -> None:
-    """Browsers write punycode where people write letters; both ways it is one name. A sharp s is not two of the other kind."""
+    """A name and its punycode are one. "ß" differs from "ss"."""
     addresses = Addresses(HttpConfig(public_url=public))
     assert addresses.is_own_origin(request(Host="inner:9000", Origin=origin))
     assert not addresses.is_own_origin(request(Host="inner:9000", Origin="https://muller.example"))
@@ -91,13 +91,13 @@ def test_a_name_with_an_umlaut(public: str, origin: str) -> None:
 
 
 def test_one_origin_only() -> None:
-    """Two lines are none, whichever of them would be right."""
+    """A request with two Origin lines has no own origin."""
     told = CIMultiDict([("Host", "a.example"), ("Origin", "http://a.example"), ("Origin", "http://a.example")])
     assert not Addresses(HttpConfig()).is_own_origin(cast(web.BaseRequest, SimpleNamespace(remote="", secure=False, headers=told)))
 
 
 def test_a_handshake_told_as_wss() -> None:
-    """Some proxies tell the scheme of the socket; it is the page's that counts, and for nothing else than a handshake."""
+    """A proxy's ws or wss counts as http or https, for WebSocket handshakes only."""
     addresses = Addresses(HttpConfig(trusted_proxies=("10.0.0.1",)))
     assert addresses.scheme(request("10.0.0.1", X_Forwarded_Proto="wss", Upgrade="WebSocket")) == "https"
     assert addresses.scheme(request("10.0.0.1", X_Forwarded_Proto="wss")) == "http"
@@ -128,7 +128,7 @@ def test_a_handshake_told_as_wss() -> None:
     ],
 )
 def test_who_is_on_this_machine(remote: str, headers: dict[str, str], here: bool) -> None:
-    """A peer on loopback that calls this machine by loopback's name, and shows no trace of a proxy."""
+    """A request is from this machine with a loopback peer, a loopback Host, and no proxy headers."""
     assert is_from_this_machine(request(remote, **headers)) is here
 
 
@@ -144,7 +144,7 @@ def test_who_is_on_this_machine(remote: str, headers: dict[str, str], here: bool
     ],
 )
 def test_https_is_the_connections(asked: web.BaseRequest, https: bool) -> None:
-    """By the connection or by what a trusted proxy tells; a proxy that tells nothing is known by the public name or by its traces."""
+    """HTTPS is told by the connection, by a trusted proxy, or by `http.public_url` for a proxy that tells no scheme."""
     assert Addresses(HttpConfig(public_url="HTTPS://voice.example", trusted_proxies=("10.0.0.1",))).is_https(asked) is https
 
 
@@ -159,7 +159,7 @@ def test_https_is_the_connections(asked: web.BaseRequest, https: bool) -> None:
     ],
 )
 def test_the_site_as_another_device_calls_it(monkeypatch: pytest.MonkeyPatch, http: HttpConfig, host: str, site: str) -> None:
-    """`localhost` leads nobody else here: a phone is shown an address of this machine, where it is served there."""
+    """For a page at `localhost` a phone is shown an address of this machine, if the server listens there."""
     monkeypatch.setattr(origin, "reached_at", lambda host: "192.0.2.7" if host == "0.0.0.0" else host)
     asked = request("127.0.0.1", Host=host)
     asked.transport = SimpleNamespace(get_extra_info={"sockname": ("127.0.0.1", 8080)}.get)  # type: ignore[misc, assignment]
@@ -167,11 +167,11 @@ def test_the_site_as_another_device_calls_it(monkeypatch: pytest.MonkeyPatch, ht
 
 
 def test_without_a_public_name_no_header_makes_https() -> None:
-    """What a stranger writes about itself does not count."""
+    """Headers of an untrusted peer do not count."""
     assert not Addresses(HttpConfig()).is_https(request("203.0.113.5", Host="voice.example", X_Forwarded_Proto="https"))
 
 
 def test_a_proxy_that_is_no_address() -> None:
-    """It is the operator's mistake, told at the start."""
+    """A wrong trusted proxy is a ConfigError at the start."""
     with pytest.raises(ConfigError, match="trusted_proxies"):
         Addresses(HttpConfig(trusted_proxies=("proxy.example",)))

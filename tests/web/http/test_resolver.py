@@ -1,4 +1,4 @@
-"""Names and Host headers turned into addresses."""
+"""DNS lookups, and the spelling of names."""
 
 import asyncio
 import socket
@@ -23,7 +23,7 @@ from web.live.negotiation import host_name
     ],
 )
 async def test_what_a_name_leads_to(name: str, addresses: tuple[str, ...]) -> None:
-    """An address is one already, a name is looked up, and nonsense is nothing."""
+    """An address is returned, a name is looked up, other text has no addresses."""
     assert await Resolver().addresses(name) == addresses
 
 
@@ -44,7 +44,7 @@ def test_a_host_header_without_its_port(host: str, name: str) -> None:
 
 
 async def test_a_name_server_that_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for it, it never gets more than a few threads, and when it answers at last they are free again."""
+    """A slow name server delays nobody beyond the timeout and gets few threads, which are free once it answers."""
     answering, asked = threading.Event(), []
 
     def slow(name: str, *_: Any, **__: Any) -> list[Any]:
@@ -53,7 +53,7 @@ async def test_a_name_server_that_takes_its_time(monkeypatch: pytest.MonkeyPatch
         return [(0, 0, 0, "", ("192.0.2.9", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    names = Resolver(patience_s=0.05)
+    names = Resolver(timeout_s=0.05)
     assert await asyncio.gather(*(names.addresses(f"slow{number}") for number in range(10))) == [()] * 10
     async with asyncio.timeout(20):
         while len(asked) < AT_ONCE:  # as on a machine that is slow to start a thread

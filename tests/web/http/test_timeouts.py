@@ -1,4 +1,4 @@
-"""Clients that take their time."""
+"""Slow clients."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,21 +15,21 @@ from web.http.metrics import METRICS
 from web.http.origin import ADDRESSES, Addresses
 from web.operations import healthz
 from web.recordings.audio import written
-from web.serve import bind, doors_of, runner_of
+from web.serve import bind, connections_of, runner_of
 
 TRICKLE_S = 0.02
 
 
 @asynccontextmanager
 async def served(app: web.Application) -> AsyncIterator[int]:
-    """The port where the app is served through the front doors."""
+    """The port of a server that runs the app."""
     app[ADDRESSES], app[METRICS] = Addresses(HttpConfig()), []
     app.cleanup_ctx.append(malformed)  # which knows that clients leave
     runner = runner_of(app)
     await runner.setup()
     try:
         sockets = bind(HttpConfig(host="127.0.0.1", port=0))
-        async with doors_of(runner, sockets):
+        async with connections_of(runner, sockets):
             yield sockets[0].getsockname()[1]
     finally:
         await runner.cleanup()
@@ -68,7 +68,7 @@ async def trickled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, t
 
 @pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"], ids=["at once", "after a request"])
 async def test_a_head_that_never_ends_ends_the_connection(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
-    """However busily the head of a request trickles in."""
+    """A head that arrives byte by byte is still ended at the deadline."""
     monkeypatch.setattr(timeouts, "HEAD_S", 0.5)
     app = web.Application()
     app.router.add_get("/healthz", healthz)
@@ -78,7 +78,7 @@ async def test_a_head_that_never_ends_ends_the_connection(monkeypatch: pytest.Mo
 
 
 async def test_a_body_that_never_ends_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """JSON and offers alike: 408 too_slow, and the connection is not kept for more."""
+    """A slow body, JSON or an offer, gets 408 too_slow, and the connection is closed."""
     monkeypatch.setattr(timeouts, "BODY_S", 0.3)
     alice = await house.user("alice")
     cookie = "; ".join(f"{each.key}={each.value}" for each in alice.session.cookie_jar)
@@ -93,7 +93,7 @@ async def test_a_body_that_never_ends_is_refused(house: House, monkeypatch: pyte
 
 
 async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces go out as long as they are read; then the place is another's."""
+    """A recording is sent while the client reads; a client that stops loses its place."""
     monkeypatch.setattr(timeouts, "STALLED_S", 1.0)
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -122,7 +122,7 @@ async def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.Monke
 
 
 async def test_any_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also a file, or a page, of which aiohttp knows no end: the system breaks it off."""
+    """A file or page that the client does not read is ended by the system's TCP timeout."""
     monkeypatch.setattr(timeouts, "STALLED_S", 0.3)
     ended = asyncio.Event()
 
@@ -144,7 +144,7 @@ async def test_any_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.Monk
 
 
 async def test_who_has_hung_up_is_not_worked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes long is cancelled; for who waits it is not."""
+    """Long work is cancelled when its client disconnects, and only then."""
     monkeypatch.setattr(timeouts, "LOOK_S", 0.02)
     begun, ended, waited = asyncio.Event(), asyncio.Event(), asyncio.Event()
 

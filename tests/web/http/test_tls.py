@@ -1,4 +1,4 @@
-"""TLS as configured, and the certificate that is kept."""
+"""TLS by its setting, and the stored certificate."""
 
 import ssl
 from dataclasses import replace
@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from sfu.config.errors import ConfigError
 from sfu.config.schema import HttpConfig
-from sfu.errors import ConfigError
-from web.http.tls import certificate_file, kept_certificate, state_of, tls_context, tls_in_force
+from tests.web.acme.test_authority import stored
+from web.http.tls import certificate_file, issued_file, kept_certificate, state_of, tls_context, tls_in_force, write_private
 
 
 def names_of(file: Path) -> set[str]:
@@ -37,7 +38,7 @@ def test_auto_is_plain_on_loopback_only(host: str, tls: str, in_force: str) -> N
 
 
 def test_the_certificate_is_kept(tmp_path: Path) -> None:
-    """The same one serves after a restart, even when the machine has another address by then."""
+    """The stored certificate serves after a restart, even if the machine has another address then."""
     file = tmp_path / "keys" / "x.pem"
     first = kept_certificate(file, {"voice.example.org"}, {"127.0.0.1", "::1"}).read_bytes()
     assert kept_certificate(file, {"voice.example.org"}, {"10.0.0.7"}).read_bytes() == first
@@ -53,7 +54,7 @@ def test_nobody_else_reads_the_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nrubbish"])
 def test_a_broken_file_is_made_anew(tmp_path: Path, content: bytes) -> None:
-    """What a full disk left behind does not keep the server from starting."""
+    """A truncated certificate file, as a full disk leaves it, does not stop the start."""
     file = tmp_path / "x.pem"
     file.write_bytes(content)
     assert names_of(kept_certificate(file, {"a.example"})) == {"a.example"}
@@ -68,7 +69,7 @@ def test_a_name_that_was_asked_for_is_in_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["m\u00fcller.example", "Voice.EXAMPLE", "0:0::1", "fe80::1%eth0", "192.0.2.1"])
 def test_a_name_is_known_again_in_any_spelling(tmp_path: Path, host: str) -> None:
-    """The certificate that was made for it is kept, at the next start and at every look."""
+    """A certificate made for such a name is not replaced at the next start or check."""
     http = HttpConfig(host=host, tls="self-signed")
     tls_context(http, tmp_path)
     file, state = certificate_file(http, tmp_path), state_of(http, tmp_path)
@@ -87,8 +88,26 @@ def test_the_kinds_of_context(tmp_path: Path) -> None:
     assert isinstance(tls_context(replace(http, tls="files", cert=file, key=file), tmp_path), ssl.SSLContext)
 
 
+@pytest.mark.parametrize(
+    ("names", "ends_days", "served"),
+    [
+        (("a.example",), 89, True),
+        (("a.example", "b.example"), 89, True),  # one more than the certificate has
+        (("b.example", "c.example"), 89, False),
+        (("a.example", "b.example"), -1, False),
+    ],
+)
+def test_a_new_name_takes_the_certificate_from_no_other(names: tuple[str, ...], ends_days: float, served: bool, tmp_path: Path) -> None:
+    """The certificate of an authority serves on, with HSTS, while it is in date and for one of the names."""
+    http, file = HttpConfig(host="0.0.0.0", tls="acme", names=names), issued_file(tmp_path)
+    write_private(file, stored("a.example", begins_days=-2, ends_days=ends_days))
+    context = tls_context(http, tmp_path)
+    assert context is not None and context.vouched_for is served
+    assert (certificate_file(http, tmp_path) == file) is served
+
+
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:
-    """Missing or broken files are one line that names them."""
+    """Missing or broken files are a ConfigError that names them."""
     for content in (None, "rubbish"):
         file = tmp_path / "bad.pem"
         if content is not None:

@@ -27,7 +27,7 @@ from web.app import make_app
 from web.http import tls_renewal
 from web.http.tls import RENEW, certificate_file, state_of, tls_context
 from web.http.tls_renewal import TlsRenewal
-from web.serve import bind, doors_of, runner_of
+from web.serve import bind, connections_of, runner_of
 
 ANYBODY = ssl.create_default_context()
 ANYBODY.check_hostname, ANYBODY.verify_mode = False, ssl.CERT_NONE
@@ -54,7 +54,7 @@ class Live:
         self.renew(1111)
 
     def renew(self, serial: int, life: timedelta = timedelta(days=90)) -> None:
-        """One link, then the other, each at a stroke."""
+        """Replace one link, then the other, each atomically."""
         for link, content in zip((self.cert, self.key), made(serial, life), strict=True):
             self.put(link, f"{link.stem}{serial}.pem", content)
 
@@ -66,7 +66,7 @@ class Live:
 
 
 async def serial_at(port: int) -> int:
-    """The number of the certificate that a new visitor is shown."""
+    """The serial number of the certificate on a new connection."""
     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=ANYBODY)
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
@@ -92,7 +92,7 @@ def said(running: Server, words: str) -> int:
 
 
 async def test_a_renewed_certificate_is_served(server: StartServer, tmp_path: Path, stretch: float) -> None:
-    """New visitors get it within seconds and who is in stays; a bad one is one line of the log, and SIGHUP has the next read at once."""
+    """New connections get a renewed certificate within seconds, open ones stay; a bad one is one log line; SIGHUP loads at once."""
     live = Live(tmp_path)
     running = await server({"http.tls": "files", "http.cert": str(live.cert), "http.key": str(live.key)})
     port = int(running.url.rsplit(":", 1)[1])
@@ -125,7 +125,7 @@ async def test_a_renewed_certificate_is_served(server: StartServer, tmp_path: Pa
 
 
 async def test_sighup_ends_no_server(server: StartServer, stretch: float) -> None:
-    """Where there is no certificate to read again it says so and goes on."""
+    """Without a certificate SIGHUP is a log line, and the server goes on."""
     running = await server()
     os.kill(running.pid, signal.SIGHUP)
     await until(lambda: said(running, "SIGHUP: there is no certificate") > 0, stretch)
@@ -137,13 +137,13 @@ async def test_sighup_ends_no_server(server: StartServer, stretch: float) -> Non
 
 
 def test_sighup_ends_no_child() -> None:
-    """A hang-up that goes to the whole group leaves the server's children at their work too."""
+    """A SIGHUP to the whole process group does not end the server's children."""
     program = "from workers.pdeathsig import *; leave_with_parent(); os.kill(os.getpid(), signal.SIGHUP); print('there')"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout == "there\n"
 
 
 async def test_the_own_certificate_is_renewed_in_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: float) -> None:
-    """Thirty days before its end, while the server runs, on asyncio's loop as on the other."""
+    """A self-signed certificate is replaced 30 days before its end while the server runs, on both loops."""
     monkeypatch.setattr(tls_renewal, "EVERY_S", 0.1)
     http = HttpConfig(host="127.0.0.1", port=0, tls="self-signed")
     file = certificate_file(http, tmp_path)
@@ -155,7 +155,7 @@ async def test_the_own_certificate_is_renewed_in_its_time(tmp_path: Path, monkey
     try:
         listening = bind(http)
         port = listening[0].getsockname()[1]
-        async with doors_of(runner, listening, context) as doors, TlsRenewal(http, tmp_path, doors.serve_with):
+        async with connections_of(runner, listening, context) as served, TlsRenewal(http, tmp_path, served.serve_with):
             assert await serial_at(port) == 1111
             async with asyncio.timeout(60 * stretch):
                 while await serial_at(port) == 1111:
@@ -167,7 +167,7 @@ async def test_the_own_certificate_is_renewed_in_its_time(tmp_path: Path, monkey
 
 
 def test_what_makes_another_state(tmp_path: Path) -> None:
-    """A link that leads elsewhere, a file that is replaced or written over, one that is gone; not the mere look."""
+    """The state changes with a link's target, a replaced, overwritten or deleted file; not by reading it."""
     live = Live(tmp_path)
     http = HttpConfig(tls="files", cert=live.cert, key=live.key)
     states = [state_of(http, tmp_path)]

@@ -44,6 +44,11 @@ class Checkout:
     def venv(self) -> Path:
         return self.folder / ".venv"
 
+    @property
+    def index(self) -> dict[str, str]:
+        """pip's settings: the shelf is the only index."""
+        return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.shelf), "PIP_CONFIG_FILE": os.devnull}
+
     def lock(self, python: str = VERSION, **parts: list[str]) -> None:
         """Write the lock of a Python: {section: ["name==version", ...]}; what is not given is as usual."""
         usual = {"base": ["tiny==1.0"], "test": ["pytest==1.0"], "torch": ["torch==1.0", "cudalib==1.0"], "cuda": ["deepfilternet==1.0"]}
@@ -54,7 +59,7 @@ class Checkout:
         file.write_text(text)
 
     def digest(self, requirement: str) -> str:
-        """As pip wants it; of a wheel that is not on the shelf, one that nothing has."""
+        """A wheel's hash in pip's form; for one that is not on the shelf, a hash that no file has."""
         wheel = self.shelf / f"{requirement.replace('==', '-')}-py3-none-any.whl"
         return "--hash=sha256:" + (hashlib.sha256(wheel.read_bytes()).hexdigest() if wheel.exists() else "0" * 64)
 
@@ -70,9 +75,9 @@ class Checkout:
             wheel.writestr(f"{described}/RECORD", "")
 
     def start(self, *arguments: str, python: str = sys.executable, cwd: Path | None = None, **more: str) -> "subprocess.Popen[str]":
-        """`python3 run.py ARGUMENTS`; neither uv nor another index than the shelf is to be had here."""
+        """Start `python3 run.py ARGUMENTS`, without uv and with the shelf as the only index."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_", "HUSHCAST_", "CI"))}
-        environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.shelf), "PIP_CONFIG_FILE": os.devnull, **more}
+        environment |= {**self.index, **more}
         command = [python, str(self.folder / "run.py"), *arguments]
         return subprocess.Popen(
             command,
@@ -85,20 +90,20 @@ class Checkout:
         )
 
     def run(self, *arguments: str, python: str = sys.executable, cwd: Path | None = None, **more: str) -> tuple[int, str, str]:
-        """Exit status, stdout and stderr of it."""
+        """Run it to its end: exit status, stdout and stderr."""
         process = self.start(*arguments, python=python, cwd=cwd, **more)
         said, error = process.communicate(timeout=100)
         return process.returncode, said, error
 
     def version(self, environment: str, package: str) -> str:
-        """Of what is installed in there."""
+        """The version of an installed package."""
         ask = f"from importlib.metadata import version; print(version({package!r}))"
         return subprocess.check_output([self.folder / environment / "bin" / "python", "-c", ask], text=True).strip()
 
 
 @contextmanager
 def package_index(wheel: Path, breaks: int) -> Iterator[str]:
-    """A package index with one file, which it sends only half of so many times."""
+    """A package index with one file, of which the first `breaks` answers send only half."""
     left = [breaks]
 
     class Answers(BaseHTTPRequestHandler):
@@ -115,7 +120,7 @@ def package_index(wheel: Path, breaks: int) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """It is not said."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever)

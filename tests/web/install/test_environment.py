@@ -25,7 +25,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def test_the_first_start_makes_the_environment(checkout: Checkout) -> None:
-    """It says what it does, a line a step, and then serves; nothing of torch is fetched."""
+    """The first start prints a line for each step and then serves; torch is not fetched."""
     status, said, _ = checkout.run()
     assert status == 0
     assert "run.py: installing 1 packages\n" in said and "run.py: .venv is ready\n" in said
@@ -35,20 +35,31 @@ def test_the_first_start_makes_the_environment(checkout: Checkout) -> None:
 
 
 def test_the_second_start_only_serves(checkout: Checkout) -> None:
-    """Nothing is looked up or installed again, whatever folder it is started from, and no process is started for it."""
+    """The second start installs nothing, starts no process, and works from any folder."""
     assert checkout.run("serve", cwd=checkout.folder.parent)[1] == "serving 1.0\n"
     ask = "import sys, run; print(*{'subprocess', 'configparser', 'tempfile', 'web.install.environment'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", ask], cwd=ROOT, text=True).strip() == ""
 
 
+def test_settings_ask_for_a_part(tmp_path: Path) -> None:
+    """A start with `http.tls = "acme"` installs that part first, once."""
+    checkout = Checkout(tmp_path)
+    checkout.shelve("acmelike", "1.0")
+    checkout.lock(acme=["acmelike==1.0"])
+    (checkout.folder / "config.toml").write_text('[http]\ntls = "acme"\n')
+    assert "packages for certificates by ACME" in checkout.run()[1]
+    assert json.loads((checkout.venv / "hushcast.json").read_text()).keys() == {"recipe", "python", "base", "acme"}
+    assert checkout.run()[1] == "serving 1.0\n"
+
+
 def test_a_changed_lock_is_followed(checkout: Checkout) -> None:
-    """A pull that moves a version is followed at the next start."""
+    """A changed version in the lock is installed at the next start."""
     checkout.lock(base=["tiny==2.0"])
     assert checkout.run()[1].splitlines()[-1] == "serving 2.0"
 
 
 def test_an_interrupted_installation_begins_again(checkout: Checkout) -> None:
-    """What a kill left half-made never passes as ready."""
+    """An environment that a kill left incomplete is made again."""
     (checkout.venv / "unfinished").touch()
     (checkout.venv / "rubbish").touch()
     status, said, _ = checkout.run()
@@ -58,7 +69,7 @@ def test_an_interrupted_installation_begins_again(checkout: Checkout) -> None:
 
 
 def test_an_environment_of_an_older_build_is_made_anew(checkout: Checkout) -> None:
-    """One with another stamp is of another recipe: it holds what is not wanted any more."""
+    """An environment with the stamp of another recipe is made again."""
     (checkout.venv / "hushcast.json").write_text('{"base": "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c"}')
     (checkout.venv / "rubbish").touch()
     assert checkout.run()[0] == 0
@@ -66,7 +77,7 @@ def test_an_environment_of_an_older_build_is_made_anew(checkout: Checkout) -> No
 
 
 def test_what_was_not_locked_is_not_installed(checkout: Checkout) -> None:
-    """A wheel with another hash: one line that says so, exit 1, what was there stays, and the next start with the right one goes on."""
+    """A wheel with another hash is refused with one line and exit 1; nothing changes until the right wheel comes."""
     right = (checkout.shelf / "tiny-1.0-py3-none-any.whl").read_bytes()
     checkout.lock(base=["tiny==1.0"])
     checkout.shelve("tiny", "1.0", main="print('not what was locked')")
@@ -82,7 +93,7 @@ def test_what_was_not_locked_is_not_installed(checkout: Checkout) -> None:
 
 
 def test_a_package_that_is_not_to_be_had(checkout: Checkout) -> None:
-    """Its installer's words, one line of ours, exit 1; and the next start tries again."""
+    """A missing package ends the start with pip's lines, one of ours and exit 1; the next start tries again."""
     checkout.lock(base=["tiny==3.0"])
     status, _, error = checkout.run()
     assert status == 1 and "No matching distribution found for tiny==3.0" in error
@@ -92,7 +103,7 @@ def test_a_package_that_is_not_to_be_had(checkout: Checkout) -> None:
 
 
 def test_a_registry_that_is_away(checkout: Checkout) -> None:
-    """Nobody answers at the index: one line says so."""
+    """An index that does not answer is one line."""
     checkout.lock(base=["tiny==3.0"])
     away = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
     status, _, error = checkout.run(**away)
@@ -102,7 +113,7 @@ def test_a_registry_that_is_away(checkout: Checkout) -> None:
 
 
 def test_a_registry_that_breaks_off(tmp_path: Path) -> None:
-    """It goes away in the middle of a file: one line says so, and the next start goes on from there."""
+    """An index that breaks off in the middle of a file is one line, and the next start succeeds."""
     fresh = Checkout(tmp_path)
     fresh.shelve("tiny", "1.0", size=1 << 20)
     fresh.lock()
@@ -115,7 +126,7 @@ def test_a_registry_that_breaks_off(tmp_path: Path) -> None:
 
 
 def test_a_broken_environment_is_made_anew(checkout: Checkout) -> None:
-    """The Python that it was made with may be gone."""
+    """An environment whose Python is gone is made again."""
     python = checkout.venv / "bin" / "python"
     python.unlink()
     python.symlink_to("/nowhere/python3.11")
@@ -142,7 +153,7 @@ def test_settings_that_would_install_elsewhere(tmp_path: Path) -> None:
 
 
 def test_weights_come_meanwhile(tmp_path: Path) -> None:
-    """A first start fetches weights while it installs; what that says is not heard, and where it fails the server starts all the same."""
+    """A first start fetches weights while it installs; their output is not shown, and the server starts where that fails."""
     fresh = Checkout(tmp_path)
     (fresh.folder / "web" / "cli" / "fetch_ahead.py").write_text(
         "import sys; open('ahead', 'w').write(' '.join(sys.argv[1:])); sys.exit('no')"
@@ -153,7 +164,7 @@ def test_weights_come_meanwhile(tmp_path: Path) -> None:
 
 
 def test_two_first_starts_at_once(tmp_path: Path) -> None:
-    """One installs, the other says that it waits; both serve."""
+    """Of two starts at once one installs and the other waits; both serve."""
     fresh = Checkout(tmp_path)
     both = [fresh.start() for _ in range(2)]
     said = [process.communicate(timeout=100)[0] for process in both]
@@ -163,7 +174,7 @@ def test_two_first_starts_at_once(tmp_path: Path) -> None:
 
 
 def test_a_killed_first_start(tmp_path: Path) -> None:
-    """Killed with its pip as soon as the environment is begun, it is begun again and comes to its end."""
+    """After a start and its pip were killed early, the next start makes the environment."""
     fresh = Checkout(tmp_path)
     process = fresh.start()
     deadline = time.monotonic() + 60
@@ -177,7 +188,7 @@ def test_a_killed_first_start(tmp_path: Path) -> None:
 
 
 def test_a_start_that_is_killed_alone(tmp_path: Path) -> None:
-    """Its pip goes on without it; as long as that lives nobody else installs."""
+    """The pip of a killed start keeps the lock until it ends."""
     fresh = Checkout(tmp_path)
     process = fresh.start()
     deadline = time.monotonic() + 60
@@ -198,7 +209,7 @@ def test_a_start_that_is_killed_alone(tmp_path: Path) -> None:
 
 
 def words_of(process: psutil.Process) -> list[str]:
-    """The last parts of what its command line consists of."""
+    """The file names in a process's command line."""
     try:
         return [Path(word).name for word in process.cmdline()]
     except psutil.Error:
@@ -206,7 +217,7 @@ def words_of(process: psutil.Process) -> list[str]:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """Installing where there is no room is one line and exit 1; with room again the next start makes everything anew."""
+    """A full disk ends the start with one line and exit 1; with room again the next start makes the environment."""
     with small_disk(tmp_path / "disk", 40 << 20) as disk:
         fresh = Checkout(disk / "here")
         fresh.shelve("tiny", "1.0", size=8 << 20)
@@ -220,7 +231,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_torch_has_an_environment_of_its_own(checkout: Checkout) -> None:
-    """`install reference` takes the build for CPUs, `install cuda` afterwards the other for both; .venv has neither."""
+    """`install reference` takes torch's build for CPUs; `install cuda` replaces it for both; .venv has no torch."""
     checkout.lock("3.11")
     status, said, error = checkout.run("install", "reference")
     if VERSION != "3.11" and "Python 3.11 is needed" in error:
@@ -239,7 +250,7 @@ def test_torch_has_an_environment_of_its_own(checkout: Checkout) -> None:
 
 
 def test_where_no_index_has_torch_for_cpus(tmp_path: Path) -> None:
-    """That is said, and the other build, whose hash is locked, used."""
+    """Where no index has the build for CPUs, a line says so and the locked build with CUDA is installed."""
     fresh = Checkout(tmp_path)
     fresh.lock("3.11")
     (fresh.shelf / "torch-1.0+cpu-py3-none-any.whl").unlink()

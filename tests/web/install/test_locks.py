@@ -26,19 +26,19 @@ def setup() -> Mapping[str, Mapping[str, str]]:
 
 @pytest.fixture(scope="module")
 def packages() -> list[locking.Package]:
-    """What uv makes of setup.cfg and the versions that are locked: what is released meanwhile changes nothing."""
+    """What uv resolves setup.cfg to with the locked versions held, so that new releases change nothing."""
     return locking.resolved(locking.pins())
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_lock_is_what_setup_cfg_resolves_to(packages: list[locking.Package], version: str) -> None:
-    """For x86-64 and aarch64 Linux and Apple's machines: the same packages, versions and files; else `run.py install --lock`."""
+    """The locks have what uv resolves setup.cfg to, for each machine. If this fails: `run.py install --lock`."""
     file = ROOT / "web" / "install" / "locks" / f"py{version.replace('.', '')}.txt"
     assert file.read_text() == locking.lock(version, packages)
 
 
 def test_every_package_has_a_wheel(packages: list[locking.Package]) -> None:
-    """What a server needs has one on each of these machines for each Python: nothing is compiled."""
+    """Every package of the server has a wheel for each machine and Python, so nothing is compiled."""
     for version in VERSIONS:
         for machine in locking.MACHINES:
             for (name, _), package in locking.needed(version, packages, "base").items():
@@ -48,7 +48,7 @@ def test_every_package_has_a_wheel(packages: list[locking.Package]) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_part_is_locked(version: str) -> None:
-    """Each with its hash; what needs Python 3.11 for 3.11 only; and nothing that is only needed for training or drawing in the base."""
+    """Each line has its hash; the reference is locked for 3.11 only; the base has nothing that only training or drawing needs."""
     locked = sections(version)
     parts = {name for part, names in SECTIONS.items() if part != "reference" or version == "3.11" for name in names}
     assert set(locked) == parts
@@ -57,7 +57,7 @@ def test_every_part_is_locked(version: str) -> None:
 
 
 def test_a_list_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A version that a machine or a Python has no package for ends the renewal: numpy of 3.12 has none for 3.11."""
+    """A version without a wheel for one machine or Python ends the renewal: the numpy of 3.12 has none for 3.11."""
     pins = [pin for pin in locking.pins() if not pin.startswith("numpy==")]
     newest = next(line.split()[0] for line in sections("3.14")["base"] if line.startswith("numpy=="))
     with pytest.raises(subprocess.CalledProcessError) as failed:
@@ -66,7 +66,7 @@ def test_a_list_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_setup_cfg_says_the_same_as_the_code(setup: Mapping[str, Mapping[str, str]]) -> None:
-    """python_requires spans the Pythons that run.py looks for; every requirement is pinned; lists that are alike name the same."""
+    """python_requires spans the Pythons that run.py looks for; every requirement is pinned; equal lists pin equal versions."""
     assert setup["options"]["python_requires"] == f">={VERSIONS[0]},<3.{int(VERSIONS[-1].split('.')[1]) + 1}"
     asked = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
     lists = [[Requirement(line) for line in text.splitlines() if line and not line.startswith("#")] for text in asked]
@@ -78,7 +78,7 @@ def test_setup_cfg_says_the_same_as_the_code(setup: Mapping[str, Mapping[str, st
 
 
 def test_the_best_wheel_is_taken() -> None:
-    """As pip ranks them: the Python's own before abi3 before any, the newest glibc that 2.28 can take, nothing of another machine."""
+    """Wheels rank as for pip: of this Python before abi3 before pure, the newest glibc up to 2.28, none of another machine."""
     wheels = [(f"a-1-{tag}.whl", tag) for tag in (
         "py3-none-any", "cp311-abi3-manylinux_2_28_x86_64", "cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64",
         "cp312-cp312-manylinux_2_28_x86_64", "cp312-cp312-manylinux_2_34_x86_64", "cp312-cp312-musllinux_1_2_x86_64",
@@ -108,12 +108,12 @@ def test_the_best_wheel_is_taken() -> None:
     ],
 )
 def test_a_machine_without_packages_is_told(machine: tuple[str, str, bool, str], told: str) -> None:
-    """In one line that says what to do."""
+    """An unsupported machine is refused in one line that says what to do."""
     line = refused(*machine)
     assert line.startswith(told) and bool(line) == bool(told) and "\n" not in line
 
 
 def test_the_locks_are_for_the_machines_that_are_let_in() -> None:
-    """What is not refused is locked for, and the other way about."""
+    """The locks have exactly the machines that are not refused."""
     locked = {(markers["sys_platform"], markers["platform_machine"]) for markers, _ in locking.MACHINES.values()}
     assert locked == {(system, machine) for system, machines in MACHINES.items() for machine in machines}

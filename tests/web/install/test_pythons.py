@@ -1,4 +1,4 @@
-"""Other Pythons than the one that runs the tests, where they are installed: told what is missing, or serving a voice."""
+"""Other Pythons than the one that runs the tests, where they are installed."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ CLEANED = 50  # packets
 
 
 def installed(version: str) -> str:
-    """A Python of this version that works: on PATH, or where pyenv keeps those that PATH does not name. Skips where there is none."""
+    """A working Python of this version, from PATH or pyenv. Skips the test where there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     for python in (shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))):
         if python and version_of(python) == version:
@@ -40,7 +40,7 @@ def installed(version: str) -> str:
 
 @pytest.fixture(scope="module", params=OTHERS)
 def other(request: pytest.FixtureRequest) -> Path:
-    """The Python of an environment from the lock of another version; made once, for as long as the lock is what it is."""
+    """The Python of an environment from the lock of another version; made again only when the lock changes."""
     environment = Environment(ROOT / "var" / "cache" / "pythons" / request.param)
     environment.folder.parent.mkdir(parents=True, exist_ok=True)
     command = [installed(request.param), "-c", ENSURE, str(environment.folder)]
@@ -51,7 +51,7 @@ def other(request: pytest.FixtureRequest) -> Path:
 
 
 async def test_a_voice_on_another_python(other: Path, tmp_path: Path, models_folder: Path, audio_folder: Path, stretch: float) -> None:
-    """The server answers, and its denoisers clean a voice; without torch."""
+    """The server serves, and its denoisers clean a voice, without torch."""
     house = Server(tmp_path, {"models.path": [str(models_folder)], "accounts.registration": "open"}, {}, stretch)
     house.python = str(other)
     (tmp_path / "var").mkdir()
@@ -82,7 +82,7 @@ async def test_a_voice_on_another_python(other: Path, tmp_path: Path, models_fol
 
 
 def test_a_file_on_another_python(other: Path, tmp_path: Path, models_folder: Path, audio_folder: Path) -> None:
-    """`denoise` takes the noise out of a file, and keeps its length."""
+    """`denoise` removes noise from a file and keeps its length."""
     clean = tmp_path / "clean.wav"
     source = audio_folder / "noisy_snr0.wav"
     command = [other, "-m", "workers.files.main", source, clean, "--models", models_folder, "--cache", tmp_path / "cache"]
@@ -94,7 +94,7 @@ def test_a_file_on_another_python(other: Path, tmp_path: Path, models_folder: Pa
 
 
 def test_what_works_stays_until_there_is_another_python(tmp_path: Path) -> None:
-    """An environment of 3.12 or later to which the reference is to be added, without a Python 3.11: it is as it was, after a kill too."""
+    """Where the reference needs Python 3.11 and there is none, the environment of a later Python stays as it was, after a kill too."""
     python, version = next((installed(each), each) for each in reversed(OTHERS) if each != "3.11")
     fresh = Checkout(tmp_path)
     fresh.lock(version)
@@ -113,7 +113,7 @@ def test_what_works_stays_until_there_is_another_python(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["3.8", "3.10"])
 def test_a_python_that_is_too_old(version: str, tmp_path: Path) -> None:
-    """It reads run.py, says what is needed before it fetches anything, and where that cannot be had what to install."""
+    """An old Python runs run.py up to the line that names the Python that is needed, and fetches nothing before it."""
     python = _old(version)
     fresh = Checkout(tmp_path)
     fresh.lock("3.11")

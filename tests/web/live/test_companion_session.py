@@ -16,10 +16,10 @@ from tests.conftest import StartServer
 from tests.support.people import Person, signed_up
 from tests.support.running import Server
 from tests.web.conftest import House, OpenHouse
-from tests.web.live.test_companions import pairing
+from tests.web.live.test_companions import open_companions
 from tests.web.live.test_sockets import close_code, heard
 from web.keys import CONFIG, DB
-from web.live import companion_session as pairings
+from web.live import companion_session as rules
 from web.live.companion_session import COMPANIONS
 from web.recordings.tidying import TIDYING
 
@@ -99,13 +99,13 @@ async def count(house: House) -> tuple[int, int]:
 async def test_nothing_but_digests_is_kept(house: House) -> None:
     """Neither the code nor the cookie is in the database; the key that codes are made with is readable by nobody else."""
     alice, phone = await house.user("alice"), house.guest()
-    session, code = await pairing(alice)
+    session, code = await open_companions(alice)
     assert (await phone.ask("POST", f"/api/companions/{session}/join", {"code": code}))[0] == 200
     (cookie,) = [cookie.value for cookie in phone.session.cookie_jar if cookie.key.startswith("hushcast-join-")]
     storage = house.app[CONFIG].storage.path
     kept = b"".join(file.read_bytes() for file in storage.glob("hushcast.db*"))
     assert session.encode() in kept and code.encode() not in kept and cookie.encode() not in kept
-    key = storage / pairings.KEY
+    key = storage / rules.KEY
     assert key.stat().st_mode & 0o777 == 0o600 and len(key.read_bytes()) == 32
 
 
@@ -114,8 +114,8 @@ async def test_a_key_that_is_gone_shows_no_square(open_house: OpenHouse, left: b
     """The square of an older session is 409; the code itself goes on being good, and so are the squares of new ones."""
     house = await open_house("same")
     alice = await house.user("alice")
-    session, code = await pairing(alice)
-    key = house.app[CONFIG].storage.path / pairings.KEY
+    session, code = await open_companions(alice)
+    key = house.app[CONFIG].storage.path / rules.KEY
     cookies = {cookie.key: cookie.value for cookie in alice.session.cookie_jar}
     await house.close()
     key.write_bytes(left) if left else key.unlink()
@@ -125,25 +125,25 @@ async def test_a_key_that_is_gone_shows_no_square(open_house: OpenHouse, left: b
     status, answer = await alice.ask("GET", f"/api/companions/{session}/qr.svg")
     assert (status, answer["code"]) == (409, "code_unknown")
     assert (await phone.ask("POST", f"/api/companions/{session}/join", {"code": code}))[0] == 200
-    later, _ = await pairing(alice)
+    later, _ = await open_companions(alice)
     assert (await alice.raw("GET", f"/api/companions/{later}/qr.svg")).status == 200
 
 
 async def test_the_rows_end_with_the_session(house: House) -> None:
     """By DELETE, by the ninth of one owner, and with the account; a device's pass goes with its session."""
     alice, phone = await house.user("alice"), house.guest()
-    first, code = await pairing(alice)
+    first, code = await open_companions(alice)
     assert (await phone.ask("POST", f"/api/companions/{first}/join", {"code": code}))[0] == 200
     assert await count(house) == (1, 1)
     assert (await alice.ask("DELETE", f"/api/companions/{first}"))[0] == 204
     assert await count(house) == (0, 0)
     socket = None
-    for number in range(pairings.MOST_OF_ONE + 1):
-        session, code = await pairing(alice)
+    for number in range(rules.MOST_OF_ONE + 1):
+        session, code = await open_companions(alice)
         if not number:
             assert (await phone.ask("POST", f"/api/companions/{session}/join", {"code": code}))[0] == 200
             socket = await phone.socket(f"/ws/session/{session}")
-    assert await last_code(socket) == 4404 and await count(house) == (pairings.MOST_OF_ONE, 0)
+    assert await last_code(socket) == 4404 and await count(house) == (rules.MOST_OF_ONE, 0)
     last = await alice.socket(f"/ws/session/{session}")
     assert (await alice.ask("DELETE", "/api/me", {"password": "correct horse battery"}))[0] == 204
     assert await last_code(last) in (4401, 4404) and await count(house) == (0, 0)
@@ -152,9 +152,10 @@ async def test_the_rows_end_with_the_session(house: House) -> None:
 async def test_an_account_deleted_elsewhere_disconnects_its_devices(house: House) -> None:
     """The command line deletes rows and tells no server; the server looks round every few seconds."""
     alice = await house.user("alice")
-    session, code = await pairing(alice)
+    session, code = await open_companions(alice)
     hand = await house.guest().socket(f"/ws/session/{session}?code={code}")
     await heard(hand, "connection_update")
+    await heard(hand, "desk")
     await house.app[DB].run(users.remove, 1)
     assert await close_code(hand) == 4404
     assert not house.app[COMPANIONS]._connected
@@ -163,12 +164,12 @@ async def test_an_account_deleted_elsewhere_disconnects_its_devices(house: House
 async def test_devices_are_bounded(house: House) -> None:
     """Of many that have joined those that joined last can come back; the seventeenth at once is refused."""
     alice = await house.user("alice")
-    session, code = await pairing(alice)
+    session, code = await open_companions(alice)
     opened = house.app[COMPANIONS]
     row = await opened.find(session)
-    given = [await opened.admit(row, code) for _ in range(pairings.MOST_PASSES + 3)]
-    assert [await opened.is_pass(row, [each]) for each in given] == [False] * 3 + [True] * pairings.MOST_PASSES
-    sockets = [await house.guest().socket(f"/ws/session/{session}?code={code}") for _ in range(pairings.MOST_DEVICES)]
+    given = [await opened.admit(row, code) for _ in range(rules.MOST_PASSES + 3)]
+    assert [await opened.is_pass(row, [each]) for each in given] == [False] * 3 + [True] * rules.MOST_PASSES
+    sockets = [await house.guest().socket(f"/ws/session/{session}?code={code}") for _ in range(rules.MOST_DEVICES)]
     await heard(sockets[-1], "connection_update")
     assert await close_code(await house.guest().socket(f"/ws/session/{session}?code={code}")) == 4429
     for socket in sockets:
@@ -187,7 +188,7 @@ def moved(session: str, by: timedelta) -> None:
 async def test_a_session_is_refused_by_a_wrong_clock_and_good_by_a_right_one(house: House, off: timedelta) -> None:
     """Over by the clock, or made by one that was ahead: 404, but the row stays until a time that is trusted says so too."""
     alice = await house.user("alice")
-    session, code = await pairing(alice)
+    session, code = await open_companions(alice)
     run = house.app[DB].run
     await run(moved, session, -off)  # as seen by a clock that is off
     assert (await house.guest().ask("POST", f"/api/companions/{session}/join", {"code": code}))[0] == 404
@@ -204,7 +205,7 @@ async def test_a_session_is_refused_by_a_wrong_clock_and_good_by_a_right_one(hou
 async def test_the_devices_leave_when_the_time_is_over(house: House) -> None:
     """A device that is connected is disconnected with 4404 when the twelve hours are over."""
     alice = await house.user("alice")
-    session, code = await pairing(alice)
+    session, code = await open_companions(alice)
     left = timedelta(seconds=1)
     expires_at = (await house.app[COMPANIONS].find(session)).expires_at
     await house.app[DB].run(moved, session, datetime.now(UTC) + left - expires_at)
@@ -216,7 +217,7 @@ async def test_the_devices_leave_when_the_time_is_over(house: House) -> None:
 async def test_a_session_that_ended_while_a_device_joined(house: House) -> None:
     """The device gets no pass: the session is no more."""
     alice = await house.user("alice")
-    session, code = await pairing(alice)
+    session, code = await open_companions(alice)
     opened = house.app[COMPANIONS]
     row = await opened.find(session)
     assert isinstance(row.user, User)

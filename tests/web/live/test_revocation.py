@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from db import companions, invites, links, logins, revocation, tokens, users
+from db import companions, invites, links, logins, recovery, resets, revocation, tokens, users
 from db.connection import Database
 from db.errors import Clash
+from db.tables import CompanionSession
 from tests.support.people import PASSWORD as THEIRS
 from tests.support.people import friends
 from tests.support.running import Server
@@ -17,7 +18,7 @@ from tests.support.softphone import Softphone
 from tests.support.sound import encode
 from tests.support.spoken import sound_of
 from tests.web.conftest import PASSWORD, House
-from tests.web.live.test_companions import pairing
+from tests.web.live.test_companions import open_companions
 from tests.web.live.test_sockets import close_code, heard
 from web.app import DATABASE
 from web.cli.accounts import main
@@ -25,6 +26,7 @@ from web.keys import DB
 
 NEW = "another horse"
 MADE = {"/api/tokens": {"name": "obs", "scopes": ["listen"]}, "/api/listen-links": {}, "/api/invites": {}}
+WRITTEN = {**MADE, "/api/companions": {"kind": "remote"}}
 
 
 @pytest.mark.parametrize("revoke", [None, False, True])
@@ -33,9 +35,10 @@ async def test_what_an_intruder_has_made(house: House, revoke: bool | None) -> N
     alice, thief = await house.user("alice"), house.guest()
     await thief.ask("POST", "/api/login", {"username": "alice", "password": PASSWORD})
     secrets = {path: (await thief.ask("POST", path, body))[1] for path, body in MADE.items()}
-    session, code = await pairing(thief)
+    session, code = await open_companions(thief)
     phone = await house.guest().socket(f"/ws/session/{session}?code={code}")
     await heard(phone, "connection_update")
+    await heard(phone, "desk")
     body = {"old": PASSWORD, "new": NEW} | ({} if revoke is None else {"revoke": revoke})
     assert (await alice.ask("POST", "/api/me/password", body))[0] == 204
     assert await close_code(phone) == 4404
@@ -51,7 +54,7 @@ async def test_what_an_intruder_has_made(house: House, revoke: bool | None) -> N
     assert (await alice.ask("POST", "/api/me/password", {"old": NEW, "new": PASSWORD, "revoke": "yes"}))[1]["errors"].keys() == {"revoke"}
 
 
-@pytest.mark.parametrize("path", MADE)
+@pytest.mark.parametrize("path", WRITTEN)
 async def test_what_waits_while_the_password_changes(house: House, path: str) -> None:
     """An intruder who was still signed in when she asked, and whose turn to write comes after the new password, makes nothing."""
     await house.user("alice")
@@ -63,11 +66,11 @@ async def test_what_waits_while_the_password_changes(house: House, path: str) ->
     await asyncio.sleep(0)
     changing = asyncio.create_task(database.run(revocation.change_password, alice, "another", 1, True))
     await asyncio.sleep(0)
-    assert (await thief.ask("POST", path, MADE[path]))[0] == 401
+    assert (await thief.ask("POST", path, WRITTEN[path]))[0] == 401
     assert changing.done()
     await asyncio.gather(busy, changing)
     left = [await database.read(of_user, alice.id) for of_user in (tokens.of_user, links.of_user, invites.of_user)]
-    assert left == [[], [], []]
+    assert left == [[], [], []] and await database.read(lambda: CompanionSession.select().count()) == 0
 
 
 async def test_who_was_quicker_has_the_password(tmp_path: Path) -> None:
@@ -106,7 +109,7 @@ async def test_what_is_heard_by_a_token_or_a_link_ends_too(server: object) -> No
 
 
 async def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`user passwd --revoke` ends them in the rows, where a running server finds them gone; without it only logins and companions."""
+    """`user passwd --revoke` ends them in the rows, where a running server finds them gone; without it logins, companions, a reset link."""
     config = tmp_path / "config.toml"
     config.write_text("")
 
@@ -119,6 +122,7 @@ async def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     async def left() -> list[int]:
         async with Database(tmp_path / "var" / DATABASE) as database:
             kept = [len(await database.run(of_user, 1)) for of_user in (logins.of_user, tokens.of_user, links.of_user, invites.of_user)]
+            kept += [await database.run(recovery.left, 1), int(await database.run(resets.find, "reset") is not None)]
             return [*kept, 1 - len(await database.run(companions.gone, ["phone"]))]
 
     async with Database(tmp_path / "var" / DATABASE) as database:
@@ -129,7 +133,9 @@ async def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
         await database.run(links.add, 1, "digest", None)
         await database.run(invites.add, 1, "digest", None, None)
         await database.run(companions.open_session, "phone", 1, "remote", "digest", 8)
+        await database.run(recovery.replace, 1, ["code"])
+        await database.run(resets.put, 1, "reset")
         assert await database.run(links.gone, {1, 7}) == {7}
-    assert await left() == [1, 1, 1, 1, 1]
-    assert await asyncio.to_thread(run, "passwd", "ada") == 0 and await left() == [0, 1, 1, 1, 0]
-    assert await asyncio.to_thread(run, "passwd", "ada", "--revoke") == 0 and await left() == [0, 0, 0, 0, 0]
+    assert await left() == [1, 1, 1, 1, 1, 1, 1]
+    assert await asyncio.to_thread(run, "passwd", "ada") == 0 and await left() == [0, 1, 1, 1, 1, 0, 0]
+    assert await asyncio.to_thread(run, "passwd", "ada", "--revoke") == 0 and await left() == [0, 0, 0, 0, 0, 0, 0]

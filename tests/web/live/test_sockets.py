@@ -1,4 +1,4 @@
-"""Presence and stream sockets: who may, what is told, how they end."""
+"""Presence and stream sockets: who may open them, their messages, and how they end."""
 
 import asyncio
 import json
@@ -10,44 +10,121 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 from aiohttp.web import BaseRequest, WebSocketResponse
 
+from db.tables import ListenLink
 from tests.web.conftest import PASSWORD, Guest, House, OpenHouse
 from web.events import channel, presence
 from web.events.presence import PRESENCE
-from web.keys import SWITCHBOARD
+from web.keys import DB, SWITCHBOARD
+from web.live import sockets
+from web.live.revocation import look_round
 
+NOT_RECORDED = {"id": None, "failed": None}
 SINCE = datetime(2025, 1, 31, 20, 14, tzinfo=UTC)
 
 
 async def heard(socket: ClientWebSocketResponse, kind: str = "") -> Any:
-    """The next message's data; `kind`: what its type has to be."""
-    message = json.loads(await socket.receive_str(timeout=20))
+    """The next message's data; `kind`: what its type has to be. What a companion is told of the broadcast is left out unless asked for."""
+    while (message := json.loads(await socket.receive_str(timeout=20)))["type"] == "desk" != kind:
+        pass
     assert not kind or message["type"] == kind, message
     return message["data"] if kind else message
 
 
 async def close_code(socket: ClientWebSocketResponse) -> int | None:
-    """The code the server closes with; there may be no message before it."""
+    """The server's close code; a message before it is an error."""
     message = await socket.receive(timeout=20)
     assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED), message
     return socket.close_code
 
 
 async def test_who_may(house: House) -> None:
-    """4401 without a login, 4404 for nobody's stream, 4403 for a stranger's; one's own and a friend's are open."""
+    """4401 without a login, 4404 for nobody's stream; one's own and a friend's are open."""
     alice, bob = await house.friends("alice", "bob")
-    await house.user("carl")
     assert await close_code(await house.guest().socket("/ws/presence")) == 4401
-    assert await close_code(await house.guest().socket("/ws/stream/alice")) == 4401
     assert await close_code(await alice.socket("/ws/stream/nobody")) == 4404
-    assert await close_code(await alice.socket("/ws/stream/carl")) == 4403
     for guest in (alice, bob):
         socket = await guest.socket("/ws/stream/ALICE")
         assert (await heard(socket, "stream_state"))["username"] == "alice"
         await socket.close()
 
 
+async def linked(alice: Guest) -> tuple[int, str]:
+    """The id and the secret of a new listen link."""
+    made = (await alice.ask("POST", "/api/listen-links"))[1]
+    return made["id"], made["url"].rpartition("/")[2]
+
+
+async def test_a_listen_links_bearer_hears_a_stream(house: House) -> None:
+    """`hello` with the link's secret: the status without names, mute and recording in it, its changes, levels and cues."""
+    alice, carl = await house.user("alice"), await house.user("carl")
+    _, secret = await linked(alice)
+    for guest in (house.guest(), carl):
+        socket = await guest.socket("/ws/stream/ALICE")
+        await socket.send_json({"type": "hello", "data": {"token": secret}})
+        state = await heard(socket, "stream_state")
+        assert (state["username"], state["muted"], state["recording"], state["listener_names"]) == ("alice", False, NOT_RECORDED, None)
+        house.app[PRESENCE].on_status("alice")
+        await heard(socket, "stream_state")
+        house.app[PRESENCE].cue("alice", 1.5, "chord", "Am7")
+        assert (await heard(socket, "cue"))["text"] == "Am7"
+        house.app[PRESENCE].on_packet_time("alice", 20)  # which is for the broadcaster
+        await socket.send_json({"type": "wave", "data": {}})
+        assert (await heard(socket, "error"))["code"] == "unknown_type"
+        status, polled = await guest.ask("GET", "/api/stream/status/alice", headers={"Authorization": f"Bearer {secret}"})
+        assert (status, polled) == (200, state)
+        await socket.close()
+    own = await alice.socket("/ws/stream/alice")
+    await heard(own, "stream_state")
+    await own.send_json({"type": "hello", "data": {"token": "whatever"}})
+    await own.send_json({"type": "ping", "data": {"timestamp": 1}})
+    assert await heard(own, "pong") == {"timestamp": 1}
+    await own.close()
+
+
+async def test_what_is_no_link_closes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong secret, another one's link, another message first, or none in time: 4401, and 4403 for who is signed in."""
+    alice, carl = await house.user("alice"), await house.user("carl")
+    _, theirs = await linked(carl)
+    firsts: tuple[Any, ...] = (
+        {"type": "hello", "data": {"token": "wrong"}},
+        {"type": "hello", "data": {"token": theirs}},
+        {"type": "hello", "data": {"token": 7}},
+        {"type": "hello", "data": {}},
+        {"type": "wave", "data": {}},
+    )
+    for first in firsts:
+        for guest, code in ((house.guest(), 4401), (carl, 4403)):
+            socket = await guest.socket("/ws/stream/alice")
+            await socket.send_json(first)
+            assert await close_code(socket) == code, first
+    assert (await carl.ask("GET", "/api/stream/status/alice", headers={"Authorization": f"Bearer {theirs}"}))[0] == 403
+    monkeypatch.setattr(sockets, "HELLO_S", 0.05)
+    assert await close_code(await house.guest().socket("/ws/stream/alice")) == 4401
+    assert await close_code(await carl.socket("/ws/stream/alice")) == 4403
+    assert (await alice.ask("GET", "/api/me"))[0] == 200
+
+
+async def test_the_end_of_a_link_ends_its_sockets(house: House) -> None:
+    """Revoked, run out, or its row gone: 4403."""
+    alice = await house.user("alice")
+    revoked, secret = await linked(alice)
+    _, deleted = await linked(alice)
+    brief = (await alice.ask("POST", "/api/listen-links", {"expires_s": 0.5}))[1]["url"].rpartition("/")[2]
+    opened = []
+    for each in (brief, secret, deleted):
+        opened.append(await house.guest().socket("/ws/stream/alice"))
+        await opened[-1].send_json({"type": "hello", "data": {"token": each}})
+        await heard(opened[-1], "stream_state")
+    assert await close_code(opened[0]) == 4403
+    assert (await alice.ask("DELETE", f"/api/listen-links/{revoked}"))[0] == 204
+    assert await close_code(opened[1]) == 4403
+    await house.app[DB].run(lambda: ListenLink.delete().execute())
+    await look_round(house.app)
+    assert await close_code(opened[2]) == 4403
+
+
 async def test_friends_hear_of_going_live(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """all_statuses on connecting, then each change; strangers hear nothing."""
+    """all_statuses on connecting, then each change; other users are told nothing."""
     _, bob = await house.friends("alice", "bob")
     carl = await house.user("carl")
     ours, theirs = await bob.socket("/ws/presence"), await carl.socket("/ws/presence")
@@ -69,7 +146,7 @@ async def test_friends_hear_of_going_live(house: House, monkeypatch: pytest.Monk
 
 
 async def test_requests_and_friendships_are_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one asked hears it, both hear of the friendship, and of its end; a new friend's being live is told at once."""
+    """The asked user is told of a request, both of a friendship and its end; a new friend who is live is told at once."""
     alice, bob = await house.user("alice"), await house.user("bob")
     ours, theirs = await alice.socket("/ws/presence"), await bob.socket("/ws/presence")
     await heard(ours, "all_statuses")
@@ -116,7 +193,7 @@ async def test_a_stream_is_told(house: House) -> None:
 
 
 async def test_only_the_broadcaster_hears_how_long_packets_shall_be(house: House) -> None:
-    """On each of one's own pages that look at one's own stream; nobody else's."""
+    """All of the broadcaster's sockets on the own stream are told the packet time, and no others."""
     alice, bob = await house.friends("alice", "bob")
     own = [await alice.socket("/ws/stream/alice") for _ in range(2)]
     others = [await bob.socket("/ws/stream/alice"), await alice.socket("/ws/stream/bob")]
@@ -148,7 +225,7 @@ async def test_the_end_of_what_allowed_it_ends_the_socket(house: House) -> None:
 
 
 async def test_a_close_waits_for_its_answer(house: House) -> None:
-    """The connection stays until the client has said goodbye too, so that every client sees the code."""
+    """The server waits for the client's close frame, so that every client sees the code."""
     url, headers = house.server.make_url("/ws/presence"), {"Origin": house.guest().origin}
     async with house.guest().session.ws_connect(url, headers=headers, autoclose=False) as socket:
         assert (await socket.receive(timeout=20)).data == 4401
@@ -158,7 +235,7 @@ async def test_a_close_waits_for_its_answer(house: House) -> None:
 
 
 async def test_another_login_in_the_same_browser_ends_the_sockets_of_the_first(house: House) -> None:
-    """Its cookie is dead, and so are they: 4401."""
+    """Sockets of a login that has ended are closed with 4401."""
     await house.user("bob")
     alice = await house.user("alice")
     socket = await alice.socket("/ws/presence")
@@ -168,7 +245,7 @@ async def test_another_login_in_the_same_browser_ends_the_sockets_of_the_first(h
 
 
 async def test_one_user_has_so_many_sockets(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one is closed with 4429 and takes nobody's place; when another has gone there is room again."""
+    """One socket more than a user may have is closed with 4429, and no other; after one has closed there is room again."""
     monkeypatch.setattr(presence, "MOST_OF_ONE", 3)
     house = await open_house()
     alice, bob = await house.friends("alice", "bob")
@@ -189,8 +266,8 @@ async def test_one_user_has_so_many_sockets(open_house: OpenHouse, monkeypatch: 
 
 
 async def test_all_sockets_together_are_so_many(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has fewer takes the place of the oldest of who has most, which ends with 4429; where all have alike, the next one does."""
-    monkeypatch.setattr(presence, "connections", lambda: 4)  # three of which may be sockets
+    """One with fewer sockets takes the place of the oldest of the user with most, which ends with 4429; among equals the new one does."""
+    monkeypatch.setattr(presence, "most_connections", lambda: 4)  # three of which may be sockets
     house = await open_house()
     alice, bob, carl = [await house.user(name) for name in ("alice", "bob", "carl")]
     first, second, third = [await alice.socket("/ws/presence") for _ in range(3)]
@@ -212,13 +289,13 @@ async def test_all_sockets_together_are_so_many(open_house: OpenHouse, monkeypat
 
 
 async def close_code_after(socket: ClientWebSocketResponse) -> int | None:
-    """The code the server closes with, once it has said what it says first."""
+    """The server's close code, after its first messages."""
     await heard(socket, "all_statuses")
     return await close_code(socket)
 
 
 async def test_a_friendship_that_ends_while_the_socket_opens(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The question was asked before it ended, the answer comes after: closed with 4403 all the same."""
+    """A friendship that ends during the handshake still closes the socket with 4403."""
     alice, bob = await house.friends("alice", "bob")
     prepare = WebSocketResponse.prepare
 
@@ -234,7 +311,7 @@ async def test_a_friendship_that_ends_while_the_socket_opens(house: House, monke
 
 
 async def test_nonsense_gets_an_error_and_the_socket_stays(house: House) -> None:
-    """bad_message for what is no message, unknown_type for what this socket does not know, and a ping still works."""
+    """bad_message for malformed messages, unknown_type for other types; a ping still works after both."""
     socket = await _open(house)
     bad = ("", "{", "[]", "[" * 5000, '"x"', '{"type": 1}', '{"type": "x", "data": []}', '{"type": "ping"}', '{"type": "x", "data": NaN}')
     for text in (*bad, '{"type": "ping", "data": {"timestamp": 1e999}}'):
@@ -251,7 +328,7 @@ async def test_nonsense_gets_an_error_and_the_socket_stays(house: House) -> None
 
 
 async def test_a_labyrinth_gets_an_answer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However deep a timestamp is nested, also so deep that it can just be read: a pong or an error, and the socket stays."""
+    """A timestamp nested to any depth gets a pong or an error, and the socket stays open."""
     monkeypatch.setattr(channel, "RATE", 1000)
     monkeypatch.setattr(presence, "RATE_OF_ONE", 1000)
     socket = await _open(house)
@@ -282,7 +359,7 @@ async def test_too_many_messages_close(house: House) -> None:
 
 
 async def test_a_silent_client_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server pings; who answers stays, who is silent for the time is closed with 4408."""
+    """The server pings; a client that answers stays, a silent one is closed with 4408."""
     monkeypatch.setattr(channel, "PING_S", 0.1)
     monkeypatch.setattr(channel, "DEAD_S", 1.0)
     alice = await house.user("alice")
@@ -299,10 +376,11 @@ async def test_a_silent_client_is_ended(house: House, monkeypatch: pytest.Monkey
         assert not answered.done()
         house.app[PRESENCE].end_all()
         assert (await answered).data == 1001
+        assert await close_code(await alice.socket("/ws/presence")) == 1001  # so does one that comes too late
 
 
 async def test_a_slow_client_is_cut_off(house: House) -> None:
-    """What a client does not read is not kept without end, and levels are left out first."""
+    """The queue of a client that does not read is bounded, and levels are dropped first."""
     alice, bob = await house.friends("alice", "bob")
     slow, quick = await _raw_stream(bob, "alice"), await alice.socket("/ws/stream/alice")
     await heard(quick, "stream_state")
@@ -319,7 +397,7 @@ async def test_a_slow_client_is_cut_off(house: House) -> None:
 
 
 async def test_sockets_leave_nothing(house: House) -> None:
-    """After fifty sockets came and went nothing is remembered of them."""
+    """After fifty sockets have opened and closed, nothing of them is kept."""
     _, bob = await house.friends("alice", "bob")
     presence = house.app[PRESENCE]
     for _ in range(25):
@@ -330,7 +408,9 @@ async def test_sockets_leave_nothing(house: House) -> None:
     async with asyncio.timeout(20):
         while presence.sockets:
             await asyncio.sleep(0.01)
-    assert not any(len(places) for places in (presence._shares, presence._watching, presence._own, presence._ears))
+    assert not any(
+        len(places) for places in (presence._shares, presence.friends._by_friend, presence.friends._by_user, presence._by_broadcaster)
+    )
 
 
 async def _open(house: House) -> ClientWebSocketResponse:
@@ -340,7 +420,7 @@ async def _open(house: House) -> ClientWebSocketResponse:
 
 
 async def _raw_stream(guest: Guest, broadcaster: str) -> asyncio.StreamWriter:
-    """A WebSocket client that never reads on after the handshake."""
+    """A WebSocket client that reads nothing after the handshake."""
     url = guest.server.make_url("")
     cookies = "; ".join(f"{cookie.key}={cookie.value}" for cookie in guest.session.cookie_jar)
     reader, writer = await asyncio.open_connection(url.host, url.port, limit=1024)

@@ -325,7 +325,6 @@ def lines_port(lines: list[str]) -> str:
     return candidate.split()[5]
 
 
-@pytest.mark.real_time
 async def test_a_silent_listener_is_reaped(server: StartServer) -> None:
     """15 s after its last sign of life its row is gone, and its resource with it; another one, that only answers checks, stays."""
     house = await server(PLAIN)

@@ -20,10 +20,11 @@ from aiohttp import AddrInfoType, ClientError, ClientSession, TCPConnector
 
 from db import chapters
 from sfu.config.schema import RecordingConfig
-from sfu.errors import TooMany
-from sfu.recording.recorder import Recorder
+from sfu.recording.recorder import Recorder, Totals
 from tests.support.spoken import packet, packets_of
 from tests.web.conftest import Guest, House, OpenHouse
+from tests.web.on_both import on_sqlite
+from web.errors import TooMany
 from web.http import timeouts
 from web.keys import CONFIG
 from web.recordings import transcoding
@@ -132,6 +133,7 @@ async def test_deleting(open_house: OpenHouse) -> None:
     assert (await alice.ask("GET", f"/api/recording/{live}/audio"))[0] == 404
 
 
+@on_sqlite
 async def test_what_was_made_of_a_recording_goes_with_it(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what is just being made, and what a killed server left of it: the sound is nowhere when it is deleted."""
     house = await open_house("kept", recording=RecordingConfig(trash_days=0))
@@ -160,6 +162,7 @@ async def test_what_was_made_of_a_recording_goes_with_it(open_house: OpenHouse, 
     assert not list(made.iterdir())
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "query, channels, is_file", [("?format=wav", 1, True), ("?variant=original", 1, False), ("?variant=both", 2, False)]
 )
@@ -206,6 +209,7 @@ WHOLE = (
 )
 
 
+@on_sqlite
 @pytest.mark.parametrize("query", ["", "?variant=original", "?variant=both", "?format=opus", "?format=flac"])
 async def test_what_is_no_single_range_of_what_there_is(house: House, query: str) -> None:
     """Other units, several ranges, rubbish and a stale If-Range are answered with the whole; so is HEAD, whatever it asks for."""
@@ -235,6 +239,7 @@ async def test_what_is_no_single_range_of_what_there_is(house: House, query: str
     assert (await sound(alice, recording, query, **{"If-None-Match": '"old"', "Cookie2": "\udce4"}))[:2] == (200, whole)
 
 
+@on_sqlite
 async def test_both_has_the_original_on_the_left(house: House) -> None:
     """The two channels are the two variants."""
     alice = await house.user("alice")
@@ -245,6 +250,7 @@ async def test_both_has_the_original_on_the_left(house: House) -> None:
     assert (both.reshape(-1, 2) == np.stack([left, right], axis=1)).all()
 
 
+@on_sqlite
 @pytest.mark.parametrize("variant, channels", [("original", 1), ("both", 2)])
 @pytest.mark.parametrize("form", ["flac", "opus"])
 async def test_other_forms(house: House, form: str, variant: str, channels: int) -> None:
@@ -264,6 +270,7 @@ async def test_other_forms(house: House, form: str, variant: str, channels: int)
     assert (status, part, again["ETag"]) == (206, whole[10:20], headers["ETag"])
 
 
+@on_sqlite
 async def test_what_is_not_there_or_not_known(house: House) -> None:
     """A recording that was never denoised has no such variant; unknown words are told field by field."""
     alice = await house.user("alice")
@@ -281,6 +288,7 @@ async def test_what_is_not_there_or_not_known(house: House) -> None:
         assert (await alice.ask("GET", f"/api/recordings?{query}"))[0] == 422
 
 
+@on_sqlite
 async def test_peaks(house: House) -> None:
     """As many pairs as asked for, lowest and highest of their stretch, however few or many."""
     alice = await house.user("alice")
@@ -335,6 +343,18 @@ async def test_what_a_crash_left_is_taken_up_at_the_next_start(open_house: OpenH
     assert (await sound(later, empty))[0] == 404
 
 
+async def test_one_that_nothing_came_into_is_not_listed(house: House) -> None:
+    """Turned on and off again: its row and its folder go; where something went wrong it stays, as failed."""
+    alice = await house.user("alice")
+    archive, nothing = house.app[ARCHIVE], Totals(0.0, False, 0, 0, 0, 0, None)
+    (empty, folder), (broken, _) = [await archive.begin("alice", name, None, STARTED) for name in ("of nothing", "of a fault")]
+    folder.mkdir(parents=True)
+    await archive.finish(empty, nothing)
+    await archive.finish(broken, nothing._replace(failed="failed"))
+    await until(alice, broken, "failed")
+    assert [row["id"] for row in (await alice.ask("GET", "/api/recordings"))[1]] == [broken] and not folder.exists()
+
+
 async def test_whose_time_comes_while_the_list_is_asked_for_is_not_forgotten(house: House) -> None:
     """There was no room for it: its next try is due in the moment between the question and the answer, and is made."""
     alice = await house.user("alice")
@@ -366,6 +386,7 @@ def set_live(recording: int) -> None:
     Row.update(state="live").where(Row.id == recording).execute()
 
 
+@on_sqlite
 async def test_a_listener_that_leaves_frees_what_was_decoded_for_it(house: House) -> None:
     """A stream that is broken off in the middle leaves no child and no place taken."""
     alice = await house.user("alice")
@@ -379,6 +400,7 @@ async def test_a_listener_that_leaves_frees_what_was_decoded_for_it(house: House
     assert (await sound(alice, recording, "?variant=both"))[0] == 200
 
 
+@on_sqlite
 async def test_one_person_does_not_take_all_streams(house: House) -> None:
     """Who has as many as one may have gets no more until one of them ends; others do."""
     alice = await house.user("alice")
@@ -418,6 +440,7 @@ async def narrow(guest: Guest) -> AsyncIterator[ClientSession]:
         yield session
 
 
+@on_sqlite
 async def test_who_has_no_stream_takes_one_from_who_has_most(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of three is broken off for one who has none; the others go on to their ends."""
     monkeypatch.setattr(transcoding, "MOST_VIEWS", 3)
@@ -438,6 +461,7 @@ async def test_who_has_no_stream_takes_one_from_who_has_most(open_house: OpenHou
     assert 'hushcast_recording_streams_dropped_total{reason="taken"} 1\n' in figures
 
 
+@on_sqlite
 async def test_who_is_refused_a_stream_is_told_when_to_come_again(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where all have alike nobody loses a stream: 429, a problem, with Retry-After."""
     monkeypatch.setattr(transcoding, "MOST_VIEWS", 1)
@@ -472,6 +496,7 @@ class Held:
             self.ended.put_nowait(str(arguments[-1]))
 
 
+@on_sqlite
 async def test_a_file_is_made_once_for_all_who_ask_and_only_while_somebody_waits(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """One hangs up: the other gets it. All hang up: the child goes, nothing is kept, and who asks later gets it all the same."""
     monkeypatch.setattr(timeouts, "LOOK_S", 0.02)
@@ -515,6 +540,7 @@ def waiting(house: House) -> int:
     return len(house.app[TRANSCODING]._asked)
 
 
+@on_sqlite
 async def test_one_person_does_not_take_all_conversions(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond her number she is refused; and who asks last, for one file, is not last in the row."""
     monkeypatch.setattr(transcoding, "MOST_MADE_OF_ONE", 3)
@@ -545,6 +571,7 @@ def in_row(house: House) -> int:
     return sum(map(len, house.app[TRANSCODING]._maker._waiting.values()))
 
 
+@on_sqlite
 async def test_a_stream_is_broken_off_where_it_cannot_go_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deleted in the middle: the connection ends short of the promised length, and no other answer is mixed into the sound."""
     alice = await house.user("alice")
@@ -581,6 +608,7 @@ async def test_chapters(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listed[0]["chapters"][3] == {"at_s": 1.5, "kind": "chord", "text": "Am"}
 
 
+@on_sqlite
 async def test_a_disk_that_is_full_shows(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written before can be played, and the reason is told."""
     from workers.recordings.opusfile import OpusFile
@@ -599,6 +627,7 @@ async def test_a_disk_that_is_full_shows(house: House, monkeypatch: pytest.Monke
     assert (await sound(alice, found["id"]))[0] == 200
 
 
+@on_sqlite
 async def test_files_that_are_gone_are_not_found(house: House) -> None:
     """A folder that somebody deleted behind our back is a 404, for every form."""
     alice = await house.user("alice")
@@ -610,6 +639,7 @@ async def test_files_that_are_gone_are_not_found(house: House) -> None:
     assert (await alice.ask("GET", f"/api/recording/{recording}/peaks"))[0] == 404
 
 
+@on_sqlite
 async def test_files_that_no_row_knows_are_kept(house: House) -> None:
     """Where a copy of the database was put back, a number is given again: the files that had it are set aside, the new ones take it."""
     alice = await house.user("alice")

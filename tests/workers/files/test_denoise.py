@@ -129,7 +129,11 @@ def test_strength(denoise: Denoise, audio_folder: Path, tmp_path: Path) -> None:
     assert (read(denoise(wav, ".wav", "--strength-db=100", denoiser="rnnoise"))[0] == clean).all()
 
 
-@pytest.mark.parametrize(("denoiser", "post_filter"), [*((name, False) for name in FAMILIES), ("deepfilternet3", True)])
+ORDINARY = ("deepfilternet3", "deepfilternet3_ll")  # the others go the same way, and are as exact by tests/workers/deepfilternet
+KINDS = [pytest.param(name, False, marks=[] if name in ORDINARY else pytest.mark.slow) for name in FAMILIES]
+
+
+@pytest.mark.parametrize(("denoiser", "post_filter"), [*KINDS, ("deepfilternet3", True)])
 def test_exact(
     denoiser: str, post_filter: bool, denoise: Denoise, offline: Offline, models_folder: Path, audio_folder: Path, tmp_path: Path
 ) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from sfu.config import checks
 from tests.support.running import ROOT
 from tests.workers.sound_files import read, tone, write
 from workers.chunks import CHUNK_S, OVERLAP_S
+from workers.files import remote_denoiser
 from workers.files.main import main
 
 PLAIN = "--denoiser=passthrough"
@@ -91,6 +93,15 @@ def test_interrupted_while_a_child_prepares(models_folder: Path, tmp_path: Path,
     check_interrupted(process, stretch)
     assert not Path(f"/proc/{child}").exists()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [noisy]
+
+
+def test_interrupted_as_a_model_is_started(ctrl_c_at_birth: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the process of a model is started ends that process too."""
+    monkeypatch.setattr(remote_denoiser, "runner", lambda name, parts: (sys.executable, dict(os.environ)))
+    with pytest.raises(KeyboardInterrupt):
+        remote_denoiser.RemoteDenoiser("passthrough", {}, ())
+    (pid,) = ctrl_c_at_birth
+    assert not psutil.pid_exists(pid)
 
 
 def test_an_output_that_is_a_link(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_torch_finds_no_cuda(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch.setattr(cuda, "DRIVERS", (noisy,))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("HUSHCAST_TEST_TORCH", str(cuda_environment(tmp_path / "torch")))
-    assert "finds no CUDA; use --device auto or cpu" in refused(capsys, noisy, tmp_path / "clean.wav", "--device=cuda")
+    assert "finds no CUDA; use auto or cpu" in refused(capsys, noisy, tmp_path / "clean.wav", "--device=cuda")
     (tmp_path / "torch" / "hushcast.json").unlink()
     assert "run.py install cuda" in refused(capsys, noisy, tmp_path / "clean.wav", "--device=cuda")
     assert main([str(noisy), str(tmp_path / "clean.wav"), f"--models={tmp_path}"]) == 0
@@ -153,7 +153,7 @@ def test_interrupted(number: signal.Signals, tmp_path: Path, stretch: float) -> 
     assert list(tmp_path.iterdir()) == [noisy]
 
 
-@pytest.mark.parametrize("denoiser", ["passthrough", "chunked:passthrough"])
+@pytest.mark.parametrize("denoiser", ["passthrough", pytest.param("chunked:passthrough", marks=pytest.mark.slow)])
 def test_constant_memory(denoiser: str, tmp_path: Path, stretch: float) -> None:
     """Five minutes take the memory of one, the plot included."""
     peaks_kb = []

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from workers.link import ring as ring_module
 from workers.link.bell import Bell
 from workers.link.ring import MAX_PAYLOAD, Flag, Packet, Ring
 
@@ -111,6 +112,20 @@ def test_late() -> None:
         assert taken is not None and taken.number == 3
         assert (ring.skipped, ring.read) == (3, 4)
         assert ring.take() is None
+
+
+@pytest.mark.parametrize(("ordered", "taken"), [(True, 3), (False, 2)])
+def test_only_announced_packets_where_stores_are_not_ordered(ordered: bool, taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On such a machine a packet whose bell was not rung yet may be incomplete: it is taken after its bell."""
+    monkeypatch.setattr(ring_module, "ORDERED", ordered)
+    with Ring.create(8) as ring, Bell.create() as bell:
+        for number in range(3):
+            ring.put(packet(number))
+        bell.ring(2)
+        assert [each.number for each in ring.take_all(bell)] == list(range(taken))
+        bell.ring()
+        assert [each.number for each in ring.take_all(bell)] == list(range(taken, 3))
+        assert not list(ring.take_all(bell))
 
 
 def test_sealed() -> None:

@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.support.spoken import decoded, packets_of, sound_of
-from workers.recordings import ogg, opusfile
+from workers.link.opus_toc import opus_samples
+from workers.recordings import decode, ogg, opusfile
 from workers.recordings.opusfile import OpusFile
 
 FRAMES = {2.5: 120, 5: 240, 10: 480, 20: 960, 40: 1920, 60: 2880}
@@ -78,7 +79,7 @@ def test_what_fills_a_hole_lasts_as_long_as_the_hole(toc: int) -> None:
     """For every TOC byte the filling has the hole's length, single frames only, and the same number of channels."""
     packet, count, shorter = opusfile.silent_packets(toc, 3 * 960 + 480 + 240 + 120)
     fillings = [packet] * count + [bytes([byte]) for byte in shorter]
-    assert sum(opusfile.packet_samples(filling) for filling in fillings) == 3 * 960 + 840
+    assert sum(opus_samples(filling) for filling in fillings) == 3 * 960 + 840
     assert all(filling[0] & 7 == toc & 4 for filling in fillings)
 
 
@@ -157,3 +158,26 @@ def test_packets_are_found_from_any_place(tmp_path: Path) -> None:
         part = list(opusfile.packets_from(path, sample))
         assert part == whole[len(whole) - len(part) :]
         assert part[0][0] <= max(0, sample - opusfile.PREROLL + opusfile.PRE_SKIP)
+
+
+OVERLONG = bytes([3 << 3 | 3, 63])  # 63 frames of 60 ms: malformed, for a packet has at most 120 ms
+
+
+def test_malformed_packets_take_no_time(tmp_path: Path) -> None:
+    """A packet found in a file begins where those before it end, and one that is malformed lasts for no time; so its sound does too."""
+    path, payloads = tmp_path / "x.opus", packets_of(3)
+    file = OpusFile.create(path, 1)
+    places = []
+    for number, payload in enumerate(payloads):
+        if number % 7 == 3:
+            places += [(file.position, OVERLONG), (file.position, OVERLONG[:1])]
+            file.packet(OVERLONG, 0)
+            file.packet(OVERLONG[:1], 0)
+        places.append((file.position, payload))
+        file.packet(payload, 960)
+    file.close(file.position)
+    whole = list(opusfile.packets_from(path, 0))
+    assert [(time + opusfile.PRE_SKIP, payload) for time, payload in whole[:-1]] == places
+    later = list(opusfile.packets_from(path, 96_000))
+    assert later == whole[-len(later) :] and later[0][0] > 0
+    assert sum(len(block) for block in decode.sound(path, 0, len(payloads) * 960)) == len(payloads) * 960

@@ -7,8 +7,9 @@ import pytest
 
 from tests.workers.speech import lag, packets, voice
 from workers.errors import OpusMissing
+from workers.link.opus_toc import opus_samples
 from workers.voice import opus
-from workers.voice.opus import APPLICATIONS, DURATIONS, Decoder, Encoder, OpusError, duration, has_fec, joined
+from workers.voice.opus import APPLICATIONS, DURATIONS, Decoder, Encoder, OpusError, has_fec, joined
 from workers.voice.pipeline import dbfs
 
 
@@ -28,7 +29,7 @@ def test_durations(samples: int) -> None:
     """A packet of any duration that Opus has says it, and decodes to as many samples."""
     encoder, decoder = Encoder(), Decoder()
     packet = encoder.encode(voice(0.3)[:samples])
-    assert duration(packet) == samples == len(decoder.decode(packet))
+    assert opus_samples(packet) == samples == len(decoder.decode(packet))
     encoder.close()
     decoder.close()
 

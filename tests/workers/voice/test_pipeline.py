@@ -14,11 +14,12 @@ from tests.workers.speech import Broken, Paired, Silencer, Slow, decoded, lag, p
 from workers import registry
 from workers.denoiser import RATE_HZ, Sound
 from workers.errors import WorkerFailed
+from workers.link.opus_toc import opus_samples
 from workers.link.ring import Flag, Packet
 from workers.plugins.deepfilternet import DeepFilterNet3LowLatency
 from workers.plugins.passthrough import Passthrough
 from workers.plugins.rnnoise import RNNoise
-from workers.voice.opus import Encoder, duration, has_fec, joined, library
+from workers.voice.opus import Encoder, has_fec, joined, library
 from workers.voice.pipeline import Pipeline, dbfs
 from workers.weights.weights import FAMILIES
 
@@ -94,7 +95,7 @@ def test_odd_duration() -> None:
     sent = [Packet(n, n * 1440, 1440, 0, joined([frame.payload for frame in frames[3 * n : 3 * n + 3]])) for n in range(len(frames) // 3)]
     out = through(Pipeline(Passthrough({})), sent)
     assert places(out) == places(sent)
-    assert all(duration(packet.payload) == 1440 for packet in out)
+    assert all(opus_samples(packet.payload) == 1440 for packet in out)
 
 
 def test_stereo() -> None:
@@ -273,7 +274,7 @@ def test_nothing_but_garbage() -> None:
         payload = chance.bytes(int(chance.integers(0, 200)))
         place = (int(chance.integers(0, 300)), int(chance.integers(-(2**40), 2**40)), int(chance.integers(0, 7000)))
         for done in pipeline.push(Packet(*place, 0, payload)):
-            assert duration(done.payload) == done.samples
+            assert opus_samples(done.payload) == done.samples
     pipeline.flush()
     pipeline.close()
 

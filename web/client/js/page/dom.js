@@ -1,4 +1,4 @@
-/** Building the page: elements and text nodes, never markup. */
+/** Builds the page from elements and text nodes, never from markup. */
 
 /**
  * @typedef {{on?: Record<string, (event: any) => void>, [name: string]: unknown}} Props
@@ -6,7 +6,7 @@
  */
 
 /**
- * One element. `on` holds listeners, `class`, `aria-*`, `data-*` and the rest become attributes (true = empty, false/null = absent).
+ * Make one element. `on` holds event listeners; all other props become attributes (true: empty; false or null: absent).
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Props | null} [props]
@@ -33,7 +33,7 @@ function listen(element, listeners) {
   for (const [type, listener] of Object.entries(listeners)) element.addEventListener(type, listener);
 }
 
-/** Set, or take away, one attribute; touches nothing where it is already so. ARIA wants its booleans as words. @param {Element} element @param {string} name @param {unknown} value */
+/** Set or remove one attribute, if it differs. ARIA booleans are written as "true" and "false". @param {Element} element @param {string} name @param {unknown} value */
 export function attribute(element, name, value) {
   const spoken = name.startsWith("aria-");
   if (value === null || value === undefined || (value === false && !spoken)) element.removeAttribute(name);
@@ -43,8 +43,8 @@ export function attribute(element, name, value) {
   }
 }
 
-/** Set text where it differs, so that nothing is announced or repainted twice. @param {Element} element @param {string} text */
-export function say(element, text) {
+/** Set the text if it differs, so that nothing is announced or repainted again. @param {Element} element @param {string} text */
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
@@ -53,8 +53,13 @@ export function show(element, visible) {
   attribute(element, "hidden", !visible);
 }
 
+/** @param {boolean} off @param {...(HTMLButtonElement | HTMLInputElement)} controls */
+export function disable(off, ...controls) {
+  for (const control of controls) if (control.disabled !== off) control.disabled = off;
+}
+
 /**
- * Keep the children of `parent` equal to `items`: rows are made once per key, moved, updated, and closed when they leave.
+ * Keeps the children of `parent` equal to `items`. A row is made once per key, then moved and updated, and closed when its item is gone.
  * @template T
  */
 export class Rows {
@@ -97,7 +102,7 @@ export class Rows {
   }
 }
 
-/** A link inside the page; main.js turns its click into a change of route. @param {string} href @param {Props} props @param {...Child} children */
+/** A link inside the site; main.js turns a click on it into a change of route. @param {string} href @param {Props} props @param {...Child} children */
 export function link(href, props, ...children) {
   return h("a", { href, ...props }, ...children);
 }

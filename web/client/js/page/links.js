@@ -1,20 +1,22 @@
-/** Links for others. They lead here by an address that other devices know too, which need not be this page's own. */
+/** Links to give to others. They use the address by which other devices reach the server, which may differ from this page's own. */
 
-/** What the server has written into the page's head. @param {string} name @returns {string | null} */
-const told = (name) => document.querySelector(`meta[name="${name}"]`)?.getAttribute("content") ?? null;
+import { addresses as words } from "../words/people.js";
 
-/** The whole link to a path of this site. @param {string} path */
-export function forOthers(path) {
-  return new URL(path, told("site") ?? location.href).href;
+/** A meta tag that the server has added to the page's head. @param {string} name @returns {string | null} */
+export const metaContent = (name) => document.querySelector(`meta[name="${name}"]`)?.getAttribute("content") ?? null;
+
+/** The full URL of a path of this site, for other devices. @param {string} path */
+export function publicUrl(path) {
+  return new URL(path, metaContent("site") ?? location.href).href;
 }
 
-/** What whoever gets this link has to know beforehand; "" for nothing. @param {string} url */
+/** A warning to show beside a link; "" if there is none. @param {string} url */
 export function linkNote(url) {
-  return noteText(new URL(url).hostname, told("certificate"));
+  return noteText(new URL(url).hostname, metaContent("certificate"));
 }
 
 /** Pure. @param {string} host @param {string | null} certificate */
 export function noteText(host, certificate) {
-  if (/^(.*\.)?localhost$|^127\.|^\[::1\]$/.test(host)) return "This address leads here on this computer only.";
-  return certificate === "self-signed" ? "The browser there will warn about the certificate first: it is this server's own." : "";
+  if (/^(.*\.)?localhost$|^127\.|^\[::1\]$/.test(host)) return words.here;
+  return certificate === "self-signed" ? words.certificate : "";
 }

@@ -1,11 +1,11 @@
-/** Keeps the screen on while on air: a phone that sleeps takes its tab, and the voice, with it. */
+/** Keeps the screen on while on air: a phone that sleeps suspends the tab and its microphone. */
 
 export class WakeLock {
   constructor() {
     /** @type {WakeLockSentinel | null} */
     this.lock = null;
     this.wanted = false;
-    document.addEventListener("visibilitychange", () => void this.#ask()); // a hidden page loses its lock
+    document.addEventListener("visibilitychange", () => void this.#ask()); // the browser releases the lock of a hidden page
   }
 
   /** @param {boolean} on */
@@ -22,7 +22,7 @@ export class WakeLock {
     try {
       this.lock = await navigator.wakeLock.request("screen");
     } catch {
-      // low battery, or not allowed: it was only a wish
+      // low battery, or not allowed: the page works without it
     }
   }
 }

@@ -1,70 +1,78 @@
-/** The own broadcast: microphone, WHIP, staying on air. Events: `change` (read `air`), `stopped` (detail: recording id or null). Never touches the page. */
+/** The user's own broadcast: microphone, WHIP, reconnecting. Events: `change` (read `broadcast`), `stopped` (detail: recording id or null). Never touches the DOM. */
 
 import { api, asProblem, Problem } from "../server/api.js";
 import { Connection } from "./connection.js";
-import { passed } from "./meter.js";
 import { Microphone } from "./microphone.js";
-import { LOOK_EVERY_MS, QuietMoment } from "./quiet_moment.js";
+import { move, nodeOf } from "./moving.js";
+import { PacketTime } from "./packet_time.js";
 import { ANSWER_WITHIN_MS } from "./peer.js";
+import { packetsOf, packetTime, roundTrip } from "./sending_stats.js";
 
-/** @typedef {import("../state/types.js").Air} Air */
+/** @typedef {import("../state/types.js").OwnBroadcast} OwnBroadcast */
 /** @typedef {import("../state/types.js").Profile} Profile */
 
-/** More attenuation than this damages music. */
-const MUSIC_STRENGTH_DB = 12;
-const MEASURE_EVERY_MS = 2000;
-/** Two of the longest packets: one may already have begun, the other holds only silence. */
-const HUSH_MS = 50;
-/** The change takes milliseconds; it never resolves when the connection closes meanwhile. */
-const CHANGE_WITHIN_MS = 1000;
-/** A full server's request for longer packets is carried out without a pause when it was repeated this often. */
-const LONGER_MS = 20;
-const OFTEN = 3;
+const MEASURE_EVERY_MS = 1000;
 
-/** @returns {Air} */
-export function silentAir() {
+/** @returns {OwnBroadcast} */
+export function idleBroadcast() {
   return {
-    phase: "idle", trouble: null, muted: false, silent: false, steady: false, profile: "voice", denoiser: "", echo: false, devices: [], device: "",
-    settings: null, network_ms: null,
+    phase: "idle", trouble: null, muted: false, silent: false, steady: false, profile: "voice", denoiser: "", strength_db: undefined, echo: false, record: true,
+    devices: [], device: "", substitute: "", settings: null, network_ms: null, packet_ms: null,
   };
 }
 
 /**
- * Where to post: everything is denoised but what is to be sent as it is; what is on air already keeps its switch.
- * @param {string} username @param {Profile} profile @param {string} title @param {boolean} [onAir] @param {string} [denoiser] "" = the server's choice
+ * The WHIP URL. A new broadcast is denoised unless the profile is "asis", and recorded unless that was turned off; one that is on air keeps
+ * its switches.
+ * @param {string} username @param {Profile} profile @param {string} title @param {boolean} [onAir] @param {string} [denoiser] "" = the server's choice @param {boolean} [record]
  */
-export function whipUrl(username, profile, title, onAir = false, denoiser = "") {
+export function whipUrl(username, profile, title, onAir = false, denoiser = "", record = true) {
   const query = new URLSearchParams(onAir ? {} : { denoise: profile === "asis" ? "0" : "1" });
   if (denoiser && !onAir) query.set("denoiser", denoiser);
+  if (!record && !onAir) query.set("record", "0");
   if (title) query.set("title", title);
   const asked = String(query);
   return `/whip/${encodeURIComponent(username)}${asked ? `?${asked}` : ""}`;
 }
 
+/** What the microphone is opened with. @param {OwnBroadcast} broadcast */
+function wishOf({ device, echo, profile }) {
+  return { device, echo, stereo: profile !== "voice" };
+}
+
+/** @param {ReturnType<typeof wishOf>} one @param {ReturnType<typeof wishOf>} other */
+function isSame(one, other) {
+  return one.device === other.device && one.echo === other.echo && one.stereo === other.stereo;
+}
+
 export class Broadcaster extends EventTarget {
   constructor() {
     super();
-    /** @type {Air} */
-    this.air = silentAir();
+    /** @type {OwnBroadcast} */
+    this.broadcast = idleBroadcast();
     this.microphone = new Microphone();
     /** @type {Connection | null} */
     this.connection = null;
     this.title = "";
-    /** A broadcast that is already on air is taken over. */
+    /** Whether a broadcast that is already on air is taken over. */
     this.takesOver = false;
-    /** `air.muted` is newer than what the server was told; the server is being told. */
-    this.untold = false;
-    this.telling = false;
-    /** The track is disabled for a moment. */
-    this.hushed = false;
-    /** The requested packet time in ms; 0: none. */
-    this.wanted = 0;
-    /** How often it was requested in a row without success. */
-    this.asked = 0;
-    this.packing = false;
+    /** Whether `broadcast.muted` is newer than what the server knows, and whether a request is under way. */
+    this.muteUnsent = false;
+    this.sendingMute = false;
+    /** Whether the track is silent while the packet time changes. */
+    this.silenced = false;
+    this.packetTime = new PacketTime(this.microphone, () => this.connection?.peer, (silenced) => {
+      this.silenced = silenced;
+      this.#applyMute();
+    });
+    /** The reading of the connection's statistics before. @type {import("./sending_stats.js").Packets | null} */
+    this.packets = null;
+    this.reopening = false;
+    /** Whether stop() waits for the server's answer, which has the recording's id. */
+    this.stopping = false;
     /** @type {ReturnType<typeof setInterval> | undefined} */
-    this.measuring = undefined;
-    this.microphone.addEventListener("change", () => this.#set({ devices: this.microphone.devices, silent: this.microphone.silent, steady: this.microphone.steady }));
+    this.measureTimer = undefined;
+    this.microphone.addEventListener("change", () => this.#microphoneChanged());
     this.microphone.addEventListener("unplugged", () => void this.#unplugged());
   }
 
@@ -72,227 +80,221 @@ export class Broadcaster extends EventTarget {
     return this.connection !== null;
   }
 
-  /** The microphone on, nothing sent. Failures are in `air.trouble`. */
+  /** Open the microphone without sending. A failure is in `broadcast.trouble`. */
   async preview() {
-    if (this.air.phase !== "idle") return;
+    if (this.broadcast.phase !== "idle") return;
     this.#set({ phase: "asking", trouble: null });
-    this.#set({ phase: (await this.#listenIn()) ? "preview" : "idle" });
+    this.#set({ phase: (await this.#openMicrophone()) ? "preview" : "idle" });
   }
 
-  /** Let the microphone go, unless on air. */
-  rest() {
-    if (this.onAir || this.air.phase === "idle") return;
+  /** Close the microphone, unless on air. */
+  stopPreview() {
+    if (this.onAir || this.broadcast.phase === "idle") return;
     this.microphone.close();
-    this.#set({ phase: "idle", settings: null, silent: false, steady: false });
+    this.#set({ phase: "idle", settings: null, silent: false, steady: false, substitute: "" });
   }
 
   /**
-   * Go on air, or take over one's own broadcast that still is: muted where that is.
-   * @param {string} username @param {string} title @param {import("../state/types.js").Status} [status] of the own broadcast, where it is known
+   * Go on air, or take over the user's own broadcast if it is still live. It stays muted if it was.
+   * @param {string} username @param {string} title @param {import("../state/types.js").Status} [status] of the own broadcast, if known
    */
   async start(username, title, status) {
     if (this.onAir) return;
     this.title = title;
     this.takesOver = Boolean(status?.live);
-    this.untold = this.air.muted;
-    this.#set({ phase: "connecting", trouble: null, muted: this.air.muted || Boolean(status?.muted) });
-    this.#open(); // the preview's track lets everything through
-    if (!this.microphone.stream && !(await this.#listenIn())) return this.#set({ phase: "idle" });
-    const connection = new Connection((again) => this.#plan(username, again));
+    this.muteUnsent = this.broadcast.muted;
+    this.#set({ phase: "connecting", trouble: null, muted: this.broadcast.muted || Boolean(status?.muted) });
+    this.#applyMute(); // the preview's track is not muted
+    if (!this.microphone.stream && !(await this.#openMicrophone())) return this.#set({ phase: "idle" });
+    const connection = new Connection((retry) => this.#plan(username, retry));
     this.connection = connection;
-    connection.addEventListener("down", () => this.#set({ phase: "reconnecting" }));
+    connection.addEventListener("down", () => this.#set({ phase: "reconnecting", network_ms: null, packet_ms: null }));
     connection.addEventListener("up", () => this.#set({ phase: "live", trouble: null }));
-    connection.addEventListener("lost", (event) => this.#off(asProblem(/** @type {CustomEvent} */ (event).detail)));
+    connection.addEventListener("lost", (event) => this.#goOffAir(asProblem(/** @type {CustomEvent} */ (event).detail)));
     try {
       await connection.open();
     } catch (error) {
-      if (this.connection === connection) this.#off(asProblem(error));
+      if (this.connection === connection) this.#goOffAir(asProblem(error));
       return;
     }
-    this.measuring = setInterval(() => void this.#measure(), MEASURE_EVERY_MS);
-    if (this.air.profile === "music") await api.denoise({ strength_db: MUSIC_STRENGTH_DB }).catch(() => undefined); // the switch shows the actual state
+    this.measureTimer = setInterval(() => void this.#measure(), MEASURE_EVERY_MS);
   }
 
-  /** End the broadcast at once, whoever sends it. */
+  /** End the broadcast, also one that another device sends. */
   async stop() {
-    this.connection?.close(false); // the command below is the stop; a DELETE as well would race it for the answer
+    this.stopping = true;
+    if (this.onAir) this.#set({ phase: "stopping", network_ms: null, packet_ms: null });
+    this.connection?.close(false); // api.stop() ends it; a DELETE would race with that, and has no recording id in its answer
     /** @type {number | null} */
     let recording = null;
     try {
       recording = (await api.stop()).recording;
     } catch (error) {
       const problem = asProblem(error);
-      if (problem.code !== "not_live") return this.#off(problem);
+      if (problem.code !== "not_live") return this.#goOffAir(problem);
+    } finally {
+      this.stopping = false;
     }
     this.ended(recording);
   }
 
-  /** The server says that it is over. @param {number | null} recording */
+  /** Called when the server says that the broadcast has ended. @param {number | null} recording */
   ended(recording) {
-    this.#off(null);
+    if (this.stopping) return;
+    this.#goOffAir(null);
     this.dispatchEvent(new CustomEvent("stopped", { detail: recording }));
   }
 
-  /** Mutes the microphone at once, and asks the server, which enforces it for every client. @param {boolean} muted */
+  /** Mute the microphone at once, and tell the server, which enforces it for every client. @param {boolean} muted */
   mute(muted) {
-    this.untold = true;
+    this.muteUnsent = true;
     this.#set({ muted });
-    this.#open();
-    void this.#tellMute();
-  }
-
-  /** Follow the server's status of the own broadcast, unless a newer choice has not reached the server yet. @param {import("../state/types.js").Status} status */
-  follow({ live, muted }) {
-    if (!this.onAir || !live || this.telling) return;
-    if (this.untold) return void this.#tellMute();
-    if (muted === this.air.muted) return;
-    this.#set({ muted });
-    this.#open();
-  }
-
-  /** Sends the latest choice, however often the button was pressed meanwhile. Unmutes only after the server did. */
-  async #tellMute() {
-    if (this.telling || !this.onAir) return;
-    this.telling = true;
-    try {
-      while (this.untold && this.onAir) {
-        this.untold = false;
-        await api.mute(this.air.muted);
-      }
-    } catch (error) {
-      const problem = asProblem(error);
-      this.untold = this.air.muted || problem.code === "not_live"; // told as soon as the server says that it is live
-      if (!this.untold) this.#set({ muted: true, trouble: problem.trouble() });
-      this.#open();
-    } finally {
-      this.telling = false;
-    }
-  }
-
-  /** The denoiser of the next Start. @param {string} denoiser */
-  prefer(denoiser) {
-    this.#set({ denoiser });
-  }
-
-  /** Another microphone or other processing, also while live. @param {Partial<Pick<Air, "device" | "echo" | "profile">>} wish */
-  async choose(wish) {
-    this.#set(wish);
-    if (!this.microphone.stream || !("device" in wish || "echo" in wish)) return;
-    if ((await this.#listenIn()) && this.microphone.track) await this.connection?.peer?.replace(this.microphone.track);
+    this.#applyMute();
+    void this.#sendMute();
   }
 
   /**
-   * Longer or shorter packets, from the next pause on. For them the browser takes another encoder, which knows nothing of what the
-   * listeners' decoders remember: only after silence on both sides do they agree without a click. Music may have no pause: then it
-   * goes on as it is, until longer packets have been asked for so often that the server must be full; a gap of a tenth of a second
-   * where it is quietest is better than a server that cannot keep up. Asked again while it waits, it goes by the last word.
-   * @param {number} ms
+   * Adopt the server's status of the own broadcast, unless a newer choice has not reached the server yet. A server that leaves is left for
+   * another one.
+   * @param {import("../state/types.js").Status} status
    */
-  async pack(ms) {
-    if (!(ms > 0) || !this.onAir) return;
-    this.asked = ms === this.wanted ? this.asked + 1 : 1;
-    this.wanted = ms;
-    if (this.packing) return;
-    this.packing = true;
+  follow({ live, muted, leaving, node }) {
+    const { connection } = this;
+    if (connection && live && leaving && nodeOf(connection.peer?.location) === node) void move(connection, { prepare: async () => undefined, take: () => this.#moved(), drop: () => undefined });
+    if (!this.onAir || !live || this.sendingMute) return;
+    if (this.muteUnsent) return void this.#sendMute();
+    if (muted === this.broadcast.muted) return;
+    this.#set({ muted });
+    this.#applyMute();
+  }
+
+  /** Another server has the broadcast now; it may not have heard of the last mute. */
+  #moved() {
+    this.packets = null;
+    this.muteUnsent = true;
+    void this.#sendMute();
+  }
+
+  /** Send the latest choice until the server has it. If unmuting fails, the microphone stays muted. */
+  async #sendMute() {
+    if (this.sendingMute || !this.onAir) return;
+    this.sendingMute = true;
     try {
-      const peer = (await this.#moment()) ? this.connection?.peer : null;
-      if (peer?.isSettled) await this.#packQuietly(peer);
+      while (this.muteUnsent && this.onAir) {
+        this.muteUnsent = false;
+        await api.mute(this.broadcast.muted);
+      }
+    } catch (error) {
+      const problem = asProblem(error);
+      this.muteUnsent = this.broadcast.muted || problem.code === "not_live"; // follow() sends it again once the server says that it is live
+      if (!this.muteUnsent) this.#set({ muted: true, trouble: problem.trouble() });
+      this.#applyMute();
     } finally {
-      this.packing = false;
+      this.sendingMute = false;
     }
   }
 
-  /** @param {import("./peer.js").Peer} peer */
-  async #packQuietly(peer) {
-    this.#hush(true);
-    try {
-      await passed(HUSH_MS);
-      await Promise.race([peer.pack(this.wanted), passed(CHANGE_WITHIN_MS)]);
-      await passed(HUSH_MS);
-      this.asked = 0;
-    } finally {
-      this.#hush(false);
-    }
+  /** Choose for this broadcast or the next one; another microphone or echo cancellation takes effect at once. @param {Partial<Pick<OwnBroadcast, "device" | "echo" | "profile" | "denoiser" | "strength_db" | "record">>} wish */
+  async choose(wish) {
+    const before = wishOf(this.broadcast);
+    this.#set("device" in wish ? { ...wish, substitute: "" } : wish);
+    if (this.microphone.stream && ("device" in wish || "echo" in wish || !isSame(before, wishOf(this.broadcast)))) await this.#reopen();
   }
 
-  /** @returns {Promise<boolean>} whether it is now, with somebody on air who still wants it */
-  async #moment() {
-    const began = performance.now();
-    const moment = new QuietMoment();
-    /** @type {"now" | "later" | "never"} */
-    let when = "later";
-    while (this.wanted && when === "later") {
-      await passed(LOOK_EVERY_MS);
-      const urgent = this.wanted >= LONGER_MS && this.asked >= OFTEN;
-      when = moment.look(performance.now() - began, this.microphone.pausing, this.microphone.level, urgent);
-    }
-    return this.wanted > 0 && when === "now";
+  /** Change the packet time when nobody hears it happen. @param {number} ms */
+  async setPacketTime(ms) {
+    if (ms > 0 && this.onAir) await this.packetTime.request(ms);
   }
 
-  /** @param {boolean} hushed */
-  #hush(hushed) {
-    this.hushed = hushed;
-    this.#open();
+  /** Enable or disable the track, as muting and silence require. */
+  #applyMute() {
+    if (this.microphone.track) this.microphone.track.enabled = !this.broadcast.muted && !this.silenced;
   }
 
-  /** Let sound through the track, or none. */
-  #open() {
-    if (this.microphone.track) this.microphone.track.enabled = !this.air.muted && !this.hushed;
-  }
-
-  /** @param {string} username @param {{forgotten: boolean} | null} again @returns {Promise<import("./peer.js").Plan>} */
-  async #plan(username, again) {
-    if (again) {
+  /** @param {string} username @param {{forgotten: boolean} | null} retry @returns {Promise<import("./peer.js").Plan>} */
+  async #plan(username, retry) {
+    if (retry) {
       const status = await api.status(username, ANSWER_WITHIN_MS);
-      if (again.forgotten && status.state === "live") throw new Problem(409, "taken_over", "");
-      if (again.forgotten && status.state === "ended") throw new Problem(410, "ended", "");
+      if (retry.forgotten && status.state === "live") throw new Problem(409, "taken_over", "");
+      if (retry.forgotten && status.state === "ended") throw new Problem(410, "ended", "");
     }
-    return { url: whipUrl(username, this.air.profile, this.title, this.takesOver || again !== null, this.air.denoiser), track: this.microphone.track };
+    const { profile, denoiser, record } = this.broadcast;
+    return { url: whipUrl(username, profile, this.title, this.takesOver || retry !== null, denoiser, record), track: this.microphone.track };
   }
 
-  /** @returns {Promise<boolean>} */
-  async #listenIn() {
+  /** Open the chosen microphone, or the browser's choice where that one is gone. @returns {Promise<boolean>} */
+  async #openMicrophone() {
+    const wish = wishOf(this.broadcast);
+    let substitute = false;
     try {
-      await this.microphone.open({ device: this.air.device, echo: this.air.echo, stereo: this.air.profile !== "voice" });
+      try {
+        await this.microphone.open(wish);
+      } catch (error) {
+        if (!wish.device || asProblem(error).code !== "no_microphone") throw error;
+        substitute = true;
+        await this.microphone.open({ ...wish, device: "" });
+      }
     } catch (error) {
       this.#set({ trouble: asProblem(error).trouble() });
       return false;
     }
-    this.#open(); // a new track is enabled; a muted broadcaster stays muted
+    this.#applyMute(); // a new track is enabled; a muted broadcaster stays muted
+    if (!isSame(wish, wishOf(this.broadcast))) return this.#openMicrophone(); // another choice came meanwhile, say from the account's preferences
     const settings = this.microphone.track?.getSettings() ?? null;
-    this.#set({ settings, device: settings?.deviceId ?? this.air.device, trouble: null });
+    this.#set({ settings, device: settings?.deviceId ?? wish.device, trouble: null, ...(substitute ? { substitute: this.microphone.label } : {}) });
     return true;
   }
 
+  /** Open the microphone again, and send the new one. @returns {Promise<boolean>} */
+  async #reopen() {
+    this.reopening = true;
+    const opened = await this.#openMicrophone();
+    this.reopening = false;
+    if (opened && this.microphone.track) await this.connection?.replace(this.microphone.track);
+    return opened;
+  }
+
+  /** Go on with another microphone if there is one, and say which. */
   async #unplugged() {
-    this.#set({ device: "", trouble: { code: "unplugged", detail: "" } });
-    if (this.onAir && (await this.#listenIn()) && this.microphone.track) await this.connection?.peer?.replace(this.microphone.track); // the next microphone that is there
-    else if (!this.onAir) this.rest();
+    const trouble = { code: "unplugged", detail: "" };
+    this.#set({ device: "", substitute: "", trouble });
+    if (await this.#reopen()) return this.#set({ substitute: this.microphone.label });
+    this.#set({ trouble });
+    this.stopPreview();
+  }
+
+  /** The list of microphones, or what they hear, has changed. After one was unplugged, take what is plugged in. */
+  #microphoneChanged() {
+    const { devices, silent, steady } = this.microphone;
+    this.#set({ devices, silent, steady });
+    if (this.onAir && !this.reopening && devices.length && this.broadcast.trouble?.code === "unplugged") void this.#unplugged();
   }
 
   /** @param {Problem | null} problem */
-  #off(problem) {
-    clearInterval(this.measuring);
+  #goOffAir(problem) {
+    clearInterval(this.measureTimer);
     this.connection?.close(false);
     this.connection = null;
-    this.hushed = false;
-    this.wanted = 0;
-    this.untold = false;
-    this.asked = 0;
-    this.#set({ phase: this.microphone.stream ? "preview" : "idle", muted: false, trouble: problem?.trouble() ?? null, network_ms: null });
-    this.#open();
+    this.silenced = false;
+    this.packetTime.forget();
+    this.muteUnsent = false;
+    this.packets = null;
+    this.#set({ phase: this.microphone.stream ? "preview" : "idle", muted: false, trouble: problem?.trouble() ?? null, network_ms: null, packet_ms: null });
+    this.#applyMute();
   }
 
   async #measure() {
-    const stats = await this.connection?.peer?.connection.getStats();
-    for (const row of stats?.values() ?? []) {
-      if (row.type === "candidate-pair" && row.nominated && row.currentRoundTripTime !== undefined) this.#set({ network_ms: row.currentRoundTripTime * 500 });
-    }
+    const stats = [...((await this.connection?.peer?.connection.getStats())?.values() ?? [])];
+    if (!stats.length || this.broadcast.phase !== "live") return;
+    const packets = packetsOf(stats);
+    const packet_ms = packetTime(this.packets, packets);
+    this.packets = packets;
+    this.#set({ network_ms: roundTrip(stats), packet_ms });
   }
 
-  /** @param {Partial<Air>} change */
+  /** @param {Partial<OwnBroadcast>} change */
   #set(change) {
-    this.air = { ...this.air, ...change };
+    this.broadcast = { ...this.broadcast, ...change };
     this.dispatchEvent(new Event("change"));
   }
 }

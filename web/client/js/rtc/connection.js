@@ -1,13 +1,16 @@
-/** A connection that is kept up: one Peer at a time, restarted or replaced when it fails. */
+/** A lasting connection: one Peer at a time, which is restarted or replaced when it fails. */
 
 import { asProblem, Problem } from "../server/api.js";
 import { Peer } from "./peer.js";
 
 /** @typedef {import("./peer.js").Plan} Plan */
 
-const BACKOFF_MS = [200, 600, 1500, 3000];
-/** Recovery ends after this long without a connection. */
+/** The pauses stay short: who waits for a server that was restarted is heard again within a second of its return. */
+const BACKOFF_MS = [200, 500, 800, 1000];
+/** Recovery ends after this long without a connection, unless the connection is patient. */
 const GIVE_UP_MS = 60_000;
+/** Without a packet for this long while the server was lost from sight, the connection counts as dead. It is several packets. */
+const FLOW_MS = 200;
 
 /** Whether a retry would get the same answer. @param {Problem} problem */
 export function isFinal(problem) {
@@ -19,48 +22,105 @@ export function backoff(attempt) {
   return /** @type {number} */ (BACKOFF_MS[Math.min(attempt, BACKOFF_MS.length - 1)]);
 }
 
+/** The packets received so far, or null for a connection that only sends. @param {RTCPeerConnection} connection */
+export async function packetsReceived(connection) {
+  for (const row of (await connection.getStats()).values()) if (row.type === "inbound-rtp") return /** @type {number} */ (row.packetsReceived ?? 0);
+  return null;
+}
+
 /**
- * Events: `up`, `down` (trying again), `lost` (detail: Problem; over), `track` (detail: MediaStream).
- * `plan` is asked before every new connection and may throw Problem to end it ("taken over", "ended"); `forgotten` tells it
- * that the server no longer knows the last one.
+ * Events: `up`, `down` (trying again), `retry` (detail: the Problem of an attempt, after which another one follows), `lost` (detail:
+ * Problem; given up), `track` (detail: MediaStream).
+ * `plan` is called before each connection attempt and may throw Problem to give up ("taken_over", "ended"). Its argument is null at
+ * first; `forgotten` then says that the server no longer knows the last session.
  */
 export class Connection extends EventTarget {
-  /** @param {(again: {forgotten: boolean} | null) => Promise<Plan>} plan */
-  constructor(plan) {
+  /** @param {(retry: {forgotten: boolean} | null) => Promise<Plan>} plan @param {boolean} [patient] it tries until it is closed or refused, also at first */
+  constructor(plan, patient = false) {
     super();
     this.plan = plan;
+    this.patient = patient;
     /** @type {Peer | null} */
     this.peer = null;
+    /** Further peers while it moves to another server (moving.js): one that connects, or one that is still sent to. @type {Set<Peer>} */
+    this.others = new Set();
+    this.moving = false;
     this.closed = false;
     this.recovering = false;
+    this.checking = false;
     /** @type {(() => void) | null} */
-    this.hurry = null;
-    this.wake = () => this.hurry?.();
+    this.endDelay = null;
+    this.wake = () => void this.check();
   }
 
-  /** The first connection; throws Problem, after which the connection is closed. */
+  /** Connect for the first time. If it throws Problem, the connection is closed. A patient one throws only what is final, or `no_udp` and `no_dtls`. */
   async open() {
     globalThis.addEventListener("online", this.wake);
+    /** @type {Problem | null} */
+    let problem;
     try {
-      await this.#fresh(null);
+      return await this.#connect(null);
     } catch (error) {
-      this.close(true);
-      throw asProblem(error);
+      problem = asProblem(error);
     }
+    if (this.patient && !this.closed && !isFinal(problem) && problem.port === undefined) {
+      this.recovering = true;
+      this.dispatchEvent(new CustomEvent("retry", { detail: problem }));
+      problem = await this.#attempt(false, performance.now());
+      this.recovering = false;
+    }
+    if (!problem) return;
+    this.close(true);
+    throw problem;
   }
 
-  /** @param {boolean} tell whether the server should hear of it */
+  /**
+   * Look whether it is still connected, and recover at once if not: the browser itself notices a dead server only after many seconds.
+   * Call it when the server was lost from sight or is back, for example after the computer slept. A listener is connected while packets
+   * come; a broadcaster asks the server by an ICE restart.
+   */
+  async check() {
+    if (this.recovering) return void this.endDelay?.();
+    const { peer } = this;
+    if (this.closed || this.checking || !peer) return;
+    this.checking = true;
+    const flows = await this.#flows(peer).catch(() => false); // a closed connection may have no statistics
+    this.checking = false;
+    if (!flows) await this.#recover(peer);
+  }
+
+  /** @param {Peer} peer */
+  async #flows({ connection }) {
+    const before = await packetsReceived(connection);
+    if (before === null) return false;
+    await new Promise((resolve) => setTimeout(resolve, FLOW_MS));
+    return ((await packetsReceived(connection)) ?? 0) > before;
+  }
+
+  /** @param {boolean} tell whether the session is deleted on the server too */
   close(tell) {
     this.closed = true;
     globalThis.removeEventListener("online", this.wake);
-    this.hurry?.();
-    this.peer?.close(tell);
+    this.endDelay?.();
+    for (const peer of [this.peer, ...this.others]) peer?.close(tell);
     this.peer = null;
+    this.others.clear();
   }
 
-  /** @param {{forgotten: boolean} | null} again */
-  async #fresh(again) {
-    const plan = await this.plan(again);
+  /** A peer that is up takes the place of the present one, which is left to the caller. @param {Peer} next */
+  adopt(next) {
+    this.peer = next;
+    next.addEventListener("down", () => void this.#recover(next));
+  }
+
+  /** Send another track, wherever it is sent to. @param {MediaStreamTrack} track */
+  async replace(track) {
+    await Promise.all([this.peer, ...this.others].map((peer) => peer?.replace(track)));
+  }
+
+  /** @param {{forgotten: boolean} | null} retry */
+  async #connect(retry) {
+    const plan = await this.plan(retry);
     if (this.closed) return;
     const peer = new Peer(plan);
     this.peer = peer;
@@ -68,7 +128,7 @@ export class Connection extends EventTarget {
     try {
       await peer.open();
     } catch (error) {
-      peer.close(again === null); // a failed first attempt releases its session; a failed retry must not stop the broadcast that it was to take over
+      peer.close(retry === null); // a failed first attempt deletes its session; a failed retry must not end the broadcast that it meant to take over
       throw error;
     }
     peer.addEventListener("down", () => void this.#recover(peer));
@@ -80,17 +140,17 @@ export class Connection extends EventTarget {
     if (this.closed || this.recovering || peer !== this.peer) return;
     this.recovering = true;
     this.dispatchEvent(new Event("down"));
-    const problem = await this.#tryAgain(peer);
+    const problem = await this.#reconnect(peer);
     this.recovering = false;
     if (!problem || this.closed) return;
     this.close(false);
     this.dispatchEvent(new CustomEvent("lost", { detail: problem }));
   }
 
-  /** @param {Peer} old @returns {Promise<Problem | null>} null once it is up again (or closed) */
-  async #tryAgain(old) {
+  /** @param {Peer} old @returns {Promise<Problem | null>} null once it is connected again, or closed */
+  async #reconnect(old) {
     const since = performance.now();
-    let forgotten = old.dismissed;
+    let forgotten = old.endedByServer;
     try {
       if (!forgotten) {
         await old.restart();
@@ -98,33 +158,39 @@ export class Connection extends EventTarget {
         return null;
       }
     } catch (error) {
-      forgotten = old.dismissed || [404, 410].includes(asProblem(error).status);
+      forgotten = old.endedByServer || [404, 410].includes(asProblem(error).status);
     }
     old.close(false);
+    return this.#attempt(forgotten, since);
+  }
+
+  /** Make new connections until one is up. @param {boolean} forgotten @param {number} since when the last one was lost, in ms @returns {Promise<Problem | null>} null once it is connected, or closed */
+  async #attempt(forgotten, since) {
     let last = new Problem(0, "offline", "");
-    for (let attempt = 0; !this.closed && performance.now() - since < GIVE_UP_MS; attempt += 1) {
+    for (let attempt = 0; !this.closed && (this.patient || performance.now() - since < GIVE_UP_MS); attempt += 1) {
       try {
-        await this.#fresh({ forgotten });
+        await this.#connect({ forgotten });
         return null;
       } catch (error) {
         last = asProblem(error);
-        if (isFinal(last)) return last;
+        if (isFinal(last) || this.closed) return last;
       }
-      await this.#pause(backoff(attempt));
+      this.dispatchEvent(new CustomEvent("retry", { detail: last }));
+      await this.#delay(Math.max(backoff(attempt), (last.retryAfterS ?? 0) * 1000));
     }
     return last;
   }
 
-  /** Wait for the delay, or until the browser says that the network is back. @param {number} delayMs @returns {Promise<void>} */
-  #pause(delayMs) {
+  /** Wait for this long, or until check() is called or the connection is closed. @param {number} delayMs @returns {Promise<void>} */
+  #delay(delayMs) {
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
-        this.hurry = null;
+        this.endDelay = null;
         resolve();
       };
       const timer = setTimeout(done, delayMs);
-      this.hurry = done;
+      this.endDelay = done;
     });
   }
 }

@@ -1,40 +1,45 @@
-/** Where the time goes between mouth and ear, out of what was measured. Pure. */
+/** The measured delays between microphone and ear. What was not measured is left out. Pure. */
 
 /** @typedef {import("../state/types.js").Status} Status */
-/** @typedef {{name: string, ms: number}} Part */
+/** @typedef {{name: "capture" | "network" | "clean" | "held" | "server" | "play", ms: number}} Part */
 
-/** One Opus packet has to be full before it can leave. */
-const CAPTURE_MS = 20;
+/** @param {readonly {name: Part["name"], ms: number | null | undefined}[]} parts @returns {Part[]} */
+function measured(parts) {
+  return /** @type {Part[]} */ (parts.filter(({ ms }) => ms !== null && ms !== undefined && ms > 0));
+}
 
 /**
- * From the mouth until it leaves the server. The whole delay of the denoiser is held while nothing is cleaned too, so that nobody's
- * sound jumps; then it is not called cleaning. @param {Status | undefined} status @param {number | null} network_ms @returns {Part[]}
+ * The delays from the microphone until the server sends. Listeners wait for the denoiser's whole delay even while nothing is
+ * cleaned, so that switching makes no jump; that part is then called "held". @param {Status | undefined} status
+ * @param {number | null} network_ms half the round trip to the server @param {number | null} [packet_ms] how much sound a packet holds, which is full before it is sent
+ * @returns {Part[]}
  */
-export function sendingParts(status, network_ms) {
+export function sendingParts(status, network_ms, packet_ms = null) {
   if (!status) return [];
-  const { algorithmic, worker, ingest, fanout } = status.latency_ms;
-  const cleans = status.denoise.state === "active";
-  return [
-    { name: "capture", ms: CAPTURE_MS },
-    { name: "network", ms: network_ms ?? 0 },
-    { name: cleans ? "clean" : "held", ms: algorithmic + ((cleans && worker.p50) || 0) },
-    { name: "server", ms: (ingest.p50 ?? 0) + (fanout.p50 ?? 0) },
-  ].filter((part) => part.ms > 0);
+  const { ingest, fanout } = status.latency_ms;
+  return measured([{ name: "capture", ms: packet_ms }, { name: "network", ms: network_ms }, holding(status), { name: "server", ms: (ingest.p50 ?? 0) + (fanout.p50 ?? 0) }]);
+}
+
+/** @param {Status} status @param {boolean} [wanted] whether the denoised variant is wanted @returns {Part} */
+function holding({ denoise, latency_ms }, wanted = true) {
+  const cleans = wanted && denoise.state === "active";
+  return { name: cleans ? "clean" : "held", ms: latency_ms.algorithmic + ((cleans && latency_ms.worker.p50) || 0) };
 }
 
 /**
- * From the server's ear to one's own: the same, with the listener's network and buffer; nothing where not all of it is known: who hears
- * the original waits for no denoiser, or has done since before. @param {Status | undefined} status @param {import("../state/types.js").Ear} ear @returns {Part[]}
+ * The delays from the server's socket to this listener's ear, for the variant that is heard: who asked for the original when they joined
+ * gets it without the hold. Empty until the browser's own buffer was measured. @param {Status | undefined} status
+ * @param {Pick<import("../state/types.js").Listening, "held" | "variant" | "play_ms" | "network_ms">} listening @returns {Part[]}
  */
-export function hearingParts(status, ear) {
-  if (ear.variant === "original") return [];
-  const sent = sendingParts(status, ear.network_ms);
-  if (!sent.length) return [];
-  return [...sent, { name: "play", ms: ear.play_ms ?? 0 }].filter((part) => part.ms > 0);
+export function hearingParts(status, listening) {
+  if (!status?.live || listening.play_ms === null) return [];
+  const { ingest, fanout } = status.latency_ms;
+  return measured([
+    { name: "server", ms: (ingest.p50 ?? 0) + (fanout.p50 ?? 0) },
+    ...(listening.held ? [holding(status, listening.variant !== "original")] : []),
+    { name: "network", ms: listening.network_ms },
+    { name: "play", ms: listening.play_ms },
+  ]);
 }
 
-/** "84 ms: capture 20 · network 9 · clean 33 · play 22" @param {readonly Part[]} parts */
-export function latencyText(parts) {
-  const rounded = parts.map(({ name, ms }) => ({ name, ms: Math.max(1, Math.round(ms)) }));
-  return `${rounded.reduce((sum, { ms }) => sum + ms, 0)} ms: ${rounded.map(({ name, ms }) => `${name} ${ms}`).join(" · ")}`;
-}
+export { latencyText } from "../words/listening.js";

@@ -1,9 +1,9 @@
-/** How loud a stream is, read when somebody looks. */
+/** Measures the level of a stream on demand. */
 
 /** Levels below this count as silence. */
 export const FLOOR_DBFS = -100;
 
-/** The audio clock may be late by this much; then a timer ends the wait. */
+/** A timer ends the wait if the audio clock is this late. */
 const LATE_MS = 1000;
 
 /** @param {ArrayLike<number>} samples in [-1, 1] @returns {number} RMS in dBFS, FLOOR_DBFS for digital silence */
@@ -13,13 +13,13 @@ export function dbfs(samples) {
   return sum ? Math.max(FLOOR_DBFS, 10 * Math.log10(sum / samples.length)) : FLOOR_DBFS;
 }
 
-/** The level that the quiet tenth of the time stays below: a steady noise lifts it, a voice does not. @param {readonly number[]} levels dBFS */
+/** The tenth percentile of levels: steady noise raises it, a voice does not. @param {readonly number[]} levels dBFS */
 export function noiseFloor(levels) {
   const sorted = [...levels].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 10)] ?? FLOOR_DBFS;
 }
 
-/** An AnalyserNode on a stream. The stream stays its owner's; close() lets go of it. */
+/** An AnalyserNode on a stream. close() disconnects it and leaves the stream open. */
 export class Meter {
   /** @param {AudioContext} context @param {MediaStream} stream */
   constructor(context, stream) {
@@ -30,7 +30,7 @@ export class Meter {
     this.source.connect(this.analyser);
   }
 
-  /** The last 43 ms. @returns {number} dBFS */
+  /** The level of the last 43 ms. @returns {number} dBFS */
   read() {
     this.analyser.getFloatTimeDomainData(this.samples);
     return dbfs(this.samples);
@@ -41,8 +41,8 @@ export class Meter {
   }
 }
 
-/** Wait by the audio clock where it runs: in a hidden tab, timers are up to a second late. @param {number} ms @returns {Promise<void>} */
-export function passed(ms) {
+/** Wait by the audio clock if it runs: in a hidden tab, timers are up to a second late. @param {number} ms @returns {Promise<void>} */
+export function wait(ms) {
   const context = audioContext();
   return new Promise((resolve) => {
     if (context.state !== "running") return void setTimeout(resolve, ms);
@@ -52,8 +52,8 @@ export function passed(ms) {
       nothing.disconnect();
       resolve();
     };
-    const late = setTimeout(over, ms + LATE_MS); // it may have been stopped meanwhile
-    nothing.connect(context.destination); // a node that is not connected is not run
+    const late = setTimeout(over, ms + LATE_MS); // the audio clock may have stopped meanwhile
+    nothing.connect(context.destination); // an unconnected node does not run
     nothing.onended = over;
     nothing.start();
     nothing.stop(context.currentTime + ms / 1000);
@@ -63,9 +63,9 @@ export function passed(ms) {
 /** @type {AudioContext | null} */
 let shared = null;
 
-/** The page's one AudioContext: browsers allow few, and only wake them on a gesture. */
+/** The page's one AudioContext: browsers allow few, and start them only after a user gesture. */
 export function audioContext() {
   shared ??= new AudioContext({ latencyHint: "interactive" });
-  if (shared.state === "suspended") shared.resume().catch(() => undefined); // before a gesture it may not; the next call tries again
+  if (shared.state === "suspended") shared.resume().catch(() => undefined); // fails before a gesture; the next call tries again
   return shared;
 }

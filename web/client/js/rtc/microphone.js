@@ -1,9 +1,9 @@
-/** The microphone: asked for without the browser's own processing, watched, and let go. */
+/** The microphone: opened without the browser's own processing, and metered while it is open. */
 
 import { Problem } from "../server/api.js";
 import { audioContext, FLOOR_DBFS, Meter, noiseFloor } from "./meter.js";
 
-/** Louder than this, all the time: worth a sentence. Once said, it stays said until it is clearly quieter. */
+/** A noise floor above this counts as steady noise, until it falls by STEADY_STAYS_DB below it. */
 const STEADY_DBFS = -58;
 const STEADY_STAYS_DB = 8;
 /** Below this level not even room noise is heard: the microphone is silent. */
@@ -11,7 +11,7 @@ const SILENT_DBFS = -75;
 /** Within this distance of the noise floor nobody speaks. */
 const PAUSE_DB = 6;
 const LOOK_EVERY_MS = 100;
-const MEMORY = 50;
+const LEVELS_KEPT = 50;
 
 /** @type {Record<string, string>} */
 const CODES = {
@@ -21,7 +21,7 @@ const CODES = {
 
 /**
  * @param {{device: string, echo: boolean, stereo: boolean}} wish
- * @returns {MediaTrackConstraints} noise suppression and gain are off: what is heard as "raw" must be raw
+ * @returns {MediaTrackConstraints} noise suppression and gain control are off, so that "raw" is raw
  */
 export function constraints(wish) {
   return {
@@ -30,7 +30,7 @@ export function constraints(wish) {
   };
 }
 
-/** Events: `unplugged`, `change` (silent or steady turned, or the list of devices). Owns its MediaStream. */
+/** Events: `unplugged`, `change` (of `silent`, `steady` or `devices`). Owns its MediaStream. */
 export class Microphone extends EventTarget {
   constructor() {
     super();
@@ -45,7 +45,7 @@ export class Microphone extends EventTarget {
     /** @type {number[]} */
     this.levels = [];
     /** @type {ReturnType<typeof setInterval> | undefined} */
-    this.looking = undefined;
+    this.levelTimer = undefined;
     this.listDevices = () => void this.#list();
   }
 
@@ -53,31 +53,40 @@ export class Microphone extends EventTarget {
     return this.stream?.getAudioTracks()[0] ?? null;
   }
 
-  /** Whether nobody speaks at this moment; false where that is unknown. */
-  get pausing() {
+  /** The name of the microphone in use. */
+  get label() {
+    return this.track?.label ?? "";
+  }
+
+  /** Whether nobody speaks at this moment; false if that is unknown. */
+  get speechPaused() {
     if (!this.track?.enabled) return true;
     if (!this.meter || audioContext().state !== "running") return false;
     return this.level <= noiseFloor(this.levels) + PAUSE_DB;
   }
 
-  /** How loud it is at this moment, in dBFS. */
+  /** The level at this moment in dBFS. */
   get level() {
     return this.meter?.read() ?? FLOOR_DBFS;
   }
 
-  /** Whether it opens without a permission prompt. @returns {Promise<boolean>} */
-  static async isAllowed() {
+  /** Whether this address may have one at all: browsers give none without HTTPS. */
+  static get isPossible() {
+    return navigator.mediaDevices !== undefined;
+  }
+
+  /** Whether it opens without a prompt; null where the browser does not tell. @returns {Promise<PermissionStatus | null>} */
+  static async permission() {
     try {
-      const answer = await navigator.permissions.query({ name: /** @type {PermissionName} */ ("microphone") });
-      return answer.state === "granted";
+      return await navigator.permissions.query({ name: /** @type {PermissionName} */ ("microphone") });
     } catch {
-      return false; // this browser does not tell
+      return null;
     }
   }
 
-  /** Open, or open another one instead. Throws Problem. @param {{device: string, echo: boolean, stereo: boolean}} wish */
+  /** Open a microphone, in place of the one that is open. Throws Problem. @param {{device: string, echo: boolean, stereo: boolean}} wish */
   async open(wish) {
-    if (!navigator.mediaDevices) throw new Problem(0, "insecure", "");
+    if (!Microphone.isPossible) throw new Problem(0, "insecure", "");
     /** @type {MediaStream} */
     let stream;
     try {
@@ -92,13 +101,13 @@ export class Microphone extends EventTarget {
       if (this.stream === stream) this.dispatchEvent(new Event("unplugged"));
     });
     this.meter = new Meter(audioContext(), stream);
-    this.looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.levelTimer = setInterval(() => this.#readLevel(), LOOK_EVERY_MS);
     navigator.mediaDevices.addEventListener("devicechange", this.listDevices);
     await this.#list();
   }
 
   close() {
-    clearInterval(this.looking);
+    clearInterval(this.levelTimer);
     navigator.mediaDevices?.removeEventListener("devicechange", this.listDevices);
     this.meter?.close();
     this.meter = null;
@@ -115,10 +124,10 @@ export class Microphone extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  #look() {
+  #readLevel() {
     if (!this.meter || !this.track?.enabled || audioContext().state !== "running") return;
-    this.levels = [...this.levels.slice(1 - MEMORY), this.meter.read()];
-    if (this.levels.length < MEMORY) return;
+    this.levels = [...this.levels.slice(1 - LEVELS_KEPT), this.meter.read()];
+    if (this.levels.length < LEVELS_KEPT) return;
     const silent = Math.max(...this.levels) < SILENT_DBFS;
     const steady = noiseFloor(this.levels) > STEADY_DBFS - (this.steady ? STEADY_STAYS_DB : 0);
     if (silent === this.silent && steady === this.steady) return;

@@ -1,28 +1,28 @@
-/** One WebRTC connection to the server with its WHIP or WHEP resource. Runs once; Connection decides about another. */
+/** One WebRTC connection to the server with its WHIP or WHEP session. It connects once; Connection replaces it. */
 
 import { Problem, request } from "../server/api.js";
 import { iceServers, mediaPort, restartFragment, withCredentials, withPacketTime, withRepair } from "./sdp.js";
 
 /**
- * So long an answer is waited for; then the way to the server counts as dead, and another connection is tried. Of the seconds for
- * which a server keeps a broadcast whose broadcaster is gone, some must be left for that.
+ * Without an answer to a request for this long, another connection is tried. It is well below the server's grace time, for which a
+ * broadcast waits for its broadcaster.
  */
 export const ANSWER_WITHIN_MS = 4000;
-/** Without an answer on the media port for this long, the port counts as closed. */
-const UP_WITHIN_MS = 7000;
-/** "disconnected" may heal by itself (RFC 7675: one missed check); after this it is a failure. */
-const HEAL_WITHIN_MS = 2500;
+/** Without a connection on the media port for this long, the port counts as closed. */
+const CONNECTED_WITHIN_MS = 7000;
+/** "disconnected" may recover by itself (RFC 7675: one missed check); after this long it is a failure. */
+const DISCONNECTED_FOR_MS = 2500;
 
 /**
  * @typedef {object} Plan
  * @property {string} url                 the WHIP or WHEP endpoint with its query
- * @property {MediaStreamTrack | null} track   what is sent; null = a listener
+ * @property {MediaStreamTrack | null} track   what is sent; null for a listener
  * @property {string} [authorization]     a bearer token
  */
 
 /**
  * Events: `up`, `down` (lost, needs restart() or another Peer), `track` (detail: MediaStream).
- * The server is ICE-lite and has its candidates in the answer: the offer goes out at once, nothing is gathered first.
+ * The server is ICE-lite and puts its candidates into the answer, so the offer is sent without gathering candidates.
  */
 export class Peer extends EventTarget {
   /** @param {Plan} plan */
@@ -34,30 +34,30 @@ export class Peer extends EventTarget {
     this.location = null;
     this.answer = "";
     this.closed = false;
-    /** The restart or change of packet time under way: one offer and answer at a time. @type {Promise<unknown>} */
+    /** The last queued restart or change of packet time: one offer and answer at a time. @type {Promise<unknown>} */
     this.negotiating = Promise.resolve();
-    /** How many of these are running or queued. */
-    this.turns = 0;
-    /** The server has ended it (DTLS close_notify): a restart cannot succeed. */
-    this.dismissed = false;
+    /** How many of them run or are queued. */
+    this.negotiations = 0;
+    /** Whether the server has ended the session (DTLS close_notify), so that a restart cannot succeed. */
+    this.endedByServer = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.healing = undefined;
-    this.connection.onconnectionstatechange = () => this.#moved();
+    this.disconnectTimer = undefined;
+    this.connection.onconnectionstatechange = () => this.#connectionStateChanged();
     this.connection.ontrack = (event) => this.dispatchEvent(new CustomEvent("track", { detail: event.streams[0] ?? new MediaStream([event.track]) }));
     this.transceiver = plan.track
       ? this.connection.addTransceiver(plan.track, { direction: "sendonly", streams: [new MediaStream([plan.track])] })
       : this.connection.addTransceiver("audio", { direction: "recvonly" });
-    if (plan.track) this.#sendTwice();
+    if (plan.track) this.#preferRed();
   }
 
-  /** RED (RFC 2198) first, where the browser has it: each packet brings the one before it along once more. */
-  #sendTwice() {
+  /** Prefer RED (RFC 2198) if the browser has it: each packet repeats the one before it. */
+  #preferRed() {
     const codecs = RTCRtpSender.getCapabilities("audio")?.codecs ?? [];
     const isRed = (/** @type {{mimeType: string}} */ codec) => codec.mimeType.toLowerCase() === "audio/red";
     if (codecs.some(isRed)) this.transceiver.setCodecPreferences([...codecs.filter(isRed), ...codecs.filter((codec) => !isRed(codec))]);
   }
 
-  /** Offer, answer, and wait until media can flow. Throws Problem; `no_udp` where the port is not open. */
+  /** Exchange offer and answer, and wait until media can flow. Throws Problem: `no_udp` if the port is closed. */
   async open() {
     const offer = await this.connection.createOffer();
     const description = { type: offer.type, sdp: withRepair(offer.sdp ?? "") };
@@ -68,22 +68,22 @@ export class Peer extends EventTarget {
     const servers = iceServers(response.headers.get("Link"));
     if (servers.length) this.connection.setConfiguration({ bundlePolicy: "max-bundle", iceServers: servers });
     this.answer = await response.text();
-    if (this.closed) return void this.#forget();
+    if (this.closed) return void this.#deleteSession();
     await this.connection.setRemoteDescription({ type: "answer", sdp: this.answer });
-    this.#hearDismissal();
-    this.#listenClosely();
-    await this.#upWithin(UP_WITHIN_MS);
+    this.#watchTransport();
+    this.#minimiseJitterBuffer();
+    await this.#connectedWithin(CONNECTED_WITHIN_MS);
   }
 
-  /** ICE restart on the same resource: a new network, the same session. Throws Problem (404: the server has forgotten us). */
+  /** Restart ICE in the same session, for example on another network. Throws Problem (404: the server does not know the session). */
   async restart() {
     if (!this.location) throw new Problem(404, "not_found", "");
-    await this.#inTurn(() => this.#restart(/** @type {string} */ (this.location)));
-    await this.#upWithin(UP_WITHIN_MS);
+    await this.#negotiate(() => this.#exchangeRestart(/** @type {string} */ (this.location)));
+    await this.#connectedWithin(CONNECTED_WITHIN_MS);
   }
 
   /** @param {string} resource */
-  async #restart(resource) {
+  async #exchangeRestart(resource) {
     const offer = await this.connection.createOffer({ iceRestart: true });
     await this.connection.setLocalDescription({ type: offer.type, sdp: withRepair(offer.sdp ?? "") });
     const headers = { ...this.#headers("application/trickle-ice-sdpfrag"), "If-Match": "*" };
@@ -93,21 +93,21 @@ export class Peer extends EventTarget {
   }
 
   /**
-   * Send packets of so many ms from now on. Nobody else is asked: the same offer again, and the server's answer with another
-   * `ptime`. Connection, keys, numbering and clock go on. Where the browser will not, or something else is being negotiated, all
-   * stays as it was. If the connection is closed meanwhile, this never returns: nor do the browser's own promises.
+   * Change the packet time. The page negotiates with itself: the same offer again, and the server's last answer with another `ptime`.
+   * Connection, keys, sequence numbers and clock continue. If the browser refuses, or another negotiation is under way, nothing
+   * changes. If the connection closes meanwhile, this never resolves, as the browser's own promises do not.
    * @param {number} ms
    */
-  async pack(ms) {
-    if (!this.isSettled) return;
-    await this.#inTurn(async () => {
+  async setPacketTime(ms) {
+    if (!this.isStable) return;
+    await this.#negotiate(async () => {
       const { connection } = this;
       const answer = withPacketTime(this.answer, ms);
       try {
         const offer = await connection.createOffer();
         await connection.setLocalDescription({ type: offer.type, sdp: withRepair(offer.sdp ?? "") });
         await connection.setRemoteDescription({ type: "answer", sdp: answer });
-        this.answer = answer; // a later restart keeps it
+        this.answer = answer; // a later ICE restart keeps the packet time
       } catch (error) {
         if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" }).catch(() => undefined);
         console.warn("the packets stay as long as they are:", error);
@@ -115,16 +115,16 @@ export class Peer extends EventTarget {
     });
   }
 
-  /** Is it up, with nothing left to be agreed upon? */
-  get isSettled() {
-    return !this.closed && !this.turns && this.connection.signalingState === "stable" && this.connection.connectionState === "connected";
+  /** Whether it is connected with no negotiation under way. */
+  get isStable() {
+    return !this.closed && !this.negotiations && this.connection.signalingState === "stable" && this.connection.connectionState === "connected";
   }
 
-  /** @param {() => Promise<void>} negotiate @returns {Promise<void>} */
-  #inTurn(negotiate) {
-    this.turns += 1;
-    const turn = this.negotiating.then(negotiate).finally(() => (this.turns -= 1));
-    this.negotiating = turn.catch(() => undefined); // the caller gets the error
+  /** @param {() => Promise<void>} exchange @returns {Promise<void>} */
+  #negotiate(exchange) {
+    this.negotiations += 1;
+    const turn = this.negotiating.then(exchange).finally(() => (this.negotiations -= 1));
+    this.negotiating = turn.catch(() => undefined); // only the caller handles the error
     return turn;
   }
 
@@ -140,18 +140,18 @@ export class Peer extends EventTarget {
     await this.transceiver.sender.replaceTrack(track);
   }
 
-  /** End it here; with `tell` the server hears of it (a broadcaster's DELETE is Stop). Idempotent. @param {boolean} tell */
+  /** Close the connection; may be called twice. With `tell` the session is deleted on the server, which ends the broadcast of a broadcaster. @param {boolean} tell */
   close(tell) {
     if (this.closed) return;
     this.closed = true;
-    clearTimeout(this.healing);
+    clearTimeout(this.disconnectTimer);
     this.connection.close();
-    if (tell) this.#forget();
+    if (tell) this.#deleteSession();
   }
 
-  #forget() {
+  #deleteSession() {
     if (!this.location) return;
-    request(this.location, { method: "DELETE", keepalive: true, headers: this.#headers(null) }).catch(() => undefined); // gone already is as good
+    request(this.location, { method: "DELETE", keepalive: true, headers: this.#headers(null) }).catch(() => undefined); // it may be gone already
   }
 
   /** @param {string | null} type @returns {Record<string, string>} */
@@ -159,34 +159,34 @@ export class Peer extends EventTarget {
     return { ...(type ? { "Content-Type": type } : {}), ...(this.plan.authorization ? { Authorization: `Bearer ${this.plan.authorization}` } : {}) };
   }
 
-  /** Ask for the smallest buffer that plays whole: NetEq raises it by itself where the network needs more. */
-  #listenClosely() {
+  /** Ask for the smallest jitter buffer: NetEq enlarges it if the network needs more. */
+  #minimiseJitterBuffer() {
     if (this.plan.track) return;
     const receiver = /** @type {RTCRtpReceiver & {jitterBufferTarget?: number | null, playoutDelayHint?: number | null}} */ (this.transceiver.receiver);
     if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
     else if ("playoutDelayHint" in receiver) /** @type {{playoutDelayHint: number}} */ (receiver).playoutDelayHint = 0;
   }
 
-  #hearDismissal() {
+  #watchTransport() {
     const transport = (this.plan.track ? this.transceiver.sender : this.transceiver.receiver).transport;
     transport?.addEventListener("statechange", () => {
       if (transport.state !== "closed" || this.closed) return;
-      this.dismissed = true;
+      this.endedByServer = true;
       this.dispatchEvent(new Event("down"));
     });
   }
 
-  #moved() {
+  #connectionStateChanged() {
     const state = this.connection.connectionState;
-    clearTimeout(this.healing);
+    clearTimeout(this.disconnectTimer);
     if (this.closed) return;
     if (state === "connected") this.dispatchEvent(new Event("up"));
     if (state === "failed" || state === "closed") this.dispatchEvent(new Event("down"));
-    if (state === "disconnected") this.healing = setTimeout(() => this.dispatchEvent(new Event("down")), HEAL_WITHIN_MS);
+    if (state === "disconnected") this.disconnectTimer = setTimeout(() => this.dispatchEvent(new Event("down")), DISCONNECTED_FOR_MS);
   }
 
-  /** @param {number} patienceMs @returns {Promise<void>} */
-  #upWithin(patienceMs) {
+  /** @param {number} timeoutMs @returns {Promise<void>} */
+  #connectedWithin(timeoutMs) {
     const { connection } = this;
     const ice = () => connection.iceConnectionState === "connected" || connection.iceConnectionState === "completed";
     if (ice() && connection.connectionState === "connected") return Promise.resolve();
@@ -197,18 +197,18 @@ export class Peer extends EventTarget {
         connection.removeEventListener("connectionstatechange", look);
         then?.();
       };
-      const fail = () => settle(() => reject(this.#unreached(ice())));
+      const fail = () => settle(() => reject(this.#unreachable(ice())));
       const look = () => {
         if (connection.connectionState === "connected") settle(resolve);
         else if (connection.connectionState === "failed" || this.closed) fail();
       };
-      const timer = setTimeout(fail, patienceMs);
+      const timer = setTimeout(fail, timeoutMs);
       connection.addEventListener("connectionstatechange", look);
     });
   }
 
-  /** @param {boolean} reached whether ICE at least came through */
-  #unreached(reached) {
+  /** @param {boolean} reached whether ICE has connected */
+  #unreachable(reached) {
     const problem = new Problem(0, reached ? "no_dtls" : "no_udp", "");
     problem.port = mediaPort(this.answer) ?? undefined;
     return problem;

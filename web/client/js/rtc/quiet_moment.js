@@ -1,10 +1,10 @@
-/** When the packet time may change: in a pause, or, where it must change and no pause comes, at the quietest moment. Pure: levels are arguments. */
+/** Finds the moment to change the packet time: a pause in speech or, if the change is urgent and no pause comes, the quietest moment. Pure: levels are arguments. */
 
-/** A pause is awaited for at most this long; it is a pause when this many consecutive readings, this far apart, are quiet. */
+/** Wait at most this long for a pause: PAUSE_LOOKS consecutive quiet readings, LOOK_EVERY_MS apart. */
 export const PAUSE_WITHIN_MS = 8000;
 const PAUSE_LOOKS = 5;
 export const LOOK_EVERY_MS = 30;
-/** The quietest level is measured for this long; then the first moment as quiet is taken. */
+/** Measure the quietest level for this long, then take the first moment that is as quiet. */
 const LEARN_MS = 4000;
 
 export class QuietMoment {
@@ -14,10 +14,10 @@ export class QuietMoment {
   }
 
   /**
-   * @param {number} passedMs since the waiting began
-   * @param {boolean} pausing nobody speaks, as it seems
+   * @param {number} passedMs since the wait began
+   * @param {boolean} pausing nobody seems to speak
    * @param {number} level dBFS
-   * @param {boolean} urgent it has to be, pause or not
+   * @param {boolean} urgent the change is needed even without a pause
    * @returns {"now" | "later" | "never"}
    */
   look(passedMs, pausing, level, urgent) {

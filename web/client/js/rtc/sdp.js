@@ -1,4 +1,4 @@
-/** What this page changes in, and reads from, session descriptions. Pure. */
+/** Reads and changes session descriptions. Pure. */
 
 /** The payload type of Opus in an SDP, or null. @param {string} sdp */
 export function opusType(sdp) {
@@ -6,7 +6,7 @@ export function opusType(sdp) {
 }
 
 /**
- * The offer with NACK asked for and in-band FEC on: Chromium offers Opus without `nack` but does it when told so.
+ * The offer with NACK and in-band FEC: Chromium leaves `nack` out of its offer, but supports it.
  * @param {string} sdp
  */
 export function withRepair(sdp) {
@@ -17,7 +17,7 @@ export function withRepair(sdp) {
   return withFormat(better, { useinbandfec: "1" });
 }
 
-/** Opus parameters set in the fmtp line, made where there is none. @param {string} sdp @param {Record<string, string>} wanted */
+/** Set Opus parameters in the fmtp line, which is added if there is none. @param {string} sdp @param {Record<string, string>} wanted */
 export function withFormat(sdp, wanted) {
   const type = opusType(sdp);
   if (type === null) return sdp;
@@ -34,7 +34,7 @@ function after(sdp, line, more) {
   return sdp.replace(line, (found) => `${found.trimEnd()}\r\n${more}${found.endsWith("\r") ? "\r" : ""}`);
 }
 
-/** The server's media port as its candidates tell it: what a firewall has to let through. @param {string} sdp @returns {number | null} */
+/** The server's media port, read from its UDP candidate; null if it has none. @param {string} sdp @returns {number | null} */
 export function mediaPort(sdp) {
   const found = sdp.match(/^a=candidate:\S+ \d+ udp \d+ \S+ (\d+) /im);
   return found ? Number(found[1]) : null;
@@ -45,13 +45,13 @@ function line(sdp, name) {
   return sdp.match(new RegExp(`^a=${name}:(.*)$`, "m"))?.[1]?.trim() ?? "";
 }
 
-/** An ICE restart as `application/trickle-ice-sdpfrag` (RFC 8840), from a fresh local offer. @param {string} offer */
+/** The `application/trickle-ice-sdpfrag` (RFC 8840) of an ICE restart, from a new local offer. @param {string} offer */
 export function restartFragment(offer) {
   const media = offer.match(/^m=audio .*$/m)?.[0]?.trim() ?? "m=audio 9 UDP/TLS/RTP/SAVPF 0";
   return [`a=ice-ufrag:${line(offer, "ice-ufrag")}`, `a=ice-pwd:${line(offer, "ice-pwd")}`, media, `a=mid:${line(offer, "mid")}`, ""].join("\r\n");
 }
 
-/** The known answer with the credentials (and candidates, where given) of a restart's fragment. @param {string} answer @param {string} fragment */
+/** The earlier answer with the credentials (and candidates, if any) of a restart's fragment. @param {string} answer @param {string} fragment */
 export function withCredentials(answer, fragment) {
   const candidates = fragment.match(/^a=candidate:.*$/gm)?.map((found) => found.trim()) ?? [];
   let renewed = answer.replace(/^a=ice-ufrag:.*$/gm, `a=ice-ufrag:${line(fragment, "ice-ufrag")}`).replace(/^a=ice-pwd:.*$/gm, `a=ice-pwd:${line(fragment, "ice-pwd")}`);
@@ -62,14 +62,14 @@ export function withCredentials(answer, fragment) {
   return renewed;
 }
 
-/** The answer asking for other packets. @param {string} answer @param {number} ms how much sound is in one */
+/** The answer with another packet time. @param {string} answer @param {number} ms duration of one packet */
 export function withPacketTime(answer, ms) {
   const type = opusType(answer);
   const other = answer.replace(/^a=ptime:.*\r?\n/gm, "");
   return type === null ? answer : after(other, new RegExp(`^a=rtpmap:${type} .*$`, "m"), `a=ptime:${ms}`);
 }
 
-/** ICE servers out of a `Link` header (RFC 9725 §4.6). @param {string | null} header @returns {RTCIceServer[]} */
+/** The ICE servers of a `Link` header (RFC 9725 §4.6). @param {string | null} header @returns {RTCIceServer[]} */
 export function iceServers(header) {
   return (header ?? "").split(/,(?=\s*<)/).filter((part) => /rel="?ice-server"?/.test(part)).map((part) => {
     /** @type {RTCIceServer} */

@@ -1,8 +1,11 @@
-/** The owner's side of a companion session: devices beside this computer. Events: `remote` (detail: action), `devices` (detail: how many others). */
+/** The broadcaster's side of a companion session. Events: `remote` (detail: action), `devices` (read `phones`). */
 
 import { api } from "./api.js";
-import { forOthers } from "../page/links.js";
+import { publicUrl } from "../page/links.js";
 import { Socket } from "./socket.js";
+
+/** Where this tab keeps the session's id, so that a phone still reaches it after a reload. */
+const KEPT = "companion-session";
 
 export class CompanionSession extends EventTarget {
   constructor() {
@@ -10,28 +13,58 @@ export class CompanionSession extends EventTarget {
     /** @type {Socket | null} */
     this.socket = null;
     this.id = "";
-    this.url = "";
+    /** How many others are connected, as far as it is known. */
+    this.phones = 0;
   }
 
   /** Open a companion session of this kind; one that was open ends. @param {"practice" | "remote"} kind */
   async open(kind) {
     await this.close();
     const { id, join_url } = await api.companion(kind);
+    sessionStorage.setItem(KEPT, id);
+    this.#connect(id);
+    return { id, url: publicUrl(join_url) };
+  }
+
+  /** Go on with the session that was open before this page was loaded again. */
+  resume() {
+    const id = sessionStorage.getItem(KEPT);
+    if (id && !this.socket) this.#connect(id);
+  }
+
+  /** @param {string} id */
+  #connect(id) {
     this.id = id;
-    this.url = join_url;
     const socket = new Socket(`/ws/session/${encodeURIComponent(id)}`);
     this.socket = socket;
     socket.addEventListener("remote", (event) => this.dispatchEvent(new CustomEvent("remote", { detail: /** @type {CustomEvent} */ (event).detail.action })));
-    socket.addEventListener("connection_update", (event) => this.dispatchEvent(new CustomEvent("devices", { detail: /** @type {CustomEvent} */ (event).detail.devices - 1 })));
+    socket.addEventListener("connection_update", (event) => this.#count(/** @type {CustomEvent} */ (event).detail.devices - 1));
+    socket.addEventListener("down", () => this.#count(0));
+    socket.addEventListener("refused", () => {
+      if (this.socket !== socket) return;
+      this.socket = null;
+      this.#forget();
+    });
     socket.connect();
-    return { id, url: forOthers(join_url) };
+  }
+
+  /** @param {number} phones */
+  #count(phones) {
+    this.phones = Math.max(0, phones);
+    this.dispatchEvent(new Event("devices"));
+  }
+
+  #forget() {
+    this.id = "";
+    this.#count(0);
+    sessionStorage.removeItem(KEPT);
   }
 
   async close() {
     const { id } = this;
     this.socket?.close();
     this.socket = null;
-    this.id = "";
+    this.#forget();
     if (id) await api.endCompanion(id).catch(() => undefined); // it may have expired already
   }
 }

@@ -1,12 +1,19 @@
-/** A WebSocket that reconnects with back-off: JSON messages {type, data}, its own ping. Does not touch the page. */
+/** A WebSocket that reconnects with back-off. Messages are JSON {type, data}. Never touches the DOM. */
 
 const PING_EVERY_MS = 10_000;
 const SILENT_AFTER_MS = 25_000;
+/** A proxy may hold the handshake back without an answer. */
+const DIAL_WITHIN_MS = 10_000;
+/** How long a socket may take to answer after the network has changed. */
+const ANSWER_WITHIN_MS = 3000;
 const BACKOFF_MS = [300, 1000, 2000, 4000, 8000];
 const FINAL = new Set([4401, 4403, 4404]);
 
+/** Events: `back` (a socket that was down is open again: the server may be another one). */
+export const socketEvents = new EventTarget();
+
 /**
- * Events: `open`, `down` (will try again), `refused` (detail = close code; will not), and one event per message type with its data as detail.
+ * Events: `open`, `down` (reconnects), `refused` (detail: close code; does not reconnect), and one per message type with its data as detail.
  */
 export class Socket extends EventTarget {
   /** @param {string} path such as /ws/presence */
@@ -14,66 +21,85 @@ export class Socket extends EventTarget {
     super();
     this.path = path;
     this.open = false;
+    this.wasDown = false;
     /** @type {WebSocket | null} */
-    this.wire = null;
+    this.socket = null;
     this.closed = false;
     this.attempt = 0;
-    this.heardAt = 0;
+    this.receivedAt = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
-    this.wake = () => this.#again(0);
+    this.wake = () => (this.open ? this.#probe() : this.#reconnectIn(0));
   }
 
   connect() {
-    globalThis.addEventListener("online", this.wake);
+    for (const type of ["online", "offline"]) globalThis.addEventListener(type, this.wake);
     this.#dial();
     return this;
   }
 
   close() {
     this.closed = true;
-    globalThis.removeEventListener("online", this.wake);
+    for (const type of ["online", "offline"]) globalThis.removeEventListener(type, this.wake);
     clearTimeout(this.timer);
-    this.wire?.close();
-    this.wire = null;
+    this.socket?.close();
+    this.socket = null;
   }
 
-  /** @param {string} type @param {Record<string, unknown>} data  @returns {boolean} whether it could be sent now */
+  /** @param {string} type @param {Record<string, unknown>} data  @returns {boolean} whether it was sent */
   send(type, data) {
-    if (!this.open || !this.wire) return false;
-    this.wire.send(JSON.stringify({ type, data }));
+    if (!this.open || !this.socket) return false;
+    this.socket.send(JSON.stringify({ type, data }));
     return true;
   }
 
   #dial() {
     if (this.closed) return;
-    const wire = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${this.path}`);
-    this.wire = wire;
-    wire.onopen = () => this.#opened(wire);
-    wire.onmessage = (event) => this.#heard(event);
-    wire.onclose = (event) => this.#ended(wire, event.code);
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${this.path}`);
+    this.socket = socket;
+    this.timer = setTimeout(() => this.#giveUp(socket), DIAL_WITHIN_MS);
+    socket.onopen = () => this.#opened(socket);
+    socket.onmessage = (event) => this.socket === socket && this.#received(event);
+    socket.onclose = (event) => this.#ended(socket, event.code);
   }
 
-  /** @param {WebSocket} wire */
-  #opened(wire) {
-    if (this.wire !== wire) return;
+  /** @param {WebSocket} socket */
+  #opened(socket) {
+    if (this.socket !== socket) return;
+    clearTimeout(this.timer);
     this.open = true;
-    this.heardAt = performance.now();
+    if (this.wasDown) socketEvents.dispatchEvent(new Event("back"));
+    this.wasDown = false;
+    this.receivedAt = performance.now();
     this.dispatchEvent(new Event("open"));
-    this.timer = setTimeout(() => this.#ping(wire), PING_EVERY_MS);
+    this.timer = setTimeout(() => this.#ping(socket), PING_EVERY_MS);
   }
 
-  /** @param {WebSocket} wire */
-  #ping(wire) {
-    if (this.wire !== wire) return;
-    if (performance.now() - this.heardAt > SILENT_AFTER_MS) return void wire.close();
+  /** @param {WebSocket} socket */
+  #ping(socket) {
+    if (this.socket !== socket) return;
+    if (performance.now() - this.receivedAt > SILENT_AFTER_MS) return this.#giveUp(socket);
     this.send("ping", { timestamp: Date.now() });
-    this.timer = setTimeout(() => this.#ping(wire), PING_EVERY_MS);
+    this.timer = setTimeout(() => this.#ping(socket), PING_EVERY_MS);
+  }
+
+  /** Find out whether the socket still leads anywhere. */
+  #probe() {
+    const { socket } = this;
+    const askedAt = performance.now();
+    if (!socket || !this.send("ping", { timestamp: Date.now() })) return;
+    setTimeout(() => this.socket === socket && this.receivedAt < askedAt && this.#giveUp(socket), ANSWER_WITHIN_MS);
+  }
+
+  /** Close a socket that does not answer, and dial again; the browser's own close event may be minutes late. @param {WebSocket} socket */
+  #giveUp(socket) {
+    socket.close();
+    this.#ended(socket, 1006);
   }
 
   /** @param {MessageEvent} event */
-  #heard(event) {
-    this.heardAt = performance.now();
+  #received(event) {
+    this.receivedAt = performance.now();
     this.attempt = 0;
     /** @type {{type?: unknown, data?: unknown}} */
     let message;
@@ -85,10 +111,10 @@ export class Socket extends EventTarget {
     if (typeof message.type === "string" && message.type !== "pong") this.dispatchEvent(new CustomEvent(message.type, { detail: message.data ?? {} }));
   }
 
-  /** @param {WebSocket} wire @param {number} code */
-  #ended(wire, code) {
-    if (this.wire !== wire) return;
-    this.wire = null;
+  /** @param {WebSocket} socket @param {number} code */
+  #ended(socket, code) {
+    if (this.socket !== socket) return;
+    this.socket = null;
     this.open = false;
     clearTimeout(this.timer);
     if (this.closed) return;
@@ -96,14 +122,15 @@ export class Socket extends EventTarget {
       this.dispatchEvent(new CustomEvent("refused", { detail: code }));
       return;
     }
+    this.wasDown = true;
     this.dispatchEvent(new Event("down"));
-    this.#again(/** @type {number} */ (BACKOFF_MS[Math.min(this.attempt, BACKOFF_MS.length - 1)]));
+    this.#reconnectIn(/** @type {number} */ (BACKOFF_MS[Math.min(this.attempt, BACKOFF_MS.length - 1)]));
     this.attempt += 1;
   }
 
   /** @param {number} delayMs */
-  #again(delayMs) {
-    if (this.closed || this.wire) return;
+  #reconnectIn(delayMs) {
+    if (this.closed || this.socket) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#dial(), delayMs * (0.75 + Math.random() / 2));
   }

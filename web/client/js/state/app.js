@@ -1,35 +1,35 @@
-/** Where the protocol classes meet the state. Actions for the views; no page in here. */
+/** Connects the protocol classes with the state, and offers actions to the views. Never touches the DOM. */
 
-import { api, asProblem, door } from "../server/api.js";
+import { api, apiEvents, asProblem } from "../server/api.js";
 import { Broadcaster } from "../rtc/broadcaster.js";
-import { keepClaim } from "./claim.js";
-import { Friends } from "./friends.js";
+import { Broadcasting } from "./broadcasting.js";
+import { storeClaim } from "./claim.js";
+import { Friends, isAway } from "./friends.js";
 import { Listener } from "../rtc/listener.js";
+import { ListeningWish } from "./listening.js";
 import { audioContext } from "../rtc/meter.js";
-import { Microphone } from "../rtc/microphone.js";
 import { CompanionSession } from "../server/companion.js";
 import { Player } from "./player.js";
-import { isOpen, nextOf } from "./route.js";
+import { Polling } from "./polling.js";
+import { Preferences } from "./preferences.js";
+import { isPublic, nextOf, signInPath } from "./route.js";
 import { WakeLock } from "../page/wake_lock.js";
 import { Recordings } from "./recordings.js";
 import { Socket } from "../server/socket.js";
 import { BroadcastSockets } from "../server/broadcast_sockets.js";
-import { troubleText } from "../page/messages.js";
+import { troubleText } from "../words/errors.js";
+import { claim as owning, requests, signing } from "../words/people.js";
 
 /** @typedef {import("./types.js").Me} Me */
 /** @typedef {import("./types.js").Status} Status */
 /** @typedef {import("./types.js").Toast} Toast */
 
 const TOAST_MS = 10_000;
+const RETRY_AFTER_MS = 2000;
 
 /** @param {Event} event @returns {any} */
-function told(event) {
+function detailOf(event) {
   return /** @type {CustomEvent} */ (event).detail;
-}
-
-/** The door, and where to go from there. @param {import("./types.js").Route} route */
-function wayIn(route) {
-  return route.page === "home" || route.page === "lost" ? "/login" : `/login?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`;
 }
 
 export class App {
@@ -46,12 +46,15 @@ export class App {
     this.companionSession = new CompanionSession();
     this.recordings = new Recordings(store, this.player);
     this.friends = new Friends(store, announce);
+    this.polling = new Polling(this.friends, this.broadcastSockets);
+    this.preferences = new Preferences();
+    this.broadcasting = new Broadcasting(this);
     /** @type {(() => void) | null} */
     this.unwatchSelf = null;
-    /** @type {(() => void) | null} */
-    this.unwatchHeard = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.toasting = undefined;
+    this.toastTimer = undefined;
+    this.listening = new ListeningWish(this);
+    for (const type of ["online", "offline"]) globalThis.addEventListener(type, () => void this.friends.poll(true));
     this.#wire();
   }
 
@@ -60,85 +63,106 @@ export class App {
   }
 
   #wire() {
-    this.broadcaster.addEventListener("change", () => this.store.set({ air: this.broadcaster.air }));
-    this.broadcaster.addEventListener("stopped", (event) => this.#stopped(told(event)));
+    this.broadcaster.addEventListener("change", () => this.store.set({ broadcast: this.broadcaster.broadcast }));
     this.broadcaster.addEventListener("change", () => void this.wakeLock.keep(this.broadcaster.onAir));
-    this.listener.addEventListener("change", () => this.store.set({ ear: this.listener.ear }));
-    this.listener.addEventListener("over", () => {
-      void this.refreshStatus(this.listener.ear.name);
-      void this.recordings.load(this.listener.ear.name);
-    });
+    this.companionSession.addEventListener("devices", () => this.store.set({ phones: this.companionSession.phones }));
     this.player.addEventListener("change", () => this.store.set({ player: this.player.playing }));
-    this.companionSession.addEventListener("remote", (event) => this.#remote(told(event)));
-    door.addEventListener("shut", () => {
-      if (this.state.me && !isOpen(this.state.route)) this.leave(wayIn(this.state.route));
+    apiEvents.addEventListener("expired", () => {
+      if (!this.state.me || isPublic(this.state.route)) return;
+      this.leave(signInPath(this.state.route, location));
+      this.toast({ text: signing.expired });
     });
+    this.preferences.addEventListener("change", () => this.store.set({ keys: this.preferences.get("keys") ?? true }));
     this.friends.addEventListener("refused", () => void this.begin());
+    this.friends.addEventListener("befriended", (event) => this.#befriended(detailOf(event)));
     this.friends.addEventListener("streaming", (event) => {
-      if (this.broadcastSockets.watched.has(told(event))) void this.refreshStatus(told(event));
+      const { broadcastSockets: sockets, friends } = this; // without a socket for friends it was polling that has told it, and asks for all
+      if (friends.socket?.open && sockets.watched.has(detailOf(event)) && !sockets.isOpen(detailOf(event))) void this.polling.ask();
     });
-    this.broadcastSockets.addEventListener("state", (event) => this.#status(told(event).name, told(event).value));
-    this.broadcastSockets.addEventListener("ended", (event) => this.#ended(told(event).name, told(event).value.recording ?? null));
-    this.broadcastSockets.addEventListener("packet", (event) => void this.broadcaster.pack(told(event).value.ms)); // the server tells the broadcaster alone
+    this.broadcastSockets.addEventListener("state", (event) => this.adopt(detailOf(event).name, detailOf(event).value));
+    for (const type of ["lost", "open"]) this.broadcastSockets.addEventListener(type, (event) => detailOf(event).name === this.state.me?.username && void this.broadcaster.connection?.check());
+    this.broadcastSockets.addEventListener("ended", (event) => this.#ended(detailOf(event).name, detailOf(event).value.recording ?? null));
+    this.broadcastSockets.addEventListener("packet", (event) => void this.broadcaster.setPacketTime(detailOf(event).value.ms)); // sent to the broadcaster only
   }
 
-  /** Ask who is signed in; then the page can be shown. */
+  /** Tell of a new friend; a toast that offers something stays. @param {string} name */
+  #befriended(name) {
+    const text = requests.accepted(name);
+    if (this.state.toast?.action) this.announce(text);
+    else this.toast({ text });
+  }
+
+  /** Ask the server who is signed in. The page is rendered after that. */
   async begin() {
     try {
       this.enter(await api.me());
     } catch (error) {
-      const problem = asProblem(error);
+      if (isAway(error)) {
+        this.store.set({ away: true });
+        return void setTimeout(() => void this.begin(), RETRY_AFTER_MS);
+      }
       this.store.set({ me: null });
-      if (problem.status === 0) this.toast({ text: "The server does not answer. Reload the page in a moment." });
       this.guard();
     }
   }
 
-  /** Send those who are not signed in to the door, and those who have just come in to where they wanted. */
+  /** Redirect to the sign-in page if nobody is signed in, and from it to the requested page after signing in. */
   guard() {
     const { me, route, claim } = this.state;
-    if (me === null && !isOpen(route)) this.go(wayIn(route), true);
+    if (me === null && !isPublic(route)) this.go(signInPath(route, location), true);
     if (!me || (route.page !== "login" && route.page !== "register")) return;
-    if (claim && !me.owner) return route.page === "login" ? this.go("/register", true) : undefined; // where it can be used
+    if (!claim && new URLSearchParams(route.query).has("invite")) return route.page === "login" ? this.go(`/register${route.query}`, true) : undefined; // the page that uses the invite
+    if (claim && !me.owner) return route.page === "login" ? this.go("/register", true) : undefined; // the page that uses the claim
     if (claim) {
-      this.keepClaim(null);
-      this.toast({ text: "You own this server." });
+      this.storeClaim(null);
+      this.toast({ text: owning.owned });
     }
     this.go(nextOf(location.search, location.origin), true);
   }
 
-  /** @param {string | null} claim null: it is used, or good for nothing */
-  keepClaim(claim) {
-    keepClaim(claim);
+  /** @param {string | null} claim null once it is used or invalid */
+  storeClaim(claim) {
+    storeClaim(claim);
     this.store.set({ claim });
   }
 
-
   /** @param {Me} me */
   enter(me) {
-    this.store.set({ me });
+    this.store.set({ me, away: false });
     this.friends.open();
+    void this.preferences.open();
     this.unwatchSelf = this.broadcastSockets.watch(me.username);
     void this.refreshDenoisers();
+    this.companionSession.resume();
+    this.broadcasting.remember();
     this.guard();
   }
 
-  /** Close and forget everything of the account. @param {string} [way] where to go then */
+  /** Close all that belongs to the account and remove it from the state. @param {string} [way] where to go afterwards */
   leave(way = "/login") {
     this.friends.close();
+    this.preferences.close();
     this.unwatchSelf = null;
     this.listener.stop();
-    this.broadcaster.rest();
+    this.broadcaster.stopPreview();
+    this.broadcasting.leave();
     this.player.load(null);
     this.broadcastSockets.close();
     void this.companionSession.close();
-    this.store.set({ me: null, friends: null, requests: { incoming: [], outgoing: [] }, statuses: {}, recordings: {} });
+    this.store.set({ me: null, cues: {}, friends: null, requests: { incoming: [], outgoing: [] }, statuses: {}, recordings: {} });
     this.go(way);
   }
 
+  /** Sign out; while the server does not answer one stays signed in there, and so here. */
   async logout() {
-    if (this.broadcaster.onAir) await this.broadcaster.stop();
-    await api.logout().catch(() => undefined); // the cookie may be dead already
+    if (this.broadcasting.facts.where !== "off") await this.broadcaster.stop(); // what another tab sends too: it could not be stopped any more
+    await this.recordings.deleteNow();
+    await this.preferences.flush();
+    try {
+      await api.logout();
+    } catch (error) {
+      if (isAway(error)) return this.toast({ text: troubleText(asProblem(error).trouble()) }); // else the login has expired already
+    }
     this.leave();
   }
 
@@ -153,136 +177,81 @@ export class App {
   /** @param {string} name */
   async refreshStatus(name) {
     try {
-      this.#status(name, await api.status(name));
+      this.adopt(name, await api.status(name));
     } catch {
-      // not friends, or offline: the view asked for it and knows both
+      // not friends, or offline: the view shows either by itself
     }
   }
 
-  /** @param {string} name @param {Status} status */
-  #status(name, status) {
+  /** Take over what the server says of a broadcast. @param {string} name @param {Status} status */
+  adopt(name, status) {
     const { statuses, clocks } = this.state;
     this.store.set({ statuses: { ...statuses, [name]: status }, clocks: { ...clocks, [name]: performance.now() } });
-    if (name === this.state.me?.username) this.broadcaster.follow(status);
+    if (name === this.state.me?.username) this.broadcasting.follow(status);
+    this.listening.follow(name, status, statuses[name]);
   }
 
   /** @param {string} name @param {number | null} recording */
   #ended(name, recording) {
-    if (name === this.state.me?.username && this.broadcaster.onAir) this.broadcaster.ended(recording);
-    if (name === this.listener.ear.name && this.listener.ear.phase !== "off") {
-      this.listener.stop(false);
-      this.announce(`${name} has stopped.`);
-    }
-    void this.refreshStatus(name);
+    if (name === this.state.me?.username && (this.broadcaster.onAir || this.broadcaster.broadcast.trouble?.code === "ended")) this.broadcaster.ended(recording); // the sound's own way may have told it first
+    if (this.broadcastSockets.isOpen(name) && (this.listening.token === undefined || name !== this.listening.name)) void this.refreshStatus(name);
     void this.recordings.load(name);
   }
 
-  /** Off air, and for ten seconds a way back. @param {number | null} recording */
-  #stopped(recording) {
-    void this.recordings.load(this.state.me?.username ?? null);
-    const text = recording === null ? "You are off air." : "You are off air. The recording is in your list.";
-    this.toast({ text, action: { label: "Go on", run: () => void this.startStreaming(this.broadcaster.title) } });
-  }
-
-  /** @param {string} title */
-  async startStreaming(title) {
-    const me = this.state.me;
-    if (!me) return;
-    this.stopListening();
-    this.player.pause();
-    this.toast(null);
-    await this.broadcaster.start(me.username, title, this.state.statuses[me.username]);
-    if (this.broadcaster.onAir) this.announce("You are on air.");
-  }
-
   async stopStreaming() {
-    await this.broadcaster.stop();
-    if (this.state.me) await this.refreshStatus(this.state.me.username);
-  }
-
-  /** @param {{enabled?: boolean, strength_db?: number | null, denoiser?: string}} wish */
-  async denoise(wish) {
-    const name = this.state.me?.username;
-    if (!name) return;
-    try {
-      this.#status(name, await api.denoise(wish));
-    } catch (error) {
-      this.toast({ text: troubleText(asProblem(error).trouble()) });
-      await this.refreshStatus(name);
-    }
+    await this.broadcasting.stop();
   }
 
   /** @param {string} name @param {string} [token] */
   async startListening(name, token) {
     this.player.pause();
-    this.unwatchHeard?.();
-    this.unwatchHeard = token ? null : this.broadcastSockets.watch(name);
-    await this.listener.start(name, token);
-    if (this.listener.ear.phase === "on") this.announce(`You hear ${name}.`);
+    await this.listening.start(name, token);
   }
 
   stopListening() {
-    this.listener.stop();
-    this.unwatchHeard?.();
-    this.unwatchHeard = null;
+    this.listening.stop();
   }
 
-  /** What a key or a remote asks for. @param {"listen" | "play" | "mute" | "denoise"} what */
-  obey(what) {
-    const { air, ear, player, route, statuses, me } = this.state;
+  /** Run the action of a key. @param {"listen" | "play" | "mute" | "denoise"} what */
+  runAction(what) {
+    const { listening, player, route, statuses, me } = this.state;
     const onAir = this.broadcaster.onAir;
-    if (what === "listen") ear.phase === "off" ? void this.startListening(route.name ?? "") : this.stopListening();
+    if (what === "listen") listening.phase === "off" ? void this.startListening(route.name ?? "") : this.stopListening();
     else if (what === "play" && player.recording) void this.player.toggle(player.recording);
-    else if (what === "mute") onAir ? this.broadcaster.mute(!air.muted) : this.listener.mute(!ear.muted);
-    else if (what === "denoise" && onAir) void this.denoise({ enabled: !statuses[me?.username ?? ""]?.denoise.enabled });
-    else if (what === "denoise" && ear.phase !== "off") void this.listener.choose(ear.variant === "auto" ? "original" : "auto");
-    else if (what === "denoise" && player.recording) this.player.swap(player.variant === "denoised" ? "original" : "denoised");
+    else if (what === "mute") onAir ? void this.broadcasting.mute(!this.broadcasting.facts.muted) : listening.phase !== "off" && this.listener.mute(!listening.muted);
+    else if (what === "denoise" && onAir) void this.broadcasting.denoise({ enabled: !statuses[me?.username ?? ""]?.denoise.enabled });
+    else if (what === "denoise" && listening.phase !== "off") void this.listening.setVariant(listening.name, listening.variant === "auto" ? "original" : "auto");
+    else if (what === "denoise" && player.recording) this.player.switchVariant(player.variant === "denoised" ? "original" : "denoised");
   }
 
-  /** Carry out a companion device's action that the server does not, as it does for muting. @param {string} action */
-  #remote(action) {
-    if (!this.broadcaster.onAir) return;
-    if (action === "stop") void this.stopStreaming();
-    else if (action === "denoise_on" || action === "denoise_off") void this.denoise({ enabled: action === "denoise_on" });
-  }
-
-  /** @param {boolean} keys */
-  setKeys(keys) {
-    localStorage.setItem("keys", keys ? "on" : "off");
-    this.store.set({ keys });
-  }
-
-  /** A socket of a companion session, not yet connected. @param {string} id */
+  /** The socket of a companion session, not connected yet. @param {string} id */
   companion(id) {
     return new Socket(`/ws/session/${encodeURIComponent(id)}`);
   }
 
-  /** A gesture: sound that the browser held back may start now. */
-  wake() {
+  /** Called on a user gesture: resume an AudioContext that the browser has suspended. */
+  resumeAudio() {
     if (this.broadcaster.microphone.stream || this.listener.connection) audioContext();
+    void this.listener.resume();
   }
 
-  /** The page goes away: the grace time of the own broadcast starts now, what is deleted is deleted. */
-  away() {
+  /** Called when the page is left: park the own broadcast, and carry out pending deletions. */
+  pageHidden() {
     if (this.broadcaster.onAir) api.park();
-    this.recordings.settle();
+    this.recordings.deleteNow();
+    void this.preferences.flush();
   }
 
-  /** The preview is on without a question only where the person has allowed it before. */
-  async previewIfAllowed() {
-    if (await Microphone.isAllowed()) await this.broadcaster.preview();
-  }
-
-  /** Say one sentence for ten seconds. @param {Toast | null} toast */
+  /** Show one sentence for ten seconds; null removes it. @param {Toast | null} toast */
   toast(toast) {
-    clearTimeout(this.toasting);
+    clearTimeout(this.toastTimer);
     this.store.set({ toast });
     if (!toast) return;
     this.announce(toast.text);
-    this.toasting = setTimeout(() => this.store.set({ toast: null }), TOAST_MS);
+    this.toastTimer = setTimeout(() => this.store.set({ toast: null }), TOAST_MS);
   }
 
-  /** Run what may be refused; the refusal becomes a sentence. @param {() => Promise<unknown>} work @returns {Promise<boolean>} */
+  /** Run a request; an error is shown as a toast. @param {() => Promise<unknown>} work @returns {Promise<boolean>} */
   async attempt(work) {
     try {
       await work();

@@ -1,21 +1,21 @@
-/** The claim link's secret: taken out of the address at once, and kept by this tab until it is used or found to be wrong. */
+/** The claim link's secret: removed from the address at once, and kept by this tab until it is used or refused. */
 
-const KEPT = "claim";
+const STORAGE_KEY = "claim";
 
-/** What the address or an earlier page of this tab has; the address no longer has it afterwards. @returns {string | null} */
+/** The secret of the address, or the one this tab has kept. Removes it from the address. @returns {string | null} */
 export function takeClaim() {
   const url = new URL(location.href);
   const given = url.pathname.replace(/\/+$/, "") === "/register" ? url.searchParams.get("claim") : null;
   if (given !== null) {
     url.searchParams.delete("claim");
     history.replaceState(history.state, "", url);
-    keepClaim(given);
+    storeClaim(given);
   }
-  return given || sessionStorage.getItem(KEPT);
+  return given || sessionStorage.getItem(STORAGE_KEY);
 }
 
-/** @param {string | null} claim null forgets it */
-export function keepClaim(claim) {
-  if (claim) sessionStorage.setItem(KEPT, claim);
-  else sessionStorage.removeItem(KEPT);
+/** @param {string | null} claim null removes it */
+export function storeClaim(claim) {
+  if (claim) sessionStorage.setItem(STORAGE_KEY, claim);
+  else sessionStorage.removeItem(STORAGE_KEY);
 }

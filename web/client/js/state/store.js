@@ -1,16 +1,17 @@
-/** The one state object and its one render. */
+/** The one state object, which is rendered once after each batch of changes. */
 
-import { silentAir } from "../rtc/broadcaster.js";
-import { deafEar } from "../rtc/listener.js";
-import { quietPlayer } from "./player.js";
+import { idleBroadcast } from "../rtc/broadcaster.js";
+import { notHearingYourself } from "../rtc/hear_yourself.js";
+import { notListening } from "../rtc/listener.js";
+import { emptyPlayer } from "./player.js";
 
 /** @typedef {import("./types.js").State} State */
 
 /** @param {import("./types.js").Route} route @param {string | null} claim @returns {State} */
 export function firstState(route, claim) {
   return {
-    route, claim, me: undefined, friends: null, requests: { incoming: [], outgoing: [] }, denoisers: [], online: false, air: silentAir(),
-    statuses: {}, clocks: {}, recordings: {}, ear: deafEar(), player: quietPlayer(), folded: [], toast: null, keys: localStorage.getItem("keys") !== "off",
+    route, claim, me: undefined, friends: null, requests: { incoming: [], outgoing: [] }, denoisers: [], online: true, away: false, broadcast: idleBroadcast(), marks: [], phones: 0, yourself: notHearingYourself(),
+    statuses: {}, clocks: {}, lost: {}, cues: {}, recordings: {}, listening: notListening(), player: emptyPlayer(), deleted: [], toast: null, outdated: false, keys: true,
   };
 }
 

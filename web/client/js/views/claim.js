@@ -1,30 +1,31 @@
-/** For who is signed in and has opened the claim link: shall this account own the server? */
+/** The claim link's page for somebody who is signed in: make this account the owner of the server. */
 
 import { api, asProblem } from "../server/api.js";
-import { h, link, say, show } from "../page/dom.js";
-import { troubleText } from "../page/messages.js";
+import { h, link, setText, show } from "../page/dom.js";
+import { troubleText } from "../words/errors.js";
+import { claim as words } from "../words/people.js";
 
 /** @param {import("../state/app.js").App} app */
 export function claimPage(app) {
   const { claim, me } = app.state;
   const lead = h("p", { class: "quiet" });
   const wrong = h("p", { class: "message wrong", role: "alert" });
-  const go = h("button", { type: "button", class: "primary", on: { click: () => void attempt(own) } }, "Make this account the owner");
-  const away = link("/", { on: { click: () => app.keepClaim(null) } }, "Not now");
+  const go = h("button", { type: "button", class: "primary", on: { click: () => void attempt(own) } }, words.own);
+  const away = link("/", { on: { click: () => app.storeClaim(null) } }, words.later);
   /** @param {() => Promise<void>} work */
   const attempt = async (work) => {
-    say(wrong, "");
+    setText(wrong, "");
     go.disabled = true;
     try {
       await work();
     } catch (error) {
       const problem = asProblem(error);
-      say(wrong, troubleText(problem.trouble()));
+      setText(wrong, troubleText(problem.trouble()));
       if (problem.code === "bad_claim") {
-        app.keepClaim(null);
-        say(lead, "");
+        app.storeClaim(null);
+        setText(lead, "");
         show(go, false);
-        say(away, "Go to your page");
+        setText(away, words.home);
       }
     } finally {
       go.disabled = false;
@@ -32,7 +33,7 @@ export function claimPage(app) {
   };
   const look = async () => {
     await api.isClaim(claim ?? "");
-    say(lead, `Nobody owns this server yet. You are signed in as ${me?.username ?? ""}.`);
+    setText(lead, words.lead(me?.username ?? ""));
   };
   const own = async () => {
     await api.claim(claim ?? "");
@@ -42,7 +43,7 @@ export function claimPage(app) {
   void attempt(look);
   const root = h("div", { class: "entry" },
     h("img", { src: "/favicon.svg", alt: "", width: "72", height: "72" }),
-    h("h1", { tabindex: "-1" }, "Own this server"),
+    h("h1", { tabindex: "-1" }, words.title),
     lead, wrong, go, h("p", null, away));
-  return { root, title: "Own this server", update: () => undefined, close: () => undefined };
+  return { root, title: words.title, update: () => undefined, close: () => undefined };
 }

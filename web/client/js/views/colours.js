@@ -1,8 +1,32 @@
-/** The colours of the drawings, from the style sheet; system colours where the person forces them. */
+/** The colours of canvas drawings, read from the style sheet, which has the chosen theme's, or the system's in forced-colours mode. */
 
 /** @typedef {{voice: string, noise: string, line: string, ink: string}} Colours */
 
-const queries = ["(prefers-color-scheme: dark)", "(forced-colors: active)"];
+const QUERIES = ["(prefers-color-scheme: dark)", "(forced-colors: active)"];
+
+/** Calls everybody who has drawn with colours when they change. */
+class Watch {
+  constructor() {
+    /** @type {Colours | null} */
+    this.known = null;
+    /** @type {Set<() => void>} */
+    this.followers = new Set();
+    this.watching = false;
+  }
+
+  begin() {
+    if (this.watching) return;
+    this.watching = true;
+    const changed = () => {
+      this.known = null;
+      for (const run of this.followers) run();
+    };
+    for (const query of QUERIES) matchMedia(query).addEventListener("change", changed);
+    new MutationObserver(changed).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  }
+}
+
+const watch = new Watch();
 
 /** @returns {Colours} */
 function read() {
@@ -12,23 +36,22 @@ function read() {
   return { voice: colour("voice"), noise: colour("noise"), line: colour("line"), ink: colour("ink") };
 }
 
-/** @type {Colours | null} */
-let known = null;
-
 /** @returns {Colours} */
 export function colours() {
-  if (known) return known;
-  known = read();
-  for (const query of queries) {
-    matchMedia(query).addEventListener("change", () => {
-      known = null;
-    }, { once: true });
-  }
-  return known;
+  watch.begin();
+  watch.known ??= read();
+  return watch.known;
 }
 
-/** Make the canvas as fine as the screen is; true where it had to be changed. @param {HTMLCanvasElement} canvas */
-export function fit(canvas) {
+/** Draw again whenever the colours change; the returned function ends that. @param {() => void} run @returns {() => void} */
+export function followColours(run) {
+  watch.begin();
+  watch.followers.add(run);
+  return () => void watch.followers.delete(run);
+}
+
+/** Match the canvas to the screen's resolution; true if its size changed. @param {HTMLCanvasElement} canvas */
+export function fitToScreen(canvas) {
   const scale = globalThis.devicePixelRatio || 1;
   const width = Math.round(canvas.clientWidth * scale);
   const height = Math.round(canvas.clientHeight * scale);

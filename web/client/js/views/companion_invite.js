@@ -1,34 +1,41 @@
-/** Invite companion devices: a QR code to scan, and how many are connected. */
+/** Invite companion devices: a QR code to scan, and how many phones are connected. */
 
-import { h, say } from "../page/dom.js";
+import { h, setText, show } from "../page/dom.js";
 import { linkNote } from "../page/links.js";
+import { invite as words } from "../words/companions.js";
 import { button, dialog } from "./controls.js";
 
 /** @typedef {{id: string, url: string}} Place */
-/** @type {Record<"remote" | "practice", [string, string]>} */
-const WORDS = {
-  remote: ["Phone as a remote", "Scan this with your phone: it can mute you, turn Denoise, and stop."],
-  practice: ["Chords and practice", "Scan this with your phone: the chords and practice marks that you press there become chapters of the recording."],
-};
 
 /** @param {import("../state/app.js").App} app */
 export function companionInvite(app) {
-  const kinds = /** @type {("remote" | "practice")[]} */ (Object.keys(WORDS));
-  return h("div", { class: "row" }, ...kinds.map((kind) => button(WORDS[kind][0], () => void app.attempt(async () => invite(app, kind, await app.companionSession.open(kind))))));
+  const kinds = /** @type {("remote" | "practice")[]} */ (Object.keys(words.kinds));
+  return h("div", { class: "row" }, ...kinds.map((kind) => button(words.kinds[kind].title, () => void app.attempt(async () => invite(app, kind, await app.companionSession.open(kind))))));
 }
 
 /** @param {import("../state/app.js").App} app @param {"remote" | "practice"} kind @param {Place} place */
 function invite(app, kind, { id, url }) {
-  const [title, sentence] = WORDS[kind];
-  const come = h("p", { class: "strong", role: "status" }, "No phone yet.");
-  const heard = (/** @type {Event} */ event) => {
-    const count = /** @type {CustomEvent<number>} */ (event).detail;
-    say(come, count < 1 ? "No phone yet." : count === 1 ? "One phone is connected." : `${count} phones are connected.`);
-  };
+  const { title, sentence } = words.kinds[kind];
+  const come = h("p", { class: "strong", role: "status" });
+  const heard = () => setText(come, words.connected(app.companionSession.phones));
+  heard();
   app.companionSession.addEventListener("devices", heard);
-  const square = h("img", { class: "square", src: `/api/companions/${encodeURIComponent(id)}/qr.svg`, alt: "A square to scan with the phone", width: "220", height: "220" });
+  const square = h("img", { class: "square", src: `/api/companions/${encodeURIComponent(id)}/qr.svg`, alt: words.square, width: "220", height: "220" });
   const note = linkNote(url);
-  const shown = dialog(title, h("p", null, sentence), square, h("p", { class: "quiet" }, h("a", { href: url, target: "_blank", rel: "noopener" }, "Or open this link on the other device")), ...(note ? [h("p", { class: "quiet" }, note)] : []), come,
-    h("div", { class: "row end" }, button("Close", () => shown.close())));
+  const shown = dialog(title, h("p", null, sentence), square, h("p", { class: "quiet" }, h("a", { href: url, target: "_blank", rel: "noopener" }, words.open)), ...(note ? [h("p", { class: "quiet" }, note)] : []), come,
+    h("div", { class: "row end" }, button(words.close, () => shown.close())));
   shown.addEventListener("close", () => app.companionSession.removeEventListener("devices", heard));
+}
+
+/** In the studio: whether a phone is connected, and whether it has anything to do. */
+export function phonesLine() {
+  const root = h("p", { class: "quiet", role: "status" });
+  return {
+    root,
+    /** @param {number} phones @param {boolean} live */
+    update(phones, live) {
+      setText(root, !phones ? "" : live ? words.connected(phones) : words.early(phones));
+      show(root, phones > 0);
+    },
+  };
 }

@@ -1,18 +1,21 @@
-/** The few controls that the views share. Each returns its root and an update. */
+/** The controls that the views share. Each returns its root and an update. */
 
-import { attribute, h, say } from "../page/dom.js";
-import { forOthers, linkNote } from "../page/links.js";
+import { attribute, h, setText } from "../page/dom.js";
+import { linkNote, publicUrl } from "../page/links.js";
+import { fieldText } from "../words/errors.js";
+import { controls } from "../words/controls.js";
+import { frame as words } from "../words/people.js";
 
 let serial = 0;
 
-/** An id nobody else has, to tie a label to its field. @param {string} word */
+/** A unique id, to connect a label with its field. @param {string} word */
 export function uid(word) {
   serial += 1;
   return `${word}-${serial}`;
 }
 
 /**
- * One choice out of few, as native radios: arrows, forms and screen readers know them.
+ * A choice among few options, as native radio buttons.
  * @template {string} T
  * @param {string} legend @param {readonly {value: T, label: string, kind?: "clean" | "raw"}[]} options @param {(value: T) => void} chosen
  */
@@ -37,30 +40,32 @@ export function segmented(legend, options, chosen) {
   };
 }
 
-/** @param {string} label @param {(on: boolean) => void} turned @param {string} [kind] "clean" where it is about that */
-export function toggle(label, turned, kind = "") {
-  const root = h("button", { type: "button", role: "switch", class: `switch ${kind}`, "aria-checked": "false", "aria-label": label,
+/** @param {string} label @param {(on: boolean) => void} turned */
+export function toggle(label, turned) {
+  const root = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": "false", "aria-label": label,
     on: { click: () => turned(root.getAttribute("aria-checked") !== "true") } }, h("span", { class: "switch-track" }, h("span", { class: "switch-thumb" })), h("span", null, label));
   return {
     root,
-    /** @param {boolean} on @param {boolean} [disabled] */
-    update(on, disabled = false) {
+    /** @param {boolean} on @param {boolean} [disabled] @param {boolean} [clean] it has the colour of clean sound, as that is what is heard */
+    update(on, disabled = false, clean = false) {
+      attribute(root, "class", clean ? "switch clean" : "switch");
       attribute(root, "aria-checked", on);
       root.disabled = disabled;
     },
   };
 }
 
-/** A slider and the same number to type. @param {string} label @param {string} unit @param {{min: number, max: number, step: number}} range @param {(value: number) => void} moved @param {boolean} [live] tell while it is dragged */
+/** A slider with a number input of the same value. @param {string} label @param {string} unit @param {{min: number, max: number, step: number}} range @param {(value: number) => void} moved @param {boolean} [live] call `moved` while it is dragged, too */
 export function slider(label, unit, range, moved, live = false) {
   const id = uid("slider");
   const bounds = { min: range.min, max: range.max, step: range.step };
   const track = h("input", { type: "range", id, ...bounds });
-  const number = h("input", { type: "number", class: "number", "aria-label": `${label}, ${unit}`, ...bounds });
+  const number = h("input", { type: "number", class: "number", "aria-label": controls.valueOf(label, unit), ...bounds });
   /** @param {string} text */
   const tell = (text) => {
     const value = Math.min(range.max, Math.max(range.min, Number(text)));
-    if (Number.isFinite(value)) moved(value);
+    if (text.trim() !== "" && Number.isFinite(value)) moved(value);
+    else number.value = track.value; // an empty field is no value: it shows again what is in force
   };
   track.addEventListener("input", () => {
     number.value = track.value;
@@ -89,34 +94,47 @@ export function field(label, props, hint) {
   return {
     root: h("div", { class: "field" }, h("label", { for: id }, label), input, why),
     input,
-    /** @param {string | null} wrong */
-    refuse(wrong) {
-      attribute(input, "aria-invalid", wrong ? "true" : null);
-      attribute(why, "class", wrong ? "hint wrong" : "hint");
-      say(why, wrong ? `This ${wrong}.` : hint ?? ""); // the server names the field beside it
+    /** Say why the server refuses it, by the server's phrase; null: it does not any more. @param {string | null} reason */
+    refuse(reason) {
+      this.explain(reason ? fieldText(reason) : null);
+    },
+    /** Say what is wrong with it; null: nothing any more. @param {string | null} sentence */
+    explain(sentence) {
+      attribute(input, "aria-invalid", sentence ? "true" : null);
+      attribute(why, "class", sentence ? "hint wrong" : "hint");
+      setText(why, sentence ?? hint ?? "");
     },
   };
 }
 
-/** @param {string} text @param {() => void} run @param {Record<string, unknown>} [props] */
-export function button(text, run, props = {}) {
-  return h("button", { type: "button", on: { click: run }, ...props }, text);
+/** What the server says is wrong with a field, as a sentence; null where nothing is. @param {import("../server/api.js").Problem} problem @param {string} name */
+export function fieldError(problem, name) {
+  const reason = problem.errors[name];
+  return reason ? fieldText(reason) : null;
 }
 
-/** Streaming, Offline or LIVE: a word and a dot or a ring, never colour alone. */
+/** @param {string} text @param {() => void} run @param {Record<string, unknown>} [props] */
+export function button(text, run, props = {}) {
+  const pressed = (/** @type {KeyboardEvent} */ event) => {
+    if (event.repeat && event.key === "Enter") event.preventDefault(); // a key held down presses once, whatever gets the focus then
+  };
+  return h("button", { type: "button", on: { click: run, keydown: pressed }, ...props }, text);
+}
+
+/** A word (Streaming, LIVE, Offline) with a dot or a ring, so that colour is never the only sign. */
 export function badge() {
   const root = h("span", { class: "badge" });
   return {
     root,
     /** @param {boolean} live @param {string} [word] */
-    update(live, word = live ? "Streaming" : "Offline") {
+    update(live, word = live ? controls.streaming : controls.offline) {
       attribute(root, "class", live ? "badge on" : "badge");
-      say(root, word);
+      setText(root, word);
     },
   };
 }
 
-/** A question or a text over the page; the focus goes back to where it was. @param {string} title @param {...(Node | string)} children */
+/** A modal dialog. When it closes, the focus returns to where it was. @param {string} title @param {...(Node | string)} children */
 export function dialog(title, ...children) {
   const id = uid("dialog");
   const before = document.activeElement;
@@ -136,26 +154,26 @@ export function dialog(title, ...children) {
 /** @param {string} title @param {string} text @param {string} yes @param {() => void} run */
 export function confirm(title, text, yes, run) {
   const asked = dialog(title, h("p", null, text), h("div", { class: "row end" },
-    button("Keep it so", () => asked.close()),
+    button(words.keep, () => asked.close()),
     button(yes, () => {
       asked.close();
       run();
     }, { class: "danger" })));
 }
 
-/** A text to take along, with a button that copies it. @param {string} title @param {string} sentence @param {string} value @param {string} [note] */
+/** A dialog with a text to copy. @param {string} title @param {string} sentence @param {string} value @param {string} [note] */
 export function share(title, sentence, value, note = "") {
   const input = h("input", { readonly: true, value, "aria-label": title, on: { focus: () => input.select() } });
-  const copy = button("Copy", () => {
+  const copy = button(words.copy, () => {
     input.select();
-    navigator.clipboard?.writeText(value).catch(() => undefined); // it is selected: the keyboard can do it
-    say(copy, "Copied");
+    navigator.clipboard?.writeText(value).catch(() => undefined); // the text is selected, so it can be copied by keyboard
+    setText(copy, words.copied);
   }, { class: "strong" });
-  const shown = dialog(title, h("p", null, sentence), h("div", { class: "row" }, input, copy), ...(note ? [h("p", { class: "quiet" }, note)] : []), h("div", { class: "row end" }, button("Close", () => shown.close())));
+  const shown = dialog(title, h("p", null, sentence), h("div", { class: "row" }, input, copy), ...(note ? [h("p", { class: "quiet" }, note)] : []), h("div", { class: "row end" }, button(words.close, () => shown.close())));
 }
 
-/** A link for others to take along. @param {string} title @param {string} sentence @param {string} path */
+/** A dialog with a link to copy. @param {string} title @param {string} sentence @param {string} path */
 export function shareLink(title, sentence, path) {
-  const url = forOthers(path);
+  const url = publicUrl(path);
   share(title, sentence, url, linkNote(url));
 }

@@ -1,39 +1,40 @@
-/** Does sound get through from here, and may the microphone be used: tested, and told in plain words. */
+/** The self-test's page: whether sound gets through from here, and whether the microphone may be used. */
 
 import { asProblem } from "../server/api.js";
-import { h, say, show } from "../page/dom.js";
-import { ask, HEARING, hearing, reach, reachText } from "../rtc/self_test.js";
-import { troubleText } from "../page/messages.js";
+import { h, setText, show } from "../page/dom.js";
+import { microphoneState, testReachability, tryMicrophone } from "../rtc/self_test.js";
+import { troubleText } from "../words/errors.js";
+import { reachabilityText, selfTest } from "../words/self_test.js";
 import { button } from "./controls.js";
 
 export function doctor() {
-  const way = h("p", { role: "status" });
+  const reachability = h("p", { role: "status" });
   const microphone = h("p", { role: "status" });
-  const again = button("Test again", () => void run());
-  const allow = button("Try the microphone", () => void ask().then((found) => hear(found)));
-  /** @param {import("../rtc/self_test.js").Hearing} found */
-  const hear = (found) => {
-    say(microphone, HEARING[found]);
+  const testAgain = button(selfTest.again, () => void run());
+  const allow = button(selfTest.tryMicrophone, () => void tryMicrophone().then((found) => showMicrophone(found)));
+  /** @param {import("../rtc/self_test.js").MicrophoneState} found */
+  const showMicrophone = (found) => {
+    setText(microphone, selfTest.microphones[found]);
     show(allow, found === "asks" || found === "busy");
   };
   const run = async () => {
-    again.disabled = true;
-    say(way, "Trying UDP and TCP.");
-    hear(await hearing());
+    testAgain.disabled = true;
+    setText(reachability, selfTest.trying);
+    showMicrophone(await microphoneState());
     try {
-      say(way, reachText(await reach()));
+      setText(reachability, reachabilityText(await testReachability()));
     } catch (error) {
-      say(way, troubleText(asProblem(error).trouble()));
+      setText(reachability, troubleText(asProblem(error).trouble()));
     }
-    again.disabled = false;
+    testAgain.disabled = false;
   };
   void run();
   return {
-    root: h("div", { class: "settings" }, h("h1", { tabindex: "-1" }, "Does it work from here?"),
-      h("section", { class: "topic", "aria-label": "The way to the server" }, h("h2", null, "The way to the server"), way),
-      h("section", { class: "topic", "aria-label": "Microphone" }, h("h2", null, "Microphone"), microphone, allow),
-      again),
-    title: "Does it work from here?",
+    root: h("div", { class: "settings" }, h("h1", { tabindex: "-1" }, selfTest.title),
+      h("section", { class: "topic", "aria-label": selfTest.way }, h("h2", null, selfTest.way), reachability),
+      h("section", { class: "topic", "aria-label": selfTest.microphone }, h("h2", null, selfTest.microphone), microphone, allow),
+      testAgain),
+    title: selfTest.title,
     update: () => undefined,
     close: () => undefined,
   };

@@ -1,13 +1,17 @@
-/** A friend's page: live, quiet, or not a friend yet. */
+/** The page of another user: live, offline, or not a friend yet. */
 
 import { api, asProblem } from "../server/api.js";
-import { attribute, h, say, show } from "../page/dom.js";
-import { minute, sentence } from "../page/format.js";
+import { attribute, disable, h, setText, show } from "../page/dom.js";
+import { minute } from "../page/format.js";
 import { hearingParts } from "../rtc/latency.js";
 import { quietText } from "../page/titles.js";
-import { troubleText, uncleanedText } from "../page/messages.js";
-import { badge, button, confirm, segmented, slider } from "./controls.js";
+import { offered, soundOf } from "../state/heard.js";
+import { endText, hearingNow, hearingText, recordingText, statusNow } from "../state/hearing_now.js";
+import { isReached } from "../state/reached.js";
+import { listening as words } from "../words/listening.js";
+import { badge, button, segmented, slider } from "./controls.js";
 import { latencyBar } from "./details.js";
+import { friendEnds, strangerPart } from "./friendship.js";
 import { recordings } from "./recordings.js";
 import { ribbon } from "./ribbon.js";
 
@@ -17,76 +21,99 @@ import { ribbon } from "./ribbon.js";
 
 /**
  * @param {import("../state/app.js").App} app @param {string} name
- * @param {string} [token] of a listen link: no account, no recordings
- * @param {{live: boolean}} [known] what the link's page was told last; it is told no status
+ * @param {string} [token] of a listen link: without an account, and without recordings
  */
-export function listen(app, name, token, known) {
+export function listen(app, name, token) {
   /** @type {Relation | "unknown" | "nobody"} */
   let relation = token ? "friend" : "unknown";
   const head = header(name);
-  const stage = ribbon(() => moment(app, name), `The sound of ${name}`);
+  const stage = ribbon(() => ribbonFrame(app, name), words.ribbon(name));
   const message = h("p", { class: "message" });
+  const recorded = h("p", { class: "quiet recorded" });
+  const marks = marksLine();
   const desk = listenDesk(app, name, token);
-  const stranger = strangerPart(app, name, () => void find());
+  const stranger = strangerPart(app, name, () => void loadRelation());
   const list = recordings(app, () => name);
-  const shelfPart = h("section", { class: "shelf", "aria-label": `Recordings of ${name}` }, h("h2", null, "Recordings"), list.root);
+  const shelfPart = h("section", { class: "shelf", "aria-label": words.recordingsOf(name) }, h("h2", null, words.recordings), list.root);
   const ends = friendEnds(app, name);
   const stageBox = h("div", { class: "stage" }, stage.root);
-  const root = h("article", { class: "listen" }, head.root, stageBox, message, desk.root, stranger.root, shelfPart, ends);
+  head.root.append(marks.root);
+  const root = h("article", { class: "listen" }, head.root, stageBox, message, recorded, desk.root, stranger.root, shelfPart, ends.root);
   /** @type {(() => void) | null} */
-  let unwatch = null;
+  let unwatch = token ? app.broadcastSockets.watch(name, token) : null;
+  /** @type {number | null} */
+  let parkedAt = null;
 
   let closed = false;
-  /** What are we to each other? */
-  const find = async () => {
+  /** Ask the server for the relation to this user, and load what a friend may see. */
+  const loadRelation = async () => {
     relation = await relationTo(app, name);
     if (closed) return;
     if (relation === "friend" || relation === "self") {
       unwatch ??= app.broadcastSockets.watch(name);
       await Promise.all([app.refreshStatus(name), app.recordings.load(name)]);
+    } else {
+      unwatch?.();
+      unwatch = null;
     }
     update(app.state);
   };
 
-  let friendly = false;
+  let wasFriend = false;
+  let wasLive = false;
   /** @param {State} state */
   const update = (state) => {
-    const among = Boolean(state.friends?.some((friend) => friend.username === name));
-    if (!token && among !== friendly) {
-      friendly = among;
-      if (among !== (relation === "friend")) void find();
+    const isFriend = Boolean(state.friends?.some((friend) => friend.username === name));
+    if (!token && isFriend !== wasFriend) {
+      wasFriend = isFriend;
+      if (isFriend !== (relation === "friend")) void loadRelation();
     }
-    const mine = relation === "friend" || relation === "self";
-    const status = state.statuses[name];
-    const live = token ? Boolean(known?.live) || state.ear.phase !== "off" : Boolean(status?.live);
-    head.update(status, live, mine);
+    const mine = (relation === "friend" || relation === "self") && !app.listening.refused.has(name);
+    const status = statusNow(state, name);
+    parkedAt = status?.state === "parked" ? parkedAt ?? performance.now() : null;
+    if (status) {
+      if (wasLive && !status.live) stage.clear(); // what was on air is over
+      wasLive = status.live;
+    }
+    head.update(state, mine);
     show(stageBox, mine);
-    say(message, mine ? listenText(state, name, status, live, Boolean(token)) : "");
-    attribute(message, "class", state.ear.trouble && state.ear.name === name ? "message wrong" : "message");
-    desk.update(state, mine && (live || Boolean(token) || isHeard(state, name)));
+    setText(message, mine ? listenText(state, name, parkedAt, token !== undefined) : "");
+    attribute(message, "class", isEnded(state, name) ? "message wrong" : "message");
+    setText(recorded, mine ? recordingText(state, name) : "");
+    marks.update(mine && status?.live ? state.cues[name] : undefined);
+    const within = desk.root.contains(document.activeElement);
+    desk.update(state, mine && (Boolean(status?.live) || token !== undefined || isHeard(state, name)));
+    if (within && desk.root.hidden) head.root.querySelector("h1")?.focus(); // the button that was pressed is gone
     stranger.update(relation);
     show(shelfPart, mine && !token);
-    show(ends, relation === "friend" && !token);
+    ends.update(relation === "friend" && !token);
     list.update(state);
   };
-  if (!token) void find();
+  if (!token) void loadRelation();
+  // the seconds of "Waiting for Ada" count on without a message, and a recording that has not begun is told after a while
+  const ticking = setInterval(() => update(app.state), 1000);
   return {
     root,
     title: name,
     update,
     close() {
       closed = true;
+      clearInterval(ticking);
       unwatch?.();
       stage.close();
       list.close();
-      desk.close();
     },
   };
 }
 
 /** @param {State} state @param {string} name */
 function isHeard(state, name) {
-  return state.ear.name === name && state.ear.phase !== "off";
+  return state.listening.name === name && state.listening.phase !== "off";
+}
+
+/** Whether listening to this person has ended by itself. @param {State} state @param {string} name */
+function isEnded({ listening }, name) {
+  return listening.name === name && listening.phase === "off" && listening.trouble !== null;
 }
 
 /** @param {import("../state/app.js").App} app @param {string} name @returns {Promise<Relation | "nobody" | "unknown">} */
@@ -103,41 +130,41 @@ async function relationTo(app, name) {
   }
 }
 
-/** Both levels come from the server; what is heard comes from the ear itself, as it is finer. @param {import("../state/app.js").App} app @param {string} name */
-function moment(app, name) {
-  const { ear, statuses } = app.state;
-  const denoise = statuses[name]?.denoise;
-  const heard = isHeard(app.state, name) ? app.listener.meter?.read() ?? null : null;
+/** What the ribbon draws: the server's levels, and the local meter's for the variant that is heard, as it is more precise. @param {import("../state/app.js").App} app @param {string} name */
+function ribbonFrame(app, name) {
+  const { listening } = app.state;
+  const status = statusNow(app.state, name);
+  const here = isHeard(app.state, name);
+  const heard = here ? app.listener.meter?.read() ?? null : null;
   return {
-    levels: withHeard(app.broadcastSockets.levels(name), heard, ear.variant, denoise?.state),
-    clean: ear.variant === "auto" && (denoise?.enabled ?? true),
-    broken: isHeard(app.state, name) && ear.phase === "reconnecting",
+    levels: status && !status.live ? { original: null, denoised: null } : withHeard(app.broadcastSockets.levels(name), heard, listening.variant, status?.denoise.state), // the last ones are kept a little longer
+    clean: (here && listening.variant === "original" ? "raw" : offered(status)) !== "raw",
+    broken: here && listening.phase === "reconnecting",
   };
 }
 
 /**
- * What is heard is clean, and teal, only while a denoiser is at work: while it starts or is bypassed, `auto` is the raw voice.
- * @param {import("../state/types.js").Levels} levels @param {number | null} heard dBFS @param {State["ear"]["variant"]} variant
- * @param {Status["denoise"]["state"]} [state] not known to who hears by a link: taken for active
+ * Put the level that is heard where it belongs: `auto` is the denoised variant only while a denoiser is active, else it is the original.
+ * @param {import("../state/types.js").Levels} levels @param {number | null} heard dBFS @param {State["listening"]["variant"]} variant
+ * @param {Status["denoise"]["state"]} [state] "active" if it is not known
  */
 export function withHeard(levels, heard, variant, state = "active") {
   if (heard === null) return levels;
   return variant === "auto" && state === "active" ? { ...levels, denoised: heard } : { ...levels, original: heard };
 }
 
-/** @param {State} state @param {string} name @param {Status | undefined} status @param {boolean} live @param {boolean} open */
-function listenText(state, name, status, live, open) {
-  const { ear } = state;
-  if (ear.name === name && ear.trouble) return troubleText(ear.trouble);
-  if (isHeard(state, name) && ear.phase === "connecting") return "Connecting.";
-  if (isHeard(state, name) && ear.phase === "reconnecting") return "Your connection dropped. Trying again.";
-  if (status?.state === "parked") {
-    const waited = Math.round((performance.now() - (state.clocks[name] ?? performance.now())) / 1000);
-    return `Waiting for ${name}… ${waited} s`;
-  }
-  if (live && isHeard(state, name)) return status?.denoise.state === "bypassed" && ear.variant === "auto" ? uncleanedText(name, status.denoise.reason) : `You hear ${name}.`;
-  if (live) return open ? `Press Listen to hear ${name}.` : `${name} is talking now.`;
-  return open ? `Press Listen to hear ${name}, when on air.` : quietText(name, state.recordings[name]?.items);
+/** @param {State} state @param {string} name @param {number | null} parkedAt in ms @param {boolean} byLink */
+function listenText(state, name, parkedAt, byLink) {
+  const { listening } = state;
+  if (isEnded(state, name) && listening.trouble) return endText(listening.trouble, name, byLink);
+  const waited_s = parkedAt === null ? undefined : (performance.now() - parkedAt) / 1000;
+  if (isHeard(state, name)) return hearingText(state, name, waited_s);
+  const status = statusNow(state, name);
+  if (!status && state.statuses[name]) return words.statusOld(name);
+  if (status?.state === "parked") return words.hearing("parked", name, waited_s === undefined ? {} : { waited_s });
+  if (status?.live) return status.muted ? words.mutedNow(name) : words.talking(name, offered(status));
+  if (!status) return byLink ? words.linkLooking : isReached(state) ? "" : words.statusOld(name);
+  return byLink ? words.quietByLink(name) : quietText(name, state.recordings[name]?.items);
 }
 
 /** @param {string} name */
@@ -146,104 +173,74 @@ function header(name) {
   const since = h("span", { class: "quiet" });
   const title = h("p", { class: "broadcast-title" });
   const badges = h("p", { class: "row" }, mark.root, since);
-  const root = h("header", { class: "head" }, h("div", null, h("h1", { tabindex: "-1" }, name), badges, title));
+  const root = h("header", { class: "head" }, h("div", { class: "head-text" }, h("h1", { tabindex: "-1" }, name), badges, title));
   return {
     root,
-    /** @param {Status | undefined} status @param {boolean} live @param {boolean} mine */
-    update(status, live, mine) {
-      show(badges, mine);
-      mark.update(live, live ? "LIVE" : "Offline");
-      say(since, live && status?.since ? `since ${minute(status.since)}` : "");
-      say(title, live ? status?.title ?? "" : "");
+    /** @param {State} state @param {boolean} mine */
+    update(state, mine) {
+      const status = statusNow(state, name);
+      const here = mine && Boolean(status?.live);
+      const live = here && status?.state !== "parked";
+      show(badges, mine && state.statuses[name] !== undefined);
+      mark.update(live, live ? words.live : here ? words.waitingBadge : status ? words.offline : isHeard(state, name) ? words.reconnectingBadge : words.notKnown);
+      setText(since, here && status?.since ? words.since(minute(status.since)) : "");
+      setText(title, here ? status?.title ?? "" : "");
+      attribute(title, "title", title.textContent || null); // a long one is cut after two lines
       show(title, title.textContent !== "");
+    },
+  };
+}
+
+/** The chord that is played now, and whether it is practice. */
+function marksLine() {
+  const chord = h("span", { class: "chord" });
+  const practice = h("span", { class: "quiet" });
+  const root = h("p", { class: "row heard-marks", role: "group", "aria-label": words.marks }, chord, practice);
+  return {
+    root,
+    /** @param {import("../state/types.js").Marks | undefined} marks */
+    update(marks) {
+      show(root, marks !== undefined);
+      setText(chord, marks?.chord ?? "");
+      setText(practice, marks?.practising ? words.practising : "");
     },
   };
 }
 
 /** @param {import("../state/app.js").App} app @param {string} name @param {string} [token] */
 function listenDesk(app, name, token) {
-  const main = button("Listen", () => {
+  const main = button(words.start, () => {
     if (isHeard(app.state, name)) app.stopListening();
     else void app.startListening(name, token);
   }, { class: "primary" });
-  const variant = segmented("What do you hear?", /** @type {{value: "auto" | "original", label: string, kind: "clean" | "raw"}[]} */ ([{ value: "auto", label: "Clean", kind: "clean" }, { value: "original", label: "Raw", kind: "raw" }]), (value) => void app.listener.choose(value));
-  const volume = slider("Volume", "%", { min: 0, max: 100, step: 1 }, (value) => app.listener.setVolume(value / 100), true);
+  const variant = segmented(words.choice, /** @type {{value: "auto" | "original", label: string, kind: "clean" | "raw"}[]} */ ([{ value: "auto", label: words.clean, kind: "clean" }, { value: "original", label: words.raw, kind: "raw" }]), (value) => {
+    void app.listening.setVariant(name, value);
+  });
+  const volume = slider(words.volume, "%", { min: 0, max: 200, step: 1 }, (value) => app.listening.setVolume(name, value), true);
   const delay = latencyBar();
   const tools = h("div", { class: "tools" }, variant.root, volume.root);
-  const root = h("section", { class: "desk-listen", "aria-label": "Listening" }, h("div", { class: "sticky" }, main), tools, delay.root);
-  // the countdown of "Waiting for Ada" has to go on without news
-  const ticking = setInterval(() => {
-    if (app.state.statuses[name]?.state === "parked") app.store.set({});
-  }, 1000);
+  const delayRoom = h("div", { class: "delay-room" }, delay.root);
+  const root = h("section", { class: "desk-listen", "aria-label": words.desk }, h("div", { class: "sticky" }, main), tools, delayRoom);
   return {
     root,
     /** @param {State} state @param {boolean} visible */
     update(state, visible) {
       show(root, visible);
       const heard = isHeard(state, name);
-      say(main, heard ? "Leave" : "Listen");
-      attribute(main, "aria-label", heard ? "Stop Listening" : "Start Listening");
+      setText(main, heard ? words.stop : words.start);
+      disable(!heard && !statusNow(state, name), main);
       attribute(main, "class", heard ? "primary leave" : "primary");
       show(tools, heard);
-      variant.update(state.ear.variant);
-      volume.update(Math.round(state.ear.volume * 100));
-      delay.update(heard && state.ear.play_ms !== null ? hearingParts(state.statuses[name], state.ear) : []);
-    },
-    close: () => clearInterval(ticking),
-  };
-}
-
-/** @param {import("../state/app.js").App} app @param {string} name @param {() => void} again */
-function strangerPart(app, name, again) {
-  const text = h("p", null);
-  const ask = button("Ask to be friends", () => void app.attempt(async () => {
-    await api.ask(name);
-    await app.refreshPeople();
-    again();
-  }), { class: "primary" });
-  const accept = button("Accept", () => void app.attempt(async () => {
-    const asked = app.state.requests.incoming.find((request) => request.username === name);
-    if (asked) await api.respond(asked.id, "accept");
-    await app.refreshPeople();
-    again();
-  }), { class: "primary" });
-  const unblock = button("Unblock", () => void app.attempt(async () => {
-    await api.unblock(name);
-    again();
-  }));
-  const root = h("section", { class: "stranger", "aria-label": "Friendship" }, text, ask, accept, unblock);
-  /** @type {Record<string, string>} */
-  const sentences = {
-    none: `Only friends hear each other. ${name} will see that you ask.`,
-    outgoing: `You have asked. As soon as ${name} accepts, this page opens by itself.`,
-    incoming: `${name} asks to be friends.`,
-    blocked: `You have blocked ${name}.`,
-    nobody: "There is nobody of that name here.",
-  };
-  return {
-    root,
-    /** @param {string} relation */
-    update(relation) {
-      show(root, relation in sentences);
-      say(text, sentence(sentences[relation] ?? ""));
-      show(ask, relation === "none");
-      show(accept, relation === "incoming");
-      show(unblock, relation === "blocked");
+      show(delayRoom, heard);
+      const sound = soundOf(hearingNow(state, name));
+      if (!state.listening.choosing) light(variant.root, sound);
+      volume.update(Math.round(app.listening.volumeOf(name) * 100));
+      delay.update(sound ? hearingParts(statusNow(state, name), state.listening) : []);
     },
   };
 }
 
-/** @param {import("../state/app.js").App} app @param {string} name */
-function friendEnds(app, name) {
-  const remove = button("Remove from friends", () => confirm(`Remove ${name}?`, "You will not hear each other any more. Either of you can ask again.", "Remove", () => void app.attempt(async () => {
-    app.stopListening();
-    await api.unfriend(name);
-    await app.refreshPeople();
-  })), { class: "plain" });
-  const block = button("Block", () => confirm(`Block ${name}?`, `${name} can no longer hear or ask you, and is not told.`, "Block", () => void app.attempt(async () => {
-    app.stopListening();
-    await api.block(name);
-    await app.refreshPeople();
-  })), { class: "plain" });
-  return h("footer", { class: "row ends" }, remove, block);
+/** Light what is heard, which may be another variant than was chosen; neither if it is not known. @param {HTMLFieldSetElement} choice @param {"clean" | "raw" | null} heard */
+function light(choice, heard) {
+  for (const input of choice.querySelectorAll("input")) input.checked = input.value === (heard === "raw" ? "original" : heard === "clean" ? "auto" : "");
 }

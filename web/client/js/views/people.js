@@ -1,9 +1,15 @@
-/** You, your friends (live ones first), who asks, and the ways to find more: the left column, and on a phone a page of its own. */
+/** The user, friend requests, the friends (live ones first), search and invites: the left column, and a page on phones. */
 
-import { attribute, h, link, Rows, say, show } from "../page/dom.js";
-import { userPath } from "../state/route.js";
 import { api } from "../server/api.js";
-import { badge, button, shareLink } from "./controls.js";
+import { attribute, disable, h, link, Rows, setText, show } from "../page/dom.js";
+import { statusNow } from "../state/hearing_now.js";
+import { awayText, isReached } from "../state/reached.js";
+import { userPath } from "../state/route.js";
+import { broadcasting } from "../words/broadcasting.js";
+import { serverWords } from "../words/lost.js";
+import { people as words } from "../words/people.js";
+import { badge, button, confirm, shareLink } from "./controls.js";
+import { incomingRequests, outgoingRequests } from "./requests.js";
 
 /** @typedef {import("../state/types.js").Friend} Friend */
 /** @typedef {import("../state/types.js").State} State */
@@ -15,91 +21,135 @@ export function inOrder(friends) {
 
 /** @param {import("../state/app.js").App} app */
 export function people(app) {
-  const you = you_(app);
-  const list = h("ul", { class: "friends", "aria-label": "Friends" });
-  const rows = new Rows(list, (/** @type {Friend} */ friend) => friend.username, (friend) => friendRow(app, friend));
-  const empty = h("p", { class: "quiet" }, "No friends here yet. Find one by name below, or send an invite.");
-  const lost = h("p", { class: "quiet" }, "Connection lost. Trying again.");
-  const asks = h("ul", { class: "requests", "aria-label": "Friend requests" });
-  const askRows = new Rows(asks, (/** @type {import("../state/types.js").FriendRequest} */ request) => String(request.id), (request) => askRow(app, request));
-  const root = h("div", { class: "people" }, you.root, h("h2", { class: "small-head" }, "Friends"), lost, list, empty, asks, foot(app));
+  const you = ownEntry(app);
+  const friends = friendsPart(app);
+  const root = h("div", { class: "people" }, you.root, friends.incoming, friends.root);
   return {
     root,
     /** @param {State} state */
     update(state) {
       you.update(state);
+      friends.update(state);
+      if (state.route.page === "home") show(friends.incoming, false); // they stand beside it, in the page
+    },
+    close: friends.close,
+  };
+}
+
+/**
+ * Requests, friends, search and invite: what the column and the first page have in common.
+ * @param {import("../state/app.js").App} app @param {() => HTMLElement | null} [elsewhere] where the focus goes after a request, if not to the heading
+ */
+export function friendsPart(app, elsewhere = () => null) {
+  const head = h("h2", { class: "small-head", tabindex: "-1" }, words.friends);
+  const after = () => elsewhere() ?? head;
+  const incoming = incomingRequests(app, after);
+  const outgoing = outgoingRequests(app, after);
+  const list = h("ul", { class: "friends", "aria-label": words.friends });
+  const rows = new Rows(list, (/** @type {Friend} */ friend) => friend.username, (friend) => friendRow(app, friend.username));
+  const empty = h("p", { class: "quiet" }, words.none);
+  const away = h("p", { class: "quiet away" });
+  const below = foot(app);
+  const root = h("div", { class: "people" }, head, away, list, empty, outgoing.root, below.root);
+  return {
+    root,
+    incoming: incoming.root,
+    /** @param {State} state */
+    update(state) {
+      incoming.update(state);
       rows.update(inOrder(state.friends ?? []));
       for (const [name, row] of rows.rows) attribute(/** @type {Element} */ (row.root.firstElementChild), "aria-current", state.route.name === name ? "page" : null);
       show(list, Boolean(state.friends?.length));
-      show(empty, state.friends !== null && !state.friends.length);
-      show(lost, !state.online && state.friends !== null);
-      askRows.update(state.requests.incoming);
-      show(asks, state.requests.incoming.length > 0);
+      show(empty, state.friends?.length === 0 && isReached(state));
+      setText(away, awayText(state));
+      show(away, away.textContent !== "");
+      outgoing.update(state);
+      below.update(state);
     },
     close() {
+      incoming.close();
+      outgoing.close();
       rows.close();
-      askRows.close();
     },
   };
 }
 
+/** Sign out; while on air, from here or elsewhere, only after asking. @param {import("../state/app.js").App} app */
+export function signOut(app) {
+  if (app.broadcasting.facts.where === "off") return void app.logout();
+  confirm(words.signOutTitle, words.signOutText, words.signOutYes, () => void app.logout());
+}
+
 /** @param {import("../state/app.js").App} app */
-function you_(app) {
+function ownEntry(app) {
   const name = h("span", { class: "who" });
   const mark = badge();
-  const home = link("/", { class: "person you" }, name, mark.root);
-  const root = h("nav", { "aria-label": "You" }, home, h("div", { class: "ways" }, link("/library", {}, "Library"), link("/settings", {}, "Settings"), button("Sign out", () => void app.logout(), { class: "plain" })));
+  const studio = link("/studio", { class: "person you" }, name, mark.root);
+  const server = link("/admin", { hidden: true }, serverWords.link);
+  const out = button(words.signOut, () => signOut(app), { class: "plain" });
+  const ways = h("div", { class: "ways" }, link("/", {}, words.home), link("/studio", {}, words.studio), link("/library", {}, words.library), link("/settings", {}, words.settings), server, out);
+  const root = h("nav", { "aria-label": words.you }, studio, ways);
   return {
     root,
     /** @param {State} state */
     update(state) {
       const me = state.me?.username ?? "";
-      say(name, me);
-      mark.update(Boolean(state.statuses[me]?.live));
-      attribute(home, "aria-current", state.route.page === "home" ? "page" : null);
-      for (const way of root.querySelectorAll(".ways a")) attribute(way, "aria-current", way.getAttribute("href") === `/${state.route.page}` ? "page" : null);
+      setText(name, me);
+      show(server, Boolean(state.me?.owner));
+      disable(!isReached(state), out);
+      const { sign } = app.broadcasting.facts; // the studio's word, so that the two never differ
+      const settled = sign === "live" || sign === "offline"; // only the server knows these two
+      show(mark.root, !settled || (statusNow(state, me) !== undefined && isReached(state)));
+      mark.update(sign === "live", sign === "live" ? words.streaming : broadcasting.signs[sign]);
+      attribute(studio, "aria-current", state.route.page === "studio" ? "page" : null);
+      for (const way of ways.querySelectorAll("a")) attribute(way, "aria-current", isHere(way.getAttribute("href"), state) ? "page" : null);
     },
   };
 }
 
-/** @param {import("../state/app.js").App} _app @param {Friend} friend */
-function friendRow(_app, friend) {
-  const mark = badge();
-  return {
-    root: h("li", null, link(userPath(friend.username), { class: "person" }, h("span", { class: "who" }, friend.username), mark.root)),
-    /** @param {Friend} now */
-    update: (now) => mark.update(now.live),
-  };
+/** @param {string | null} path @param {State} state */
+function isHere(path, { route }) {
+  return path === (route.page === "home" ? "/" : `/${route.page}`);
 }
 
-/** @param {import("../state/app.js").App} app @param {import("../state/types.js").FriendRequest} request */
-function askRow(app, request) {
-  /** @param {"accept" | "reject"} action */
-  const answer = (action) => void app.attempt(async () => {
-    await api.respond(request.id, action);
-    await app.refreshPeople();
-  });
+/** @param {import("../state/app.js").App} app @param {string} name */
+function friendRow(app, name) {
+  const mark = badge();
   return {
-    root: h("li", { class: "ask" }, h("p", null, link(userPath(request.username), {}, request.username), " asks to be friends."),
-      h("div", { class: "row" },
-        button("Accept", () => answer("accept"), { class: "strong", "aria-label": `Accept ${request.username}` }),
-        button("Not now", () => answer("reject"), { "aria-label": `Reject ${request.username}` }))),
-    update: () => undefined,
+    root: h("li", null, link(userPath(name), { class: "person" }, h("span", { class: "who" }, name), mark.root)),
+    /** @param {Friend} now */
+    update({ live }) {
+      const { state } = app;
+      const hears = statusNow(state, state.me?.username ?? "")?.listener_names?.includes(name);
+      const away = live && statusNow(state, name)?.state === "parked";
+      show(mark.root, isReached(state));
+      mark.update(live && !away, away ? words.waiting : live ? words.streaming : hears ? words.hears : words.offline);
+    },
   };
 }
 
 /** @param {import("../state/app.js").App} app */
+export function inviteButton(app) {
+  return button(words.invite, () => void app.attempt(async () => {
+    const { url } = await api.invite();
+    shareLink(words.invite, words.inviteText, url);
+  }));
+}
+
+/** @param {import("../state/app.js").App} app */
 function foot(app) {
-  const input = h("input", { type: "search", name: "q", placeholder: "Name", "aria-label": "Find somebody", autocapitalize: "none", autocomplete: "off" });
+  const input = h("input", { type: "search", name: "q", placeholder: words.name, "aria-label": words.find, autocapitalize: "none", autocomplete: "off" });
+  const find = h("button", { type: "submit" }, words.search);
   const form = h("form", { role: "search", class: "row find", on: {
     submit: (event) => {
       event.preventDefault();
       app.go(`/search?q=${encodeURIComponent(input.value.trim())}`);
     },
-  } }, input, h("button", { type: "submit" }, "Search"));
-  const invite = button("Invite a friend", () => void app.attempt(async () => {
-    const { url } = await api.invite();
-    shareLink("Invite a friend", "Whoever opens this link makes an account and is your friend at once.", url);
-  }));
-  return h("div", { class: "foot" }, form, invite);
+  } }, input, find);
+  const invite = inviteButton(app);
+  return {
+    root: h("div", { class: "foot" }, form, invite),
+    /** @param {State} state */
+    update: (state) => disable(!isReached(state), find, invite),
+  };
 }

@@ -1,67 +1,104 @@
-/** Finding people by name. */
+/** Finds users by name. */
 
 import { api, asProblem } from "../server/api.js";
-import { h, link, Rows, say } from "../page/dom.js";
+import { disable, h, link, Rows, setText } from "../page/dom.js";
+import { isReached } from "../state/reached.js";
 import { userPath } from "../state/route.js";
-import { troubleText } from "../page/messages.js";
+import { troubleText } from "../words/errors.js";
+import { requests as asking, search as words } from "../words/people.js";
 import { button, field } from "./controls.js";
+import { act } from "./requests.js";
 
 /** @typedef {import("../state/types.js").Found} Found */
+/** @typedef {import("../state/types.js").State} State */
 
 const PAUSE_MS = 200;
-/** @type {Record<string, string>} */
-const RELATIONS = { friend: "Your friend", outgoing: "You have asked", incoming: "Asks you", blocked: "Blocked", self: "You" };
 
 /** @param {import("../state/app.js").App} app */
 export function search(app) {
-  const text = field("Name", { type: "search", autocapitalize: "none", autocomplete: "off", value: new URLSearchParams(location.search).get("q") ?? "" });
+  const text = field(words.name, { type: "search", autocapitalize: "none", autocomplete: "off", maxlength: "100", value: new URLSearchParams(location.search).get("q") ?? "" });
   const note = h("p", { class: "message", role: "status" });
-  const list = h("ul", { class: "found", "aria-label": "People found" });
-  const rows = new Rows(list, (/** @type {Found} */ found) => `${found.username} ${found.relation}`, (found) => foundRow(app, found, () => void look()));
+  const list = h("ul", { class: "found", "aria-label": words.found });
+  const rows = new Rows(list, (/** @type {Found} */ found) => found.username, (found) => foundRow(app, found.username, look));
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const look = async () => {
+  /** @returns {Promise<void>} */
+  async function look() {
     const wanted = text.input.value.trim();
-    if (!wanted) return rows.update([]);
+    if (!wanted) {
+      setText(note, "");
+      return rows.update([]);
+    }
     try {
       /** @type {Found[]} */
       const found = await api.search(wanted);
-      if (text.input.value.trim() !== wanted) return; // overtaken by the next letter
+      if (text.input.value.trim() !== wanted) return; // the query has changed meanwhile
       rows.update(found);
-      say(note, found.length ? "" : `Nobody here is called anything like “${wanted}”. You can send an invite instead.`);
+      setText(note, found.length ? "" : words.nobody(wanted));
     } catch (error) {
-      say(note, troubleText(asProblem(error).trouble()));
+      setText(note, troubleText(asProblem(error).trouble()));
     }
-  };
+  }
   text.input.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(() => void look(), PAUSE_MS);
   });
-  const form = h("form", { role: "search", on: {
+  const form = h("form", { role: "search", "aria-label": words.title, on: {
     submit: (event) => {
       event.preventDefault();
       void look();
     },
   } }, text.root);
   void look();
+  let known = peopleKey(app.state);
+  let reached = isReached(app.state);
   return {
-    root: h("div", { class: "search" }, h("h1", { tabindex: "-1" }, "Find somebody"), form, note, list),
-    title: "Find somebody",
-    update: () => undefined,
+    root: h("div", { class: "search" }, h("h1", { tabindex: "-1" }, words.title), form, note, list),
+    title: words.title,
+    /** Look again when a friendship or request begins or ends, and when the server is back. @param {State} state */
+    update(state) {
+      const now = peopleKey(state), isBack = isReached(state) && !reached;
+      reached = isReached(state);
+      disable(!reached, ...list.querySelectorAll("button"));
+      if (now === known && !isBack) return;
+      known = now;
+      void look();
+    },
     close: () => clearTimeout(timer),
   };
 }
 
-/** @param {import("../state/app.js").App} app @param {Found} found @param {() => void} again */
-function foundRow(app, found, again) {
-  const ask = button("Ask to be friends", () => void app.attempt(async () => {
-    await api.ask(found.username);
-    await app.refreshPeople();
-    again();
-  }), { class: "strong", "aria-label": `Ask ${found.username} to be friends` });
+/** Who is a friend and who has asked. Pure. @param {State} state */
+function peopleKey({ friends, requests }) {
+  return JSON.stringify([(friends ?? []).map(({ username }) => username), requests.incoming.map(({ id }) => id), requests.outgoing.map(({ id }) => id)]);
+}
+
+/** @param {import("../state/app.js").App} app @param {string} name @param {() => Promise<void>} again */
+function foundRow(app, name, again) {
+  const who = link(userPath(name), { class: "who" }, name);
+  const place = h("div", { class: "row" });
+  let known = "";
+  /** Do something, look again, and keep the focus in this row. @param {() => Promise<unknown>} work @param {string} said */
+  const run = (work, said) => void act(app, work, said, () => null).then(again).then(() => {
+    if (document.activeElement === document.body) (place.querySelector("button") ?? who).focus();
+  });
+  const asked = () => app.state.requests.incoming.find(({ username }) => username === name)?.id;
+  const asks = () => app.state.requests.outgoing.find(({ username }) => username === name)?.id;
+  /** @type {Record<string, () => Node[]>} */
+  const made = {
+    none: () => [button(words.askLabel(name), () => run(() => api.requestFriend(name), asking.outgoing(name)), { class: "strong" })],
+    outgoing: () => [button(asking.withdraw, () => run(async () => api.withdraw(asks() ?? 0), asking.withdrawn), { class: "plain", "aria-label": asking.withdrawLabel(name) })],
+    incoming: () => [button(asking.accept, () => run(async () => api.respond(asked() ?? 0, "accept"), asking.accepted(name)), { class: "strong", "aria-label": asking.acceptLabel(name) })],
+    blocked: () => [button(words.unblock, () => run(() => api.unblock(name), words.unblocked(name)), { "aria-label": words.unblockLabel(name) })],
+  };
   return {
-    root: h("li", { class: "row between" }, link(found.relation === "self" ? "/" : userPath(found.username), { class: "who" }, found.username),
-      found.relation === "none" ? ask : h("span", { class: "quiet" }, RELATIONS[found.relation] ?? "")),
-    update: () => undefined,
+    root: h("li", { class: "row between" }, who, place),
+    /** @param {Found} found */
+    update({ relation }) {
+      if (relation === known) return;
+      known = relation;
+      who.setAttribute("href", relation === "self" ? "/studio" : userPath(name));
+      place.replaceChildren(h("span", { class: "quiet" }, words.relations[relation] ?? ""), ...(made[relation]?.() ?? []));
+    },
   };
 }

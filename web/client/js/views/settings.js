@@ -1,146 +1,194 @@
-/** The account: password, where one is signed in, tokens, links, keys, the end. */
+/** The account's settings: colours, loudspeaker, shortcuts, password, and all that was handed out and can be revoked. */
 
-import { api } from "../server/api.js";
-import { h, link, Rows, say, show } from "../page/dom.js";
-import { day, minute } from "../page/format.js";
-import { button, dialog, field, share, shareLink, toggle } from "./controls.js";
+import { api, asProblem } from "../server/api.js";
+import { h, link, setText } from "../page/dom.js";
+import { troubleText } from "../words/errors.js";
+import { codes } from "../words/lost.js";
+import { frame } from "../words/people.js";
+import { ending, password as passwordWords, settings as words } from "../words/settings.js";
+import { button, dialog, field, fieldError, segmented, toggle, uid } from "./controls.js";
+import { blocked, invites, links, logins, tokens } from "./handed_out.js";
+import { blocks, invites as inviteWords, links as linkWords, logins as loginWords, tokens as tokenWords } from "../words/settings.js";
 
-/** @typedef {{id: number, current?: boolean, created_at: string, seen_at?: string, address?: string, agent?: string}} Login */
-/** @typedef {{id: number, name?: string, scopes?: string[], created_at: string, last_used_at?: string | null, expires_at?: string | null}} Key */
+/** @typedef {import("../state/app.js").App} App */
+/** @typedef {"system" | "light" | "dark"} Theme */
 
-/** @param {import("../state/app.js").App} app */
+/** @param {App} app */
 export function settings(app) {
-  const keys = toggle("Single keys", (on) => app.setKeys(on));
+  const { preferences } = app;
+  const theme = segmented(words.themes, /** @type {{value: Theme, label: string}[]} */ ([{ value: "system", label: words.system }, { value: "light", label: words.light }, { value: "dark", label: words.dark }]),
+    (value) => preferences.set("theme", value));
+  const keys = toggle(words.keys, (on) => preferences.set("keys", on));
+  const speaker = speakerPart(app);
   return {
-    root: h("div", { class: "settings" }, h("h1", { tabindex: "-1" }, "Settings"),
-      part("Keyboard", h("p", { class: "quiet" }, "Space plays and listens, M mutes, D turns Denoise. Press ? to see them all."), keys.root),
-      part("Connection", h("p", { class: "quiet" }, "Sound does not get through? ", link("/doctor", {}, "Test it from here"), ".")),
-      part("Password", passwordForm(app)), part("Signed in", logins(app)),
-      part("Listen links", h("p", { class: "quiet" }, "Whoever has such a link hears you live, without an account."), links(app)),
-      part("Tokens", h("p", { class: "quiet" }, "For other programs: OBS or FFmpeg publish with one."), tokens(app)),
-      part("End", endAccount(app))),
-    title: "Settings",
+    root: h("div", { class: "settings" }, h("h1", { tabindex: "-1" }, words.title),
+      part(words.appearance, "", theme.root), speaker.root,
+      part(words.keyboard, words.keyboardHint, keys.root),
+      h("section", { class: "topic", "aria-label": words.connection }, h("h2", null, words.connection), h("p", { class: "quiet" }, `${words.connectionHint} `, link("/doctor", {}, words.connectionTest))),
+      part(inviteWords.title, inviteWords.hint, invites(app)), part(linkWords.title, linkWords.hint, links(app)), part(blocks.title, blocks.hint, blocked(app)),
+      part(passwordWords.title, "", passwordForm(app)), part(codes.title, codes.hint, recoveryCodes()), part(loginWords.title, "", logins(app)), part(tokenWords.title, tokenWords.hint, tokens(app), h("p", { class: "quiet" }, link("/api", {}, tokenWords.reference))),
+      part(ending.title, "", endAccount(app))),
+    title: words.title,
     /** @param {import("../state/types.js").State} state */
-    update: (state) => keys.update(state.keys),
-    close: () => undefined,
+    update(state) {
+      theme.update(preferences.get("theme") ?? "system");
+      keys.update(state.keys);
+      speaker.update();
+    },
+    close: speaker.close,
   };
 }
 
-/** @param {string} title @param {...Node} children */
-function part(title, ...children) {
-  return h("section", { class: "topic", "aria-label": title }, h("h2", null, title), ...children);
+/** @param {string} title @param {string} hint @param {...Node} children */
+export function part(title, hint, ...children) {
+  return h("section", { class: "topic", "aria-label": title }, h("h2", null, title), hint ? h("p", { class: "quiet" }, hint) : null, ...children);
 }
 
-/** @param {import("../state/app.js").App} app */
+/** The choice of a loudspeaker, where the browser lets a page choose one. @param {App} app */
+function speakerPart(app) {
+  const { listening } = app;
+  const id = uid("speaker");
+  const note = h("p", { class: "quiet", role: "status" });
+  const select = h("select", { id, on: { change: () => void choose() } });
+  const root = h("section", { class: "topic", "aria-label": words.speaker, hidden: true }, h("h2", null, h("label", { for: id }, words.speaker)), h("p", { class: "quiet" }, words.speakerHint), select, note);
+  const choose = async () => {
+    try {
+      await listening.setSpeaker(select.value);
+      app.preferences.set("speaker", select.value || undefined);
+      setText(note, "");
+    } catch {
+      app.preferences.set("speaker", undefined);
+      setText(note, words.speakerGone);
+    }
+  };
+  const update = () => {
+    const wanted = app.preferences.get("speaker") ?? "";
+    if (select.value !== wanted) select.value = wanted;
+    if (select.selectedIndex < 0) select.value = "";
+  };
+  const list = async () => {
+    const found = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
+    const named = found.filter((device) => device.kind === "audiooutput" && device.deviceId && device.deviceId !== "default");
+    select.replaceChildren(h("option", { value: "" }, words.systemSpeaker), ...named.map((device, index) => h("option", { value: device.deviceId }, device.label || words.speakerNumber(index + 1))));
+    setText(note, named.length ? "" : words.speakerUnnamed);
+    update();
+  };
+  const heard = () => void list();
+  if ("setSinkId" in HTMLMediaElement.prototype) {
+    root.hidden = false;
+    navigator.mediaDevices?.addEventListener("devicechange", heard);
+    void list();
+  }
+  return { root, update, close: () => navigator.mediaDevices?.removeEventListener("devicechange", heard) };
+}
+
+/** @param {App} app */
 function passwordForm(app) {
-  const old = field("Password now", { type: "password", autocomplete: "current-password", required: true });
-  const fresh = field("New password", { type: "password", autocomplete: "new-password", required: true, minlength: "8", maxlength: "128" }, "At least 8 characters. All other browsers are signed out, and companion devices.");
+  const old = field(passwordWords.old, { type: "password", autocomplete: "current-password", required: true });
+  const fresh = field(passwordWords.fresh, { type: "password", autocomplete: "new-password", required: true, minlength: "8", maxlength: "128" }, passwordWords.hint);
   const revoke = h("input", { type: "checkbox", checked: true });
+  const wrong = h("p", { class: "message wrong", role: "alert" });
+  const submit = async () => {
+    old.explain(null);
+    fresh.explain(null);
+    setText(wrong, "");
+    try {
+      await api.password(old.input.value, fresh.input.value, revoke.checked);
+      form.reset();
+      app.toast({ text: passwordWords.changed });
+    } catch (error) {
+      const problem = asProblem(error);
+      const isOld = problem.code === "bad_credentials";
+      old.explain(isOld ? passwordWords.wrong : fieldError(problem, "old"));
+      fresh.explain(fieldError(problem, "new"));
+      if (isOld || problem.errors["old"]) old.input.focus();
+      else if (problem.errors["new"]) fresh.input.focus();
+      else setText(wrong, troubleText(problem.trouble()));
+    }
+  };
   const form = h("form", { on: {
     submit: (event) => {
       event.preventDefault();
-      void app.attempt(async () => {
-        await api.password(old.input.value, fresh.input.value, revoke.checked);
-        form.reset();
-        app.toast({ text: "The password is changed. All other browsers are signed out." });
-      });
+      void submit();
     },
-  } }, old.root, fresh.root, h("label", { class: "check" }, revoke, h("span", null, "Also revoke tokens and links")), h("button", { type: "submit", class: "strong" }, "Change the password"));
+  } }, old.root, fresh.root, h("label", { class: "check" }, revoke, h("span", null, passwordWords.revoke)), wrong, h("button", { type: "submit", class: "strong" }, passwordWords.change));
   return form;
 }
 
+/** How many recovery codes are left, and a way to make new ones. */
+function recoveryCodes() {
+  const left = h("p", { class: "quiet", role: "status" });
+  const look = () => void api.codesLeft().then((now) => setText(left, codes.left(now.left)), () => undefined);
+  const open = () => withPassword(codes.ask, [h("p", null, codes.text)], codes.yes, "strong", async (password) => {
+    const made = await api.makeCodes(password);
+    look();
+    return () => showCodes(made.codes);
+  });
+  look();
+  return h("div", null, left, button(codes.make, open, { class: "strong" }));
+}
+
+/** @param {string[]} made */
+function showCodes(made) {
+  const copy = button(frame.copy, () => void navigator.clipboard?.writeText(made.join("\n")).then(() => setText(copy, frame.copied), () => undefined), { class: "strong" });
+  const shown = dialog(codes.yours, h("p", null, codes.once), h("ul", { class: "codes" }, ...made.map((code) => h("li", null, h("kbd", null, code)))),
+    h("div", { class: "row end" }, copy, button(frame.close, () => shown.close())));
+}
+
 /**
- * A list out of the server, each row with one button that takes it away.
- * @template {{id: number}} T
- * @param {import("../state/app.js").App} app @param {() => Promise<T[]>} load @param {(item: T) => string} text @param {string} verb @param {(item: T) => Promise<unknown>} away @param {string} none
+ * A dialog that asks for the password first.
+ * @param {string} title @param {HTMLElement[]} text @param {string} yes @param {string} look class of the button
+ * @param {(password: string) => Promise<() => void>} run gives what follows when the dialog is closed
+ * @param {(problem: import("../server/api.js").Problem) => boolean} [explained] whether a field of `text` has said what is wrong
  */
-function removable(app, load, text, verb, away, none) {
-  const list = h("ul", { class: "plain-list" });
-  const empty = h("p", { class: "quiet" }, none);
-  const rows = new Rows(list, (/** @type {T} */ item) => String(item.id), (item) => ({
-    root: h("li", { class: "row between" }, h("span", null, text(item)), button(verb, () => void app.attempt(async () => {
-      await away(item);
-      await refresh();
-    }), { "aria-label": `${verb}: ${text(item)}` })),
-    update: () => undefined,
-  }));
-  const refresh = async () => {
-    const items = await load().catch(() => []);
-    rows.update(items);
-    show(empty, !items.length);
+function withPassword(title, text, yes, look, run, explained = () => false) {
+  const password = field(ending.password, { type: "password", autocomplete: "current-password", required: true });
+  const wrong = h("p", { class: "message wrong", role: "alert" });
+  const go = h("button", { type: "submit", class: look }, yes);
+  const submit = async () => {
+    password.explain(null);
+    setText(wrong, "");
+    go.disabled = true;
+    try {
+      const then = await run(password.input.value);
+      asked.close();
+      then();
+    } catch (error) {
+      const problem = asProblem(error);
+      if (explained(problem)) return;
+      if (problem.code === "bad_credentials") password.explain(passwordWords.wrong);
+      else setText(wrong, troubleText(problem.trouble()));
+      password.input.focus();
+    } finally {
+      go.disabled = false;
+    }
   };
-  show(empty, false);
-  void refresh();
-  return { root: h("div", null, list, empty), refresh };
-}
-
-/** @param {string} at */
-function when(at) {
-  return `${day(at)}, ${minute(at)}`;
-}
-
-/** "Firefox" out of a user agent, roughly. @param {string} agent */
-export function browserName(agent) {
-  return agent.match(/(Firefox|Edg|OPR|Chrome|Safari)/)?.[1]?.replace("Edg", "Edge").replace("OPR", "Opera") ?? (agent.slice(0, 24) || "Unknown program");
-}
-
-/** @param {import("../state/app.js").App} app */
-function logins(app) {
-  return removable(app, /** @type {() => Promise<Login[]>} */ (api.sessions),
-    (login) => [login.current ? "This browser" : browserName(login.agent ?? ""), login.address, `since ${when(login.created_at)}`].filter(Boolean).join(", "), "Sign out",
-    async (login) => {
-      await api.endSession(login.id);
-      if (login.current) app.leave();
-    }, "").root;
-}
-
-/** @param {import("../state/app.js").App} app */
-function tokens(app) {
-  const name = field("Name of the program", { required: true, maxlength: "60", autocomplete: "off" });
-  const scopes = ["publish", "listen", "metrics"].map((scope) => h("input", { type: "checkbox", name: scope, checked: scope === "publish" }));
-  const list = removable(app, /** @type {() => Promise<Key[]>} */ (api.tokens), (token) => `${token.name} (${(token.scopes ?? []).join(", ")})`, "Revoke", (token) => api.dropToken(token.id), "No tokens.");
   const form = h("form", { on: {
     submit: (event) => {
       event.preventDefault();
-      void app.attempt(async () => {
-        const { token } = await api.makeToken(name.input.value.trim(), scopes.filter((box) => box.checked).map((box) => box.name));
-        share("Your new token", "It is shown only now. Keep it like a password.", token);
-        form.reset();
-        await list.refresh();
-      });
+      void submit();
     },
-  } }, name.root, h("fieldset", { class: "row scopes" }, h("legend", null, "It may"), ...scopes.map((box) => h("label", { class: "check" }, box, h("span", null, box.name)))), h("button", { type: "submit", class: "strong" }, "Make a token"));
-  return h("div", null, list.root, form);
+  } }, ...text, password.root, wrong, h("div", { class: "row end" }, button(ending.keep, () => asked.close()), go));
+  const asked = dialog(title, form);
 }
 
-/** @param {import("../state/app.js").App} app */
-function links(app) {
-  const list = removable(app, /** @type {() => Promise<Key[]>} */ (api.listenLinks), (link) => `Made ${when(link.created_at)}${link.expires_at ? `, good until ${when(link.expires_at)}` : ""}`, "Revoke", (link) => api.dropListenLink(link.id), "No links.");
-  const make = button("Make a listen link", () => void app.attempt(async () => {
-    const { url } = await api.makeListenLink();
-    shareLink("Your listen link", "Whoever opens it hears you whenever you are live, until you revoke it.", url);
-    await list.refresh();
-  }), { class: "strong" });
-  return h("div", null, list.root, make);
-}
-
-/** @param {import("../state/app.js").App} app */
+/** @param {App} app */
 function endAccount(app) {
   const open = () => {
-    const password = field("Password", { type: "password", autocomplete: "current-password", required: true });
-    const wrong = h("p", { class: "message wrong", role: "alert" });
-    const form = h("form", { on: {
-      submit: (event) => {
-        event.preventDefault();
-        api.leave(password.input.value).then(() => {
-          asked.close();
-          app.leave();
-        }, (error) => say(wrong, error.message));
-      },
-    } }, h("p", null, "Your account, your friendships and all your recordings are deleted. There is no way back."),
-    app.state.me?.owner ? h("p", null, "You own this server. Nobody will own it then, until somebody opens the link that its next start prints.") : null, password.root, wrong,
-    h("div", { class: "row end" }, button("Keep my account", () => asked.close()), h("button", { type: "submit", class: "danger" }, "Delete everything")));
-    const asked = dialog("Delete your account?", form);
+    const owner = app.state.me?.owner;
+    const next = field(ending.next, { autocapitalize: "none", autocomplete: "off", maxlength: "32" });
+    /** @param {import("../server/api.js").Problem} problem */
+    const explained = (problem) => {
+      const why = owner ? fieldError(problem, "next_owner") ?? ending.refused[problem.code] ?? null : null;
+      next.explain(why);
+      if (why) next.input.focus();
+      return why !== null;
+    };
+    withPassword(ending.ask, [h("p", null, ending.text), ...(owner ? [h("p", null, ending.owner), next.root] : [])], ending.yes, "danger", async (password) => {
+      const name = next.input.value.trim();
+      await (owner && name ? api.deleteOwner(password, name) : api.deleteAccount(password));
+      return () => app.leave();
+    }, explained);
   };
-  return button("Delete my account", open, { class: "danger" });
+  return button(ending.open, open, { class: "danger" });
 }

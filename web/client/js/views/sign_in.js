@@ -1,22 +1,24 @@
-/** The door: log in, or make an account. */
+/** The sign-in page: log in, or register. */
 
 import { api, asProblem } from "../server/api.js";
-import { h, link, say } from "../page/dom.js";
-import { troubleText } from "../page/messages.js";
-import { field } from "./controls.js";
+import { h, link, setText } from "../page/dom.js";
+import { errors, troubleText } from "../words/errors.js";
+import { invite as inviting, signing as words } from "../words/people.js";
+import { lost } from "../words/lost.js";
+import { field, fieldError } from "./controls.js";
 
 /** @param {import("../state/app.js").App} app @param {"login" | "register"} kind */
 export function signIn(app, kind) {
   const fresh = kind === "register";
   let { claim } = app.state;
   const invite = new URLSearchParams(location.search).get("invite");
-  const name = field("Username", { name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true, minlength: "3", maxlength: "32" },
-    fresh ? "3 to 32 letters, digits, or _ . -" : "");
-  const password = field("Password", { name: "password", type: "password", autocomplete: fresh ? "new-password" : "current-password", required: true, minlength: fresh ? "8" : "1", maxlength: "128" },
-    fresh ? "At least 8 characters." : "");
+  const name = field(words.username, { name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true, minlength: "3", maxlength: "32" },
+    fresh ? words.usernameHint : "");
+  const password = field(words.password, { name: "password", type: "password", autocomplete: fresh ? "new-password" : "current-password", required: true, minlength: fresh ? "8" : "1", maxlength: "128" },
+    fresh ? words.passwordHint : "");
   const lead = h("p", { class: "quiet" });
   const wrong = h("p", { class: "message wrong", role: "alert" });
-  const go = h("button", { type: "submit", class: "primary" }, fresh ? "Register" : "Log in");
+  const go = h("button", { type: "submit", class: "primary" }, fresh ? words.register : words.logIn);
   const form = h("form", { class: "entry-form", novalidate: true, on: {
     submit: (event) => {
       event.preventDefault();
@@ -25,48 +27,64 @@ export function signIn(app, kind) {
   } }, name.root, password.root, wrong, go);
 
   const submit = async () => {
-    say(wrong, "");
-    name.refuse(null);
-    password.refuse(null);
+    setText(wrong, "");
+    name.explain(null);
+    password.explain(null);
+    const missing = [name, password].filter(({ input }) => !input.value.trim());
+    for (const each of missing) each.explain(errors.empty);
+    if (missing[0]) return missing[0].input.focus();
     go.disabled = true;
     try {
       const username = name.input.value.trim();
       await (fresh ? api.register(username, password.input.value, invite, claim) : api.login(username, password.input.value));
       app.enter(await api.me());
+      if (fresh && invite) app.go("/", true); // they are friends already
     } catch (error) {
       const problem = asProblem(error);
       if (problem.code === "bad_claim") unclaim();
-      name.refuse(problem.errors["username"] ?? null);
-      password.refuse(problem.errors["password"] ?? null);
-      if (!problem.errors["username"] && !problem.errors["password"]) say(wrong, troubleText(problem.trouble()));
+      const taken = problem.code === "username_taken" ? troubleText(problem.trouble()) : null;
+      name.explain(taken ?? fieldError(problem, "username"));
+      password.explain(fieldError(problem, "password"));
+      if (!taken && !problem.errors["username"] && !problem.errors["password"]) setText(wrong, troubleText(problem.trouble()));
       (problem.errors["password"] && !problem.errors["username"] ? password : name).input.focus();
     } finally {
       go.disabled = false;
     }
   };
-  const ordinary = invite && fresh ? "A friend has invited you. With an account you hear each other at once." : "Talk, and your friends hear you. The noise stays behind.";
+  let ordinary = words.lead;
+  /** Ask who has made the invite, and whether it can still be used. */
+  const whose = async () => {
+    try {
+      ordinary = words.invited((await api.inviter(invite ?? "")).username, fresh);
+      if (!claim) setText(lead, ordinary);
+    } catch (error) {
+      const problem = asProblem(error);
+      setText(wrong, problem.code === "not_found" ? inviting.bad : troubleText(problem.trouble()));
+    }
+  };
   const unclaim = () => {
     claim = null;
-    app.keepClaim(null);
-    say(lead, ordinary);
+    app.storeClaim(null);
+    setText(lead, ordinary);
   };
-  /** Nothing is promised before the server has said that it can be kept. */
+  /** Ask the server whether the claim is valid, before the page promises ownership. */
   const look = async () => {
     try {
       await api.isClaim(claim ?? "");
-      say(lead, fresh ? "You will own this server. Choose your name and password." : "Log in, and this server can be yours.");
+      setText(lead, fresh ? words.own : words.ownLater);
     } catch (error) {
       const problem = asProblem(error);
       if (problem.code === "bad_claim") unclaim();
-      say(wrong, troubleText(problem.trouble()));
+      setText(wrong, troubleText(problem.trouble()));
     }
   };
-  say(lead, claim ? "" : ordinary);
+  setText(lead, claim || invite ? "" : ordinary);
+  if (invite) void whose();
   if (claim) void look();
-  const other = fresh ? link(`/login${location.search}`, {}, "I have an account") : link(`/register${location.search}`, {}, "Register");
+  const other = fresh ? link(`/login${location.search}`, {}, words.have) : link(`/register${location.search}`, {}, words.register);
   const root = h("div", { class: "entry" },
     h("img", { src: "/favicon.svg", alt: "", width: "72", height: "72" }),
-    h("h1", { tabindex: "-1" }, fresh ? "Join Hushcast" : "Hushcast"),
-    lead, form, h("p", null, fresh ? null : "No account yet? ", other));
-  return { root, title: fresh ? "Register" : "Log in", update: () => undefined, close: () => undefined };
+    h("h1", { tabindex: "-1" }, fresh ? words.join : words.house),
+    lead, form, h("p", null, fresh ? null : `${words.noAccount} `, other), fresh ? null : h("p", null, link("/recover", {}, lost.recover)));
+  return { root, title: fresh ? words.register : words.logIn, update: () => undefined, close: () => undefined };
 }

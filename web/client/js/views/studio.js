@@ -1,230 +1,188 @@
-/** The own page: preview, Start, and what is on air. */
+/** The user's own page: preview, Start, and the controls while on air. */
 
-import { attribute, h, say, show } from "../page/dom.js";
-import { clock, listening, minute } from "../page/format.js";
-import { airText, modelText } from "../page/messages.js";
-import { badge, button, field, segmented, toggle, uid } from "./controls.js";
+import { attribute, h, link, setText, show } from "../page/dom.js";
+import { clock, minute } from "../page/format.js";
+import { messageText } from "../state/broadcasting.js";
+import { broadcasting as words, modelText } from "../words/broadcasting.js";
+import { settings } from "../words/settings.js";
+import { phonesLine } from "./companion_invite.js";
+import { badge } from "./controls.js";
 import { details } from "./details.js";
+import { marks } from "./marks.js";
+import { liveControls, stillLive } from "./on_air.js";
 import { recordings } from "./recordings.js";
 import { ribbon } from "./ribbon.js";
+import { setupForm } from "./setup.js";
 
 /** @typedef {import("../state/types.js").State} State */
-/** @typedef {import("../state/types.js").Profile} Profile */
+/** @typedef {import("../state/onair.js").OnAir} OnAir */
+/** @typedef {"setup" | "live" | "still"} Part   of the studio; one is shown */
 
-/** The clean line is back from the server after about 0.2 s: 6 frames. */
-const WAY_BACK_FRAMES = 6;
-/** A still broadcast that this page has not started: after a reload, or from another device. */
-const STILL = new Set(["live", "parked", "waiting"]);
+/** The denoised level comes back from the server after about 0.2 s, which is 6 frames. */
+const ROUND_TRIP_FRAMES = 6;
+const TICK_MS = 250;
+/** What keeps sound from getting through; the self-test tells what does. */
+const BARRED = new Set(["no_udp", "no_dtls"]);
 
 /** @param {import("../state/app.js").App} app */
 export function studio(app) {
   const me = () => app.state.me?.username ?? "";
   const head = header();
   /** @type {(number | null)[]} */
-  const late = [];
-  const stage = ribbon(() => moment(app, late), "Your sound: what the microphone hears, and what is left of it");
-  const message = h("p", { class: "message" });
+  const delayed = [];
+  const stage = ribbon(() => ribbonFrame(app, delayed), words.ribbon);
+  const said = sentences();
   const model = h("p", { class: "message quiet" });
-  const still = stillLive(app);
   const setup = setupForm(app);
-  const live = liveControls(app, setup.title);
+  const parts = { still: stillLive(app), setup, live: liveControls(app) };
+  const noted = marks();
   const heard = h("p", { class: "listening" });
+  const phones = phonesLine();
   const sound = details(app);
   const list = recordings(app, me);
-  const root = h("div", { class: "studio" }, head.root, h("div", { class: "stage" }, stage.root), message, still.root, setup.root, live.root, heard, model, sound.root,
-    h("section", { class: "shelf", "aria-label": "Your latest recordings" }, h("h2", null, "Recordings"), list.root));
+  const root = h("div", { class: "studio" }, head.root, h("div", { class: "stage" }, stage.root), said.root, parts.still.root, parts.setup.root, parts.live.root, noted.root, heard, phones.root, model, sound.root,
+    h("section", { class: "shelf", "aria-label": words.latestRecordings }, h("h2", null, words.recordings), list.root));
+  const focus = focusKeeper(parts);
   void app.recordings.load(me());
-  void app.previewIfAllowed();
-  const ticking = setInterval(() => head.tick(app.state), 250);
+  void app.broadcasting.previewUnasked();
+  let wasAway = false;
+  let wasOff = true;
+  const ticking = setInterval(() => {
+    head.tick(app.state);
+    const { away } = app.broadcasting.facts;
+    if (away !== wasAway) app.store.set({}); // that the server does not answer is known by time
+    wasAway = away;
+  }, TICK_MS);
   return {
     root,
-    title: "Your page",
+    title: words.title,
     /** @param {State} state */
     update(state) {
       const status = state.statuses[me()];
-      const onAir = isOnAir(state);
-      const elsewhere = !onAir && state.air.phase !== "connecting" && Boolean(status && STILL.has(status.state) && status.broadcast);
-      attribute(root, "data-phase", onAir ? "live" : state.air.phase);
-      head.update(state, onAir);
-      say(message, elsewhere && !state.air.trouble ? "" : airText(state.air, status));
-      attribute(message, "class", state.air.trouble ? "message wrong" : "message");
-      say(model, modelText(state.denoisers, isCleaned(state, status)) ?? "");
+      const { facts } = app.broadcasting;
+      const part = partOf(facts, app.broadcaster.takesOver);
+      const off = facts.where === "off";
+      if (off && !wasOff) stage.clear(); // what was on air is over
+      wasOff = off;
+      attribute(stage.root, "aria-label", !off && facts.gets.what === "nothing" ? words.ribbonBroken : words.ribbon);
+      attribute(root, "data-phase", part === "live" ? "live" : state.broadcast.phase);
+      head.update(state, facts);
+      said.update(facts);
+      setText(model, modelText(state.denoisers, off ? state.broadcast.profile !== "asis" : facts.gets.what === "clean") ?? "");
       show(model, model.textContent !== "");
-      still.update(state, elsewhere);
-      setup.update(state, !onAir && !elsewhere);
-      live.update(state, onAir);
-      show(heard, onAir);
-      say(heard, listening(status?.listeners ?? 0, status?.listener_names ?? null));
+      parts.still.update(state, facts, part === "still");
+      parts.setup.update(state, facts, part === "setup");
+      parts.live.update(state, facts, part === "live");
+      focus.update(part);
+      noted.update(state.marks, Boolean(status?.live));
+      show(heard, Boolean(status?.live) && part !== "setup" && (facts.sign !== "waiting" || facts.names.length > 0)); // the sign says already that nobody hears it
+      setText(heard, facts.gets.what === "nothing" ? words.waiting(facts.names) : words.listeners(status?.listeners ?? 0, status?.listener_names ?? null));
+      phones.update(state.phones, Boolean(status?.live));
       sound.update(state);
       list.update(state);
     },
     close() {
       clearInterval(ticking);
       stage.close();
+      setup.close();
+      sound.close();
       list.close();
-      app.broadcaster.rest();
+      app.broadcasting.yourself.stop();
+      app.broadcaster.stopPreview();
     },
   };
 }
 
-/** Is the voice cleaned now, or will it be? @param {State} state @param {import("../state/types.js").Status | undefined} status */
-function isCleaned({ air }, status) {
-  return status?.live ? status.denoise.state === "active" || status.denoise.state === "starting" : air.profile !== "asis";
+/** @param {OnAir} facts @param {boolean} takesOver this page takes over what is live @returns {Part} */
+function partOf({ where }, takesOver) {
+  if (where === "here" || where === "dropped" || where === "stopping") return "live";
+  if (where === "connecting") return takesOver ? "still" : "setup";
+  return where === "elsewhere" || where === "waiting" ? "still" : "setup";
 }
 
-/** @param {State} state */
-function isOnAir(state) {
-  return state.air.phase === "live" || state.air.phase === "reconnecting";
+/** Moves the focus from a part that is hidden now to what has replaced it. @param {Record<Part, {root: HTMLElement, first: HTMLElement}>} parts */
+function focusKeeper(parts) {
+  /** @type {Part | null} */
+  let shown = null;
+  /** The part that had the focus last, until something else gets it. @type {Part | null} */
+  let focused = null;
+  for (const [part, { root }] of /** @type {[Part, {root: HTMLElement}][]} */ (Object.entries(parts))) root.addEventListener("focusin", () => (focused = part));
+  return {
+    /** @param {Part} part that is shown now */
+    update(part) {
+      const { activeElement } = document;
+      const lost = activeElement === document.body || activeElement === null || (shown !== null && parts[shown].root.contains(activeElement));
+      if (shown !== null && part !== shown && focused === shown && lost) parts[part].first.focus();
+      shown = part;
+    },
+  };
 }
 
-/** What the ribbon shows now: in the preview only what the microphone hears; while live that too, as late as the clean line comes back from the server. @param {import("../state/app.js").App} app @param {(number | null)[]} late */
-function moment(app, late) {
-  const { air, me, statuses } = app.state;
+/** What is heard, by whom, and whether it is recorded. */
+function sentences() {
+  const message = h("p", { class: "message", role: "status" });
+  const test = h("p", null, link("/doctor", {}, settings.connectionTest));
+  const gets = h("span", { class: "gets" });
+  const recorded = h("span", { class: "recorded" });
+  return {
+    root: h("div", { class: "sentences" }, message, test, h("p", { class: "truth", role: "status" }, gets, " ", recorded)),
+    /** @param {OnAir} facts */
+    update(facts) {
+      setText(message, messageText(facts));
+      show(message, facts.message !== "note");
+      attribute(message, "class", facts.message === "trouble" || facts.message === "no_microphone" || facts.message === "away" ? "message wrong" : "message");
+      show(test, facts.message === "trouble" && BARRED.has(facts.trouble?.code ?? ""));
+      setText(gets, words.gets(facts));
+      attribute(gets, "class", `gets ${facts.gets.what}`);
+      setText(recorded, words.recorded(facts));
+      attribute(recorded, "class", facts.recorded === "full" || facts.recorded === "failed" ? "recorded wrong" : "recorded");
+    },
+  };
+}
+
+/** @param {import("../state/app.js").App} app @param {(number | null)[]} delayed */
+function ribbonFrame(app, delayed) {
+  const { broadcast, me, statuses } = app.state;
+  const { where, gets } = app.broadcasting.facts;
   const here = app.broadcaster.microphone.meter;
-  late.push(here && !air.muted ? here.read() : null);
-  while (late.length > (app.broadcaster.onAir ? WAY_BACK_FRAMES : 1)) late.shift();
-  const local = late[0] ?? null;
-  if (!app.broadcaster.onAir || !me) return { levels: { original: local, denoised: null }, clean: air.profile !== "asis", broken: false };
-  const levels = app.broadcastSockets.levels(me.username);
-  return { levels: { original: local, denoised: levels.denoised }, clean: statuses[me.username]?.denoise.enabled ?? true, broken: air.phase === "reconnecting" };
+  delayed.push(here && !broadcast.muted ? here.read() : null);
+  while (delayed.length > (app.broadcaster.onAir ? ROUND_TRIP_FRAMES : 1)) delayed.shift();
+  const local = delayed[0] ?? null;
+  if (where === "off") return { levels: { original: local, denoised: null }, clean: broadcast.profile !== "asis", broken: false };
+  const clean = gets.what === "clean" || (gets.what !== "raw" && (statuses[me?.username ?? ""]?.denoise.enabled ?? true)); // what was heard stays as it was
+  if (gets.what === "nothing" || gets.what === "silence") return { levels: { original: null, denoised: null }, clean, broken: gets.what === "nothing" };
+  const levels = app.broadcastSockets.levels(me?.username ?? "");
+  return { levels: where === "elsewhere" ? levels : { original: local, denoised: levels.denoised }, clean, broken: false };
 }
 
 function header() {
   const name = h("h1", { tabindex: "-1" });
   const mark = badge();
-  const timer = h("p", { role: "timer", class: "timer", "aria-label": "Time on air" });
+  const muted = h("span", { class: "muted-mark" }, words.mutedMark);
+  const timer = h("p", { role: "timer", class: "timer", "aria-label": words.timeOnAir });
   const since = h("span", { class: "quiet" });
-  const root = h("header", { class: "head" }, h("div", null, name, h("p", { class: "row" }, mark.root, since)), timer);
+  const root = h("header", { class: "head" }, h("div", null, name, h("p", { class: "row" }, mark.root, muted, since)), timer);
   /** @param {State} state */
   const tick = (state) => {
     const status = state.statuses[state.me?.username ?? ""];
     const passed = (performance.now() - (state.clocks[state.me?.username ?? ""] ?? performance.now())) / 1000;
     const text = status?.live ? clock(status.duration_s + passed) : "0:00";
-    if (timer.textContent !== text) say(timer, text);
+    if (timer.textContent !== text) setText(timer, text);
   };
   return {
     root,
     tick,
-    /** @param {State} state @param {boolean} onAir */
-    update(state, onAir) {
+    /** @param {State} state @param {OnAir} facts */
+    update(state, facts) {
       const status = state.statuses[state.me?.username ?? ""];
-      say(name, state.me?.username ?? "");
-      mark.update(Boolean(status?.live), status?.live ? "LIVE" : "Offline");
-      say(since, status?.live && status.since ? `since ${minute(status.since)}` : "");
-      attribute(timer, "class", onAir ? "timer on" : "timer");
+      setText(name, state.me?.username ?? "");
+      const heard = facts.sign === "live";
+      mark.update(heard, words.signs[facts.sign]);
+      show(muted, Boolean(status?.live) && facts.muted);
+      setText(since, status?.live && status.since ? words.since(minute(status.since), heard) : "");
+      attribute(timer, "class", facts.where !== "here" && facts.where !== "dropped" ? "timer" : heard ? "timer on" : "timer on unheard");
+      attribute(timer, "aria-label", heard ? words.timeOnAir : words.timeSinceStart);
       tick(state);
     },
   };
-}
-
-/** "You are still live": never a start by itself. @param {import("../state/app.js").App} app */
-function stillLive(app) {
-  const text = h("p", { class: "strong" });
-  const why = h("p", { class: "quiet" });
-  const root = h("section", { class: "note", "aria-label": "Still live" }, text, why, h("div", { class: "row" },
-    button("Resume", () => void app.startStreaming(app.state.statuses[app.state.me?.username ?? ""]?.title ?? ""), { class: "primary air" }),
-    button("Stop", () => void app.stopStreaming(), { class: "stop", "aria-label": "Stop Streaming" })));
-  return {
-    root,
-    /** @param {State} state @param {boolean} visible */
-    update(state, visible) {
-      show(root, visible);
-      const status = state.statuses[state.me?.username ?? ""];
-      say(text, status?.muted ? "You are still live, and muted." : "You are still live.");
-      say(why, status?.state === "live" ? "Another tab or device sends. Resume takes over here; your friends hear no difference." : "Your friends wait. Resume goes on in the same broadcast and the same recording.");
-    },
-  };
-}
-
-/** @param {import("../state/app.js").App} app */
-function setupForm(app) {
-  const { broadcaster } = app;
-  const kind = segmented("What do you send?", /** @type {{value: Profile, label: string}[]} */ ([{ value: "voice", label: "Voice" }, { value: "music", label: "Music" }, { value: "asis", label: "As it is" }]),
-    (profile) => void broadcaster.choose({ profile }));
-  const explain = h("p", { class: "quiet explain" });
-  const deviceId = uid("device");
-  const device = h("select", { id: deviceId, on: { change: () => void broadcaster.choose({ device: device.value }) } });
-  const on = button("Turn the microphone on", () => void broadcaster.preview());
-  const echo = h("input", { type: "checkbox", on: { change: () => void broadcaster.choose({ echo: echo.checked }) } });
-  const title = field("Title", { maxlength: "120", placeholder: "What is it about? (optional)", autocomplete: "off" });
-  const start = button("Start Streaming", () => void app.startStreaming(title.input.value.trim()), { class: "primary air" });
-  const picker = h("div", { class: "field" }, h("label", { for: deviceId }, "Microphone"), device);
-  const root = h("form", { class: "setup", on: {
-    submit: (event) => {
-      event.preventDefault();
-      start.click();
-    },
-  } }, kind.root, explain, on, picker, h("label", { class: "check" }, echo, h("span", null, "Cancel echo (when friends come out of loudspeakers)")), title.root, h("div", { class: "sticky" }, start));
-  return {
-    root,
-    title: title.input,
-    /** @param {State} state @param {boolean} visible */
-    update({ air }, visible) {
-      show(root, visible);
-      kind.update(air.profile);
-      say(explain, PROFILES[air.profile]);
-      const open = air.phase !== "idle" && air.phase !== "asking";
-      show(on, !open);
-      show(picker, open);
-      fillDevices(device, air);
-      echo.checked = air.echo;
-      start.disabled = air.phase === "connecting" || air.phase === "asking";
-    },
-  };
-}
-
-/** @type {Record<Profile, string>} */
-const PROFILES = {
-  voice: "Everything but your voice is taken out.",
-  music: "Noise is taken down a little; instruments stay. Sent in stereo.",
-  asis: "Nothing is taken out.",
-};
-
-/** @param {HTMLSelectElement} select @param {import("../state/types.js").Air} air */
-export function fillDevices(select, air) {
-  const wanted = air.devices.map((device) => `${device.deviceId}\n${device.label}`).join("\n");
-  if (select.dataset["known"] !== wanted) {
-    select.dataset["known"] = wanted;
-    select.replaceChildren(...air.devices.map((device, index) => h("option", { value: device.deviceId }, device.label || `Microphone ${index + 1}`)));
-  }
-  if (select.value !== air.device) select.value = air.device;
-}
-
-/** @param {import("../state/app.js").App} app @param {HTMLInputElement} title */
-function liveControls(app, title) {
-  const name = h("input", { class: "title-edit", "aria-label": "Title", maxlength: "120", placeholder: "Give it a title", autocomplete: "off" });
-  const denoise = toggle("Denoise", (enabled) => void app.denoise({ enabled }), "clean");
-  const mute = button("Mute", () => app.broadcaster.mute(!app.state.air.muted), { "aria-pressed": "false" });
-  const stop = button("Stop", () => void app.stopStreaming(), { class: "stop", "aria-label": "Stop Streaming" });
-  name.addEventListener("change", () => void retitle(app, name.value.trim()));
-  name.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") name.blur();
-  });
-  const root = h("section", { class: "live", "aria-label": "On air" }, name, h("div", { class: "desk sticky" }, denoise.root, mute, stop));
-  let known = "";
-  return {
-    root,
-    /** @param {State} state @param {boolean} visible */
-    update(state, visible) {
-      show(root, visible);
-      const status = state.statuses[state.me?.username ?? ""];
-      const broadcast = status?.broadcast ?? "";
-      if (visible && broadcast && broadcast !== known) {
-        known = broadcast;
-        name.value = status?.title || title.value;
-      }
-      denoise.update(status?.denoise.enabled ?? state.air.profile !== "asis", !status?.live);
-      attribute(mute, "aria-pressed", state.air.muted);
-    },
-  };
-}
-
-/** The title of what is on air is that of its recording. @param {import("../state/app.js").App} app @param {string} title */
-async function retitle(app, title) {
-  const me = app.state.me?.username ?? "";
-  app.broadcaster.title = title; // for a new connection, and for "Go on"
-  await app.recordings.load(me);
-  const id = app.state.statuses[me]?.recording?.id;
-  const now = app.state.recordings[me]?.items.find((recording) => (id ? recording.id === id : recording.state === "live"));
-  if (now && title) await app.attempt(() => app.recordings.rename(now, title)); // a recording's title is replaced, never taken away
 }

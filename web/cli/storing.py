@@ -1,0 +1,39 @@
+"""What `run.py backup`, `restore` and `db copy` share: each error is one line and an exit status."""
+
+import configparser
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from db.errors import Unavailable, Unusable
+from sfu.config.errors import ConfigError
+from web.cli.backup_file import BackupRefused
+from workers.root import ROOT
+
+
+def in_one_line(work: Callable[[], int], file: Path, undone: str) -> int:
+    """The status of `work`; 1 where it failed, 2 for a bad setting or database, 130 after Ctrl-C. undone: what is so after an error."""
+    try:
+        return work()
+    except (ConfigError, Unusable) as error:
+        print(f"hushcast: {error}", file=sys.stderr)
+        return 2
+    except BackupRefused as error:
+        print(f"hushcast: {undone}: {file}: {error}", file=sys.stderr)
+        return 1
+    except Unavailable as error:
+        print(f"hushcast: {undone}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"hushcast: {undone}: {error.filename or file}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nhushcast: interrupted; {undone}", file=sys.stderr)
+        return 130
+
+
+def version() -> str:
+    """Of this program."""
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    return settings["metadata"]["version"]

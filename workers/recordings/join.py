@@ -1,0 +1,102 @@
+"""python -m workers.recordings.join TARGET SHA256 FOLDER [SHA256 FOLDER ...]: join the closed parts of a recording, in their order.
+
+The parts lie on one time line (`workers.recordings.part`), so each packet keeps its place: what is between two parts becomes silence, and
+where one begins before the one before has ended, the later one counts. TARGET, which is made, is a recording that `finalise` makes ready.
+Each part is first compared with its digest.
+"""
+
+import argparse
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from workers.link.opus_toc import opus_is_stereo, opus_samples
+from workers.pdeathsig import leave_with_parent
+from workers.recordings import opusfile, spans
+from workers.recordings.finalise import VARIANTS, variants_in
+from workers.recordings.opusfile import PRE_SKIP, OpusFile
+from workers.recordings.part import HeldSound, digest, piece_of
+
+_NICENESS = 10
+
+
+class AlteredPart(ValueError):
+    """A part is not what its server has closed."""
+
+
+def join(target: Path, parts: Sequence[tuple[str, Path]]) -> None:
+    """(digest, folder) of each part, in the order in which they were begun. Raises AlteredPart, OSError."""
+    for expected, folder in parts:
+        if digest(folder) != expected:
+            raise AlteredPart(f"{folder.name} is not what was closed: its digest differs")
+    pieces = list(_pieces([folder for _, folder in parts]))
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    end = max((piece.end for _, piece in pieces), default=0)
+    for variant in VARIANTS:
+        if any(variant in variants_in(folder) for folder, _ in pieces):
+            _write(target / f"{variant}.opus", [(_file(folder, variant), piece) for folder, piece in pieces], end)
+    with (target / spans.JOURNAL).open("wb") as journal:
+        journal.writelines(spans.joined((folder / spans.JOURNAL, *piece) for folder, piece in pieces))
+        journal.flush()
+        os.fsync(journal.fileno())
+
+
+def _pieces(folders: Sequence[Path]) -> Iterator[tuple[Path, HeldSound]]:
+    """Of each part with sound what counts of it: it ends where a later one begins, at the latest."""
+    found = [(folder, piece) for folder in folders if (piece := piece_of(folder)) is not None]
+    for place, (folder, piece) in enumerate(found):
+        end = min([piece.end, *(later.begin for _, later in found[place + 1 :])])
+        if end > piece.begin:
+            yield folder, HeldSound(piece.begin, end)
+
+
+def _file(folder: Path, variant: str) -> Path:
+    """Where nothing was denoised, listeners have heard the original."""
+    return folder / f"{variant if variant in variants_in(folder) else VARIANTS[0]}.opus"
+
+
+def _write(path: Path, pieces: Sequence[tuple[Path, HeldSound]], end: int) -> None:
+    file: OpusFile | None = None
+    try:
+        for source, piece in pieces:
+            for payload, time, samples in _packets(source, piece):
+                if file is None:
+                    file = OpusFile.create(path, 2 if opus_is_stereo(payload) else 1)
+                if time >= file.position:
+                    file.fill(time)
+                    file.packet(payload, samples)
+        if file is not None:
+            file.close(end)
+    finally:
+        if file is not None:
+            file.abandon()
+
+
+def _packets(path: Path, piece: HeldSound) -> Iterator[tuple[bytes, int, int]]:
+    """(payload, time, samples) of the packets that begin in a piece and end in it, but for the filling of gaps."""
+    for at, payload in opusfile.packets_from(path, piece.begin):
+        time, samples = at + PRE_SKIP, opus_samples(payload)
+        if time >= piece.end:
+            return
+        if len(payload) > 1 and time >= piece.begin and time + samples <= piece.end:
+            yield payload, time, samples
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Join the parts of a recording.")
+    parser.add_argument("target", type=Path)
+    parser.add_argument("parts", nargs="+", help="digest and folder of each")
+    asked = parser.parse_args()
+    leave_with_parent()
+    os.nice(_NICENESS)
+    try:
+        join(asked.target, [(sha256, Path(folder)) for sha256, folder in zip(asked.parts[::2], asked.parts[1::2], strict=True)])
+    except BaseException:
+        shutil.rmtree(asked.target, ignore_errors=True)
+        raise
+
+
+if __name__ == "__main__":
+    main()
