@@ -91,10 +91,19 @@ class Connection(web.RequestHandler):
             self.authenticated, self.client = True, ("user", signed.user_id)
         return self.authenticated
 
+    def stop_opening(self) -> asyncio.Task[object] | None:
+        """End the wait for the first byte or the handshake, and return what has to be awaited.
+
+        A connection that has its transport is aiohttp's to close: if the task were cancelled in its last step, uvloop would close
+        the transport without telling aiohttp, and an answer on its way would raise RuntimeError.
+        """
+        if self.opening is not None and self.transport is None:
+            self.opening.cancel()
+        return self.opening
+
     def abort(self) -> None:
         """Close it without sending what waits."""
-        if self.opening is not None:
-            self.opening.cancel()
+        self.stop_opening()
         if self.transport is not None:
             self.transport.abort()
         self._connections.forget(self)
@@ -186,9 +195,7 @@ class Connections:
         """Stop accepting and cancel the handshakes. aiohttp closes the open connections."""
         if self._acceptor is not None:
             self._acceptor.close()
-        opening = [connection.opening for connection in self._all if connection.opening is not None]
-        for task in opening:
-            task.cancel()
+        opening = [task for connection in self._all if (task := connection.stop_opening()) is not None]
         await asyncio.gather(*opening, return_exceptions=True)
 
     def __len__(self) -> int:

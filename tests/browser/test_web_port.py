@@ -11,8 +11,8 @@ from tests.browser.people import HEARD, befriend, register, watched
 PAIR = """async () => {
   const rows = [...(await window.__connections.at(-1).getStats()).values()];
   const used = rows.find((row) => row.type === "candidate-pair" && row.nominated && row.state === "succeeded");
-  const far = rows.find((row) => row.id === used.remoteCandidateId);
-  return [far.protocol, far.port];
+  const far = rows.find((row) => row.id === used?.remoteCandidateId);
+  return far ? [far.protocol, far.port] : [];
 }"""
 
 

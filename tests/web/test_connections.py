@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 from aiohttp import ClientSession, CookieJar, WSMsgType
 
 from sfu.config.schema import HttpConfig
@@ -19,11 +20,12 @@ from tests.web.conftest import PASSWORD, settings
 from tests.web.quiet import quiet
 from web import connections
 from web.app import make_app
-from web.connections import LONGEST_HEADER, MOST_HEADERS, Connections
+from web.connections import LONGEST_HEADER, MOST_HEADERS, Connection, Connections
 from web.http.fair_shares import MOST_CONNECTIONS
 from web.http.tls import tls_context
 from web.serve import bind, connections_of, runner_of
 
+uvloop.new_event_loop().close()  # the first one opens a pipe that stays as long as the process
 ASK = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -241,6 +243,30 @@ async def test_who_only_begins_to_shake_hands_counts_too(tmp_path: Path, monkeyp
                 await asyncio.sleep(0.01)
         for each in (writer, to, *(each for _, each in mute)):
             each.close()
+
+
+def test_who_has_just_come_in_at_the_end_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody closes a connection behind aiohttp's back where its opening has one step left when the server stops accepting."""
+    ends: list[asyncio.Task[None]] = []
+    connection_made = Connection.connection_made
+
+    def made(connection: Connection, transport: asyncio.BaseTransport) -> None:
+        connection_made(connection, transport)
+        ends.append(asyncio.create_task(connection._connections.__aexit__(None, None, None)))  # before the step of the opening
+
+    monkeypatch.setattr(Connection, "connection_made", made)
+
+    async def ask() -> bool:
+        async with house(tmp_path, monkeypatch, most=4) as here:
+            reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+            try:
+                return await is_answered(reader, writer)
+            finally:
+                writer.close()
+                await asyncio.gather(*ends)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(ask())
 
 
 async def test_thousands_who_say_nothing(server: StartServer) -> None:
