@@ -14,7 +14,7 @@ RUN = """
 import pytest
 from tests.support import late
 
-late.busy_since = lambda began: 1.0  # nobody has time
+late.busy_since = lambda began: BUSY
 late.calm = lambda: None
 tries: dict[int, int] = {}
 
@@ -26,10 +26,10 @@ def test_late(number: int) -> None:
 """
 
 
-def run(folder: Path, late: list[int], stretch: str = "1") -> tuple[int, list[str]]:
-    """Ten tests, each of which fails so often; the exit status and what was printed."""
+def run(folder: Path, late: list[int], stretch: str = "1", busy: float = 1.0) -> tuple[int, list[str]]:
+    """Ten tests, each of which fails so often, on a machine where nobody has time, or all have (0.0); the exit status, what was printed."""
     file = folder / "test_late.py"
-    file.write_text(RUN + f"\nLATE = {late + [0] * (10 - len(late))}\n")
+    file.write_text(RUN + f"\nLATE = {late + [0] * (10 - len(late))}\nBUSY = {busy}\n")
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = real_time\n")
     words = [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.retried", "-p", "no:cacheprovider", str(file)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HUSHCAST_TEST_STRETCH": stretch}
@@ -41,7 +41,7 @@ def test_a_few_are_forgiven_and_told(tmp_path: Path) -> None:
     """Which test held at which attempt, how many that makes, and pytest's own line at the end."""
     status, lines = run(tmp_path, [2, 1, 0, 1])
     assert status == pytest.ExitCode.OK
-    assert "the machine was busy: test_late.py::test_late[0] held at attempt 3" in lines
+    assert "measured again: test_late.py::test_late[0] held at attempt 3, which counts as 2" in lines
     assert "retries of real-time tests: 4 in 3 tests, at most 6 are forgiven" in lines
     assert lines[-1].startswith("10 passed")
 
@@ -53,6 +53,15 @@ def test_more_fail_the_run(tmp_path: Path, late: list[int]) -> None:
     assert status == pytest.ExitCode.TESTS_FAILED
     assert any(line.startswith("ERROR retries") for line in lines), lines
     assert lines[-1].startswith("10 passed, 1 error")
+
+
+def test_what_nothing_explains_counts_as_several(tmp_path: Path) -> None:
+    """Two such tests of a run are forgiven, three are not."""
+    status, lines = run(tmp_path, [1, 1], busy=0.0)
+    assert (status, lines[-1][:9]) == (pytest.ExitCode.OK, "10 passed")
+    assert "measured again: test_late.py::test_late[0] held at attempt 2, which counts as 3" in lines
+    status, lines = run(tmp_path, [1, 1, 1], busy=0.0)
+    assert (status, lines[-1][:18]) == (pytest.ExitCode.TESTS_FAILED, "10 passed, 1 error")
 
 
 def test_a_slow_machine_is_forgiven_more(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A pytest plugin: tests marked `real_time` may be measured again on a busy machine (`tests.support.late`), but not many of them in a run.
+"""A pytest plugin: tests marked `real_time` may be measured again (`tests.support.late`), but not many of them in a run.
 
 A retry forgives lateness, and with it a fault that shows only now and then. One such fault costs a retry here and there; a machine
 that is busy throughout costs them all over. Neither may end in a run that counts as good, so retries are counted, told, and
@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from playwright.async_api import TimeoutError as PageTimeout
 
-from tests.support.late import measured
+from tests.support.late import Held, measured
 
 # Of about eighty such tests a quiet machine repeats none. Six leave room for a minute in which it has no time; more of them say that
-# it had none throughout, or that something fails now and then. A test that needs its third attempt counts twice.
+# it had none throughout, or that something fails now and then. A test that needs its third attempt counts twice, and one that fails
+# where nothing says that the machine was busy counts as three.
 MOST = 6
 _KEY = "measured"
 
@@ -25,9 +26,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
     if pyfuncitem.get_closest_marker("real_time") is None:
         return None
     given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    times = measured(lambda: pyfuncitem.obj(**given), AssertionError, TimeoutError, PageTimeout)
-    if times > 1:
-        pyfuncitem.user_properties.append((_KEY, times))
+    held = measured(lambda: pyfuncitem.obj(**given), AssertionError, TimeoutError, PageTimeout)
+    if held.attempt > 1:
+        pyfuncitem.user_properties.append((_KEY, tuple(held)))
     return True
 
 
@@ -40,16 +41,16 @@ class Retried:
     """One run's retries. Registered for the run."""
 
     def __init__(self) -> None:
-        self.times: dict[str, int] = {}  # the attempt at which a test held, where that was not the first
+        self.held: dict[str, Held] = {}  # tests that did not at the first attempt
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        times = dict(report.user_properties).get(_KEY)
-        if report.when == "call" and isinstance(times, int):
-            self.times[report.nodeid] = times
+        held: Any = dict(report.user_properties).get(_KEY)
+        if report.when == "call" and held is not None:
+            self.held[report.nodeid] = Held(*held)
 
     @property
     def count(self) -> int:
-        return sum(times - 1 for times in self.times.values())
+        return sum(held.retries for held in self.held.values())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -66,11 +67,11 @@ class Retried:
             reporter.stats.setdefault("error", []).append(report)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        for nodeid, times in self.times.items():
-            terminalreporter.write_line(f"the machine was busy: {nodeid} held at attempt {times}")
-        if self.times:
+        for nodeid, held in self.held.items():
+            terminalreporter.write_line(f"measured again: {nodeid} held at attempt {held.attempt}, which counts as {held.retries}")
+        if self.held:
             terminalreporter.write_line(
-                f"retries of real-time tests: {self.count} in {len(self.times)} tests, at most {most()} are forgiven"
+                f"retries of real-time tests: {self.count} in {len(self.held)} tests, at most {most()} are forgiven"
             )
 
 
