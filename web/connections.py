@@ -65,9 +65,8 @@ class Connection(web.RequestHandler):
 
     def __init__(self, connections: "Connections", address: Address, place: Hashable) -> None:
         """address: of the other end; place: its address or network; None where many clients share that (loopback, a proxy)."""
-        settings: dict[str, Any] = {"access_log": None, "keepalive_timeout": timeouts.HEAD_S}
-        settings |= {"max_field_size": LONGEST_HEADER, "max_headers": MOST_HEADERS}
-        super().__init__(connections.server, loop=asyncio.get_running_loop(), **settings)
+        limits: dict[str, Any] = {"keepalive_timeout": timeouts.HEAD_S, "max_field_size": LONGEST_HEADER, "max_headers": MOST_HEADERS}
+        super().__init__(connections.server, loop=asyncio.get_running_loop(), access_log=None, **limits)
         self._connections = connections
         self._answering: web.BaseRequest | None = None
         self.authenticated = False
@@ -92,11 +91,7 @@ class Connection(web.RequestHandler):
         return self.authenticated
 
     def stop_opening(self) -> asyncio.Task[object] | None:
-        """End the wait for the first byte or the handshake, and return what has to be awaited.
-
-        A connection that has its transport is aiohttp's to close: if the task were cancelled in its last step, uvloop would close
-        the transport without telling aiohttp, and an answer on its way would raise RuntimeError.
-        """
+        """End the wait for the first byte or the handshake. Not the last step: uvloop would close the transport without telling aiohttp."""
         if self.opening is not None and self.transport is None:
             self.opening.cancel()
         return self.opening
@@ -195,8 +190,7 @@ class Connections:
         """Stop accepting and cancel the handshakes. aiohttp closes the open connections."""
         if self._acceptor is not None:
             self._acceptor.close()
-        opening = [task for connection in self._all if (task := connection.stop_opening()) is not None]
-        await asyncio.gather(*opening, return_exceptions=True)
+        await asyncio.gather(*filter(None, [each.stop_opening() for each in self._all]), return_exceptions=True)
 
     def __len__(self) -> int:
         return len(self._all)

@@ -26,7 +26,10 @@ async function onAir(...then) {
   servedBy("new");
 }
 
-afterEach(() => connection?.close(false));
+afterEach(() => {
+  for (const retired of [...(connection?.others ?? [])]) retired.dispatchEvent(new Event("down")); // else node waits for their timers
+  connection?.close(false);
+});
 
 test("the server's name stands in the Location", () => {
   assert.deepEqual([nodeOf("http://x.example/whip/Ada/a-1.Zm9v?x=a.b#c.d"), nodeOf("/whip/Ada/Zm9v"), nodeOf(""), nodeOf(null)], ["a-1", "", "", ""]);

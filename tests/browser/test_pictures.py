@@ -29,6 +29,8 @@ from tests.support.people import signed_up
 from tests.support.running import ROOT, Server
 from tests.support.strangers import install
 
+pytestmark = pytest.mark.slow  # what these pages say and do is tested by the other files; this one takes minutes for the pictures
+
 PLACES = {
     "library-empty": ("library", "Nothing recorded yet."),
     "settings": ("settings", "Sound does not get through?"),

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.listening import listening
@@ -11,6 +12,8 @@ from tests.browser.test_hearing import link_of, post, told
 from tests.browser.test_pictures import SHOWN_S, TITLE, pair
 from tests.browser.test_truth_at_home import card
 from tests.support.people import signed_up
+
+pytestmark = pytest.mark.slow
 
 
 async def test_at_home(server, visit) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Route, expect
 
 from tests.browser.people import register
@@ -14,6 +15,8 @@ from tests.browser.test_pictures import SHOWN_S, TITLE, said
 from tests.browser.test_remote import link_for
 from tests.support.disks import fill, small_disk
 from tests.support.lossy import Lossy
+
+pytestmark = pytest.mark.slow
 
 MB = 1_000_000
 # A browser that would ask first: the one of the tests allows the microphone, and shows no prompt.

@@ -59,6 +59,7 @@ async def test_fanout(stretch: float, tmp_path: Path) -> None:
     assert "http" not in (tmp_path / "f.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.real_time
 async def test_fanout_denoised(stretch: float, audio_folder: Path, models_folder: Path) -> None:
     """bench fanout --variant auto matches packets that were encoded anew."""
@@ -83,6 +84,7 @@ async def test_fanout_behind_a_bad_network(stretch: float) -> None:
     assert down_red["by_red_pct"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.real_time
 async def test_fanout_behind_a_network_that_loses_nothing(stretch: float) -> None:
     """What is overtaken on its way has not been sent again, whether it was asked for or not."""
