@@ -29,6 +29,7 @@ if side_by_side.WORKER in os.environ or RUN not in os.environ:  # each process o
 StartServer = Callable[..., Awaitable[Server]]
 Visit = Callable[..., Awaitable[Page]]
 
+SAID_LINES = 100  # of a server's log, beside a failure
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 CHROMIUM_FLAGS = (
     "--use-fake-ui-for-media-stream",
@@ -213,6 +214,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, stretch: float) -> It
     yield start
     tolerated = {check for marker in request.node.iter_markers("tolerates") for check in marker.args}
     for each in servers:
+        print(f"{each.url} said:", *each.log.splitlines()[-SAID_LINES:], sep="\n")  # shown where the test fails
         each.stop()
         assert "errors" in tolerated or "Traceback (most recent call last)" not in each.log, each.log
 

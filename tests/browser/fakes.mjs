@@ -53,7 +53,8 @@ Object.assign(globalThis, {
   RTCPeerConnection: FakeConnection, Audio: FakeAudio, location: { href: "http://here.example/" }, addEventListener: () => undefined, removeEventListener: () => undefined,
   MediaStream: class {}, RTCRtpSender: { getCapabilities: () => null }, AudioContext: FakeContext, GainNode: FakeNode, DynamicsCompressorNode: FakeNode, WaveShaperNode: FakeNode,
   fetch: async (url, { method }) => {
-    requests.push(`${method} ${new URL(url, "http://here.example").pathname}`);
+    const { pathname, search } = new URL(url, "http://here.example");
+    requests.push(`${method} ${pathname}${search}`);
     const answer = (answers.length > 1 ? answers.shift() : answers[0]) ?? "unreachable";
     if (answer === "unreachable") throw new TypeError("no");
     const [status, code] = answer;
@@ -78,7 +79,7 @@ export function forget() {
   made = [];
 }
 
-/** The requests since then: "POST /whep/Ada". */
+/** The requests since then: "POST /whep/Ada?variant=auto". */
 export const asked = () => requests;
 /** The connections since then, oldest first. */
 export const connections = () => made;

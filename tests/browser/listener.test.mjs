@@ -110,6 +110,17 @@ test("the variant is what the server sends, not what was pressed", async () => {
   assert.equal(listener.listening.held, false, "a new session of the original is not held");
 });
 
+test("what is chosen of a session that the server has forgotten is what the next one gets", async () => {
+  await started(GOOD);
+  await becomes("on");
+  Object.assign(connections()[0], { frozen: true });
+  serve([404, "no_such_session"], [404, "no_such_session"], GOOD); // PUT, the PATCH that looks whether it is still there, POST
+  await listener.choose("original");
+  await becomes("on");
+  assert.deepEqual([listener.listening.variant, listener.listening.trouble], ["original", null]);
+  assert.equal(asked().at(-1), "POST /whep/Ada?variant=original");
+});
+
 /** @param {string} node @param {{state?: string, cleaning?: string}} [but] */
 const statusAt = (node, { state = "live", cleaning = "active" } = {}) => /** @type {any} */ ({ live: true, state, denoise: { state: cleaning }, node });
 

@@ -18,7 +18,7 @@ late.busy_since = lambda began: BUSY
 late.calm = lambda: None
 tries: dict[int, int] = {}
 
-@pytest.mark.real_time
+@pytest.mark.MARK
 @pytest.mark.parametrize("number", range(10))
 def test_late(number: int) -> None:
     tries[number] = tries.get(number, 0) + 1
@@ -26,23 +26,24 @@ def test_late(number: int) -> None:
 """
 
 
-def run(folder: Path, late: list[int], stretch: str = "1", busy: float = 1.0) -> tuple[int, list[str]]:
+def run(folder: Path, late: list[int], stretch: str = "1", busy: float = 1.0, mark: str = "real_time") -> tuple[int, list[str]]:
     """Ten tests, each of which fails so often, on a machine where nobody has time, or all have (0.0); the exit status, what was printed."""
     file = folder / "test_late.py"
-    file.write_text(RUN + f"\nLATE = {late + [0] * (10 - len(late))}\nBUSY = {busy}\n")
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers = real_time\n")
+    file.write_text(RUN.replace("MARK", mark) + f"\nLATE = {late + [0] * (10 - len(late))}\nBUSY = {busy}\n")
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n  real_time\n  browser\n")
     words = [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.retried", "-p", "no:cacheprovider", str(file)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HUSHCAST_TEST_STRETCH": stretch}
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout.splitlines()
 
 
-def test_a_few_are_forgiven_and_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mark", retried.MARKS)
+def test_a_few_are_forgiven_and_told(tmp_path: Path, mark: str) -> None:
     """Which test held at which attempt, how many that makes, and pytest's own line at the end."""
-    status, lines = run(tmp_path, [2, 1, 0, 1])
+    status, lines = run(tmp_path, [2, 1, 0, 1], mark=mark)
     assert status == pytest.ExitCode.OK
     assert "measured again: test_late.py::test_late[0] held at attempt 3, which counts as 2" in lines
-    assert "retries of real-time tests: 4 in 3 tests, at most 6 are forgiven" in lines
+    assert "retries: 4 in 3 tests, at most 8 are forgiven" in lines
     assert lines[-1].startswith("10 passed")
 
 

@@ -1,4 +1,6 @@
-"""A pytest plugin: tests marked `real_time` may be measured again (`tests.support.late`), but not many of them in a run.
+"""A pytest plugin: tests marked `real_time` or `browser` may be measured again (`tests.support.late`), but not many of them in a run.
+
+These are the tests that a machine without time can fail: sound has its pace, and a browser that starves gives up what it asked for.
 
 A retry forgives lateness, and with it a fault that shows only now and then. One such fault costs a retry here and there; a machine
 that is busy throughout costs them all over. Neither may end in a run that counts as good, so retries are counted, told, and
@@ -13,17 +15,18 @@ from playwright.async_api import TimeoutError as PageTimeout
 
 from tests.support.late import Held, measured
 
-# Of about eighty such tests a quiet machine repeats none. Six leave room for a minute in which it has no time; more of them say that
+# Of some 450 such tests a quiet machine repeats hardly any. Eight leave room for minutes in which it has no time; more of them say that
 # it had none throughout, or that something fails now and then. A test that needs its third attempt counts twice, and one that fails
 # where nothing says that the machine was busy counts as three.
-MOST = 6
+MOST = 8
+MARKS = ("real_time", "browser")
 _KEY = "measured"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
-    """A test marked `real_time` that failed on a busy machine is run again, with the same fixtures."""
-    if pyfuncitem.get_closest_marker("real_time") is None:
+    """A test with one of these marks that failed is run again, with the same fixtures."""
+    if not any(pyfuncitem.get_closest_marker(mark) for mark in MARKS):
         return None
     given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     held = measured(lambda: pyfuncitem.obj(**given), AssertionError, TimeoutError, PageTimeout)
@@ -61,7 +64,7 @@ class Retried:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            found = f"{self.count} retries of real-time tests, at most {most()} are forgiven"
+            found = f"{self.count} retries, at most {most()} are forgiven"
             text = f"{found}: a fault that comes and goes, or too busy a machine"
             report = pytest.TestReport("retries", ("tests/support/retried.py", None, "retries"), {}, "failed", text, "teardown")
             reporter.stats.setdefault("error", []).append(report)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -101,8 +102,12 @@ async def test_what_is_heard_by_a_token_or_a_link_ends_too(server: object) -> No
             await ada.until("ada", listeners=3)
             await ada.call("POST", "/api/me/password", {"old": THEIRS, "new": NEW, "revoke": True}, status=204)
             await ada.until("ada", listeners=1)
-            mic.send(1, 960, packets[1])
-            await ear.heard(1)
+            async with asyncio.timeout(20):
+                for number in count(1):  # one alone may count as late where the server had no time meanwhile
+                    mic.send(number, 960 * number, packets[number])
+                    if ear.received:
+                        break
+                    await asyncio.sleep(0.02)
         finally:
             for phone in bearers:
                 await phone.hang_up(say_so=False)

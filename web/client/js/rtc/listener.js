@@ -110,7 +110,10 @@ export class Listener extends EventTarget {
       if (this.listening.phase === "on") await this.connection?.peer?.choose(variant);
       this.#set({ variant, held: true, trouble: null, choosing: false });
     } catch (error) {
-      this.#set({ trouble: asProblem(error).trouble(), choosing: false });
+      const problem = asProblem(error);
+      if (problem.status !== 404) return this.#set({ trouble: problem.trouble(), choosing: false });
+      this.#set({ variant, choosing: false }); // of the next session, for the server has forgotten this one
+      await this.connection?.check();
     }
   }
 
