@@ -73,9 +73,7 @@ class Retried:
         for nodeid, held in self.held.items():
             terminalreporter.write_line(f"measured again: {nodeid} held at attempt {held.attempt}, which counts as {held.retries}")
         if self.held:
-            terminalreporter.write_line(
-                f"retries of real-time tests: {self.count} in {len(self.held)} tests, at most {most()} are forgiven"
-            )
+            terminalreporter.write_line(f"retries: {self.count} in {len(self.held)} tests, at most {most()} are forgiven")
 
 
 def pytest_configure(config: pytest.Config) -> None:
