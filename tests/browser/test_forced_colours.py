@@ -115,7 +115,7 @@ async def test_the_studio_in_forced_colours(server, visit) -> None:
     assert await colours(play) > 1
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("dark", PHONE), ("light", DESK)])
+@pytest.mark.parametrize(("scheme", "size"), [("dark", PHONE), pytest.param("light", DESK, marks=pytest.mark.slow)])
 async def test_listening_in_forced_colours(server, visit, scheme: str, size: dict[str, int]) -> None:
     """A friend on air: at home, before and while one listens, Clean and Raw, muted, and after the end."""
     house = await server(QUICK)

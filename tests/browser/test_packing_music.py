@@ -18,7 +18,7 @@ from tests.support.people import signed_up
 from tests.support.sound import RATE_HZ, Sound
 from web.keys import SWITCHBOARD
 
-pytestmark = pytest.mark.real_time
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 BEATS_HZ = 4  # the meter never sees a quiet moment that lasts as long as a pause
 TONES_HZ = (220.0, 277.0, 330.0, 880.0)

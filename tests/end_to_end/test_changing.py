@@ -114,7 +114,15 @@ async def test_another_worker_takes_over(server, noisy: list[bytes], tmp_path: P
         assert status["denoise"]["strength_db"] == 9 and status["latency_ms"]["algorithmic"] == 40
 
 
-@pytest.mark.parametrize(("name", "delay_ms"), [("passthrough", 40), ("rnnoise", 40), ("deepfilternet2_ll", 40), ("deepfilternet2", 60)])
+@pytest.mark.parametrize(
+    ("name", "delay_ms"),
+    [
+        pytest.param("passthrough", 40, marks=pytest.mark.slow),
+        ("rnnoise", 40),
+        pytest.param("deepfilternet2_ll", 40, marks=pytest.mark.slow),
+        ("deepfilternet2", 60),
+    ],
+)
 async def test_the_first_change_is_made_in_the_worker(server, name: str, delay_ms: int) -> None:
     """Whatever is chosen on a fresh server, the answer names it, no other worker is made, and nothing is missing or moved."""
     noise = encode(0.3 * np.random.default_rng(1).standard_normal(48_000).astype(np.float32))

@@ -258,7 +258,7 @@ async def test_fec_follows_those_whom_it_helps(server: Any, audio_folder: Path) 
         assert repaired > 0.4
 
 
-@pytest.mark.parametrize("lost", [3, 6])
+@pytest.mark.parametrize("lost", [3, pytest.param(6, marks=pytest.mark.slow)])
 async def test_a_hole_behind_which_the_worker_ran_dry_is_made_up(server: Any, audio_folder: Path, lost: int) -> None:
     """Up to 120 ms, lost at once and never sent again, are concealed with their numbers and times: the denoised line has no hole."""
     house = await server({"denoise.default": "passthrough"})
@@ -277,7 +277,7 @@ async def test_a_hole_behind_which_the_worker_ran_dry_is_made_up(server: Any, au
     assert times == [960 * n for n in range(len(times))]
 
 
-@pytest.mark.parametrize("lost", [20, 100])
+@pytest.mark.parametrize("lost", [pytest.param(20, marks=pytest.mark.slow), 100])
 async def test_delay_is_back_after_a_burst(server: Any, lost: int) -> None:
     """Two seconds after 20 packets, or two seconds of sound, were lost a listener is as far behind as before: within two packets."""
     house = await server({"denoise.default": "passthrough"})

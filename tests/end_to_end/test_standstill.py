@@ -79,7 +79,7 @@ async def heard_after(ear: Softphone, before: int, seconds: float, stretch: floa
     assert len(ear.received) < before + 4 * PACKETS_A_SECOND
 
 
-@pytest.mark.parametrize(("seconds", "alone"), [(20.0, False), (9.0, True)])
+@pytest.mark.parametrize(("seconds", "alone"), [(20.0, False), pytest.param(9.0, True, marks=pytest.mark.slow)])
 async def test_nobody_is_thrown_out(server, stretch: float, seconds: float, alone: bool) -> None:
     """Broadcast, worker, listeners by UDP and TCP, sockets, half a request, a newcomer and one who was about to come back: all there."""
     house, packets, enough = await server({"denoise.default": "rnnoise"}), encode(sound_of(2.0)), asyncio.Event()

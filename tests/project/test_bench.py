@@ -71,6 +71,7 @@ async def test_fanout_denoised(stretch: float, audio_folder: Path, models_folder
     assert row["latency_ms"]["p50"] >= 20
 
 
+@pytest.mark.slow
 @pytest.mark.real_time
 async def test_fanout_behind_a_bad_network(stretch: float) -> None:
     """bench fanout --loss says what was lost, what came back, and how."""

@@ -12,6 +12,7 @@ from tests.project.test_bench import bench
 from web.app import CLIENT_FOLDER
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 async def test_page(stretch: float) -> None:
     """bench page visits each page with an empty cache and again, beside an empty page of the same weight."""
