@@ -25,7 +25,7 @@ async function call(path, name, peer, work) {
   await peer.setLocalDescription();
   const answer = await post(path, "application/sdp", peer.localDescription?.sdp ?? "", name);
   await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
-  await new Promise((done) => (peer.onconnectionstatechange = () => peer.connectionState === "connected" && done(work())));
+  await new Promise((done) => (peer.onconnectionstatechange = () => peer.connectionState === "connected" && done(null))).then(work);
   await fetch(answer.headers.get("Location") ?? "", { method: "DELETE" });
   peer.close();
 }

@@ -54,7 +54,7 @@ async def test_a_file_is_published(stage: Stage, site: str, visit: Visit, tmp_pa
     file = tmp_path / "tone.wav"
     soundfile.write(file, tone(6.0), RATE_HZ)
     (ada, _), (_, said) = await signed_in(visit, site, "ada"), await signed_in(visit, site, "ben")
-    await ada.get_by_label("As").fill("ada")
+    await ada.get_by_label("As", exact=True).fill("ada")
     await ada.get_by_label("Sound file").set_input_files(file)
     await ada.get_by_role("button", name="Publish").click()
     assert_tone(measured(await stage.heard(samples=480)))  # the answer asks Chromium for packets of 10 ms

@@ -149,7 +149,7 @@ def made_of(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
         case {"type": "object"}:
             return {name: made_of(document, inner) for name, inner in schema.get("properties", {}).items()}
         case {"type": "array", "items": inner}:
-            return [made_of(document, inner)]
+            return [made_of(document, inner)] * max(1, schema.get("minItems", 1))
         case {"type": "boolean"}:
             return True
         case {"type": "integer" | "number"}:

@@ -43,7 +43,7 @@ def _write(file: Path, document: Mapping[str, Any]) -> None:
 
 
 def as_schemas(sockets: Mapping[str, Any]) -> dict[str, Any]:
-    """The sockets' document as one of OpenAPI that has schemas only, for no tool in use makes types of AsyncAPI alone.
+    """The sockets' document as one of OpenAPI that has schemas only: openapi-typescript reads no AsyncAPI.
 
     Beside those of the data it has `Sockets`, an object with a member for each socket, by its path: `takes` is any of the messages that
     clients send, `gives` any of those that they are sent.
