@@ -1,4 +1,4 @@
-"""The clients under examples/ do what they say, against a real server, and each is short."""
+"""The program under examples/ does what it says, against a real server, and each example is short."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from tests.support.people import PASSWORD
 from tests.support.running import ROOT
 from tests.support.sound import RATE_HZ
 
-EXAMPLES = sorted(file for file in (ROOT / "examples").iterdir() if file.suffix in (".py", ".mjs"))
+EXAMPLES = sorted(file for file in (ROOT / "examples").iterdir() if file.suffix in (".py", ".js", ".html"))
 PYTHON = (sys.executable, str(ROOT / "examples/client.py"))
 HEAR_S = 1.5
 

@@ -37,6 +37,7 @@ NOT_RUN: Mapping[str, str] = {
     r"python3 run\.py": "it serves until it is ended; tests/web/test_serve.py does that",
     r"python3 run\.py (?:backup|restore|upgrade-check) .*": "it is of the own folder; tests/web/cli/ runs it elsewhere",
     r"python3 run\.py demo": "it writes into the checkout's own database; tests/web/cli/ runs it with another",
+    r"python3 -m tests\.examples\.document_types .*": "it asks a running server; tests/examples/test_document_types.py runs it with one",
     r"python3 run\.py bundle": "it writes into the checkout; tests/web/install/test_bundle.py compares what it would write",
 }
 

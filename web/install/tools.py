@@ -17,6 +17,9 @@ from web.install.stamps import ROOT
 TYPESCRIPT = "7.0.2"
 ASYNCAPI = "6.11.1"  # the schema of documents like /api/asyncapi.json
 NODE_MODULES = ROOT / "var" / "npm" / "node_modules"
+# Makes types of documents like /api/openapi.json, by an interface that TypeScript has not had since 7; hence a folder of its own.
+TYPE_TOOLS = ("openapi-typescript@7.13.0", "typescript@5.9.3")
+TYPE_MODULES = ROOT / "var" / "npm-types" / "node_modules"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 FONTS = ("fonts-dejavu-core", "fonts-liberation2")  # for the screenshots
 # WHIP and WHEP clients of others.
@@ -54,6 +57,8 @@ def ensure_tools() -> None:
         how = "sudo apt-get install -y" if shutil.which("apt-get") else "install with your system's package manager (Debian's names):"
         say("some tests need more: " + " ".join([how, *missing]))
     ensure_npm_packages()
+    if not _npm(TYPE_MODULES, TYPE_TOOLS):
+        say("npm failed; the types of the interface's documents are not made, and their tests are skipped")
 
 
 def test_environment() -> dict[str, str]:
@@ -87,17 +92,22 @@ def _apt(packages: Sequence[str]) -> None:
 def ensure_npm_packages() -> None:
     """Install the npm packages of the tests and of the bundle, all at once: npm removes what a later install does not name."""
     packages = ["typescript@" + TYPESCRIPT, "@asyncapi/specs@" + ASYNCAPI, *NPM_CLIENTS, *_page_tools()]
-    marker = NODE_MODULES / ".hushcast"
-    if not shutil.which("npm") or (marker.is_file() and marker.read_text() == " ".join(packages)):
-        return
-    say("fetching with npm: " + " ".join(packages))
-    folder = NODE_MODULES.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    options = ["--silent", "--no-audit", "--no-fund", "--no-save", "--prefix", str(folder)]
-    if _quiet(["npm", "install", *options, *packages]):
-        marker.write_text(" ".join(packages))
-    else:
+    if not _npm(NODE_MODULES, packages):
         say("npm failed; the page is not bundled, its types are not checked, and the tests with three other clients are skipped")
+
+
+def _npm(modules: Path, packages: Sequence[str]) -> bool:
+    """Install these packages, and no others, as this folder `node_modules`. False where npm has failed; without npm nothing is done."""
+    marker = modules / ".hushcast"
+    if not shutil.which("npm") or (marker.is_file() and marker.read_text() == " ".join(packages)):
+        return True
+    say("fetching with npm: " + " ".join(packages))
+    modules.parent.mkdir(parents=True, exist_ok=True)
+    options = ["--silent", "--no-audit", "--no-fund", "--no-save", "--prefix", str(modules.parent)]
+    if not _quiet(["npm", "install", *options, *packages]):
+        return False
+    marker.write_text(" ".join(packages))
+    return True
 
 
 def ensure_wheels(python: Path) -> None:
