@@ -9,11 +9,13 @@ from aiohttp import web
 from tests.clients.stage import Stage, staged
 from tests.support.running import Server
 
+LIGHT = {f"test_{name}.py" for name in ("aiortc", "examples", "ffmpeg", "gstreamer", "libdatachannel", "werift")}  # no browser
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
-            item.add_marker("real_time")
+            item.add_marker(pytest.mark.real_time(pair=item.path.name in LIGHT))
 
 
 @pytest.fixture

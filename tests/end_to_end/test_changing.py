@@ -16,7 +16,7 @@ from tests.support.softphone import Softphone
 from tests.support.sound import Sound, encode, read_wav
 from tests.support.strangers import install
 
-pytestmark = pytest.mark.real_time
+pytestmark = pytest.mark.real_time(pair=True)
 
 Change = Callable[[Person], Awaitable[object]]
 

@@ -14,7 +14,7 @@ from tests.support.running import Server
 from tests.support.softphone import Softphone
 from tests.support.sound import encode, read_wav
 
-pytestmark = pytest.mark.real_time
+pytestmark = pytest.mark.real_time(pair=True)
 
 SAMPLES = 960
 PACKET_S = 0.02

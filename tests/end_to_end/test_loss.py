@@ -22,7 +22,7 @@ from tests.support.spoken import packets_of
 from workers.link.opus_toc import opus_samples
 from workers.voice.opus import has_fec
 
-pytestmark = pytest.mark.real_time
+pytestmark = pytest.mark.real_time(pair=True)
 
 PACE_S = 0.005  # between packets of 20 ms
 PATIENT = {"denoise.default": "passthrough", "ingest.reorder_ms": 200}  # a busy machine may take its time to send again

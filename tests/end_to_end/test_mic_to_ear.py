@@ -47,7 +47,7 @@ def assert_whole(packets: list[RtpPacket]) -> None:
     assert len({packet.ssrc for packet in packets}) == 1
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_a_voice_is_heard_clean_40_ms_later(server, noisy: list[bytes], audio_folder: Path) -> None:
     """A listener of `auto` hears the voice at least 6 dB cleaner than one of `original`, numbered and timed alike."""
     status, clean, raw = await heard_by_two(await server(), noisy)
@@ -94,7 +94,7 @@ def gains_of(clean: Softphone, raw: Softphone, noisy: list[bytes], voice: Sound)
     return [after - before for after, before in scores]
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_a_killed_worker_is_not_heard(server, noisy: list[bytes]) -> None:
     """Ten workers die while the switch is toggled after every second; nothing is missing in the listener's RTP time."""
     house, enough = await server(), asyncio.Event()
@@ -124,7 +124,7 @@ async def test_a_killed_worker_is_not_heard(server, noisy: list[bytes]) -> None:
         assert row["denoised"] is True
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_a_third_failure_within_a_minute_bypasses_until_toggled(server, noisy: list[bytes]) -> None:
     """Two deaths are made good at once; the third gives `bypassed`, `worker_failed`, and the sound goes on."""
     house, enough = await server({"denoise.default": "passthrough"}), asyncio.Event()
@@ -153,7 +153,7 @@ async def test_a_third_failure_within_a_minute_bypasses_until_toggled(server, no
         assert_whole([packet for _, packet in ear.received])
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_a_killed_server_leaves_nothing_but_the_recording(server, noisy: list[bytes]) -> None:
     """Killed, it leaves no process; after the next start and a grace time the recording is ready, at most a second short."""
     house = await server({"denoise.default": "passthrough", "broadcast.grace_s": 1.0})

@@ -18,7 +18,7 @@ from tests.support.sound import Sound, decode, delay_of, read_wav, si_sdr
 from workers.link.opus_toc import opus_samples
 from workers.voice.opus import Encoder
 
-pytestmark = pytest.mark.real_time
+pytestmark = pytest.mark.real_time(pair=True)
 
 RATE_HZ = 48_000
 LOOKAHEAD = 312  # samples by which the encoder trails

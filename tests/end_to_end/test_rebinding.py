@@ -12,7 +12,7 @@ from tests.support.softphone import Softphone
 from tests.support.sound import encode
 from tests.support.spoken import sound_of
 
-pytestmark = pytest.mark.real_time
+pytestmark = pytest.mark.real_time(pair=True)
 
 
 def behind(relay: Lossy, phone: Softphone) -> Softphone:

@@ -21,7 +21,7 @@ from tests.support.softphone import Softphone
 from tests.support.sound import encode
 from tests.support.spoken import sound_of
 
-pytestmark = pytest.mark.real_time
+pytestmark = pytest.mark.real_time(pair=True)
 
 PACKETS_A_SECOND = 50
 

@@ -44,6 +44,27 @@ def test_after():
 """
 
 
+PAIR = """
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__)
+
+@pytest.mark.real_time(pair=True)
+@pytest.mark.parametrize("time_of_it", range(3))
+def test_pair(time_of_it):
+    HERE.with_suffix(".here").touch()
+    time.sleep(0.3)
+    others = list(HERE.parent.glob("test_[abc].here"))
+    HERE.with_suffix(".here").unlink()
+    assert len(others) <= 2 and not HERE.with_name("at_work").exists()
+    with (HERE.parent / "met").open("a") as file:
+        file.write(f"{len(others)}\\n")
+"""
+
+
 IN_TURN = """
 from pathlib import Path
 
@@ -71,6 +92,17 @@ def test_real_time_tests_are_alone(tmp_path: Path) -> None:
     for name in ("test_one.py", "test_two.py"):
         (tmp_path / name).write_text(FILE)
     assert last_line(tmp_path, 2).startswith("6 passed")
+
+
+def test_pairs_are_two_at_most_and_meet_nobody_else(tmp_path: Path) -> None:
+    """Three files of such tests, and one of ordinary ones and one that is alone, in four processes."""
+    for name in "abc":
+        (tmp_path / f"test_{name}.py").write_text(PAIR)
+    (tmp_path / "test_one.py").write_text(
+        FILE.replace("assert wait_for(other, 60)", 'assert not list(HERE.parent.glob("test_[abc].here"))')
+    )
+    assert last_line(tmp_path, 4).startswith("12 passed")
+    assert "2" in (tmp_path / "met").read_text().split()
 
 
 def test_those_with_a_browser_are_spread_and_real_time_tests_come_last(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 """A pytest plugin for a run of several processes (pytest-xdist): most tests wait, so three of them go well side by side on two cores.
 
-Tests marked `real_time` do not: such a test begins when no other test of the run goes on, and none begins before it has ended. They
-come last, for each of them lets the other processes wait, and waits for what these have begun.
+Tests marked `real_time` do not: such a test begins when no other test of the run goes on, and none begins before it has ended. Those
+marked `real_time(pair=True)`, which use less than a core, go on two at a time instead. Both kinds come last, for each of them lets other
+processes wait, and waits for what these have begun.
 """
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,29 +18,63 @@ import pytest
 
 T = TypeVar("T")
 WORKER = "PYTEST_XDIST_WORKER"  # pytest-xdist's: the name of this process among those of the run
+PLACES = ("one", "other")
+LOOK_S = 0.05  # between two looks for a place
+
+
+class Company(Enum):
+    """Which other tests may go on beside one."""
+
+    ORDINARY = "others of this kind"
+    PAIR = "one other of this kind"
+    ALONE = "none"
 
 
 class Turns:
-    """A lock that many share or one has alone, among processes. Who waits to be alone is not overtaken by those who share."""
+    """Locks among processes, of which each runs one test at a time. Who waits is not overtaken, for there is one entrance."""
 
     def __init__(self, folder: Path) -> None:
-        self._entrance, self._room = (os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for name in ("entrance", "room"))
+        names = ("entrance", "ordinary", "pair", *PLACES)
+        self._locks = {name: os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for name in names}
 
     @contextmanager
-    def turn(self, *, alone: bool) -> Iterator[None]:
-        fcntl.flock(self._entrance, fcntl.LOCK_EX)
+    def turn(self, company: Company) -> Iterator[None]:
+        self._lock("entrance", fcntl.LOCK_EX)
         try:
-            fcntl.flock(self._room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            if company is not Company.ORDINARY:
+                self._lock("ordinary", fcntl.LOCK_EX)
+            if company is not Company.PAIR:
+                self._lock("pair", fcntl.LOCK_EX)
+            if company is Company.ORDINARY:
+                self._lock("ordinary", fcntl.LOCK_SH)
+                self._lock("pair", fcntl.LOCK_UN)
+            elif company is Company.PAIR:
+                self._take_place()
+                self._lock("pair", fcntl.LOCK_SH)
+                self._lock("ordinary", fcntl.LOCK_UN)
         finally:
-            fcntl.flock(self._entrance, fcntl.LOCK_UN)
+            self._lock("entrance", fcntl.LOCK_UN)
         try:
             yield
         finally:
-            fcntl.flock(self._room, fcntl.LOCK_UN)
+            for name in ("ordinary", "pair", *PLACES):
+                self._lock(name, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        os.close(self._entrance)
-        os.close(self._room)
+        for lock in self._locks.values():
+            os.close(lock)
+
+    def _lock(self, name: str, how: int) -> None:
+        fcntl.flock(self._locks[name], how)
+
+    def _take_place(self) -> None:
+        while True:
+            for name in PLACES:
+                try:
+                    return self._lock(name, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    pass
+            time.sleep(LOOK_S)
 
 
 class SideBySide:
@@ -48,7 +85,7 @@ class SideBySide:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        with self._turns.turn(alone=_is_real_time(item)):
+        with self._turns.turn(_company(item)):
             return (yield)
 
     @pytest.hookimpl(trylast=True)
@@ -88,6 +125,13 @@ def _spread(some: list[T], others: list[T]) -> Iterator[T]:
 
 def _is_real_time(item: pytest.Item) -> bool:
     return item.get_closest_marker("real_time") is not None
+
+
+def _company(item: pytest.Item) -> Company:
+    mark = item.get_closest_marker("real_time")
+    if mark is None:
+        return Company.ORDINARY
+    return Company.PAIR if mark.kwargs.get("pair") and item.get_closest_marker("browser") is None else Company.ALONE
 
 
 def pytest_configure(config: pytest.Config) -> None:

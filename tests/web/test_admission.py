@@ -65,7 +65,7 @@ async def test_an_offer_that_takes_its_time(server: StartServer, stretch: float)
             assert (await ada.status())["listeners"] == 0
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_the_end_of_a_listen_link_ends_the_listening(server: StartServer) -> None:
     """Who hears by a link that expires hears until then."""
     running = await server()

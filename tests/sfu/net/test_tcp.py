@@ -175,7 +175,7 @@ async def test_without_tcp_the_port_serves_udp(caplog: pytest.LogCaptureFixture)
     assert "without UDP sound comes by http.port alone" in caplog.text
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_a_voice_over_tcp(server) -> None:
     """Broadcaster and listeners without UDP; one listener by UDP beside them; every packet arrives, in order and once."""
     house = await server({"denoise.default": "passthrough"})
@@ -198,7 +198,7 @@ async def test_a_voice_over_tcp(server) -> None:
             assert [packet.payload for _, packet in other.received] == said
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_from_udp_to_tcp_and_back(server) -> None:
     """By address alone and by ICE restart: a listener hears every packet, whichever side moves."""
     house = await server({"denoise.default": "passthrough"})
@@ -218,7 +218,7 @@ async def test_from_udp_to_tcp_and_back(server) -> None:
             assert [packet.payload for _, packet in ear.received] == packets[1:]
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_a_connection_that_is_cut_is_not_the_end(server) -> None:
     """After its connection breaks the listener comes back over another one; packets sent meanwhile are lost, the rest is heard."""
     house = await server({"denoise.default": "passthrough"})
@@ -244,7 +244,7 @@ async def test_a_connection_that_is_cut_is_not_the_end(server) -> None:
             assert (await ada.status())["listeners"] == 1
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_a_voice_over_the_web_servers_port(server) -> None:
     """A broadcaster and a listener who reach the HTTPS port alone are heard, move between the two ports, and mute as all do."""
     house = await server({"http.tls": "self-signed", "denoise.default": "passthrough"})

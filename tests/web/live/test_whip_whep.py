@@ -169,7 +169,7 @@ async def test_trickle_and_restart(house: Server) -> None:
         assert (await me.ask("DELETE", there)).status == 200
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_a_second_offer_takes_over(server: StartServer) -> None:
     """Same broadcast, no gap in numbers at a listener; DELETE by the one that was taken over ends nothing."""
     house = await server(PLAIN)
@@ -191,7 +191,7 @@ async def test_a_second_offer_takes_over(server: StartServer) -> None:
             assert not (await ada.status())["live"]
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_a_page_that_leaves_does_not_silence_another(server: StartServer) -> None:
     """Parked while the voice goes on: nothing is missing at a listener, and a while later it is live again by itself."""
     house = await server(PLAIN)
@@ -298,7 +298,7 @@ class Encoder(Softphone):
         return session + "\r\n".join([*common, *video]) + "\r\nm=audio" + "\r\n".join(own)
 
 
-@pytest.mark.real_time
+@pytest.mark.real_time(pair=True)
 async def test_an_encoder_that_offers_video_first(server: StartServer) -> None:
     """Its video is refused with port 0 in its place, the server takes the active part, and the voice is heard; stereo of any frame size."""
     house = await server(PLAIN)
