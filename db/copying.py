@@ -15,6 +15,7 @@ from db.postgres import PostgresEngine, PostgresTables
 from db.sqlite import SqliteEngine, SqliteFile
 
 DERIVED: tuple[type[tables.Row], ...] = (tables.NamePart,)  # a trigger fills it: counted, not copied
+FILLED_BY_TRIGGERS = {table._meta.table_name for table in DERIVED}
 MADE_BY_MIGRATIONS = (tables.Ownership,)
 STEP = 500  # rows between two calls of `told`
 Told = Callable[[str, int, int], None]

@@ -11,7 +11,7 @@ from typing import Any
 import peewee
 
 from db import faults, migrations, postgres_opening
-from db.copying import DERIVED, written
+from db.copying import FILLED_BY_TRIGGERS, written
 from db.errors import Unusable
 from db.long_transaction import long_transaction
 from db.postgres import PostgresEngine, PostgresTables
@@ -19,7 +19,6 @@ from db.row_copy import IDS, columns_of, put_anew, questions, tables_of
 from db.sqlite import SqliteFile
 
 AT_ONCE = 500  # rows
-FILLED_BY_TRIGGERS = {table._meta.table_name for table in DERIVED}
 
 
 class PostgresRows:

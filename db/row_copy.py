@@ -16,7 +16,7 @@ OF_A_RECORDING = {"recording": "id", "recording_part": "recording_id", "stored_f
 IDS = "SELECT id FROM recording"
 
 
-class Place(NamedTuple):
+class KeptFolder(NamedTuple):
     """A folder of a recording's files, relative to `storage.path` of `node` ("": there is one server). state: a recording's."""
 
     folder: str
@@ -28,9 +28,9 @@ class Kept(NamedTuple):
     """A recording in the copy. `stored`: its files have moved to S3. `apart`: the folders of parts that are not joined with its own."""
 
     id: int
-    own: Place
+    own: KeptFolder
     stored: bool
-    apart: Sequence[Place] = ()
+    apart: Sequence[KeptFolder] = ()
 
 
 class RowSource(Protocol):
@@ -108,16 +108,16 @@ def recording_of(copy: Path, recording_id: int) -> Kept:
 def _kept(copy: Path, which: str, given: tuple[int, ...]) -> list[Kept]:
     """A copy of an older version has no columns, or no tables, of what it did not know."""
     with closing(_opened(copy, "ro")) as file:
-        stored, apart = set[int](), dict[int, list[Place]]()
+        stored, apart = set[int](), dict[int, list[KeptFolder]]()
         if columns_of(file, "stored_folder"):
             stored = {each for (each,) in file.execute("SELECT recording_id FROM stored_folder")}
         if "folder" in columns_of(file, "recording_part"):
             parts = "SELECT recording_id, folder, node, to_s IS NULL FROM recording_part WHERE folder IS NOT NULL ORDER BY id"
             for recording_id, folder, node, is_open in file.execute(parts):
-                apart.setdefault(recording_id, []).append(Place(folder, node, "live" if is_open else "ready"))
+                apart.setdefault(recording_id, []).append(KeptFolder(folder, node, "live" if is_open else "ready"))
         node = "node" if "node" in columns_of(file, "recording") else "''"
         rows = file.execute(f"SELECT id, folder, {node}, state FROM recording {which} ORDER BY id", given)
-        return [Kept(number, Place(*own), number in stored, tuple(apart.get(number, ()))) for number, *own in rows]
+        return [Kept(number, KeptFolder(*own), number in stored, tuple(apart.get(number, ()))) for number, *own in rows]
 
 
 def questions(copy: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from db.row_copy import Place
+from db.row_copy import KeptFolder
 from workers.recordings.ogg import last_page
 from workers.recordings.opusfile import DENOISED, HEARD, ORIGINAL
 from workers.recordings.spans import JOURNAL
@@ -23,7 +23,7 @@ class OpenFile(NamedTuple):
     size: int
 
 
-def files_of(storage: Path, place: Place, opened: ExitStack) -> list[OpenFile]:
+def files_of(storage: Path, place: KeptFolder, opened: ExitStack) -> list[OpenFile]:
     """The files of one recording, or of a part of one, all open before the first is read, so that deleting it meanwhile loses none;
     none where it is gone.
 
@@ -64,7 +64,7 @@ def _lasts(name: str) -> bool:
     return not name.endswith(".part") and not name.startswith(".")
 
 
-def _open(path: Path, place: Place, opened: ExitStack) -> OpenFile:
+def _open(path: Path, place: KeptFolder, opened: ExitStack) -> OpenFile:
     file = opened.enter_context(path.open("rb"))
     size = os.fstat(file.fileno()).st_size
     if place.state == "live" and path.suffix == ".opus":

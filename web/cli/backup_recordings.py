@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from db import row_copy
-from db.row_copy import Kept, Place, RowSource
+from db.row_copy import Kept, KeptFolder, RowSource
 from web.cli.backup_content import OpenFile, files_of
 
 LOOKS = 3  # at rows of a recording that change meanwhile
@@ -60,7 +60,7 @@ class PackedRecordings:
                 return
             recording = now
 
-    def _here(self, recording: Kept) -> list[Place]:
+    def _here(self, recording: Kept) -> list[KeptFolder]:
         """The folders of its files that are to be at this server, or were before there were several."""
         return [place for place in (recording.own, *recording.apart) if not self._node or place.node in ("", self._node)]
 
@@ -68,7 +68,7 @@ class PackedRecordings:
         """None where it has been deleted."""
         return row_copy.recording_of(self._copy, recording.id) if self._source.renew(self._copy, recording.id) else None
 
-    def _count(self, recording: Kept, files: dict[Place, list[OpenFile]]) -> None:
+    def _count(self, recording: Kept, files: dict[KeptFolder, list[OpenFile]]) -> None:
         own, found = recording.own, files.get(recording.own)
         self.recordings += 1
         if found:

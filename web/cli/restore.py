@@ -82,9 +82,9 @@ class _RowsInPostgres:
     def __init__(self, url: str, replace: bool) -> None:
         """Before anything is unpacked: raises Unusable, Unavailable where it cannot be done."""
         with driver_needed():
-            from db import postgres_restoring
-        self._url, self._replace, self._into = url, replace, postgres_restoring
-        self._into.look(url, replace=replace)
+            from db.postgres_restoring import look, put
+        look(url, replace=replace)
+        self._url, self._replace, self._put = url, replace, put
         self.aside: str | None = None
 
     def put(self, rows: Path, switch: Switch) -> None:
@@ -97,7 +97,7 @@ class _RowsInPostgres:
                     done[table] = copied
                     bar.reach(sum(done.values()))
 
-                self.aside = self._into.put(rows, self._url, told, replace=self._replace, last=switch.do)
+                self.aside = self._put(rows, self._url, told, replace=self._replace, last=switch.do)
         except Undecided as error:
             raise Unusable(f"whether the rows are in PostgreSQL is not known ({error}); restore again with --replace") from error
         except BaseException:
