@@ -161,6 +161,26 @@ async def test_where_there_is_something(
     assert new.do("SELECT count(*) FROM name_part WHERE part = 'atest'") == [(1,)]
 
 
+async def test_by_the_owner_of_the_database(new: Installation, file: Path, postgres_server: Postgres) -> None:
+    """An ordinary role that owns the database may do all of it: back up, restore, set aside, and go back to that."""
+    database = urlsplit(str(new.place)).path[1:]
+    postgres_server.do("CREATE ROLE owner LOGIN")
+    try:
+        postgres_server.do(f"ALTER DATABASE {database} OWNER TO owner")
+        owner = said_otherwise(new, with_user(str(new.place), "owner"))
+        for options in ((), ("--replace",)):
+            assert await asyncio.to_thread(owner.restore, file, *options) == 0
+        rows = await owner.rows()
+        assert await asyncio.to_thread(owner.backup, file.with_name("b")) == 0
+        [(schema,)] = owner.do(SCHEMAS)
+        owner.do("ALTER SCHEMA public RENAME TO restored", f"ALTER SCHEMA {schema} RENAME TO public")
+        assert await owner.rows() == rows
+    finally:
+        postgres_server.do("REASSIGN OWNED BY owner TO hushcast", database)
+        postgres_server.do(f"ALTER DATABASE {database} OWNER TO hushcast")
+        postgres_server.do("DROP ROLE owner")
+
+
 async def test_over_a_newer_version(old: Installation, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Refused as at a start; with --replace that is the way back from an upgrade, and what the newer one wrote stays aside."""
     old.do("CREATE TABLE paint (name text)", "INSERT INTO paint VALUES ('red')", "INSERT INTO migration (name) VALUES ('m9999_paint')")
