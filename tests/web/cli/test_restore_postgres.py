@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from db import migrations, postgres_restoring, users
+from db import migrations, postgres_copy, postgres_restoring, users
 from db.connection import Database
 from db.errors import Unusable
 from db.opening import HALF_RESTORED, refuse_half_restored
@@ -346,6 +346,23 @@ async def test_stopped_while_it_is_packed(old: Installation, watcher: Installati
         _, said = packing.communicate(timeout=60)
     assert (packing.returncode, said) == (130, "\nhushcast: interrupted; no backup was made\n")
     assert sorted(tmp_path.iterdir()) == before
+
+
+async def test_lost_while_rows_are_read(old: Installation, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A connection that ends between two rows ends the backup, in one line; nothing is left of it."""
+    before = sorted(tmp_path.iterdir())
+
+    def some_then_lost(rows: Iterable[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:
+        for number, row in enumerate(rows):
+            if number == 3:
+                old.do(OTHERS_END)
+            yield [row]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(postgres_copy, "_some_at_a_time", some_then_lost)
+        patched.setattr("db.postgres.FETCHED", 2)
+        assert old.backup(tmp_path / "b") == 1
+    assert "no backup was made: database_away" in one_line(capsys) and sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("room", [200_000, 2_000_000])
