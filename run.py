@@ -29,7 +29,7 @@ COMMANDS = {
     "db": ("web.cli.database_copy", "move from SQLite to PostgreSQL: copy [--to URL]"),
     "log": ("web.cli.audit_log", "what was done to accounts: audit [--limit N]"),
     "backup": ("web.cli.backup", "accounts, keys and recordings into one file, while the server runs: [--verify] FILE"),
-    "restore": ("web.cli.restore", "put a backup into an empty storage.path: [--replace] FILE"),
+    "restore": ("web.cli.restore", "put a backup into an empty storage.path: [--replace] [--files] FILE"),
     "upgrade-check": ("web.cli.upgrade_check", "whether the version in another checkout can take over: FOLDER"),
     "upgrade": ("web.cli.upgrade", "take over a new version, a folder, archive or git reference: VERSION, or --back to the earlier one"),
     "demo": ("web.cli.accounts", "make two friends, alice and bob, and print their passwords"),

@@ -7,7 +7,8 @@
   for the disk; before_migrating: a copy before newer migrations; going_back: from it, and what was written since, to rows of the older
   version
 - postgres, postgres_opening: checks and migrates the database; postgres_faults: what PostgreSQL's errors mean; copying: from SQLite to
-  PostgreSQL; driverless: keeps its driver out of servers on SQLite
+  PostgreSQL; postgres_copy: from it to SQLite, for a backup; postgres_restoring: a backup's rows into it; long_transaction: that of a
+  command; driverless: keeps its driver out of servers on SQLite
 - caps: limits an account; locks: of rows; expiry: whether something is still valid; known_time: the last trusted time
 - users, preferences, ownership, logins, tokens, invites, links, revocation, search, friendships: accounts and what belongs to them
 - people, audit: what the server's owner asks and does, and the log of it; resets, recovery: ways back in without the password

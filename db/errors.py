@@ -36,5 +36,9 @@ class Unavailable(Exception):
         self.code, self.cause = code, cause
 
 
+class Undecided(Unavailable):
+    """The end of a transaction was sent, and the answer did not come: whether it was done is not known."""
+
+
 class Unusable(Exception):
     """At the start: the file is damaged, of another program, or newer than this program. The text is one line that says what to do."""

@@ -27,6 +27,7 @@ HEAD = struct.Struct(">16sH6xII60xI4x")  # magic, page size, change counter, pag
 CHECK_S = 2.0  # for the integrity check of a large file
 LOOK_S = 3.0  # for another program to release it
 RESTORING = ".restoring"  # a folder beside the file, while a backup is put into its place
+HALF_RESTORED = ".half-restored"  # a file beside the recordings, while those of a backup come and its rows in PostgreSQL are not there yet
 RESTORE = "stop what uses it, move it, its -wal and its -shm away and put a copy in its place: docs/operating.md, Restoring"
 
 
@@ -63,6 +64,12 @@ def look_at(path: Path) -> None:
         raise Unusable(f"{path} cannot be read: {error.strerror}") from error
     except sqlite3.Error as error:
         raise trouble_of(error, path) from error
+
+
+def refuse_half_restored(storage: Path) -> None:
+    """Raises Unusable where the files in this folder do not belong to the rows in PostgreSQL."""
+    if (storage / HALF_RESTORED).exists():
+        raise Unusable(f"{storage} was left by a restore that was cut short; restore again: docs/operating.md, Restoring")
 
 
 def trouble_of(error: Exception, path: Path) -> Exception:

@@ -29,6 +29,7 @@ THREADS = 4  # that write, and as many that read
 RETRY_S = 0.5  # between two tries to connect
 CONNECT_S = 3  # for each address of the host
 STATEMENT_S, LOCK_S, IDLE_S = 5, 3, 10  # limits that the server keeps: of a statement, of its waiting for locks, between two
+FETCHED = 500  # rows at a time, where an answer may be long
 SILENT_S = 8.0  # without an answer, until the connection is broken off
 KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
 T = TypeVar("T")
@@ -84,6 +85,24 @@ class PostgresTables(peewee.PostgresqlDatabase):
         """Not on a connection that is lost: the server has done it."""
         if self.raw().info.transaction_status != pq.TransactionStatus.UNKNOWN:
             super().rollback()
+
+    def asks(self) -> None:
+        """Note that something is sent now without `execute_sql`."""
+        self.asked_at = time.monotonic()
+
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is waited for. From any thread."""
+        return not self.is_closed() and self.raw().info.transaction_status == pq.TransactionStatus.ACTIVE
+
+    def each(self, question: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of an answer of any length, some at a time: in a transaction."""
+        with self.raw().cursor(name="each") as cursor:
+            self.asks()
+            cursor.execute(question)
+            while rows := cursor.fetchmany(FETCHED):
+                yield from rows
+                self.asks()
 
     def _connect(self) -> "psycopg.Connection[Any]":
         return psycopg.connect(**self._parameters, autocommit=True)

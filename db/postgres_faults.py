@@ -2,7 +2,7 @@
 
 import psycopg
 
-from db.errors import Unavailable
+from db.errors import Unavailable, Unusable
 
 LONGEST = 300  # characters of a cause
 LOST = {"57P01", "57P02", "57P03", "57P05", "25P03"}  # ended or refused by an administrator, a restart, a time limit
@@ -11,6 +11,7 @@ BUSY = {"57014", "55P03", "53000", "53200", "53300", "53400"} | REPEATABLE  # ti
 FULL = {"53100"}
 AWAY = {"25006", "42501", "58000", "58030", "58P01", "58P02", "XX001", "XX002"}  # a standby, no rights, a broken disk, damage
 READ_ONLY = "25006"
+NO_RIGHTS = "42501"
 
 
 def original_of(error: BaseException) -> psycopg.Error | None:
@@ -50,6 +51,13 @@ def fault_of(error: BaseException) -> Unavailable | None:
     if state in FULL:
         return Unavailable("storage_full", text)
     return Unavailable("database_busy", text) if state in BUSY else None
+
+
+def trouble_of(error: BaseException) -> Exception | None:
+    """The error to raise for one at the start or of a command: Unusable without the rights, else as `fault_of`."""
+    if getattr(original_of(error), "sqlstate", None) == NO_RIGHTS:
+        return Unusable(f"the user of database.url has too few rights: {one_line(error)}")
+    return fault_of(error)
 
 
 def one_line(error: BaseException) -> str:

@@ -1,32 +1,79 @@
-"""A consistent copy of the SQLite file for a backup, taken while others write it, and what the copy says of recordings."""
+"""A consistent copy of the rows as a SQLite file, for a backup, taken while others write, and what the copy says of recordings."""
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from db import migrations, opening
 from db.errors import Unusable
 
 WAIT_S = 10.0  # for another program that holds the file
+OF_A_RECORDING = {"recording": "id", "recording_part": "recording_id", "stored_folder": "recording_id"}  # table -> its key of that
+
+IDS = "SELECT id FROM recording"
+
+
+class KeptFolder(NamedTuple):
+    """A folder of a recording's files, relative to `storage.path` of `node` ("": there is one server). state: a recording's."""
+
+    folder: str
+    node: str
+    state: str
 
 
 class Kept(NamedTuple):
-    """A recording's row: `folder` is relative to `storage.path`; `stored`: its files have moved to S3."""
+    """A recording in the copy. `stored`: its files have moved to S3. `apart`: the folders of parts that are not joined with its own."""
 
     id: int
-    state: str
-    folder: str
+    own: KeptFolder
     stored: bool
+    apart: Sequence[KeptFolder] = ()
+
+
+class RowSource(Protocol):
+    """The rows of a server, which may be running."""
+
+    def take(self, copy: Path) -> list[str]:
+        """Copy all rows as they are at one moment into a file, and check it; the names of its migrations, oldest first.
+
+        Writers are not held up. Raises Unusable where there are no sound rows of ours, Unavailable where they cannot be read now.
+        """
+
+    def renew(self, copy: Path, recording_id: int) -> bool:
+        """Give the copy the rows of one recording as they are now; False: there is no such recording any more."""
+
+    def ids(self) -> set[int]:
+        """The recordings that there are now."""
+
+
+class FileRows:
+    """Implements RowSource for a SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def take(self, copy: Path) -> list[str]:
+        """Implements RowSource."""
+        return take(self._path, copy)
+
+    def renew(self, copy: Path, recording_id: int) -> bool:
+        """Implements RowSource."""
+        with closing(_opened(self._path, "ro")) as file:
+            file.execute("BEGIN")  # all as they are at one moment
+            found = {table: file.execute(f"{question} ?", (recording_id,)).fetchall() for table, question in questions(copy).items()}
+        return put_anew(copy, recording_id, found)
+
+    def ids(self) -> set[int]:
+        """Implements RowSource."""
+        with closing(_opened(self._path, "ro")) as file:
+            return {number for (number,) in file.execute(IDS)}
 
 
 def take(source: Path, copy: Path) -> list[str]:
-    """Copy the file as it is at one moment, and check the copy; the names of its migrations, oldest first.
-
-    Writers are not held up. Raises Unusable where there is no sound file of ours, Unavailable where it cannot be read now.
-    """
+    """As RowSource.take, from a SQLite file."""
     if not source.exists():
         raise Unusable(f"{source} is missing: there is nothing to back up")
     opening.look_at(source)
@@ -50,36 +97,51 @@ def applied_in(copy: Path) -> list[str]:
 
 def recordings_of(copy: Path) -> list[Kept]:
     """Every recording, by id."""
+    return _kept(copy, "", ())
+
+
+def recording_of(copy: Path, recording_id: int) -> Kept:
+    """One that is there."""
+    return _kept(copy, "WHERE id = ?", (recording_id,))[0]
+
+
+def _kept(copy: Path, which: str, given: tuple[int, ...]) -> list[Kept]:
+    """A copy of an older version has no columns, or no tables, of what it did not know."""
     with closing(_opened(copy, "ro")) as file:
-        stored: set[int] = set()
-        if file.execute("SELECT 1 FROM sqlite_master WHERE name = 'stored_folder'").fetchone():  # not in a file of an older version
+        stored, apart = set[int](), dict[int, list[KeptFolder]]()
+        if columns_of(file, "stored_folder"):
             stored = {each for (each,) in file.execute("SELECT recording_id FROM stored_folder")}
-        rows = file.execute("SELECT id, state, folder FROM recording ORDER BY id")
-        return [Kept(number, state, folder, number in stored) for number, state, folder in rows]
+        if "folder" in columns_of(file, "recording_part"):
+            parts = "SELECT recording_id, folder, node, to_s IS NULL FROM recording_part WHERE folder IS NOT NULL ORDER BY id"
+            for recording_id, folder, node, is_open in file.execute(parts):
+                apart.setdefault(recording_id, []).append(KeptFolder(folder, node, "live" if is_open else "ready"))
+        node = "node" if "node" in columns_of(file, "recording") else "''"
+        rows = file.execute(f"SELECT id, folder, {node}, state FROM recording {which} ORDER BY id", given)
+        return [Kept(number, KeptFolder(*own), number in stored, tuple(apart.get(number, ()))) for number, *own in rows]
 
 
-def is_there(source: Path, recording_id: int) -> bool:
-    """Whether the file has this recording now."""
-    with closing(_opened(source, "ro")) as file:
-        return file.execute("SELECT 1 FROM recording WHERE id = ?", (recording_id,)).fetchone() is not None
+def questions(copy: Path) -> dict[str, str]:
+    """For each table with rows of a recording: the question for them, in the order of the copy's columns; its id is to follow."""
+    with closing(_opened(copy, "ro")) as file:
+        columns = {table: columns_of(file, table) for table in OF_A_RECORDING}
+    return {
+        table: f"SELECT {', '.join(columns[table])} FROM {table} WHERE {key} =" for table, key in OF_A_RECORDING.items() if columns[table]
+    }
 
 
-def take_moved(source: Path, copy: Path, recording_id: int) -> bool:
-    """Whether this recording's files have moved to S3 since the copy was made: then the copy gets its rows as they are now."""
-    with closing(_opened(source, "ro")) as file, closing(_opened(copy, "rw")) as taken:
-        if not file.execute("SELECT 1 FROM sqlite_master WHERE name = 'stored_folder'").fetchone():
-            return False
-        file.row_factory = sqlite3.Row
-        file.execute("BEGIN")  # both rows as they are at one moment
-        moved = file.execute("SELECT * FROM stored_folder WHERE recording_id = ?", (recording_id,)).fetchone()
-        row = file.execute("SELECT * FROM recording WHERE id = ?", (recording_id,)).fetchone()
-        if moved is None or row is None:
-            return False
-        taken.execute("BEGIN")
-        taken.execute(f"UPDATE recording SET {', '.join(f'{name} = ?' for name in row.keys())} WHERE id = ?", (*row, recording_id))
-        taken.execute(f"INSERT INTO stored_folder ({', '.join(moved.keys())}) VALUES ({', '.join('?' * len(moved))})", tuple(moved))
-        taken.execute("COMMIT")
-        return True
+def put_anew(copy: Path, recording_id: int, found: Mapping[str, Sequence[Sequence[Any]]]) -> bool:
+    """Replace the copy's rows of a recording by those that the `questions` have found; without any, delete them. Whether there are."""
+    if not found["recording"]:
+        leave_out(copy, [recording_id])
+        return False
+    with closing(_opened(copy, "rw")) as file:
+        file.execute("PRAGMA foreign_keys = 0")  # what else belongs to it stays
+        file.execute("BEGIN")
+        for table, rows in found.items():
+            file.execute(f"DELETE FROM {table} WHERE {OF_A_RECORDING[table]} = ?", (recording_id,))
+            file.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns_of(file, table)))})", rows)
+        file.execute("COMMIT")
+    return True
 
 
 def leave_out(copy: Path, recording_ids: Collection[int]) -> None:
@@ -87,6 +149,26 @@ def leave_out(copy: Path, recording_ids: Collection[int]) -> None:
     with closing(_opened(copy, "rw")) as file:
         file.execute("PRAGMA foreign_keys = 1")
         file.executemany("DELETE FROM recording WHERE id = ?", [(each,) for each in recording_ids])
+
+
+def count_rows(copy: Path) -> int:
+    """How many rows its tables have."""
+    with closing(_opened(copy, "ro")) as file:
+        return sum(file.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in tables_of(file))
+
+
+def tables_of(file: sqlite3.Connection) -> list[str]:
+    """The names of its tables, but for the list of migrations and SQLite's own."""
+    return [
+        name
+        for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        if name != "migration" and not name.startswith("sqlite_")
+    ]
+
+
+def columns_of(file: sqlite3.Connection, table: str) -> list[str]:
+    """The names of its columns, in their order; none where there is no such table."""
+    return [column for _, column, *_ in file.execute(f'PRAGMA table_info("{table}")')]
 
 
 def newer_than_this(names: Collection[str]) -> list[str]:

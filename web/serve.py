@@ -27,6 +27,7 @@ from aiohttp import web
 from uvloop import new_event_loop  # asyncio's loop in C: fewer cache misses at each wake-up, which cost more than the packets
 
 from db.errors import Unavailable, Unusable
+from db.opening import refuse_half_restored
 from sfu.config.errors import ConfigError
 from sfu.config.load import load
 from sfu.config.schema import Config, HttpConfig
@@ -81,6 +82,8 @@ def _serving(file: Path, log: Log) -> int:
         with ExitStack() as opened:
             opened.enter_context(private(config.storage.path, deep=True))
             opened.enter_context(claimed(config.storage.path))
+            if config.database.url:
+                refuse_half_restored(config.storage.path)
             check_installed(config.http)
             context = tls_context(config.http, config.storage.path)
             sockets = [opened.enter_context(each) for each in bind(config.http)]

@@ -9,7 +9,7 @@ change; a test compares the two. It is SQLite's; the module `translation` transl
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import peewee
 
@@ -23,15 +23,17 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("m"))
 
 
-def apply_missing(database: peewee.Database) -> list[str]:
+def apply_missing(database: peewee.Database, wanted: Collection[str] | None = None) -> list[str]:
     """Apply what the database has not seen yet, each in a transaction of its own, unless one is open; returns those names.
+
+    wanted: those that it shall have; all of them by default.
 
     Another program may be doing the same: a command beside a server that starts.
     """
     for statement in _in_its_words(database, APPLIED):
         database.execute_sql(statement)  # type: ignore[no-untyped-call]
     done = applied(database)
-    missing = [name for name in names() if name not in done]
+    missing = [name for name in names() if name not in done and (wanted is None or name in wanted)]
     return [name for name in missing if _apply(database, name)]
 
 

@@ -29,7 +29,8 @@ NOT_RUN: Mapping[str, str] = {
     r"ffmpeg .* https://HOST:8080/.*": "it needs a server under a name; tests/clients/test_ffmpeg.py publishes so on loopback",
     r"(?:apt-get update|git clone ADDRESS|sed -i|useradd|install --directory) .*": "it is for a machine that is new;"
     " tests/project/hosting/test_newcomer.py runs it in one",
-    r"cd /srv/hushcast && runuser --user hushcast -- python3 run\.py backup .*": "tests/web/cli/ runs it elsewhere",
+    r"cd /srv/hushcast && runuser --user hushcast -- python3 run\.py (?:--config \S+ )?(?:backup|restore) .*": "tests/web/cli/ runs it"
+    " elsewhere",
     r"(?:cd /srv/hushcast && runuser --user hushcast -- )?(?:git fetch|python3 run\.py upgrade .*)": "it is of the own folder;"
     " tests/web/cli/test_upgrade.py runs it elsewhere",
     r"ufw allow .*": "it changes the machine's own firewall",

@@ -22,7 +22,7 @@ WRONG = {
     "denoise in.wav": "`run.py denoise IN OUT`",
     "backup": "`run.py backup [--verify] FILE`",
     "backup --replace a": "`run.py backup [--verify] FILE`",
-    "restore a b": "`run.py restore [--replace] FILE`",
+    "restore a b": "`run.py restore [--replace] [--files] FILE`",
     "upgrade-check": "`run.py upgrade-check FOLDER`",
     "upgrade": "`run.py upgrade --back [--set-aside]`",
     "upgrade --set-aside": "`run.py upgrade VERSION`",

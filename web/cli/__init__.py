@@ -9,7 +9,9 @@ Modules, in the order of the flow:
     database_copy `run.py db copy`
     backup        `run.py backup FILE`
     restore       `run.py restore FILE`
+    restore_switch From the files that were there to those of a backup, and back after an error
     backup_content What a backup consists of
+    backup_recordings The recordings' part of it
     backup_file   The backup as a file: written, read, verified
     storing       What backup and restore share: errors in one line, files that reach the disk
     upgrade_check `run.py upgrade-check FOLDER`

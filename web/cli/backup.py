@@ -5,33 +5,24 @@ import os
 import secrets
 import signal
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 from db import row_copy
 from db.errors import Unusable
 from db.on_disk import on_disk
+from db.opening import refuse_half_restored
+from db.row_copy import FileRows, RowSource
 from sfu.config.load import load
 from sfu.config.schema import Config
 from web.app import DATABASE
-from web.cli.backup_content import files_beside, files_of
+from web.cli.backup_content import OpenFile, files_beside
 from web.cli.backup_file import BackupReader, BackupRefused, BackupWriter
+from web.cli.backup_recordings import PackedRecordings
 from web.cli.progress_bar import ProgressBar
-from web.cli.storing import in_one_line, version
+from web.cli.storing import driver_needed, in_one_line, version
 from web.private_folder import private
-from web.serve import CONFIG_FILE
+from web.serve import CONFIG_FILE, named
 from workers.disk_room import MB
-
-
-class Packed(NamedTuple):
-    """What is to be said about a backup: numbers of recordings."""
-
-    recordings: int
-    on_air: int  # of them so many are in it as far as they were
-    deleted: int  # while they were read; they are left out
-    in_s3: int  # they stay there and are not in it
-    without_files: list[int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,63 +49,65 @@ def _told(file: Path) -> int:
 
 def _back_up(settings: Path, file: Path) -> int:
     config = load(settings)
-    if config.database.url:
-        raise Unusable("the rows are in PostgreSQL: back them up with pg_dump, and storage.path as files (docs/operating.md, Backup)")
     if os.path.lexists(file):
         raise BackupRefused("it is there already; name another file")
     if not file.absolute().parent.is_dir():
         raise BackupRefused("there is no such folder")
-    storage = config.storage.path
-    if not (storage / DATABASE).exists():
-        raise Unusable(f"{storage / DATABASE} is missing: there is nothing to back up")
+    storage, source = config.storage.path, _rows_of(config)
     stem = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     draft, copy = stem.with_name(f"{stem.name}.part"), stem.with_name(f"{stem.name}.db")
     with private(storage):
         try:
             copy.touch(0o600, exist_ok=False)  # says by its name where this cannot be written, which SQLite does not
-            packed = _pack(config, settings, draft, copy)
+            packed = _pack(config, source, settings, draft, copy)
             on_disk(draft)
             _verified(draft)
             _place(draft, file)
             on_disk(file.absolute().parent)
         finally:
-            for each in (draft, copy, Path(f"{copy}-journal")):
+            for each in (draft, *(Path(f"{copy}{suffix}") for suffix in ("", "-journal", "-wal", "-shm"))):
                 each.unlink(missing_ok=True)
     _say(file, packed)
     return 0
 
 
-def _pack(config: Config, settings: Path, draft: Path, copy: Path) -> Packed:
+def _rows_of(config: Config) -> RowSource:
+    """Raises Unusable where there is nothing to back up."""
+    url, storage = config.database.url, config.storage.path
+    place = storage if url else storage / DATABASE
+    if not place.exists():
+        raise Unusable(f"{place} is missing: there is nothing to back up")
+    if not url:
+        return FileRows(place)
+    refuse_half_restored(storage)
+    with driver_needed():
+        from db.postgres_copy import PostgresRows
+    return PostgresRows(url)
+
+
+def _pack(config: Config, source: RowSource, settings: Path, draft: Path, copy: Path) -> PackedRecordings:
     """Rows first, as they are at one moment, then the files that they name; the copy of the rows is written last."""
     storage = config.storage.path
-    applied = row_copy.take(storage / DATABASE, copy)
+    node = named(config, config.http.port).node.name if config.node.url else ""
+    applied = source.take(copy)
     rows = row_copy.recordings_of(copy)
-    gone, without, in_s3 = [], [], 0
+    packed = PackedRecordings(storage, node, source, copy)
     with (
         draft.open("xb") as out,
         BackupWriter(out, version(), applied) as writer,
-        ProgressBar("packing", _size_of(storage, rows) + copy.stat().st_size) as bar,
+        ProgressBar("packing", packed.sizes(rows) + copy.stat().st_size) as bar,
     ):
-        for row in rows:
-            with ExitStack() as opened:
-                files = files_of(storage, row, opened)
-                for each in files:
-                    for length in writer.add(*each):
-                        bar.add(length)
-            if not files and not row_copy.is_there(storage / DATABASE, row.id):
-                gone.append(row.id)
-            elif not files and (row.stored or row_copy.take_moved(storage / DATABASE, copy, row.id)):
-                in_s3 += 1
-            elif not files and row.state != "live":
-                without.append(row.id)
-        row_copy.leave_out(copy, gone)
+
+        def write(given: OpenFile) -> None:
+            for length in writer.add(*given):
+                bar.add(length)
+
+        packed.pack(rows, write)
         for name, path in (*files_beside(storage, settings), (DATABASE, copy)):
-            with path.open("rb") as source:
-                for length in writer.add(name, source, os.fstat(source.fileno()).st_size):
-                    bar.add(length)
+            with path.open("rb") as opened:
+                write(OpenFile(name, opened, os.fstat(opened.fileno()).st_size))
         writer.finish()
-    on_air = sum(row.state == "live" and row.id not in gone for row in rows)
-    return Packed(len(rows) - len(gone), on_air, len(gone), in_s3, without)
+    return packed
 
 
 def _place(draft: Path, file: Path) -> None:
@@ -125,15 +118,6 @@ def _place(draft: Path, file: Path) -> None:
         raise BackupRefused("it is there already; name another file") from None
     except OSError:  # the file system has no hard links
         draft.rename(file)
-
-
-def _size_of(storage: Path, rows: Sequence[row_copy.Kept]) -> int:
-    """Roughly, in bytes: for the bar."""
-    size = 0
-    for row in rows:
-        with ExitStack() as opened:
-            size += sum(each.size for each in files_of(storage, row, opened))
-    return size
 
 
 def _verified(path: Path) -> tuple[str, int]:
@@ -149,7 +133,7 @@ def _verified(path: Path) -> tuple[str, int]:
     return reader.version, len(names)
 
 
-def _say(file: Path, packed: Packed) -> None:
+def _say(file: Path, packed: PackedRecordings) -> None:
     print(f"{file}: the accounts and {packed.recordings} recordings, {file.stat().st_size / MB:.1f} MB, read again and found good.")
     if packed.on_air:
         print(f"{packed.on_air} recordings on air are in it as far as they were.")
@@ -157,6 +141,9 @@ def _say(file: Path, packed: Packed) -> None:
         print(f"{packed.deleted} recordings were deleted meanwhile and are not in it.")
     if packed.in_s3:
         print(f"The files of {packed.in_s3} recordings are in S3 and not in it: they stay there, and a restore finds them there.")
+    if packed.elsewhere:
+        others = ", ".join(sorted(packed.others))
+        print(f"The files of {packed.elsewhere} recordings are at other servers ({others}) and not in it: back up there too.")
     if packed.without_files:
         print(f"These recordings have no files, in storage.path neither: {', '.join(map(str, packed.without_files))}.")
     print("It contains keys and password hashes: keep it as safe as the server.")

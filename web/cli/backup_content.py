@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from db.row_copy import Kept
+from db.row_copy import KeptFolder
 from workers.recordings.ogg import last_page
 from workers.recordings.opusfile import DENOISED, HEARD, ORIGINAL
 from workers.recordings.spans import JOURNAL
@@ -23,15 +23,16 @@ class OpenFile(NamedTuple):
     size: int
 
 
-def files_of(storage: Path, recording: Kept, opened: ExitStack) -> list[OpenFile]:
-    """The files of one recording, all open before the first is read, so that deleting it meanwhile loses none; none where it is gone.
+def files_of(storage: Path, place: KeptFolder, opened: ExitStack) -> list[OpenFile]:
+    """The files of one recording, or of a part of one, all open before the first is read, so that deleting it meanwhile loses none;
+    none where it is gone.
 
     Of one that is on air whole pages only. opened: closes them.
     """
     for _ in range(TRIES):
         with ExitStack() as attempt:
             try:
-                found = [_open(each, recording, attempt) for each in _listed(storage / recording.folder, recording)]
+                found = [_open(each, place, attempt) for each in _listed(storage / place.folder, place.state)]
             except FileNotFoundError:
                 continue
             opened.enter_context(attempt.pop_all())
@@ -49,12 +50,12 @@ def files_beside(storage: Path, settings: Path) -> Iterator[tuple[str, Path]]:
             yield name, file
 
 
-def _listed(folder: Path, recording: Kept) -> list[Path]:
+def _listed(folder: Path, state: str) -> list[Path]:
     try:
         found = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    ended = recording.state in ("ready", "failed")
+    ended = state in ("ready", "failed")
     return [each for each in found if _lasts(each.name) and (ended or each.name in WRITTEN_ON_AIR) and each.is_file()]
 
 
@@ -63,11 +64,11 @@ def _lasts(name: str) -> bool:
     return not name.endswith(".part") and not name.startswith(".")
 
 
-def _open(path: Path, recording: Kept, opened: ExitStack) -> OpenFile:
+def _open(path: Path, place: KeptFolder, opened: ExitStack) -> OpenFile:
     file = opened.enter_context(path.open("rb"))
     size = os.fstat(file.fileno()).st_size
-    if recording.state == "live" and path.suffix == ".opus":
+    if place.state == "live" and path.suffix == ".opus":
         page = last_page(file)
         size = 0 if page is None else page.offset + page.size
         file.seek(0)
-    return OpenFile(f"{recording.folder}/{path.name}", file, size)
+    return OpenFile(f"{place.folder}/{path.name}", file, size)

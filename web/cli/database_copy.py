@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from db.errors import Unusable
 from sfu.config.errors import ConfigError
 from sfu.config.load import load
 from sfu.config.schema import Config
 from web.app import DATABASE
-from web.cli.storing import in_one_line
+from web.cli.storing import driver_needed, in_one_line
 from web.private_folder import private
 from web.serve import CONFIG_FILE, claimed
 
@@ -47,10 +46,8 @@ def _copy_of(settings: Path, to: str) -> int:
 def _copy(config: Config, url: str) -> int:
     if not url:
         raise ConfigError("say where to: --to postgresql://… or database.url in the settings")
-    try:
+    with driver_needed():
         from db.copying import copy
-    except ImportError:
-        raise Unusable("PostgreSQL needs the packages of several servers: python3 run.py install nodes") from None
     source = config.storage.path / DATABASE
     rows = copy(source, url, _bar if sys.stderr.isatty() else _line)
     print(f"{rows} rows are in PostgreSQL now, each the same as in {source}, which stays as it is.")

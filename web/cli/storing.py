@@ -2,7 +2,8 @@
 
 import configparser
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from db.errors import Unavailable, Unusable
@@ -30,6 +31,15 @@ def in_one_line(work: Callable[[], int], file: Path, undone: str) -> int:
     except KeyboardInterrupt:
         print(f"\nhushcast: interrupted; {undone}", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def driver_needed() -> Iterator[None]:
+    """In the block the driver of PostgreSQL is imported. Raises Unusable."""
+    try:
+        yield
+    except ImportError:
+        raise Unusable("PostgreSQL needs the packages of several servers: python3 run.py install nodes") from None
 
 
 def version() -> str:

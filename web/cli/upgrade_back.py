@@ -31,7 +31,7 @@ def go_back(settings: Path, set_aside: bool) -> int:
             raise BackupRefused("there is no earlier version to go back to")
         known = {each.stem for each in (before / "db" / "migrations").glob("m*.py")}
         if config.database.url:
-            print("The rows are in PostgreSQL and stay as they are; where the earlier version refuses them, put its pg_dump back.")
+            print("The rows are in PostgreSQL and stay as they are; where the earlier version refuses them, restore a backup of it.")
         elif (storage / DATABASE).exists():
             applied = row_copy.applied_in(storage / DATABASE)
             if set(applied) - known:

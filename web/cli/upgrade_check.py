@@ -112,7 +112,7 @@ def room(config: Config, root: Path, environment: int) -> Iterator[Finding]:
 def rows(config: Config, settings: Path, folder: Path, *, python: str = sys.executable, lacking: bool = False) -> Iterator[Finding]:
     """The version in `folder` opens a copy of the rows with this Python; lacking: this one may not have all of its packages."""
     if config.database.url:
-        yield Finding(WARNING, "Rows: they are in PostgreSQL; make a copy with pg_dump first, for this does not try the new schema there.")
+        yield Finding(WARNING, "Rows: they are in PostgreSQL; make a backup first, for this does not try the new schema there.")
         return
     storage = config.storage.path
     _clear(storage)

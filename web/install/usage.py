@@ -12,7 +12,7 @@ FORMS = (
     "doctor",
     "bundle",
     "backup [--verify] FILE",
-    "restore [--replace] FILE",
+    "restore [--replace] [--files] FILE",
     "upgrade-check FOLDER",
     "upgrade VERSION",
     "upgrade --back [--set-aside]",

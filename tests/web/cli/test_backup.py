@@ -20,14 +20,15 @@ from typing import NamedTuple
 
 import pytest
 
-from db import migrations, recordings, row_copy, stored_folders, users
+from db import migrations, recordings, users
 from db.connection import Database
 from db.errors import Unusable
 from db.migrations import m0001_first
 from db.tables import now
-from tests.db.test_copying import everything, fill
+from tests.db.test_copying import everything
 from tests.support.disks import small_disk
 from tests.support.running import ROOT
+from tests.web.cli.installations import backed_up, files, one_line
 from web.app import DATABASE
 from web.cli import backup, restore
 from workers.recordings import ogg
@@ -49,51 +50,17 @@ class House(NamedTuple):
         return restore.main(["--config", str(self.others), *options, str(file)])
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A storage with rows in every table, recordings 1 to 3 (2 and 1 are ready), keys and names; made once, and copied."""
-    storage = tmp_path_factory.mktemp("filled") / "var"
-    asyncio.run(_fill(storage))
-    for name in ("keys/links", "keys/acme/account.json", "names.json", "recordings/1/original.opus", "recordings/2/heard.wav"):
-        (storage / name).parent.mkdir(parents=True, exist_ok=True)
-        (storage / name).write_bytes(random.randbytes(3_000_000 if "heard" in name else 700))
-    for name in ("cache/graph", "recordings/.made/1-x.mp3", "recordings/2/x.part"):
-        (storage / name).parent.mkdir(parents=True, exist_ok=True)
-        (storage / name).write_bytes(b"made again")
-    return storage
-
-
-async def _fill(storage: Path) -> None:
-    async with Database(storage / DATABASE) as database:
-        await database.run(fill)
-    with closing(sqlite3.connect(storage / DATABASE)) as file, file:
-        file.execute("UPDATE recording SET state = 'ready' WHERE id IN (1, 2)")
-
-
 @pytest.fixture
-def house(filled: Path, tmp_path: Path) -> House:
+def house(filled_storage: Path, tmp_path: Path) -> House:
     (tmp_path / "config.toml").write_text('[storage]\npath = "var"\nfloor_mb = 0\n')
     (tmp_path / "other.toml").write_text('[storage]\npath = "new/var"\nfloor_mb = 0\n')
-    shutil.copytree(filled, tmp_path / "var")
+    shutil.copytree(filled_storage, tmp_path / "var")
     return House(tmp_path, tmp_path / "var", tmp_path / "config.toml", tmp_path / "new" / "var", tmp_path / "other.toml")
 
 
 async def rows(storage: Path) -> dict[str, list[object]]:
     async with Database(storage / DATABASE) as database:
         return await database.read(everything)
-
-
-def files(storage: Path) -> dict[str, bytes]:
-    """Without the rows, and without what a server makes itself."""
-    found = (each for each in storage.rglob("*") if each.is_file())
-    names = {str(each.relative_to(storage)): each for each in found}
-    return {name: each.read_bytes() for name, each in names.items() if not name.startswith((DATABASE, "lock", "before-"))}
-
-
-def one_line(capsys: pytest.CaptureFixture[str]) -> str:
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.startswith("hushcast: ") and said.err.count("\n") == 1, said
-    return said.err
 
 
 async def test_everything_comes_back(house: House, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,49 +71,12 @@ async def test_everything_comes_back(house: House, capsys: pytest.CaptureFixture
     assert sorted(each.name for each in house.folder.iterdir()) == ["a.tar.gz", "config.toml", "other.toml", "var"]
     assert await asyncio.to_thread(house.restore, file) == 0
     assert await rows(house.other) == before == await rows(house.storage)
-    wanted = {name: data for name, data in files(house.storage).items() if data != b"made again"}
+    wanted = backed_up(files(house.storage))
     assert files(house.other) == wanted | {"config-of-backup.toml": house.settings.read_bytes()}
     assert all(each.stat().st_mode & 0o077 == 0 for each in house.other.rglob("*"))
     async with Database(house.other / DATABASE) as database, Database(house.storage / DATABASE) as old:
         assert (await database.run(users.create, "next", "x")).id == (await old.run(users.create, "next", "x")).id
     assert tarfile.open(file).getnames()[0] == "hushcast-backup.json"
-
-
-async def test_what_is_in_s3(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    """A recording whose files have moved is in the rows, and it is said that its files are not; it is not called lost."""
-    shutil.rmtree(house.storage / "recordings" / "1")
-    status, file = await asyncio.to_thread(house.backup)
-    said = capsys.readouterr().out
-    assert status == 0 and "The files of 1 recordings are in S3 and not in it" in said and "have no files" not in said
-    assert await asyncio.to_thread(house.restore, file) == 0
-    async with Database(house.other / DATABASE) as database:
-        assert await database.read(stored_folders.find, "recordings/1") is not None
-
-
-async def test_what_moves_to_s3_meanwhile(house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the rows' copy and the turn of its files: the backup knows where they are, and the recording is as it is then."""
-    with closing(sqlite3.connect(house.storage / DATABASE)) as rows_of, rows_of:
-        moved = rows_of.execute("SELECT * FROM stored_folder WHERE recording_id = 1").fetchone()
-        rows_of.execute("DELETE FROM stored_folder")
-        rows_of.execute("UPDATE recording SET state = 'finalising' WHERE id = 1")
-    real = row_copy.recordings_of
-
-    def meanwhile(copy: Path) -> list[row_copy.Kept]:
-        found = real(copy)
-        with closing(sqlite3.connect(house.storage / DATABASE)) as rows_of, rows_of:
-            rows_of.execute("UPDATE recording SET state = 'ready' WHERE id = 1")
-            rows_of.execute(f"INSERT INTO stored_folder VALUES ({', '.join('?' * len(moved))})", moved)
-        shutil.rmtree(house.storage / "recordings" / "1")
-        return found
-
-    monkeypatch.setattr(row_copy, "recordings_of", meanwhile)
-    status, file = await asyncio.to_thread(house.backup)
-    said = capsys.readouterr().out
-    assert status == 0 and "The files of 1 recordings are in S3" in said and "have no files" not in said
-    assert await asyncio.to_thread(house.restore, file) == 0
-    async with Database(house.other / DATABASE) as database:
-        assert await database.read(stored_folders.find, "recordings/1") is not None
-        assert (await database.read(recordings.find, 1)).state == "ready"
 
 
 async def test_verify(house: House, capsys: pytest.CaptureFixture[str]) -> None:
@@ -292,25 +222,6 @@ async def test_a_bad_one_over_a_good_installation(house: House, capsys: pytest.C
     assert files(house.storage) == had and await rows(house.storage) == before
 
 
-async def test_deleted_while_it_is_read(house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A recording that is deleted for good after the rows were copied is in the backup neither as a row nor as files, and that is said."""
-    asked = row_copy.recordings_of
-
-    def delete_one(copy: Path) -> list[row_copy.Kept]:
-        shutil.rmtree(house.storage / "recordings" / "1")
-        with closing(sqlite3.connect(house.storage / DATABASE)) as other, other:
-            other.execute("PRAGMA foreign_keys = 1")
-            other.execute("DELETE FROM recording WHERE id = 1")
-        return asked(copy)
-
-    monkeypatch.setattr(row_copy, "recordings_of", delete_one)
-    status, file = await asyncio.to_thread(house.backup)
-    assert status == 0 and "1 recordings were deleted meanwhile" in capsys.readouterr().out
-    assert await asyncio.to_thread(house.restore, file) == 0
-    assert await rows(house.other) == await rows(house.storage)
-    assert not (house.other / "recordings" / "1").exists() and (house.other / "recordings" / "2").exists()
-
-
 async def test_on_air_up_to_a_whole_page(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     """Of what is being written only whole pages are taken, and it is said."""
     async with Database(house.storage / DATABASE) as database:
@@ -417,14 +328,6 @@ async def test_no_new_rows_beside_half_a_restore(tmp_path: Path) -> None:
         async with Database(tmp_path / DATABASE):
             pass
     assert not (tmp_path / DATABASE).exists()
-
-
-def test_with_postgresql(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line that says what to use instead."""
-    (tmp_path / "config.toml").write_text('[database]\nurl = "postgresql://a@127.0.0.1:1/b"\n')
-    for command, tool in ((backup.main, "pg_dump"), (restore.main, "pg_restore")):
-        (tmp_path / "x").write_bytes(b"")
-        assert command(["--config", str(tmp_path / "config.toml"), str(tmp_path / "x")]) == 2 and tool in one_line(capsys)
 
 
 def test_nothing_to_back_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
