@@ -5,7 +5,8 @@ The package is imported when a client is made: a server without Redis does not n
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,20 +30,49 @@ class RedisClients:
         self.place = f"{_host(url)} (by Sentinel at {watching})" if sentinels else place_of(url)
         self.patience_s = CONNECT_S + 2 * SENTINEL_S * len(sentinels)  # until a connection is there, or cannot be had
         self._url = url
-        self._sentinel = _sentinel(sentinels) if sentinels else None
+        self._contexts: dict[str, Any] = {}  # URL that says TLS -> redis.asyncio.connection.RedisSSLContext
+        self._sentinel = self._asking(sentinels) if sentinels else None
 
     def client(self, limit_s: float) -> Any:  # redis.asyncio.Redis, whose commands have no types
         """A client whose questions have this limit; the caller closes it. Answers are as Redis gives them."""
         options = _options(limit_s)
-        try:
+        with _named("redis.url"):
             if self._sentinel is None:
                 client = _redis().from_url(self._url, **options)
             else:
                 client = self._sentinel.master_for(_host(self._url), **(options | _parsed(self._url)))
-        except ValueError as error:
-            raise ConfigError(f"redis.url: {error}") from error
+            self._share(client, self._url)
         client.response_callbacks.clear()
         return client
+
+    async def prepare(self) -> None:
+        """Read authorities and certificates, once, and not on the loop: to be awaited before the first question. Raises OSError."""
+        for each in self._contexts.values():
+            if each.context is None:
+                await asyncio.to_thread(each.get)
+
+    def _asking(self, urls: Sequence[str]) -> Any:  # redis.asyncio.sentinel.Sentinel
+        _redis()
+        from redis.asyncio.sentinel import Sentinel
+
+        sentinel = Sentinel([])  # type: ignore[no-untyped-call]
+        options = _options(SENTINEL_S) | {"socket_connect_timeout": SENTINEL_S}
+        with _named("redis.sentinels"):
+            # One by one from URLs: a Sentinel may have its own password, and TLS.
+            sentinel.sentinels = [_redis().from_url(_with_port(url), **options) for url in urls]
+            for client, url in zip(sentinel.sentinels, urls, strict=True):
+                self._share(client, url)
+        return sentinel
+
+    def _share(self, client: Any, url: str) -> None:
+        """All connections by this URL get one TLS context; the package makes one for each, and reads all authorities for it."""
+        from redis.asyncio.connection import SSLConnection
+
+        pool = client.connection_pool
+        if issubclass(pool.connection_class, SSLConnection):
+            if url not in self._contexts:
+                self._contexts[url] = pool.connection_class(**pool.connection_kwargs).ssl_context
+            pool.connection_class = _with_context(pool.connection_class, self._contexts[url])
 
     async def disconnect(self, *, for_good: bool = False) -> None:
         """Close the connections to Sentinels. Raises what the package raises for those that are broken."""
@@ -63,18 +93,27 @@ def _host(url: str) -> str:
     return re.sub(r":\d*$", "", urlsplit(url).netloc.rpartition("@")[2])
 
 
-def _sentinel(urls: Sequence[str]) -> Any:  # redis.asyncio.sentinel.Sentinel
+@contextmanager
+def _named(setting: str) -> Iterator[None]:
+    """What the package does not take is a fault of this setting."""
     _redis()
-    from redis.asyncio.sentinel import Sentinel
+    from redis.exceptions import RedisError
 
-    sentinel = Sentinel([])  # type: ignore[no-untyped-call]
-    options = _options(SENTINEL_S) | {"socket_connect_timeout": SENTINEL_S}
     try:
-        # One by one from URLs: a Sentinel may have its own password, and TLS.
-        sentinel.sentinels = [_redis().from_url(_with_port(url), **options) for url in urls]
-    except ValueError as error:
-        raise ConfigError(f"redis.sentinels: {error}") from error
-    return sentinel
+        yield
+    except (ValueError, TypeError, RedisError) as error:
+        raise ConfigError(f"{setting}: {error}") from error
+
+
+def _with_context(kind: Any, context: Any) -> Any:
+    """A class of connections by TLS that use this context."""
+
+    class SharedSSLConnection(kind):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.ssl_context = context
+
+    return SharedSSLConnection
 
 
 def _with_port(url: str) -> str:
