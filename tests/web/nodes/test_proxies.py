@@ -8,16 +8,17 @@ from collections.abc import AsyncIterator
 import aiohttp
 
 from tests.conftest import missing_program
+from tests.support.pair import Pair, metrics
 from tests.support.people import Person, friends
 from tests.support.proxies import HAPROXY, NGINX, Proxy, running
 from tests.support.running import Server
 from tests.support.several import until
-from tests.web.nodes.test_two_nodes import WAIT_S, Community, _metrics, community, next_of, on_air
+from tests.web.nodes.test_two_nodes import WAIT_S, community, next_of, on_air
 
 __all__ = ["community"]
 
 
-async def test_through_a_proxy(community: Community) -> None:
+async def test_through_a_proxy(community: Pair) -> None:
     """Debian's nginx and HAProxy, with the files of deploy/; HAProxy leaves out a node that stands still, and takes it back."""
     await _proxy_before_both(community, NGINX, ("carol", "dave"))
     await _proxy_before_both(community, HAPROXY, ("erin", "frank"))
@@ -30,7 +31,7 @@ async def test_through_a_proxy(community: Community) -> None:
         finally:
             os.kill(community.two.pid, signal.SIGCONT)
         async with asyncio.timeout(WAIT_S):
-            while (await _metrics(community.bob, community.two)).count("hushcast_nodes 2") == 0:
+            while (await metrics(community.bob.http, community.two.url)).count("hushcast_nodes 2") == 0:
                 await asyncio.sleep(0.05)
 
 
@@ -44,7 +45,7 @@ async def _asked(person: Person, url: str, times: int) -> AsyncIterator[bool]:
             yield False
 
 
-async def _proxy_before_both(community: Community, proxy: Proxy, names: tuple[str, str]) -> None:
+async def _proxy_before_both(community: Pair, proxy: Proxy, names: tuple[str, str]) -> None:
     """Through it, round robin: two register, become friends, talk, listen, switch, stop and play it; the client's address gets through."""
     if proxy.program is None:
         missing_program(proxy.name)
@@ -71,7 +72,7 @@ async def _proxy_before_both(community: Community, proxy: Proxy, names: tuple[st
         assert sounds[0] == sounds[1] and sounds[0][0] == 200
 
 
-async def _addresses_get_through(community: Community, url: str) -> None:
+async def _addresses_get_through(community: Pair, url: str) -> None:
     """Both nodes know who really asks, whatever the client writes into headers; what nodes ask each other does not pass."""
     forged = {"Origin": url, "X-Forwarded-For": "192.0.2.7", "Forwarded": "for=192.0.2.8"}
     there = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0), force_close=True)
