@@ -3,19 +3,24 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
+from aiohttp import web
 
 from tests.conftest import missing_program
 from tests.support.pair import Pair, metrics
 from tests.support.people import Person, friends
 from tests.support.proxies import HAPROXY, NGINX, Proxy, running
-from tests.support.running import Server
+from tests.support.running import Server, free_port
 from tests.support.several import until
 from tests.web.nodes.test_two_nodes import WAIT_S, community, next_of, on_air
 
 __all__ = ["community"]
+ASKED = (("GET", "/api/me"), ("POST", "/api/stream/stop"))
 
 
 async def test_through_a_proxy(community: Pair) -> None:
@@ -33,6 +38,64 @@ async def test_through_a_proxy(community: Pair) -> None:
         async with asyncio.timeout(WAIT_S):
             while (await metrics(community.bob.http, community.two.url)).count("hushcast_nodes 2") == 0:
                 await asyncio.sleep(0.05)
+
+
+async def test_nginx_after_a_restart_of_each(tmp_path: Path) -> None:
+    """One server refuses, and is back; then the other refuses, while nginx still leaves out the first: each request is answered."""
+    if NGINX.program is None:
+        missing_program(NGINX.name)
+    ports = free_port(), free_port()
+    async with running(NGINX, tmp_path / "nginx", [f"http://127.0.0.1:{port}" for port in ports]) as url, aiohttp.ClientSession() as http:
+        for _ in range(3):
+            for port in ports:
+                async with _answering(port):
+                    for method in ("GET", "POST") * 4:
+                        async with http.request(method, url, data=b"x" if method == "POST" else None) as answer:
+                            assert (answer.status, await answer.text()) == (200, f"{method} {port}")
+
+
+@asynccontextmanager
+async def _answering(port: int) -> AsyncIterator[None]:
+    """A server at this port that answers with the method and the port."""
+
+    async def answer(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(text=f"{request.method} {port}")
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def test_nodes_restart_behind_nginx(community: Pair) -> None:
+    """One after the other leaves by SIGTERM and is started again, while people ask all the time: no request of theirs fails, whatever
+    its method."""
+    if NGINX.program is None:
+        missing_program(NGINX.name)
+    nodes = [community.one, community.two]
+    async with running(NGINX, community.one.folder / "nginx", [each.url for each in nodes]) as url, friends(url, "carol") as (carol,):
+        over, told = asyncio.Event(), Counter[tuple[str, int]]()
+        asking = [asyncio.create_task(_ask_until(over, carol, method, path, told)) for method, path in ASKED]
+        for node in nodes * 2:
+            await asyncio.to_thread(node.stop)
+            await node.start()
+        over.set()
+        await asyncio.gather(*asking)
+        assert set(told) == {("GET", 200), ("POST", 409)} and min(told.values()) > 50, told
+
+
+async def _ask_until(over: asyncio.Event, person: Person, method: str, path: str, told: Counter[tuple[str, int]]) -> None:
+    while not over.is_set():
+        async with person.http.request(method, person.url + path, headers={"Origin": person.url}) as answer:
+            told[method, answer.status] += 1
+            await answer.read()
+        await asyncio.sleep(0.01)
 
 
 async def _asked(person: Person, url: str, times: int) -> AsyncIterator[bool]:
