@@ -21,6 +21,7 @@ from web.http.metrics import Sample
 from web.recordings.object_store import OF_ALL, PIECE, ObjectStore, ObjectTrouble
 from web.recordings.open_files import opened
 from web.recordings.recording_files import RecordingFiles
+from web.recordings.sendings import SendingNotes
 from workers.disk_room import DiskRoom
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Uploads:
         self._later: dict[str, _Pause] = {}
         self._fresh: dict[str, float] = {}  # folders that have moved lately -> when their files here may go
         self._left: set[str] = set()  # folders that have moved, whose files here could not be deleted in this run
+        self._notes = SendingNotes(storage)
         self._waiting = Waiting(0, 0)
         self._counts = {"stored": 0, "failed": 0}
         self._task: asyncio.Task[None] | None = None
@@ -74,6 +76,8 @@ class Uploads:
 
     async def _for_ever(self) -> None:
         """One round at the start, when something is wanted, and every LOOK_S; after a failure of S3 later and later."""
+        self._places = await asyncio.to_thread(self._notes.read)
+        self._sent = {folder: {} for folder in self._places}
         with contextlib.suppress(ObjectTrouble):  # which the store has logged
             await self._store.probe()
             logger.info("recordings that have ended move to %s", self._store.place)
@@ -121,9 +125,11 @@ class Uploads:
                         raise end
         self._later = {folder: pause for folder, pause in self._later.items() if folder in seen}
         self._empty = {folder: size for folder, size in self._empty.items() if folder in seen}
-        for gone in self._sent.keys() - seen:  # deleted, or joined with others, before all of it was sent
-            await self._store.delete_below(self._places[gone])
-            del self._sent[gone], self._places[gone]
+        for gone in self._sent.keys() - seen:  # deleted, or joined with others, before all of it was sent; or noted just before a kill
+            stored = await self._database.read(stored_folders.find, gone)
+            if stored is None or stored.place != self._places[gone]:
+                await self._store.delete_below(self._places[gone])
+            await self._forget(gone)
 
     async def _pages(self) -> AsyncIterator[list[ToMove]]:
         """Parts first: another server may wait for them."""
@@ -157,7 +163,9 @@ class Uploads:
         self._empty.pop(wanted.folder, None)  # its disk was away
         place = f"{wanted.folder}/{_mark(wanted.broadcast, self._node)}"
         sent = self._sent.setdefault(wanted.folder, {})
-        self._places[wanted.folder] = place
+        if self._places.get(wanted.folder) != place:
+            await asyncio.to_thread(self._notes.add, wanted.folder, place)
+            self._places[wanted.folder] = place
         try:
             for path in found:
                 file = await _described(path)
@@ -173,11 +181,15 @@ class Uploads:
         except Missing:
             await self._store.delete_below(place)  # it was deleted meanwhile, or joined with others
             return
-        del self._sent[wanted.folder], self._places[wanted.folder]
+        await self._forget(wanted.folder)
         self._counts["stored"] += 1
         self._waiting = self._waiting.without([wanted.size_bytes])
         self._fresh[wanted.folder] = asyncio.get_running_loop().time() + LINGER_S
         logger.info("recording %s: %s files, %s bytes are in S3", wanted.recording, len(files), sum(each["size"] for each in files))
+
+    async def _forget(self, folder: str) -> None:
+        del self._sent[folder], self._places[folder]
+        await asyncio.to_thread(self._notes.remove, folder)
 
     async def _delete_here(self) -> None:
         """The files of what has moved, unless somebody reads them; those that an earlier run has left, too."""

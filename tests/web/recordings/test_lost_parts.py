@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from db import epochs, recording_parts, recordings, trash, users
+from db import epochs, recording_parts, recordings, stored_folders, trash, users
 from db.connection import Database
 from db.recording_parts import Takeover
 from db.tables import Recording, User, now
@@ -23,6 +23,7 @@ from web.recordings import heirs, joining, object_store, uploads
 from web.recordings.archive import Archive
 from web.recordings.object_store import ObjectStore
 from web.recordings.recording_files import RecordingFiles
+from web.recordings.sendings import SendingNotes
 from web.recordings.stored_parts import in_s3
 from web.recordings.uploads import Uploads
 from workers.disk_room import DiskRoom
@@ -244,6 +245,32 @@ async def test_it_is_deleted_in_pieces(house: House) -> None:
         async with house.up(b):
             await house.until_nothing_is_left("a", "b", "c")
             assert await house.s3.keys() == []
+
+
+async def test_what_a_kill_has_cut_off_is_deleted(house: House) -> None:
+    """A server ends while it sends a part, and another one joins the part from the files. Back, it deletes what it had sent; what a server
+    had noted in the database just before its end stays.
+    """
+    a, b, _ = house.nodes
+    recording = await house.begun(a, FIRST)
+    await house.gone_on(b, SECOND)
+    house.s3.fault, house.s3.methods, house.s3.only = "held", {"PUT"}, "spans.log"
+    async with house.up(a):
+        await asyncio.wait_for(house.s3.failing.wait(), WAIT_S)
+    house.s3.fault = None
+    assert len(await house.s3.keys()) >= 2
+    async with house.up(b) as archive:
+        archive.parts.sources.append(a.source())
+        await archive.give_up(recording)
+        async with asyncio.timeout(WAIT_S):
+            while (stored := await house.database.read(stored_folders.find, f"recordings/{recording}.whole1.b")) is None:
+                await asyncio.sleep(0.02)
+    SendingNotes(b.storage).add(stored.folder, stored.place)
+    assert len(await house.s3.keys()) > FILES
+    async with house.up(a), house.up(b):
+        whole = await house.until(recording, SEAMS[:1])
+        await house.until_nothing_is_left("a", "b")
+        assert await house.heard(whole) == [*FIRST, *SECOND]
 
 
 async def test_servers_that_end_at_any_moment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
