@@ -5,8 +5,7 @@ The package is imported when a client is made: a server without Redis does not n
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,12 +35,14 @@ class RedisClients:
     def client(self, limit_s: float) -> Any:  # redis.asyncio.Redis, whose commands have no types
         """A client whose questions have this limit; the caller closes it. Answers are as Redis gives them."""
         options = _options(limit_s)
-        with _named("redis.url"):
+        try:
             if self._sentinel is None:
                 client = _redis().from_url(self._url, **options)
             else:
                 client = self._sentinel.master_for(_host(self._url), **(options | _parsed(self._url)))
             self._share(client, self._url)
+        except _refusals() as error:
+            raise ConfigError(f"redis.url: {error}") from error
         client.response_callbacks.clear()
         return client
 
@@ -57,11 +58,13 @@ class RedisClients:
 
         sentinel = Sentinel([])  # type: ignore[no-untyped-call]
         options = _options(SENTINEL_S) | {"socket_connect_timeout": SENTINEL_S}
-        with _named("redis.sentinels"):
+        try:
             # One by one from URLs: a Sentinel may have its own password, and TLS.
             sentinel.sentinels = [_redis().from_url(_with_port(url), **options) for url in urls]
             for client, url in zip(sentinel.sentinels, urls, strict=True):
                 self._share(client, url)
+        except _refusals() as error:
+            raise ConfigError(f"redis.sentinels: {error}") from error
         return sentinel
 
     def _share(self, client: Any, url: str) -> None:
@@ -93,16 +96,12 @@ def _host(url: str) -> str:
     return re.sub(r":\d*$", "", urlsplit(url).netloc.rpartition("@")[2])
 
 
-@contextmanager
-def _named(setting: str) -> Iterator[None]:
-    """What the package does not take is a fault of this setting."""
+def _refusals() -> tuple[type[Exception], ...]:
+    """What is raised for a URL that the package does not take."""
     _redis()
     from redis.exceptions import RedisError
 
-    try:
-        yield
-    except (ValueError, TypeError, RedisError) as error:
-        raise ConfigError(f"{setting}: {error}") from error
+    return ValueError, TypeError, RedisError
 
 
 def _with_context(kind: Any, context: Any) -> Any:
