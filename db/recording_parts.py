@@ -4,14 +4,18 @@ The newest part's files are those of the recording, in its folder at its node. A
 node, and notes the folder before with the part that is in it: that part lies apart, until all of them are joined.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple, cast
 
-from db import broadcasts, epochs
+import peewee
+
+from db import broadcasts, epochs, stored_folders
 from db.locks import hold
+from db.stored_folders import StoredFolder
 from db.tables import BroadcastEpoch, DiscardedFolder, LiveBroadcast, Recording, RecordingPart, now
 
 RATE_HZ = 48_000
+WHOLE = ".whole"  # in the names of folders in which parts are joined, with how many times that was done, and the server's name
 
 
 class Takeover(NamedTuple):
@@ -73,13 +77,18 @@ def length_s(recording: Recording) -> float:
 
 def go_on(recording: Recording, node: str, epoch: int, from_s: float) -> None:
     """A live recording goes on at `node` with this epoch, in a folder of its own there, from `from_s` on. The row is locked."""
-    still_open = RecordingPart.to_s.is_null()  # one that was closed with nothing in it has no folder either
-    lies_there = (RecordingPart.recording == recording.id) & RecordingPart.folder.is_null() & still_open
-    if not RecordingPart.update(folder=recording.folder).where(lies_there).execute():  # it was begun without an epoch
+    if not put_apart(recording):  # it was begun without an epoch
         RecordingPart.create(recording=recording, node=recording.node, epoch=0, from_s=0.0, folder=recording.folder)
     recording.node, recording.folder = node, folder_of(recording.id, epoch)
     Recording.update(node=recording.node, folder=recording.folder).where(Recording.id == recording.id).execute()
     begin(recording, epoch, from_s)
+
+
+def put_apart(recording: Recording) -> bool:
+    """What is in the recording's folder lies apart from now on, for the recording gets another one; False where no part is in it."""
+    something = RecordingPart.to_s.is_null() | RecordingPart.sha256.is_null(False)  # closed with nothing in it, it has no folder either
+    lies_there = (RecordingPart.recording == recording.id) & RecordingPart.folder.is_null() & something
+    return bool(RecordingPart.update(folder=recording.folder).where(lies_there).execute())
 
 
 def close(part_id: int, closed: Closed) -> bool:
@@ -94,7 +103,7 @@ def close(part_id: int, closed: Closed) -> bool:
         return False
     part.from_s, part.to_s, part.sha256, part.size_bytes = closed
     if part.folder is not None and closed.sha256 is None:
-        DiscardedFolder.insert(folder=part.folder, node=part.node).on_conflict_ignore().execute()
+        stored_folders.discard(part.folder, part.node)
         part.folder = None
     elif part.folder is not None:  # where the recording is ready without it, its bytes are not counted yet
         done = (Recording.id == part.recording_id) & Recording.state.in_(("ready", "failed"))
@@ -128,12 +137,50 @@ def to_close(node: str, but: Collection[int] = ()) -> list[RecordingPart]:
     return list(RecordingPart.select().where(open_here & RecordingPart.recording.not_in(list(but))).order_by(RecordingPart.id))
 
 
-def to_join(node: str, but: Collection[int] = ()) -> list[Recording]:
-    """The recordings of a server that are ready while parts lie apart, all of them closed; without `but`."""
-    apart = RecordingPart.select(RecordingPart.recording).where(RecordingPart.folder.is_null(False))
-    still_open = apart.where(RecordingPart.to_s.is_null())
-    done = (Recording.node == node) & Recording.state.in_(("ready", "failed")) & Recording.id.not_in(list(but))
-    return list(Recording.select().where(done & Recording.id.in_(apart) & Recording.id.not_in(still_open)).order_by(Recording.id))
+def to_join(node: str) -> list[Recording]:
+    """The recordings of a server that are ready while closed parts of them lie apart, with all their parts."""
+    apart = RecordingPart.select(RecordingPart.recording).where(RecordingPart.folder.is_null(False) & RecordingPart.sha256.is_null(False))
+    done = (Recording.node == node) & Recording.state.in_(("ready", "failed"))
+    found = list(Recording.select().where(done & Recording.id.in_(apart)).order_by(Recording.id))
+    fill_in(found)
+    return found
+
+
+def at_others(node: str) -> list[tuple[int, str]]:
+    """(id, server) of the recordings of other servers than `node` with which nobody goes on, while closed parts of them lie elsewhere."""
+    closed = RecordingPart.folder.is_null(False) & RecordingPart.sha256.is_null(False)
+    stored = StoredFolder.select().where(StoredFolder.folder == RecordingPart.folder)
+    elsewhere = (RecordingPart.node != Recording.node) | peewee.fn.EXISTS(stored)
+    over = (Recording.state != "live") | Recording.broadcast.not_in(LiveBroadcast.select(LiveBroadcast.tape))
+    rows = RecordingPart.select(Recording.id, Recording.node).join(Recording)
+    found = rows.where(closed & elsewhere & over & Recording.node.not_in(["", node])).tuples()
+    return sorted(set(cast(Iterable[tuple[int, str]], found)))
+
+
+def inherit(recording_id: int, away: str, node: str) -> bool:
+    """Take the row of a recording from a server that is away: what that one has of it lies apart there from now on, or is in S3.
+
+    False where another server has been quicker, or where its folder has what was joined before, and is not in S3.
+    """
+    there = (Recording.id == recording_id) & (Recording.node == away)
+    named = Recording.get_or_none(there)
+    if named is None or (is_joined(named) and stored_folders.find(named.folder) is None):
+        return False
+    epoch = epochs.take(named.user_id, named.broadcast.partition(".")[0])  # where it comes back it writes no more about it
+    found = hold(Recording.select().where(there)).first()
+    if found is None:
+        return False
+    if stored_folders.find(found.folder) is not None:
+        stored_folders.discard_here(found.folder, away)
+    else:
+        own = (RecordingPart.recording == recording_id) & (RecordingPart.node == away) & RecordingPart.folder.is_null()
+        begun_there = found.folder == f"recordings/{recording_id}"
+        if not put_apart(found) and begun_there and not RecordingPart.select().where(own).exists():  # without an epoch
+            RecordingPart.create(recording=found, node=away, epoch=0, from_s=0.0, folder=found.folder)
+        found.folder = folder_of(recording_id, epoch)
+    found.node, found.state = node, "finalising" if found.state == "live" else found.state
+    found.save()
+    return True
 
 
 def left_behind(node: str, but: Collection[int]) -> list[int]:
@@ -167,29 +214,37 @@ def folder_of(recording_id: int, epoch: int) -> str:
     return f"recordings/{recording_id}.{epoch}"
 
 
-def whole_of(recording_id: int) -> str:
-    """The folder in which the parts of a recording are joined."""
-    return f"recordings/{recording_id}.whole"
+def whole_of(recording: Recording) -> str:
+    """The folder in which its parts are joined next at its server: another one whenever that is done anew, and at another server."""
+    times = int(recording.folder.partition(WHOLE)[2].partition(".")[0] or 1) if is_joined(recording) else 0
+    return f"recordings/{recording.id}{WHOLE}{times + 1}.{recording.node.replace('-', '_')}"  # a dash ends the name in the cache's
 
 
-def discard_apart(recording: Recording, *, with_whole: bool = False) -> list[str]:
-    """Note that the files of its parts that lie apart are to be deleted; returns their folders. with_whole: also what is half joined."""
-    apart = [(str(part.folder), part.node) for part in RecordingPart.select().where(_apart(recording.id))]
-    if apart and with_whole:
-        apart.append((whole_of(recording.id), recording.node))
-    for folder, node in apart:
-        DiscardedFolder.insert(folder=folder, node=node).on_conflict_ignore().execute()
-    RecordingPart.update(folder=None).where(RecordingPart.recording == recording.id).execute()
-    return [folder for folder, _ in apart]
+def is_joined(recording: Recording) -> bool:
+    """Whether what is in its folder was joined from parts."""
+    return WHOLE in recording.folder
 
 
-def replace(recording: Recording, folder: str) -> list[str]:
-    """All parts are joined, in `folder` at the recording's node, which the row gets: the files of the parts are to be deleted. Returns
-    their folders.
+def discard_all(recording: Recording) -> list[str]:
+    """Note that the files of its parts that lie apart are to be deleted; returns their folders."""
+    return _discard(list(RecordingPart.select().where(_apart(recording.id))))
+
+
+def replace(recording: Recording, folder: str, joined: Collection[int]) -> list[str]:
+    """These of its parts, by id, are joined in `folder` at the recording's node, which the row gets: their files are to be deleted.
+    Returns their folders. What was in the recording's folder before and is not among them lies apart from now on. `folder` is not to be
+    deleted any more, as it was in case that this does not happen.
     """
-    DiscardedFolder.insert(folder=recording.folder, node=recording.node).on_conflict_ignore().execute()
-    before, recording.folder = recording.folder, folder
-    return [before, *discard_apart(recording)]
+    before, gone = recording.folder, []
+    own = [part.id for part in RecordingPart.select().where(_own(recording.id))]
+    if not own or set(own) & set(joined):
+        stored_folders.discard(before, recording.node)
+        gone.append(before)
+    else:
+        put_apart(recording)
+    recording.folder = folder
+    DiscardedFolder.delete().where(DiscardedFolder.folder == folder).execute()
+    return [*gone, *_discard(list(RecordingPart.select().where(_apart(recording.id) & RecordingPart.id.in_(list(joined)))))]
 
 
 def _live(tape: str) -> Recording | None:
@@ -200,3 +255,15 @@ def _live(tape: str) -> Recording | None:
 
 def _apart(recording_id: int) -> Any:
     return (RecordingPart.recording == recording_id) & RecordingPart.folder.is_null(False)
+
+
+def _own(recording_id: int) -> Any:
+    """Its closed parts that are in its own folder."""
+    return (RecordingPart.recording == recording_id) & RecordingPart.folder.is_null() & RecordingPart.sha256.is_null(False)
+
+
+def _discard(parts: Sequence[RecordingPart]) -> list[str]:
+    for part in parts:
+        stored_folders.discard(str(part.folder), part.node)
+    RecordingPart.update(folder=None).where(RecordingPart.id.in_([part.id for part in parts])).execute()
+    return [str(part.folder) for part in parts]

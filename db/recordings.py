@@ -23,6 +23,14 @@ class Ended(NamedTuple):
     denoised_share: float | None = None
 
 
+class JoinedParts(NamedTuple):
+    """Parts of a recording, by id, are joined in `folder`, which replaces the folder `instead`."""
+
+    folder: str
+    instead: str
+    parts: Collection[int]
+
+
 STATES = ("live", "finalising", "ready", "failed")
 
 
@@ -89,18 +97,18 @@ def close_left_behind(node: str, but: Collection[int]) -> int:
     return int(Recording.update(state="finalising").where(Recording.id.in_(ids) & (Recording.state == "live")).execute()) if ids else 0
 
 
-def finish(recording_id: int, ended: Ended, playable: bool, folder: str | None = None) -> list[str]:
+def finish(recording_id: int, ended: Ended, playable: bool, joined: JoinedParts | None = None, node: str = "") -> list[str]:
     """The child has ended: finalising → ready, or failed where there is nothing to play. Returns folders for the caller to delete.
 
-    folder: other than the row's where all parts are joined now, in that one; then what was ready without some of them is so again.
+    joined: its parts are in another folder now; then what was ready without some of them is so again. Nothing is done where the
+    recording is another server's than `node`, or has got another folder meanwhile than `joined` replaces.
     """
-    found = hold(Recording.select().where((Recording.id == recording_id) & Recording.state.in_(("finalising", "ready", "failed")))).first()
-    joined = found is not None and folder is not None and folder != found.folder
-    if found is None or (found.state != "finalising" and not joined):
+    there = (Recording.id == recording_id) & Recording.state.in_(("finalising", "ready", "failed")) & of_node(Recording, node)
+    found = hold(Recording.select().where(there)).first()
+    if found is None or (found.state != "finalising" if joined is None else found.folder != joined.instead):
         return []
-    if not joined:
-        ended = ended._replace(size_bytes=ended.size_bytes + recording_parts.bytes_apart(recording_id))
-    gone = recording_parts.replace(found, folder) if joined and folder is not None else []
+    gone = [] if joined is None else recording_parts.replace(found, joined.folder, joined.parts)
+    ended = ended._replace(size_bytes=ended.size_bytes + recording_parts.bytes_apart(recording_id))
     _end(found, "ready" if playable else "failed", ended)
     return gone
 

@@ -10,10 +10,9 @@ from typing import Any, cast
 
 import peewee
 
-from db import recording_parts, recordings
+from db import recording_parts, recordings, stored_folders
 from db.errors import Clash, Missing
 from db.locks import hold
-from db.stored_folders import StoredFolder
 from db.tables import DiscardedFolder, Recording, User, now, of_node
 
 LONGEST_DAYS = 36_500  # of `recording.keep_days`, which has no limit, while dates have
@@ -123,10 +122,8 @@ def discard(going: Iterable[Recording]) -> list[str]:
     """
     folders = []
     for recording in list(going):
-        stored = StoredFolder.get_or_none(StoredFolder.folder == recording.folder)
-        place = "" if stored is None else stored.place
-        DiscardedFolder.insert(folder=recording.folder, node=recording.node, place=place).on_conflict_ignore().execute()
-        folders += [recording.folder, *recording_parts.discard_apart(recording, with_whole=True)]
+        folders += [recording.folder, *recording_parts.discard_all(recording)]
+        stored_folders.discard(recording.folder, recording.node)
         recording.delete_instance()
     return folders
 

@@ -50,6 +50,7 @@ from web.pages import CLIENT, Client, answer_lost, tell_build
 from web.recordings.archive import ARCHIVE, Archive
 from web.recordings.object_store import ObjectStore
 from web.recordings.recording_files import RECORDING_FILES, RecordingFiles
+from web.recordings.stored_parts import in_s3
 from web.recordings.tidying import TIDYING, Tidying
 from web.recordings.transcoding import MADE, TRANSCODING, Transcoding
 from web.recordings.trusted_time import TrustedClock
@@ -142,12 +143,15 @@ async def _recordings(app: web.Application) -> AsyncIterator[None]:
         wanted = asyncio.Event() if store else None  # something is to be sent to S3, or to be deleted there
         archive = Archive(app[DB], storage, settings, floor_mb, going_on=logbook.going_on, node=node, fence=app.get(MEMBERSHIP))
         archive.elsewhere = wanted
+        app[RECORDING_FILES] = files = RecordingFiles(app[DB], storage, room, store)
+        if store is not None:
+            archive.parts.using = files.using
+            archive.parts.sources.append(in_s3(app[DB], files))
         for each in logbook.found:
             if each.tape is not None:
                 archive.epochs.begun(each.tape[0], each.snapshot.tape)
         app[ARCHIVE] = await opening.enter_async_context(archive)
         app[TRANSCODING] = await opening.enter_async_context(Transcoding(storage / MADE, room))
-        app[RECORDING_FILES] = files = RecordingFiles(app[DB], storage, room, store)
         if store is not None and wanted is not None:
             uploads = await opening.enter_async_context(Uploads(app[DB], storage, node, room, store, files, wanted))
             app[METRICS].append(uploads.samples)

@@ -16,7 +16,7 @@ from db.connection import Database
 from db.errors import Missing, StaleEpoch
 from db.locks import hold
 from db.recording_parts import Closed, Takeover
-from db.recordings import Ended
+from db.recordings import Ended, JoinedParts
 from db.tables import BroadcastEpoch, LiveBroadcast, Recording, User, now
 from tests.db.test_broadcasts import row
 
@@ -243,7 +243,7 @@ async def test_a_takeover_goes_on_with_the_recording(database: Database, alice: 
     await database.run(recordings.close, tape.id, Ended(20.0, ["original"], 100, {}), epoch)
     own = next(each for each in await database.read(recording_parts.of_recordings, [tape.id]) if each.node == "b")
     assert await database.run(recording_parts.close, own.id, Closed(12.75, 20.0, "cd" * 32, 100))
-    await database.run(recordings.finish, tape.id, Ended(20.0, ["original"], 110, {}), True, taken.folder)
+    await database.run(recordings.finish, tape.id, Ended(20.0, ["original"], 110, {}), True)
     assert await database.read(recording_parts.to_join, "b") == []  # one is still open
     assert await database.run(recording_parts.close, part.id, Closed(0.0, 12.25, "ab" * 32, 50))
     assert not await database.run(recording_parts.close, part.id, Closed(0.0, 1.0, None, 0))
@@ -252,8 +252,10 @@ async def test_a_takeover_goes_on_with_the_recording(database: Database, alice: 
     told = [(each.node, each.epoch, each.from_s, each.to_s, each.sha256) for each in listed.parts]
     assert told == [("a", first, 0.0, 12.25, "ab" * 32), ("b", epoch, 12.75, 20.0, "cd" * 32)]
     assert [each.id for each in await database.read(recording_parts.to_join, "b")] == [tape.id]
-    whole = recording_parts.whole_of(tape.id)
-    gone = await database.run(recordings.finish, tape.id, Ended(20.0, ["original"], 140, {}), True, whole)
+    whole = recording_parts.whole_of(listed)
+    joined = JoinedParts(whole, taken.folder, [each.id for each in listed.parts])
+    assert await database.run(recordings.finish, tape.id, Ended(20.0, ["original"], 140, {}), True, joined, "c") == []
+    gone = await database.run(recordings.finish, tape.id, Ended(20.0, ["original"], 140, {}), True, joined, "b")
     assert sorted(gone) == sorted([tape.folder, taken.folder]) and await database.read(recordings.used_bytes, alice.id) == 140
     assert [await database.read(trash.discarded, node) for node in "ab"] == [[tape.folder], [taken.folder]]
     found = await database.read(recordings.find, tape.id)
@@ -261,7 +263,7 @@ async def test_a_takeover_goes_on_with_the_recording(database: Database, alice: 
 
 
 async def test_all_parts_are_deleted_with_the_recording(database: Database, alice: User) -> None:
-    """Each at its node, and what may be half joined; a part without anything does not lie apart any more; a third owner has the row."""
+    """Each at its node; a part without anything does not lie apart any more; a third owner has the row."""
     first = await database.run(epochs.take, alice.id, "one")
     tape = await database.run(recordings.begin, "alice", "one", "T", now(), None, "a")  # without an epoch it has no part yet
     for node in ("b", "a"):
@@ -273,7 +275,7 @@ async def test_all_parts_are_deleted_with_the_recording(database: Database, alic
     assert await database.run(trash.discard_empty, tape.id, "a") == []  # others have recorded
     assert (await database.read(recordings.find, tape.id)).state == "finalising"
     await database.run(trash.remove_of, alice.id)
-    names = {f"recordings/{tape.id}{end}" for end in ("", f".{first + 2}", ".whole")}
+    names = {f"recordings/{tape.id}{end}" for end in ("", f".{first + 2}")}
     assert set(await database.read(trash.discarded, "a")) == names
     assert not await database.run(recording_parts.close, parts[0].id, Closed(0.0, 1.0, "ab" * 32, 5))
 

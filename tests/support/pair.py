@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -14,12 +14,11 @@ from tests.support.cable import Cable
 from tests.support.people import Person, friends
 from tests.support.returning import SILENCE
 from tests.support.running import Server
-from tests.support.several import at, node_settings
+from tests.support.several import Start, at, node_settings
 from tests.support.softphone import Softphone
 
 KNOW_S = 30.0
 NAMES = ("one", "two")
-Start = Callable[[dict[str, object]], Awaitable[Server]]
 
 
 @dataclass

@@ -22,10 +22,12 @@ UPSTREAM = "X-Upstream"  # a header in which nginx says here which server has an
 
 @dataclass(frozen=True)
 class Proxy:
-    """One of the two programs: its file, how that is adapted to the test, and what starts it in the foreground."""
+    """One of the two programs: its file, in which each server stands so many `times`, how that is adapted to the test, and what starts
+    it in the foreground."""
 
     name: str
     file: Path
+    times: int
     adapted: Callable[[str, int], str]
     command: Callable[[Path], list[str]]
 
@@ -41,7 +43,7 @@ class Proxy:
                 text, found = re.subn(rf"10\.0\.77\.{number}:8080", upstreams[number - 1], text)
             else:
                 text, found = re.subn(rf"\n *server .*10\.0\.77\.{number}:8080.*", "", text)
-            assert found == 1, f"{self.file} has changed"
+            assert found == self.times, f"{self.file} has changed"
         return text
 
 
@@ -68,10 +70,11 @@ def _haproxy(text: str, port: int) -> str:
 NGINX = Proxy(
     "nginx",
     ROOT / "deploy" / "nginx.conf",
+    2,
     _nginx,
     lambda file: ["-p", str(file.parent), "-c", str(file), "-e", "stderr", "-g", "daemon off;"],
 )
-HAPROXY = Proxy("haproxy", ROOT / "deploy" / "haproxy.cfg", _haproxy, lambda file: ["-db", "-f", str(file)])
+HAPROXY = Proxy("haproxy", ROOT / "deploy" / "haproxy.cfg", 1, _haproxy, lambda file: ["-db", "-f", str(file)])
 
 
 @asynccontextmanager

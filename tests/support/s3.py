@@ -115,8 +115,7 @@ class S3Proxy:
         if fault == "busy":
             return web.Response(status=503, text="<Error><Code>SlowDown</Code></Error>", content_type="application/xml")
         if fault == "cut":
-            assert request.transport is not None
-            request.transport.abort()
+            _hang_up(request)
             return web.Response()
         return await self._passed_on(request, fault)
 
@@ -142,11 +141,16 @@ class S3Proxy:
             return web.Response(status=status, headers=kept, body=given)
         half = web.StreamResponse(status=status, headers=kept)
         half.content_length = len(given)
-        await half.prepare(request)
-        await half.write(given[: len(given) // 2])
-        assert request.transport is not None
-        request.transport.abort()
+        with suppress(ConnectionError):  # the client was ended meanwhile
+            await half.prepare(request)
+            await half.write(given[: len(given) // 2])
+        _hang_up(request)
         return half
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport is not None:  # else the client was ended meanwhile
+        request.transport.abort()
 
 
 @asynccontextmanager

@@ -3,17 +3,20 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from typing import Any, NamedTuple
 
 import aiohttp
+import psycopg
 
 from tests.support.people import Person
+from tests.support.postgres import Postgres
 from tests.support.redis import RedisServer
-from tests.support.running import free_port
+from tests.support.running import Server, free_port
 
 SECRET = secrets.token_hex(32)
+Start = Callable[[dict[str, object]], Awaitable[Server]]
 
 
 def node_settings(name: str, redis: RedisServer | str, database_url: str, **more: object) -> dict[str, object]:
@@ -29,6 +32,32 @@ def node_settings(name: str, redis: RedisServer | str, database_url: str, **more
         "denoise.default": "passthrough",
     }
     return given | {key.replace("__", "."): value for key, value in more.items()}
+
+
+class Two(NamedTuple):
+    """Servers `a` and `b`, their Redis and the name of their database."""
+
+    a: Server
+    b: Server
+    redis: RedisServer
+    database: str
+
+    def ask(self, server: Postgres, question: str) -> list[tuple[Any, ...]]:
+        """Rows of their database."""
+        with closing(psycopg.connect(server.url(self.database))) as connection:
+            return connection.execute(question).fetchall()  # type: ignore[call-overload,no-any-return]
+
+
+@asynccontextmanager
+async def a_and_b(start: Start, redis: RedisServer, postgres: Postgres, **settings: object) -> AsyncIterator[Two]:
+    """Both are ready. settings: further ones of both, with `__` for the dot."""
+    with postgres.database("hushcast") as name:
+        a, b = await asyncio.gather(*(start(node_settings(each, redis, postgres.url(name), **settings)) for each in "ab"))
+        for each in (a, b):
+            await ready(each.url)
+        yield Two(a, b, redis, name)
+        for each in (a, b):
+            each.stop()
 
 
 def at(url: str, person: Person) -> Person:

@@ -1,19 +1,29 @@
 """What a server that has just started has not loaded."""
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
+from configparser import ConfigParser
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 import psutil
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.conftest import StartServer
+from tests.support.pair import speaking
+from tests.support.people import signed_up
 from tests.support.running import ROOT
 from web.auth.passwords import HASHER, nobodys_hash
 
 SOUND = ("libavcodec", "libavformat", "libswresample", "/av/")  # FFmpeg, of PyAV
 NEVER = (*SOUND, "/PIL/", "/onnx/", "/torch/", "/scipy/")
+WAIT_S = 30.0
 HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
@@ -30,6 +40,49 @@ async def test_what_a_server_and_its_forkserver_map(server: StartServer) -> None
         files = mapped(pid)
         assert any("libpython" in file or "/python" in file for file in files)
         assert not [file for file in files if any(each in file for each in never)]
+
+
+def needed(wanted: Iterable[str]) -> set[str]:
+    """The packages that these requirements bring, and what those need, by their normalised names."""
+    found, left = set[str](), [Requirement(each) for each in wanted]
+    while left:
+        asked = left.pop()
+        if canonicalize_name(asked.name) in found:
+            continue
+        found.add(canonicalize_name(asked.name))
+        with suppress(metadata.PackageNotFoundError):  # it is left out, or for another system
+            needs = [Requirement(each) for each in metadata.requires(asked.name) or ()]
+            left += [each for each in needs if each.marker is None or any(each.marker.evaluate({"extra": x}) for x in asked.extras or {""})]
+    return found
+
+
+def for_several() -> set[str]:
+    """What only the parts `nodes` and `acme` bring, as it is imported."""
+    settings = ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    always = needed(settings["options"]["install_requires"].split("\n")[1:])
+    more = needed(line for part in ("nodes", "acme") for line in settings["options.extras_require"][part].split("\n")[1:])
+    return {
+        name
+        for name, packages in metadata.packages_distributions().items()
+        if {canonicalize_name(each) for each in packages} <= more - always
+    }
+
+
+async def test_a_server_alone_imports_nothing_for_several(server: StartServer) -> None:
+    """Without Redis, PostgreSQL, S3 and ACME no package of theirs is imported, from the start over a recording to the end."""
+    running = await server(PYTHONPROFILEIMPORTTIME="1")
+    async with signed_up(running.url, "alice") as alice, speaking(alice, "?denoise=0&record=1"):
+        await alice.call("POST", "/api/stream/stop")
+        async with asyncio.timeout(WAIT_S):
+            while (await alice.call("GET", "/api/recordings"))[0]["state"] not in ("ready", "failed"):
+                await asyncio.sleep(0.05)
+    running.stop()
+    tried = re.findall(r"^import time: .*\| +([\w.]+)$", running.log, re.MULTILINE)  # peewee tries drivers that it does not get
+    imported = {package for package, _, module in (name.partition(".") for name in tried) if module}
+    assert {"aiohttp", "web", "db"} <= imported
+    assert {"redis", "psycopg", "obstore", "acme", "josepy"} <= (parts := for_several())
+    assert imported & parts == set()
 
 
 def said(program: str) -> str:

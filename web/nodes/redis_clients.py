@@ -29,7 +29,8 @@ class RedisClients:
         self.place = f"{_host(url)} (by Sentinel at {watching})" if sentinels else place_of(url)
         self.patience_s = CONNECT_S + 2 * SENTINEL_S * len(sentinels)  # until a connection is there, or cannot be had
         self._url = url
-        self._sentinel = _sentinel(sentinels) if sentinels else None
+        self._contexts: dict[str, Any] = {}  # URL that says TLS -> redis.asyncio.connection.RedisSSLContext
+        self._sentinel = self._asking(sentinels) if sentinels else None
 
     def client(self, limit_s: float) -> Any:  # redis.asyncio.Redis, whose commands have no types
         """A client whose questions have this limit; the caller closes it. Answers are as Redis gives them."""
@@ -39,10 +40,42 @@ class RedisClients:
                 client = _redis().from_url(self._url, **options)
             else:
                 client = self._sentinel.master_for(_host(self._url), **(options | _parsed(self._url)))
-        except ValueError as error:
+            self._share(client, self._url)
+        except _refusals() as error:
             raise ConfigError(f"redis.url: {error}") from error
         client.response_callbacks.clear()
         return client
+
+    async def prepare(self) -> None:
+        """Read authorities and certificates, once, and not on the loop: to be awaited before the first question. Raises OSError."""
+        for each in self._contexts.values():
+            if each.context is None:
+                await asyncio.to_thread(each.get)
+
+    def _asking(self, urls: Sequence[str]) -> Any:  # redis.asyncio.sentinel.Sentinel
+        _redis()
+        from redis.asyncio.sentinel import Sentinel
+
+        sentinel = Sentinel([])  # type: ignore[no-untyped-call]
+        options = _options(SENTINEL_S) | {"socket_connect_timeout": SENTINEL_S}
+        try:
+            # One by one from URLs: a Sentinel may have its own password, and TLS.
+            sentinel.sentinels = [_redis().from_url(_with_port(url), **options) for url in urls]
+            for client, url in zip(sentinel.sentinels, urls, strict=True):
+                self._share(client, url)
+        except _refusals() as error:
+            raise ConfigError(f"redis.sentinels: {error}") from error
+        return sentinel
+
+    def _share(self, client: Any, url: str) -> None:
+        """All connections by this URL get one TLS context; the package makes one for each, and reads all authorities for it."""
+        from redis.asyncio.connection import SSLConnection
+
+        pool = client.connection_pool
+        if issubclass(pool.connection_class, SSLConnection):
+            if url not in self._contexts:
+                self._contexts[url] = pool.connection_class(**pool.connection_kwargs).ssl_context
+            pool.connection_class = _with_context(pool.connection_class, self._contexts[url])
 
     async def disconnect(self, *, for_good: bool = False) -> None:
         """Close the connections to Sentinels. Raises what the package raises for those that are broken."""
@@ -63,18 +96,23 @@ def _host(url: str) -> str:
     return re.sub(r":\d*$", "", urlsplit(url).netloc.rpartition("@")[2])
 
 
-def _sentinel(urls: Sequence[str]) -> Any:  # redis.asyncio.sentinel.Sentinel
+def _refusals() -> tuple[type[Exception], ...]:
+    """What is raised for a URL that the package does not take."""
     _redis()
-    from redis.asyncio.sentinel import Sentinel
+    from redis.exceptions import RedisError
 
-    sentinel = Sentinel([])  # type: ignore[no-untyped-call]
-    options = _options(SENTINEL_S) | {"socket_connect_timeout": SENTINEL_S}
-    try:
-        # One by one from URLs: a Sentinel may have its own password, and TLS.
-        sentinel.sentinels = [_redis().from_url(_with_port(url), **options) for url in urls]
-    except ValueError as error:
-        raise ConfigError(f"redis.sentinels: {error}") from error
-    return sentinel
+    return ValueError, TypeError, RedisError
+
+
+def _with_context(kind: Any, context: Any) -> Any:
+    """A class of connections by TLS that use this context."""
+
+    class SharedSSLConnection(kind):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.ssl_context = context
+
+    return SharedSSLConnection
 
 
 def _with_port(url: str) -> str:

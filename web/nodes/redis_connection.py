@@ -170,6 +170,7 @@ class RedisConnection:
         while True:
             await self._disconnect()
             try:
+                await self._clients.prepare()
                 async with asyncio.timeout(self._clients.patience_s + ASK_S):
                     await self._redis.execute_command("PING")
             except (RedisError, OSError, RuntimeError) as error:  # the last one: uvloop, where the connection is lost at once

@@ -22,15 +22,15 @@ from aiohttp import web
 from db import chapters, recordings, trash
 from db.connection import Database
 from db.errors import StaleEpoch, Unavailable
-from db.recordings import Ended
+from db.recordings import Ended, JoinedParts
 from db.tables import Recording
 from sfu.config import schema
 from sfu.recording.broadcast_recording import NO_TOTALS
 from sfu.recording.recorder import Totals
 from web.recordings.fence import Fence, NoFence, TapeEpochs
-from web.recordings.finalising import finalised
+from web.recordings.finalising import ended_as, finalised
 from web.recordings.folders import delete_files, set_aside, swept
-from web.recordings.joining import LOOK_S, Joiner, told_away
+from web.recordings.joining import LOOK_S, Joiner, Prepared, told_away
 from web.recordings.part_files import PartFiles
 from workers.disk_room import MB, DiskRoom
 
@@ -181,7 +181,7 @@ class Archive:
             own = set(await self._database.read(trash.discarded, self.node)) if self.node else None
         except Unavailable:
             return []  # they stay noted, and the next round finds them
-        return [folder for folder in folders if own is None or folder in own]
+        return [folder for folder in folders if (own is None or folder in own) and folder not in self._joiner.making]
 
     async def _write_chapters(self) -> None:
         while self._chapters:
@@ -228,14 +228,21 @@ class Archive:
 
     async def _look_at_parts(self) -> None:
         """Of several servers: close what others go on with, join what they have closed, and delete what they have done with."""
-        await self._joiner.close_apart(self.epochs.recordings)
+        if await self._joiner.close_apart(self.epochs.recordings):
+            self._settle()
         if await self._database.run(recordings.close_left_behind, self.node, self.epochs.recordings):
             self._work.set()
         for recording in await self._joiner.due():
             await self._finalise(recording)
-            self.settled.set()
+            self._settle()
         if discarded := await self._database.read(trash.discarded, self.node):
             await self.forget(discarded)
+
+    def _settle(self) -> None:
+        """Something has its size now, and can move to S3."""
+        self.settled.set()
+        if self.elsewhere is not None:
+            self.elsewhere.set()
 
     async def _finalise_all(self) -> bool:
         """One after another. False where something is left, for want of room."""
@@ -248,9 +255,7 @@ class Archive:
                 await asyncio.sleep(RETRY_S)
                 await self._write_down()
             await self._finalise(recording)
-            self.settled.set()
-            if self.elsewhere is not None:
-                self.elsewhere.set()
+            self._settle()
         # As it was when it was asked: whose time has come meanwhile was left out. What is not there any more is not waited for.
         self._later = {each: self._later[each] for each in later}
         return not self._later
@@ -266,32 +271,30 @@ class Archive:
         logger.warning("recording %s: there was no room to finalise it; again in %g s", recording, pause_s)
 
     async def _finalise(self, recording: Recording) -> None:
-        folder, parts = await self._joiner.prepared(recording) if self.node else (recording.folder, [])
-        if recording.state != "finalising" and folder == recording.folder:
+        ready = await self._joiner.prepared(recording) if self.node else Prepared(recording.folder, (), ())
+        folder, own = ready.folder, recording.folder
+        if recording.state != "finalising" and folder == own:
             return  # it is ready without what could not be had
         wanted = partial(finalised, self._storage, recording, wav=self._settings.wav, floor=self._room.floor)
         said = await wanted(folder)
-        if folder != recording.folder and said["failed"]:
+        if folder != own and said["failed"]:
             await self._joiner.undo(recording.id, folder)
             if recording.state != "finalising":
                 return
-            said = await wanted(folder := recording.folder)  # ready without the others' parts, until they are joined
+            said = await wanted(folder := own)  # ready without the others' parts, until they are joined
         if said["failed"] == "storage_full" and not said["whole"]:
             self._put_off(recording.id)  # as it stands it is `finalising`: it is ready when it has its outline
             return
         self._later.pop(recording.id, None)
-        failed, playable = said["failed"], said["duration_s"] > 0
-        was_empty = recording.stats.get("failed") == "empty"  # before another server's part came
-        stats = {"failed": failed} if failed or was_empty else {}
-        if merged := said.get("spans_merged"):
-            stats["spans_merged"] = merged
-        spans = said.get("spans") if folder != recording.folder else told_away(said.get("spans"), parts)
-        ended = Ended(said["duration_s"], said["variants"], said["size_bytes"], stats, spans, said.get("denoised_share"))
-        gone = await self._database.run(recordings.finish, recording.id, ended, playable, folder)
-        if folder != recording.folder and not gone:  # it was deleted while it was joined
-            await asyncio.to_thread(delete_files, self._storage, [folder])
+        ended = ended_as(recording, {**said, "spans": told_away(said.get("spans"), ready, folder)})
+        joined = JoinedParts(folder, own, ready.joined) if folder != own else None
+        gone = await self._database.run(recordings.finish, recording.id, ended, ended.duration_s > 0, joined, self.node)
+        if joined is not None:
+            self._joiner.over(recording.id, folder)
+            if not gone:  # it was deleted, or went to another server, while it was joined
+                await asyncio.to_thread(delete_files, self._storage, [folder])
         await self.forget(gone)
-        logger.info("recording %s: %.1f s, %s bytes%s", recording.id, *ended[0:3:2], f", {failed}" if failed else "")
+        logger.info("recording %s: %.1f s, %s bytes%s", recording.id, *ended[0:3:2], f", {said['failed']}" if said["failed"] else "")
 
 
 ARCHIVE = web.AppKey("ARCHIVE", Archive)

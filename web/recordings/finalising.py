@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from db.on_disk import on_disk
+from db.recordings import Ended
 from db.tables import Recording
 from workers.child import ChildFailed, run_module
 
@@ -32,3 +33,12 @@ async def finalised(storage: Path, recording: Recording, folder: str, *, wav: bo
         said = {"duration_s": recording.duration_s, "variants": recording.variants, "size_bytes": recording.size_bytes}
         said |= {"failed": "failed", "whole": True}
     return said
+
+
+def ended_as(recording: Recording, said: dict[str, Any]) -> Ended:
+    """What `finalised` has said, for the row."""
+    was_empty = recording.stats.get("failed") == "empty"  # before another server's part came
+    stats = {"failed": said["failed"]} if said["failed"] or was_empty else {}
+    if merged := said.get("spans_merged"):
+        stats["spans_merged"] = merged
+    return Ended(said["duration_s"], said["variants"], said["size_bytes"], stats, said["spans"], said.get("denoised_share"))

@@ -27,6 +27,7 @@ from web.errors import StorageAway
 from web.http.fair_shares import FairQueue
 from web.recordings.folders import FETCHED
 from web.recordings.object_store import PIECE, ObjectStore, ObjectTrouble
+from web.recordings.open_files import opened
 from workers.disk_room import DiskRoom, why_not
 
 logger = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class RecordingFiles:
         is deleted meanwhile, Unavailable where the disk has no room.
         """
         name = Path(recording.folder).name
-        with self._using(name):
+        with self.using(name):
             async with self._turn(name):  # whoever has begun to delete it here ends first
                 if stored is None and (stored := await self.stored(recording)) is None:
                     folder, wanted = self._storage / recording.folder, []
@@ -144,7 +145,8 @@ class RecordingFiles:
         return [folder.name for _, _, folder in await asyncio.to_thread(_by_use, self._storage / FETCHED)]
 
     @contextmanager
-    def _using(self, name: str) -> Iterator[None]:
+    def using(self, name: str) -> Iterator[None]:
+        """While the block lasts, the files in the folder of that name, of a recording or a part, are not deleted because they are in S3."""
         self._in_use[name] += 1
         try:
             yield
@@ -164,9 +166,9 @@ class RecordingFiles:
         assert self._store is not None
         if not await self.make_room(file.size):
             raise Unavailable("storage_full", f"no room to fetch {file.key}")
-        partial = path.with_name(f"{path.name}.part")
+        draft = path.with_name(f"{path.name}.part")
         try:
-            writing = await asyncio.to_thread(_Partial, partial)
+            writing = await opened(partial(_Draft, draft))
             try:
                 async with contextlib.aclosing(self._store.pieces(file.key, file.size, 0, file.size, PIECE)) as pieces:
                     async for piece in pieces:
@@ -175,14 +177,14 @@ class RecordingFiles:
                 await asyncio.to_thread(writing.close)
             if writing.sha256 != file.sha256:
                 raise self._store.failed("wrong_checksum", "read")
-            await asyncio.to_thread(partial.replace, path)
+            await asyncio.to_thread(draft.replace, path)
         except ObjectTrouble as trouble:
-            await asyncio.to_thread(partial.unlink, missing_ok=True)
+            await asyncio.to_thread(draft.unlink, missing_ok=True)
             raise StorageAway from trouble
         except FileNotFoundError:
             raise NotFound("It has just been deleted.") from None
         except OSError as error:
-            await asyncio.to_thread(partial.unlink, missing_ok=True)
+            await asyncio.to_thread(draft.unlink, missing_ok=True)
             if why_not(error) == "storage_full":
                 raise Unavailable("storage_full", f"no room to fetch {file.key}") from error
             raise
@@ -191,7 +193,7 @@ class RecordingFiles:
 RECORDING_FILES = web.AppKey("RECORDING_FILES", RecordingFiles)
 
 
-class _Partial:
+class _Draft:
     """A file that is being fetched. Not for the loop."""
 
     def __init__(self, path: Path) -> None:

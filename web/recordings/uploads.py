@@ -1,5 +1,5 @@
-"""Moves recordings that have ended to S3: each file is sent, read back and compared; only then is the row written, and then the files here
-are deleted. Until then they are answered from here. What is cut off at any point is begun anew.
+"""Moves recordings that have ended to S3, and of several servers closed parts of them: each file is sent, read back and compared; only then
+is the row written, and then the files here are deleted. Until then they are answered from here. What is cut off at any point is begun anew.
 """
 
 import asyncio
@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,21 +16,22 @@ from typing import Any, NamedTuple, Self
 from db import stored_folders, trash
 from db.connection import Database
 from db.errors import Missing, Unavailable
-from db.stored_folders import StoredFolder, Waiting
-from db.tables import Recording
+from db.stored_folders import StoredFolder, ToMove, Waiting
 from web.http.metrics import Sample
 from web.recordings.object_store import OF_ALL, PIECE, ObjectStore, ObjectTrouble
+from web.recordings.open_files import opened
 from web.recordings.recording_files import RecordingFiles
+from web.recordings.sendings import SendingNotes
 from workers.disk_room import DiskRoom
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "recordings"  # from storage.path
-AT_ONCE = 2  # recordings that are sent
+AT_ONCE = 2  # folders that are sent
 PAGE = 100  # rows that are asked for at once
 LOOK_S = 30.0  # between two rounds where nothing happens
 LINGER_S = 10.0  # files stay for so long after they have moved: whoever has just looked where they are finds them
-FIRST_RETRY_S, LAST_RETRY_S = 2.0, 300.0  # after a failure: of one recording, and of S3 itself
+FIRST_RETRY_S, LAST_RETRY_S = 2.0, 300.0  # after a failure: of one folder, and of S3 itself
 SKIPPED = ".part"  # drafts, of which nothing is needed when a recording has ended
 
 
@@ -43,12 +44,13 @@ class Uploads:
         """storage: `storage.path`; node: this server among several, "": there is one; room: of the disk for recordings."""
         self._database, self._storage, self._node, self._room = database, storage, node, room
         self._store, self._files, self._wanted = store, files, wanted
-        self._sent: dict[int, dict[str, dict[str, Any]]] = {}  # of recordings that are not sent as a whole yet: file -> what is in S3
-        self._places: dict[int, str] = {}  # of the same recordings: where in S3
-        self._empty: dict[int, int] = {}  # recordings that have ended without files here -> their bytes by the row
-        self._later: dict[int, _Pause] = {}
-        self._fresh: dict[str, float] = {}  # folders of recordings that have moved lately -> when their files here may go
-        self._left: set[str] = set()  # folders of recordings that have moved, whose files here could not be deleted in this run
+        self._sent: dict[str, dict[str, dict[str, Any]]] = {}  # of folders that are not sent as a whole yet: file -> what is in S3
+        self._places: dict[str, str] = {}  # of the same folders: where in S3
+        self._empty: dict[str, int] = {}  # folders without files here -> their bytes by the row
+        self._later: dict[str, _Pause] = {}
+        self._fresh: dict[str, float] = {}  # folders that have moved lately -> when their files here may go
+        self._left: set[str] = set()  # folders that have moved, whose files here could not be deleted in this run
+        self._notes = SendingNotes(storage)
         self._waiting = Waiting(0, 0)
         self._counts = {"stored": 0, "failed": 0}
         self._task: asyncio.Task[None] | None = None
@@ -66,14 +68,16 @@ class Uploads:
     def samples(self) -> Iterable[Sample]:
         """For /metrics."""
         yield from self._store.samples()
-        yield Sample("hushcast_s3_waiting", "gauge", "Recordings that have ended and are not in S3 yet.", self._waiting.recordings)
+        yield Sample("hushcast_s3_waiting", "gauge", "Ended recordings, and parts, that are not in S3 yet.", self._waiting.folders)
         yield Sample("hushcast_s3_waiting_bytes", "gauge", "Bytes of their files, which are on this disk.", self._waiting.size_bytes)
         for outcome, count in self._counts.items():
-            help_ = "Recordings that were moved to S3, and tries that failed."
+            help_ = "Recordings, and parts, that were moved to S3, and tries that failed."
             yield Sample("hushcast_s3_uploads_total", "counter", help_, count, {"outcome": outcome})
 
     async def _for_ever(self) -> None:
         """One round at the start, when something is wanted, and every LOOK_S; after a failure of S3 later and later."""
+        self._places = await asyncio.to_thread(self._notes.read)
+        self._sent = {folder: {} for folder in self._places}
         with contextlib.suppress(ObjectTrouble):  # which the store has logged
             await self._store.probe()
             logger.info("recordings that have ended move to %s", self._store.place)
@@ -110,65 +114,82 @@ class Uploads:
         """Raises ObjectTrouble where S3 is away, Unavailable."""
         waiting = await self._database.read(stored_folders.count_waiting, self._node)
         self._waiting = waiting.without(self._empty.values())
-        after, seen = 0, set[int]()
-        while page := await self._database.read(stored_folders.waiting, self._node, after, PAGE):
-            after = page[-1].id
-            seen.update(each.id for each in page)
-            due = [each for each in page if self._is_due(each.id)]
+        seen = set[str]()
+        async for page in self._pages():
+            seen.update(each.folder for each in page)
+            due = [each for each in page if self._is_due(each.folder)]
             for some in (due[at : at + AT_ONCE] for at in range(0, len(due), AT_ONCE)):
                 ends = await asyncio.gather(*map(self._try, some), return_exceptions=True)
                 for end in ends:
                     if end is not None:
                         raise end
-        self._later = {recording: pause for recording, pause in self._later.items() if recording in seen}
-        self._empty = {recording: size for recording, size in self._empty.items() if recording in seen}
-        for gone in self._sent.keys() - seen:  # deleted before all of it was sent
-            await self._store.delete_below(self._places[gone])
-            del self._sent[gone], self._places[gone]
+        self._later = {folder: pause for folder, pause in self._later.items() if folder in seen}
+        self._empty = {folder: size for folder, size in self._empty.items() if folder in seen}
+        for gone in self._sent.keys() - seen:  # deleted, or joined with others, before all of it was sent; or noted just before a kill
+            stored = await self._database.read(stored_folders.find, gone)
+            if stored is None or stored.place != self._places[gone]:
+                await self._store.delete_below(self._places[gone])
+            await self._forget(gone)
 
-    async def _try(self, recording: Recording) -> None:
+    async def _pages(self) -> AsyncIterator[list[ToMove]]:
+        """Parts first: another server may wait for them."""
+        yield await self._database.read(stored_folders.parts_waiting, self._node)
+        after = 0
+        while page := await self._database.read(stored_folders.waiting, self._node, after, PAGE):
+            after = page[-1].recording
+            yield page
+
+    async def _try(self, wanted: ToMove) -> None:
         """Send one, or put it off. Raises ObjectTrouble where S3 itself is in trouble, Unavailable."""
         try:
-            await self._send(recording)
+            await self._send(wanted)
         except (ObjectTrouble, OSError) as failure:
             self._counts["failed"] += 1
             if isinstance(failure, ObjectTrouble) and failure.reason in OF_ALL:
                 raise
-            pause_s = self._put_off(recording.id)
-            logger.warning("recording %s: not moved to S3: %s; again in %g s", recording.id, failure, pause_s)
+            pause_s = self._put_off(wanted.folder)
+            logger.warning("recording %s: not moved to S3: %s; again in %g s", wanted.recording, failure, pause_s)
         else:
-            self._later.pop(recording.id, None)
+            self._later.pop(wanted.folder, None)
 
-    async def _send(self, recording: Recording) -> None:
+    async def _send(self, wanted: ToMove) -> None:
         """Raises ObjectTrouble, OSError, Unavailable."""
-        folder = self._storage / recording.folder
-        found = await asyncio.to_thread(_files_of, folder)
+        found = await asyncio.to_thread(_files_of, self._storage / wanted.folder)
         if not found:
-            if recording.id not in self._empty:
-                self._waiting = self._waiting.without([recording.size_bytes])
-            self._empty[recording.id] = recording.size_bytes
+            if wanted.folder not in self._empty:
+                self._waiting = self._waiting.without([wanted.size_bytes])
+            self._empty[wanted.folder] = wanted.size_bytes
             return
-        self._empty.pop(recording.id, None)  # its disk was away
-        place = f"{recording.folder}/{_mark(recording.broadcast, recording.node)}"
-        sent = self._sent.setdefault(recording.id, {})
-        self._places[recording.id] = place
-        for path in found:
-            file = await _described(path)
-            if sent.get(path.name) != file:
-                await self._store.put(f"{place}/{path.name}", path, file["size"])
-                await self._store.check(f"{place}/{path.name}", file["size"], file["sha256"])
-                sent[path.name] = file
+        self._empty.pop(wanted.folder, None)  # its disk was away
+        place = f"{wanted.folder}/{_mark(wanted.broadcast, self._node)}"
+        sent = self._sent.setdefault(wanted.folder, {})
+        if self._places.get(wanted.folder) != place:
+            await asyncio.to_thread(self._notes.add, wanted.folder, place)
+            self._places[wanted.folder] = place
+        try:
+            for path in found:
+                file = await _described(path)
+                if sent.get(path.name) != file:
+                    await self._store.put(f"{place}/{path.name}", path, file["size"])
+                    await self._store.check(f"{place}/{path.name}", file["size"], file["sha256"])
+                    sent[path.name] = file
+        except FileNotFoundError:
+            return  # it was deleted meanwhile, or joined with others
         files = [sent[path.name] for path in found]
         try:
-            await self._database.run(stored_folders.add, recording.id, recording.folder, place, files)
+            await self._database.run(stored_folders.add, wanted.recording, wanted.folder, place, files)
         except Missing:
-            await self._store.delete_below(place)  # it was deleted meanwhile
+            await self._store.delete_below(place)  # it was deleted meanwhile, or joined with others
             return
-        del self._sent[recording.id], self._places[recording.id]
+        await self._forget(wanted.folder)
         self._counts["stored"] += 1
-        self._waiting = self._waiting.without([recording.size_bytes])
-        self._fresh[recording.folder] = asyncio.get_running_loop().time() + LINGER_S
-        logger.info("recording %s: %s files, %s bytes are in S3", recording.id, len(files), sum(each["size"] for each in files))
+        self._waiting = self._waiting.without([wanted.size_bytes])
+        self._fresh[wanted.folder] = asyncio.get_running_loop().time() + LINGER_S
+        logger.info("recording %s: %s files, %s bytes are in S3", wanted.recording, len(files), sum(each["size"] for each in files))
+
+    async def _forget(self, folder: str) -> None:
+        del self._sent[folder], self._places[folder]
+        await asyncio.to_thread(self._notes.remove, folder)
 
     async def _delete_here(self) -> None:
         """The files of what has moved, unless somebody reads them; those that an earlier run has left, too."""
@@ -202,13 +223,13 @@ class Uploads:
             for gone in some.keys() - {each.folder for each in await self._database.read(stored_folders.among, list(some))}:
                 await self._files.drop(some[gone])
 
-    def _is_due(self, recording_id: int) -> bool:
-        return recording_id not in self._later or self._later[recording_id].until <= asyncio.get_running_loop().time()
+    def _is_due(self, folder: str) -> bool:
+        return folder not in self._later or self._later[folder].until <= asyncio.get_running_loop().time()
 
-    def _put_off(self, recording_id: int) -> float:
-        before = self._later.get(recording_id)
+    def _put_off(self, folder: str) -> float:
+        before = self._later.get(folder)
         pause_s = FIRST_RETRY_S if before is None else min(2 * before.pause_s, LAST_RETRY_S)
-        self._later[recording_id] = _Pause(asyncio.get_running_loop().time() + pause_s, pause_s)
+        self._later[folder] = _Pause(asyncio.get_running_loop().time() + pause_s, pause_s)
         return pause_s
 
     def _until_next(self) -> float:
@@ -218,7 +239,7 @@ class Uploads:
 
 
 class _Pause(NamedTuple):
-    """A recording that is tried again: not before this moment of the loop's clock, after so many seconds."""
+    """A folder that is tried again: not before this moment of the loop's clock, after so many seconds."""
 
     until: float
     pause_s: float
@@ -230,7 +251,7 @@ def _mark(broadcast: str, node: str) -> str:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """What a recording that has ended consists of, by name. Not for the loop."""
+    """What a recording that has ended, or a part of one, consists of, by name. Not for the loop."""
     try:
         return sorted(each for each in folder.iterdir() if each.is_file() and each.suffix != SKIPPED)
     except FileNotFoundError:
@@ -240,7 +261,7 @@ def _files_of(folder: Path) -> list[Path]:
 async def _described(path: Path) -> dict[str, Any]:
     """The file as `StoredFolder.files` has it."""
     digest = hashlib.sha256()
-    file = await asyncio.to_thread(path.open, "rb")
+    file = await opened(lambda: path.open("rb"))
     try:
         while piece := await asyncio.to_thread(file.read, PIECE):
             await asyncio.to_thread(digest.update, piece)

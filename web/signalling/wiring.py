@@ -14,6 +14,7 @@ from web.http.middleware import guard
 from web.keys import NODE
 from web.nodes.directory import DIRECTORY
 from web.nodes.gate import GATE, Gate, let_in
+from web.nodes.membership import MEMBERSHIP
 from web.nodes.peers import NodeClient
 from web.nodes.placement import Placements
 from web.nodes.signed_requests import NodeLife
@@ -52,6 +53,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         app[METRICS].append(feeds.samples)
         app[PRESENCE].elsewhere = feeds
         app[ARCHIVE].parts.sources.append(other_nodes(app))
+        app[ARCHIVE].parts.is_away = lambda name: app[MEMBERSHIP].redis.up and not app[DIRECTORY].is_there(name)
         yield
 
 

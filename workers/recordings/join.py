@@ -1,8 +1,9 @@
-"""python -m workers.recordings.join TARGET SHA256 FOLDER [SHA256 FOLDER ...]: join the closed parts of a recording, in their order.
+"""python -m workers.recordings.join TARGET UNTIL WHAT FOLDER [WHAT FOLDER ...]: join the closed parts of a recording, in their order.
 
 The parts lie on one time line (`workers.recordings.part`), so each packet keeps its place: what is between two parts becomes silence, and
-where one begins before the one before has ended, the later one counts. TARGET, which is made, is a recording that `finalise` makes ready.
-Each part is first compared with its digest.
+where one begins before the one before has ended, the later one counts. TARGET, which is made, is a recording that `finalise` makes ready;
+it lasts until UNTIL at least. WHAT is the part's digest, with which it is first compared; or, of a part that was joined before, BEGIN-END:
+where its sound is in that recording. These three are in samples.
 """
 
 import argparse
@@ -25,27 +26,28 @@ class AlteredPart(ValueError):
     """A part is not what its server has closed."""
 
 
-def join(target: Path, parts: Sequence[tuple[str, Path]]) -> None:
-    """(digest, folder) of each part, in the order in which they were begun. Raises AlteredPart, OSError."""
+def join(target: Path, parts: Sequence[tuple[str | HeldSound, Path]], until: int = 0) -> None:
+    """(digest or stretch, folder) of each part, in the order in which they were begun. Raises AlteredPart, OSError."""
     for expected, folder in parts:
-        if digest(folder) != expected:
+        if isinstance(expected, str) and digest(folder) != expected:
             raise AlteredPart(f"{folder.name} is not what was closed: its digest differs")
-    pieces = list(_pieces([folder for _, folder in parts]))
+    held = [(folder, piece_of(folder) if isinstance(what, str) else what) for what, folder in parts]
+    pieces = list(_pieces([(folder, piece) for folder, piece in held if piece is not None]))
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     end = max((piece.end for _, piece in pieces), default=0)
+    end = max(end, until) if end else 0
     for variant in VARIANTS:
         if any(variant in variants_in(folder) for folder, _ in pieces):
             _write(target / f"{variant}.opus", [(_file(folder, variant), piece) for folder, piece in pieces], end)
     with (target / spans.JOURNAL).open("wb") as journal:
-        journal.writelines(spans.joined((folder / spans.JOURNAL, *piece) for folder, piece in pieces))
+        journal.writelines(spans.joined(((folder / spans.JOURNAL, *piece) for folder, piece in pieces), end))
         journal.flush()
         os.fsync(journal.fileno())
 
 
-def _pieces(folders: Sequence[Path]) -> Iterator[tuple[Path, HeldSound]]:
-    """Of each part with sound what counts of it: it ends where a later one begins, at the latest."""
-    found = [(folder, piece) for folder in folders if (piece := piece_of(folder)) is not None]
+def _pieces(found: Sequence[tuple[Path, HeldSound]]) -> Iterator[tuple[Path, HeldSound]]:
+    """Of each part what counts of it: it ends where a later one begins, at the latest."""
     for place, (folder, piece) in enumerate(found):
         end = min([piece.end, *(later.begin for _, later in found[place + 1 :])])
         if end > piece.begin:
@@ -84,15 +86,22 @@ def _packets(path: Path, piece: HeldSound) -> Iterator[tuple[bytes, int, int]]:
             yield payload, time, samples
 
 
+def _what(word: str) -> str | HeldSound:
+    begin, dash, end = word.partition("-")
+    return HeldSound(int(begin), int(end)) if dash else word
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Join the parts of a recording.")
     parser.add_argument("target", type=Path)
-    parser.add_argument("parts", nargs="+", help="digest and folder of each")
+    parser.add_argument("until", type=int, help="how long it lasts at least, in samples")
+    parser.add_argument("parts", nargs="+", help="digest and folder of each, or BEGIN-END and the folder in which it was joined")
     asked = parser.parse_args()
     leave_with_parent()
     os.nice(_NICENESS)
     try:
-        join(asked.target, [(sha256, Path(folder)) for sha256, folder in zip(asked.parts[::2], asked.parts[1::2], strict=True)])
+        parts = [(_what(word), Path(folder)) for word, folder in zip(asked.parts[::2], asked.parts[1::2], strict=True)]
+        join(asked.target, parts, asked.until)
     except BaseException:
         shutil.rmtree(asked.target, ignore_errors=True)
         raise

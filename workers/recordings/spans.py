@@ -155,9 +155,9 @@ def read(path: Path, samples: int) -> Spans:
     return Spans(kept, clean / (samples - gaps) if samples > gaps else 0.0, len(spans) - len(kept))
 
 
-def joined(pieces: Iterable[tuple[Path, int, int]], fallback: str = CLEAN) -> Iterator[bytes]:
+def joined(pieces: Iterable[tuple[Path, int, int]], until: int = 0, fallback: str = CLEAN) -> Iterator[bytes]:
     """The lines of one journal for pieces of several recordings on the same time line: (journal, begin, end) each, in order, not
-    overlapping. What is between them is a gap. fallback: what a piece without a journal is.
+    overlapping. What is between them, and from the last one to `until`, is a gap. fallback: what a piece without a journal is.
     """
     at = 0
     for path, begin, end in pieces:
@@ -170,6 +170,8 @@ def joined(pieces: Iterable[tuple[Path, int, int]], fallback: str = CLEAN) -> It
         for time, kind, reason in _within(changes, begin, end):
             yield _line(time, kind, reason)
         at = end
+    if until - at >= SHORTEST:
+        yield _line(at, GAP, TAKEOVER)
 
 
 def _within(changes: list[tuple[int, str, str | None]], begin: int, end: int) -> list[tuple[int, str, str | None]]:

@@ -8,47 +8,26 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
-from typing import NamedTuple
 
 import pytest
 
 from tests.conftest import StartServer
-from tests.support.people import Person, friends
+from tests.support.pair import Pair, two_servers
+from tests.support.people import Person
 from tests.support.postgres import Postgres
 from tests.support.redis import RedisServer
-from tests.support.running import Server
-from tests.support.several import at, hearing, node_settings, until
+from tests.support.several import at, hearing, until
 from tests.support.softphone import Softphone
 
 SILENCE = b"\xf8\xff\xfe"  # 20 ms of Opus
 PACKET_MS = 20
 
 
-class Two(NamedTuple):
-    """Nodes `one` and `two`, and alice and bob, who are friends and signed up at `one`."""
-
-    one: Server
-    two: Server
-    alice: Person
-    bob: Person
-
-
 @pytest.fixture
-async def two(server: StartServer, redis: RedisServer, postgres_server: Postgres, leave_s: float) -> AsyncIterator[Two]:
+async def two(server: StartServer, redis: RedisServer, postgres_server: Postgres, leave_s: float) -> AsyncIterator[Pair]:
     with postgres_server.database("hushcast") as name:
-        url = postgres_server.url(name)
-        one, other = await asyncio.gather(*(server(node_settings(each, redis, url, node__leave_s=leave_s)) for each in ("one", "two")))
-        async with friends(one.url, "alice", "bob") as (alice, bob):
-            async with asyncio.timeout(20):
-                while "hushcast_nodes 2" not in await _metrics(alice):
-                    await asyncio.sleep(0.05)
-            yield Two(one, other, alice, bob)
-        other.stop()
-
-
-async def _metrics(person: Person) -> str:
-    async with person.http.get(f"{person.url}/metrics") as answer:
-        return await answer.text()
+        async with two_servers(server, redis.url, postgres_server.url(name), node__leave_s=leave_s) as pair:
+            yield pair
 
 
 @asynccontextmanager
@@ -75,12 +54,12 @@ def longest_gap_ms(phone: Softphone) -> float:
 
 
 @pytest.mark.parametrize("leave_s", [25.0])
-async def test_what_is_on_air_goes_on_at_the_other_node(two: Two) -> None:
+async def test_what_is_on_air_goes_on_at_the_other_node(two: Pair) -> None:
     """The sockets at both nodes say that the owner leaves. An offer through it is answered by the other one, which tells nothing of the
     broadcast until its first packet comes; then it is there, the same one. A listener at the first node is still sent everything, and is
     told by both where it is. When the listener has followed, the first node ends, long before it has to.
     """
-    one, other, alice, bob = two
+    one, other, alice, bob = two.one, two.two, two.alice, two.bob
     async with talking(alice, "?denoise=0&title=Night") as mic, bob.phone() as ear:
         old, new = (one, other) if node_of(mic) == "one" else (other, one)
         before = await alice.until("alice", state="live", node=node_of(mic), leaving=False)
@@ -121,7 +100,7 @@ async def test_what_is_on_air_goes_on_at_the_other_node(two: Two) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("leave_s", [1.0])
-async def test_who_does_not_move_is_parked(two: Two) -> None:
+async def test_who_does_not_move_is_parked(two: Pair) -> None:
     """A client without a page: the node ends when its time is over, and the next offer goes on with the broadcast at the other one."""
     async with talking(two.alice) as mic:
         old, new = (two.one, two.two) if node_of(mic) == "one" else (two.two, two.one)
@@ -136,7 +115,7 @@ async def test_who_does_not_move_is_parked(two: Two) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("leave_s", [25.0])
-async def test_nobody_waits_where_nobody_takes_it(two: Two) -> None:
+async def test_nobody_waits_where_nobody_takes_it(two: Pair) -> None:
     """Without another node that serves, and at a second signal, the end comes at once."""
     async with talking(two.alice) as mic:
         old, new = (two.one, two.two) if node_of(mic) == "one" else (two.two, two.one)

@@ -15,10 +15,9 @@ from tests.support.people import Person, befriend, signed_up
 from tests.support.postgres import Postgres
 from tests.support.redis import RedisServer
 from tests.support.running import Server
-from tests.support.several import at, node_settings, ready
+from tests.support.several import Two, a_and_b, at, ready
 from tests.support.softphone import Softphone
 from tests.support.spoken import decoded, packets_of
-from tests.web.nodes.test_several_nodes import Two
 
 WAIT_S = 60.0
 TALK_S = 2.0
@@ -28,14 +27,8 @@ VOICE = packets_of(4)
 @pytest.fixture
 async def two(redis: RedisServer, server: StartServer, postgres_server: Postgres) -> AsyncIterator[Two]:
     """Nodes a and b, which keep nothing in the trash."""
-    with postgres_server.database("hushcast") as name:
-        settings = [node_settings(each, redis, postgres_server.url(name), recording__trash_days=0) for each in "ab"]
-        a, b = await asyncio.gather(*map(server, settings))
-        for each in (a, b):
-            await ready(each.url)
-        yield Two(a, b, redis, name)
-        for each in (a, b):
-            each.stop()
+    async with a_and_b(server, redis, postgres_server, recording__trash_days=0) as found:
+        yield found
 
 
 @asynccontextmanager

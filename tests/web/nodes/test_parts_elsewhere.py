@@ -1,6 +1,7 @@
 """Files of a recording's parts over signed requests: node a fetches what node b has closed."""
 
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -79,22 +80,22 @@ async def test_a_closed_part_is_fetched(setting: Setting, tmp_path: Path) -> Non
     part, into = await setting.part(), tmp_path / "into"
     into.mkdir()
     (into / "denoised.opus").write_bytes(b"old")
-    assert await setting.files.found(part, "recordings/own", into) == into
+    assert await setting.files.found(part, "recordings/own", into, ExitStack()) == into
     assert {file.name: file.read_bytes() for file in into.iterdir()} == {"original.opus": SOUND, "spans.log": b"0 clean -\n"}
-    assert await PartFiles(tmp_path / "b", "b").found(part, "recordings/own", tmp_path / "unused") == setting.folder
+    assert await PartFiles(tmp_path / "b", "b").found(part, "recordings/own", tmp_path / "unused", ExitStack()) == setting.folder
     assert not (tmp_path / "unused").exists()
 
 
 async def test_what_is_not_given(setting: Setting, tmp_path: Path) -> None:
     """A part that is not closed, one that is longer than it was closed, one whose files are gone; and anything to who is no node."""
     into = tmp_path / "into"
-    assert await setting.files.found(await setting.part(), "recordings/own", into) is None
+    assert await setting.files.found(await setting.part(), "recordings/own", into, ExitStack()) is None
     await setting.closed(len(SOUND))
     part = await setting.part()
-    assert await setting.files.found(part, "recordings/own", into) is None
+    assert await setting.files.found(part, "recordings/own", into, ExitStack()) is None
     setting.folder.rename(tmp_path / "elsewhere")
-    assert await setting.files.found(part, "recordings/own", into) is None
+    assert await setting.files.found(part, "recordings/own", into, ExitStack()) is None
     part.node = "a"  # lost here
-    assert await setting.files.found(part, "recordings/own", into) is None
+    assert await setting.files.found(part, "recordings/own", into, ExitStack()) is None
     async with aiohttp.ClientSession() as http, http.get(f"{setting.url}{PART}{part.id}/original.opus") as answer:
         assert answer.status == 403

@@ -14,11 +14,10 @@ from tests.conftest import StartServer
 from tests.support.people import Person, befriend, signed_up
 from tests.support.postgres import Postgres
 from tests.support.redis import RedisServer
-from tests.support.several import at, node_settings, ready
+from tests.support.several import Two, a_and_b, at
 from tests.support.softphone import Softphone
 from tests.support.spoken import decoded, packets_of
 from tests.web.nodes.test_one_recording import name_of, placed, settled, sounds
-from tests.web.nodes.test_several_nodes import Two
 from workers.recordings import opusfile
 
 VOICE = packets_of(60)
@@ -29,13 +28,8 @@ MOST = 5  # packets at the seam by which the time lines of both nodes may differ
 
 @pytest.fixture
 async def two(redis: RedisServer, server: StartServer, postgres_server: Postgres) -> AsyncIterator[Two]:
-    with postgres_server.database("hushcast") as name:
-        a, b = await asyncio.gather(*(server(node_settings(each, redis, postgres_server.url(name))) for each in "ab"))
-        for each in (a, b):
-            await ready(each.url)
-        yield Two(a, b, redis, name)
-        for each in (a, b):
-            each.stop()
+    async with a_and_b(server, redis, postgres_server) as found:
+        yield found
 
 
 @asynccontextmanager

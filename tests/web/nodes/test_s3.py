@@ -11,27 +11,18 @@ from tests.support.postgres import Postgres
 from tests.support.redis import RedisServer
 from tests.support.running import Server
 from tests.support.s3 import SECRET, S3Proxy
-from tests.support.several import at, node_settings, ready
+from tests.support.several import Two, a_and_b, at, ready
 from tests.web.nodes.test_two_nodes import on_air
 
 WAIT_S = 60.0
 
 
 @pytest.fixture
-async def nodes(
-    server: StartServer, redis: RedisServer, postgres_server: Postgres, s3_proxy: S3Proxy
-) -> AsyncIterator[tuple[Server, Server]]:
+async def two(server: StartServer, redis: RedisServer, postgres_server: Postgres, s3_proxy: S3Proxy) -> AsyncIterator[Two]:
     """Both have the same S3."""
-    with postgres_server.database("hushcast") as name:
-        more = {"storage__s3_url": s3_proxy.url()}
-        settings = [node_settings(each, redis, postgres_server.url(name), **more) for each in ("one", "two")]
-        one, two = await asyncio.gather(*map(server, settings))
-        for each in (one, two):
-            await ready(each.url)
-        yield one, two
+    async with a_and_b(server, redis, postgres_server, storage__s3_url=s3_proxy.url()) as found:
+        yield found
         s3_proxy.fault = None
-        for each in (one, two):
-            each.stop()
 
 
 async def figure(person: Person, node: Server, name: str) -> float:
@@ -46,15 +37,15 @@ async def until_keys(s3_proxy: S3Proxy, count: int) -> None:
 
 
 @pytest.mark.real_time
-async def test_it_outlives_its_node(nodes: tuple[Server, Server], s3_proxy: S3Proxy) -> None:
+async def test_it_outlives_its_node(two: Two, s3_proxy: S3Proxy) -> None:
     """Killed while it sends, a server begins anew at its next start. Killed for good afterwards: the other one answers sound and outline,
     and deletes; no line of a log has the key.
     """
     s3_proxy.fault, s3_proxy.methods, s3_proxy.only = "held", {"PUT"}, "heard.wav"
-    async with friends(nodes[0].url, "alice", "bob") as (alice, bob):
+    async with friends(two.a.url, "alice", "bob") as (alice, bob):
         async with on_air(alice, "?denoise=0&record=1") as mic:
             name = mic.location.rpartition("/")[2].partition(".")[0]
-            owner, other = nodes if name == "one" else nodes[::-1]
+            owner, other = (two.a, two.b) if name == "a" else (two.b, two.a)
             await asyncio.sleep(1)
             recording = (await alice.call("POST", "/api/stream/stop"))["recording"]
         await asyncio.wait_for(s3_proxy.failing.wait(), WAIT_S)
@@ -82,4 +73,4 @@ async def test_it_outlives_its_node(nodes: tuple[Server, Server], s3_proxy: S3Pr
         assert count == len(await s3_proxy.keys()), "it lies in the trash"
         await at(other.url, alice).call("DELETE", "/api/me", {"password": "correct horse battery", "next_owner": "bob"}, status=204)
         await until_keys(s3_proxy, 0)
-        assert all(SECRET not in each.log for each in nodes)
+        assert all(SECRET not in each.log for each in (two.a, two.b))

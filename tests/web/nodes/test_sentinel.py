@@ -119,7 +119,6 @@ async def test_what_sentinels_cannot_name_is_said(tmp_path: Path) -> None:
         redis.kill()
 
 
-@pytest.mark.tolerates("loop")  # redis makes a context, and reads all authorities, for each connection that it opens
 async def test_everything_over_tls(tmp_path: Path) -> None:
     """A Redis and a Sentinel that speak TLS alone, with a certificate of an authority that the URLs name; without it, it is said."""
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
@@ -152,11 +151,14 @@ async def test_everything_over_tls(tmp_path: Path) -> None:
 
 
 def test_addresses_of_sentinels() -> None:
-    """Their usual port is 26379; the Redis has the name in the URL, its database and its password; TLS where the URL says so."""
+    """Their usual port is 26379; the Redis has the name in the URL, its database and its password; TLS where the URL says so, with one
+    context for all connections.
+    """
     clients = RedisClients("rediss://ada:pass@Hush_cast/3", ["redis://10.0.0.1", "redis://:secret@[::1]", "redis://10.0.0.3:7000"])
     assert clients.place == "Hush_cast (by Sentinel at 10.0.0.1:26379, [::1]:26379, 10.0.0.3:7000)"
     pool = clients.client(1.0).connection_pool
     assert pool.service_name == "Hush_cast" and "SSL" in pool.connection_class.__name__
+    assert pool.make_connection().ssl_context is clients.client(2.0).connection_pool.make_connection().ssl_context
     assert {key: pool.connection_kwargs[key] for key in ("db", "username", "password")} == {"db": 3, "username": "ada", "password": "pass"}
     asked = [each.connection_pool.connection_kwargs for each in pool.sentinel_manager.sentinels]
     assert [(each["host"], each["port"], each.get("password")) for each in asked] == [
@@ -166,3 +168,5 @@ def test_addresses_of_sentinels() -> None:
     ]
     with pytest.raises(ConfigError, match=r"redis\.sentinels: "):
         RedisClients("redis://hushcast/0", ["redis://10.0.0.1:26379?db=x"])
+    with pytest.raises(ConfigError, match=r"redis\.url: Invalid SSL"):
+        RedisClients("rediss://10.0.0.1/0?ssl_cert_reqs=some").client(1.0)

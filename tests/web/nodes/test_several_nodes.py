@@ -4,12 +4,10 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
-from typing import Any, NamedTuple
+from contextlib import asynccontextmanager
 
 import aiohttp
 import msgspec
-import psycopg
 import pytest
 
 from tests.conftest import StartServer
@@ -17,37 +15,16 @@ from tests.end_to_end.test_muted import talking
 from tests.support.people import Person, befriend, signed_up
 from tests.support.postgres import Postgres
 from tests.support.redis import RedisServer
-from tests.support.running import Server
-from tests.support.several import at, hearing, node_settings, ready
+from tests.support.several import Two, a_and_b, at, hearing, ready
 from web.nodes.leases import LEASE_S
 from web.nodes.record_seal import RecordSeal
 from web.nodes.records import NodeRecord
 
 
-class Two(NamedTuple):
-    """Two servers, their Redis and the name of their database."""
-
-    a: Server
-    b: Server
-    redis: RedisServer
-    database: str
-
-    def ask(self, server: Postgres, question: str) -> list[tuple[Any, ...]]:
-        """Rows of their database."""
-        with closing(psycopg.connect(server.url(self.database))) as connection:
-            return connection.execute(question).fetchall()  # type: ignore[call-overload,no-any-return]
-
-
 @pytest.fixture
 async def two(redis: RedisServer, server: StartServer, postgres_server: Postgres) -> AsyncIterator[Two]:
-    with postgres_server.database("hushcast") as name:
-        url = postgres_server.url(name)
-        a, b = await asyncio.gather(server(node_settings("a", redis, url)), server(node_settings("b", redis, url)))
-        for each in (a, b):
-            await ready(each.url)
-        yield Two(a, b, redis, name)
-        for each in (a, b):
-            each.stop()
+    async with a_and_b(server, redis, postgres_server) as found:
+        yield found
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import aiohttp
 import pytest
@@ -14,12 +13,12 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 from yarl import URL
 
 from tests.conftest import StartServer
-from tests.support.people import Person, befriend, friends
+from tests.support.pair import Pair, metrics, two_servers
+from tests.support.people import Person, befriend
 from tests.support.postgres import Postgres
 from tests.support.redis import RedisServer
 from tests.support.running import Server
 from tests.support.several import at as at_url
-from tests.support.several import node_settings
 from tests.support.softphone import Softphone
 
 SDP = "application/sdp"
@@ -27,47 +26,17 @@ SILENCE = b"\xf8\xff\xfe"  # 20 ms of Opus
 WAIT_S = 20.0
 
 
-@dataclass
-class Community:
-    """Nodes `one` and `two`, and alice and bob, who are friends and signed in at both by one login."""
-
-    one: Server
-    two: Server
-    alice: Person
-    bob: Person
-
-    def other(self, server: Server) -> Server:
-        return self.two if server is self.one else self.one
-
-    def with_broadcast(self, location: str) -> Server:
-        """The node that a Location names."""
-        return {"one": self.one, "two": self.two}[location.rpartition("/")[2].partition(".")[0]]
-
-
 @pytest.fixture
-async def community(server: StartServer, redis: RedisServer, postgres_server: Postgres) -> AsyncIterator[Community]:
-    """Both are ready and know each other."""
+async def community(server: StartServer, redis: RedisServer, postgres_server: Postgres) -> AsyncIterator[Pair]:
+    """Both believe what a proxy on this machine says of clients."""
     with postgres_server.database("hushcast") as name:
-        proxied = {"http__trusted_proxies": ["127.0.0.1"]}
-        settings = [node_settings(each, redis, postgres_server.url(name), **proxied) for each in ("one", "two")]
-        nodes = await asyncio.gather(*map(server, settings))
-        async with friends(nodes[0].url, "alice", "bob") as (alice, bob):
-            async with asyncio.timeout(WAIT_S):
-                while not all(["hushcast_nodes 2" in await _metrics(bob, node) for node in nodes]):
-                    await asyncio.sleep(0.05)
-            yield Community(*nodes, alice, bob)
-        for node in nodes:
-            node.stop()
+        async with two_servers(server, redis.url, postgres_server.url(name), http__trusted_proxies=["127.0.0.1"]) as pair:
+            yield pair
 
 
 def at(person: Person, node: Server) -> Person:
     """The same person, by the same login, at this node."""
     return at_url(node.url, person)
-
-
-async def _metrics(person: Person, node: Server) -> str:
-    async with person.http.get(f"{node.url}/metrics") as answer:
-        return await answer.text()
 
 
 @asynccontextmanager
@@ -97,7 +66,7 @@ async def next_of(socket: ClientWebSocketResponse, kind: str) -> dict[str, objec
                 return found
 
 
-async def everything_of_a_broadcast_through_the_wrong_node(community: Community) -> None:
+async def everything_of_a_broadcast_through_the_wrong_node(community: Pair) -> None:
     """A listener who asks the other node hears by the owner's own address; PUT, PATCH, DELETE, commands, statuses and Stop work there."""
     async with on_air(community.alice) as mic:
         right = community.with_broadcast(mic.location)
@@ -126,7 +95,7 @@ async def everything_of_a_broadcast_through_the_wrong_node(community: Community)
         await alice.call("POST", "/api/stream/stop", status=409)
 
 
-async def a_stream_socket_at_the_other_node(community: Community) -> None:
+async def a_stream_socket_at_the_other_node(community: Pair) -> None:
     """Those who watch at the other node share one socket: they get states, levels, cues and the end; without watchers it is closed."""
     async with on_air(community.alice) as mic:
         wrong = community.other(community.with_broadcast(mic.location))
@@ -139,7 +108,7 @@ async def a_stream_socket_at_the_other_node(community: Community) -> None:
             state = await next_of(socket, "stream_state")
             assert state["live"] and state["listener_names"] == names
             await next_of(socket, "level")
-        assert "hushcast_node_sockets 1" in await _metrics(bob, wrong)
+        assert "hushcast_node_sockets 1" in await metrics(bob.http, wrong.url)
         session = await alice.call("POST", "/api/companions", {"kind": "practice"}, status=201)
         async with alice.http.ws_connect(f"{wrong.url}/ws/session/{session['id']}", headers=headers) as phone:
             assert (await next_of(phone, "desk"))["live"]
@@ -154,13 +123,13 @@ async def a_stream_socket_at_the_other_node(community: Community) -> None:
             assert (await next_of(socket, "ended"))["recording"] == recording
             await socket.close()
         async with asyncio.timeout(WAIT_S):
-            while "hushcast_node_sockets 0" not in await _metrics(bob, wrong):
+            while "hushcast_node_sockets 0" not in await metrics(bob.http, wrong.url):
                 await asyncio.sleep(0.02)
         chapters = (await bob.call("GET", "/api/recordings/alice"))[0]["chapters"]
         assert [each["text"] for each in chapters] == ["Am"]
 
 
-async def a_recording_plays_from_both_nodes(community: Community) -> None:
+async def a_recording_plays_from_both_nodes(community: Pair) -> None:
     """Sound, ranges, outlines, HEAD and refusals are the same at both nodes, to the byte; the node that has no files has none of it."""
     async with on_air(community.alice) as mic:
         right = community.with_broadcast(mic.location)
@@ -187,7 +156,7 @@ async def a_recording_plays_from_both_nodes(community: Community) -> None:
     await at(community.alice, wrong).call("DELETE", f"/api/recording/{recording}", status=204)
 
 
-async def broadcasters_keep_their_node(community: Community) -> None:
+async def broadcasters_keep_their_node(community: Pair) -> None:
     """A takeover through whichever node reaches the same broadcast where it is. (Where one begins is for `test_placement`.)"""
     async with on_air(at(community.alice, community.one)) as first, on_air(at(community.bob, community.one)) as second:
         nodes = (community.one, community.two)
@@ -200,7 +169,7 @@ async def broadcasters_keep_their_node(community: Community) -> None:
                     assert (await at(person, node).status())["broadcast"] == broadcast
 
 
-async def tokens_and_links_at_the_other_node(community: Community) -> None:
+async def tokens_and_links_at_the_other_node(community: Pair) -> None:
     """A token publishes, mutes and listens, and a link's bearer listens, through the node that has not got the broadcast."""
     scopes = {"name": "obs", "scopes": ["publish", "listen"]}
     token = (await community.alice.call("POST", "/api/tokens", scopes, status=201))["token"]
@@ -225,7 +194,7 @@ async def tokens_and_links_at_the_other_node(community: Community) -> None:
         assert status["muted"] and status["live"]
 
 
-async def a_body_that_comes_after_the_right_has_ended(community: Community) -> None:
+async def a_body_that_comes_after_the_right_has_ended(community: Pair) -> None:
     """Who may listen while the head of the offer comes, and may not any more when its body does, hears nothing at the other node."""
     async with on_air(community.alice) as mic:
         wrong = community.other(community.with_broadcast(mic.location))
@@ -247,7 +216,7 @@ async def a_body_that_comes_after_the_right_has_ended(community: Community) -> N
     await befriend(community.alice, community.bob)
 
 
-async def one_hears_oneself_through_either_node(community: Community) -> None:
+async def one_hears_oneself_through_either_node(community: Pair) -> None:
     """The private broadcast is at one node, whichever is asked for it, and is sent to and heard through both."""
     made = await at(community.alice, community.one).call("POST", "/api/hear-yourself", status=201)
     async with at(community.alice, community.two).phone() as mic, at(community.alice, community.one).phone() as ear:
@@ -266,7 +235,7 @@ async def one_hears_oneself_through_either_node(community: Community) -> None:
     assert not (await community.bob.status("alice"))["live"]
 
 
-async def outsiders_cannot_ask_as_a_node(community: Community) -> None:
+async def outsiders_cannot_ask_as_a_node(community: Pair) -> None:
     """A client with headers of its own is refused by a real node, and its login does not help it; the refusals are counted."""
     for path in ("/node/handshake", "/node/statuses?users=alice", "/node/stream/alice"):
         async with community.bob.http.get(community.one.url + path) as answer:
@@ -274,12 +243,12 @@ async def outsiders_cannot_ask_as_a_node(community: Community) -> None:
     forged = {"Origin": community.one.url, "Hushcast-Node": "e30=", "Hushcast-Node-Mac": "0" * 64}
     async with community.bob.http.post(f"{community.one.url}/api/stream/stop", headers=forged) as answer:
         assert answer.status == 403
-    refused = await _metrics(community.bob, community.one)
+    refused = await metrics(community.bob.http, community.one.url)
     assert 'hushcast_node_requests_refused_total{reason="unsigned"} 3' in refused
     assert 'hushcast_node_requests_refused_total{reason="malformed"} 1' in refused
 
 
-async def a_node_that_is_stopped(community: Community) -> None:
+async def a_node_that_is_stopped(community: Pair) -> None:
     """SIGSTOP of the owner: an offer through the other node is answered by that one, and the same broadcast goes on there, muted as it
     was, under a higher epoch; the old owner ends its own, and writes nothing of it.
     """
@@ -303,7 +272,7 @@ async def a_node_that_is_stopped(community: Community) -> None:
                 await ear.heard(25)
                 os.kill(old.pid, signal.SIGCONT)
                 async with asyncio.timeout(WAIT_S):
-                    while (await _metrics(bob, old)).count("hushcast_resources 0") == 0:
+                    while (await metrics(bob.http, old.url)).count("hushcast_resources 0") == 0:
                         await asyncio.sleep(0.05)
                 assert community.with_broadcast((await _offered_again(at(community.alice, old))).location) is new
                 await ear.heard(len(ear.received) + 25)
@@ -312,7 +281,7 @@ async def a_node_that_is_stopped(community: Community) -> None:
             os.kill(old.pid, signal.SIGCONT)
 
 
-async def a_node_that_is_killed(community: Community) -> None:
+async def a_node_that_is_killed(community: Pair) -> None:
     """kill -9 of the owner: an offer through the other node is taken there at once, the same broadcast goes on with its recording, and
     listeners hear it; the killed one leaves the broadcast and the recording where they are when it is back.
     """
@@ -363,7 +332,7 @@ STEPS = (
 )
 
 
-async def test_whichever_node_is_asked(community: Community) -> None:
+async def test_whichever_node_is_asked(community: Pair) -> None:
     """One community for all steps, for servers take long to start. Each step's docstring says what it proves; none leaves a broadcast."""
     for step in STEPS:
         await step(community)

@@ -113,7 +113,7 @@ async def until(database: Database, recording: int, state: str, *, joined: bool)
     async with asyncio.timeout(WAIT_S):
         while True:
             found = await database.read(recordings.find, recording)
-            if found.state == state and found.folder.endswith(".whole") == joined:
+            if found.state == state and recording_parts.is_joined(found) == joined:
                 return found
             await asyncio.sleep(0.02)
 
@@ -144,7 +144,7 @@ async def test_what_is_away_is_joined_when_it_is_back(nodes: tuple[Node, Node]) 
         assert (whole.duration_s, whole.node, whole.variants) == (SECONDS, "b", ["original", "denoised"])
         assert whole.spans == [{"from_s": 2.0, "to_s": 3.0, "kind": "gap", "reason": "takeover"}] and whole.denoised_share == 1.0
         async with asyncio.timeout(WAIT_S):
-            while one.folders() or two.folders() != [f"{recording}.whole"]:
+            while one.folders() or two.folders() != [f"{recording}.whole1.b"]:
                 await asyncio.sleep(0.02)
         size = sum(file.stat().st_size for file in (two.storage / whole.folder).iterdir())
         assert await one.database.read(recordings.used_bytes, whole.user_id) == whole.size_bytes == size
@@ -173,14 +173,16 @@ async def test_a_part_that_is_not_what_was_closed_is_not_taken(nodes: tuple[Node
             while caplog.text.count("its digest differs") < 2:  # tried again
                 await asyncio.sleep(0.02)
     caplog.clear()
-    (two.storage / "recordings" / f"{joining.HERE}{recording}" / "1").mkdir(parents=True)  # of a run that was killed meanwhile
-    (two.storage / f"recordings/{recording}.whole").mkdir()
+    (two.storage / "recordings" / f"{joining.HERE}{recording}" / "1").mkdir(
+        parents=True, exist_ok=True
+    )  # of a run that was killed meanwhile
+    (two.storage / f"recordings/{recording}.whole1.b").mkdir()
     shutil.rmtree(lies)
     kept.rename(lies)
     async with two.up(one):
         await until(two.database, recording, "ready", joined=True)
         async with asyncio.timeout(WAIT_S):
-            while two.folders() != [f"{recording}.whole"]:
+            while two.folders() != [f"{recording}.whole1.b"]:
                 await asyncio.sleep(0.02)
 
 
@@ -218,7 +220,7 @@ async def test_the_parts_stay_until_the_whole_can_be_played(nodes: tuple[Node, N
 
     async def killed(module: str, *arguments: object) -> bytes:
         nonlocal tries
-        if str(arguments[0]).endswith(".whole"):
+        if str(arguments[0]).endswith(".whole1.b"):
             tries += 1
             if lost and tries % 2:
                 raise ChildFailed("killed")

@@ -363,7 +363,7 @@ async def test_somebody_listens_while_it_moves(open_stored: OpenStored, s3_proxy
     await house.user("alice")
     recording = await tape(house, "alice", seconds=1)
     files = house.app[recording_files.RECORDING_FILES]
-    with files._using(str(recording)):
+    with files.using(str(recording)):
         await eventually(lambda: "are in S3" in caplog.text)
         await asyncio.sleep(0.5)
         assert folder_of(house, recording).exists()

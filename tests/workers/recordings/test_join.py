@@ -41,7 +41,7 @@ async def test_parts_become_one_recording(tmp_path: Path) -> None:
     held = json.loads(run("workers.recordings.part", two))
     assert (held["from_s"], held["to_s"]) == (5.0, 12.0) and held["size_bytes"] > 10_000
     parts = _closed(one, two)
-    run("workers.recordings.join", target, *(each for pair in parts for each in pair))
+    run("workers.recordings.join", target, 0, *(each for pair in parts for each in pair))
     said = finalise(target, with_wav=False)
     assert (said["duration_s"], said["variants"], said["failed"]) == (SECONDS, ["original", "denoised"], None)
     gap = {"from_s": 4.0, "to_s": 5.0, "kind": "gap", "reason": "takeover"}
@@ -79,6 +79,31 @@ async def test_the_later_of_two_counts(tmp_path: Path) -> None:
     assert times == [number * 960 for number in range(601)]  # the last one carries what the encoder has delayed
 
 
+async def test_a_part_that_comes_later_gets_its_place(tmp_path: Path) -> None:
+    """Joined without the middle part, with silence for it and to the end that is known; joined anew with it, each packet is where it is
+    when all are joined at once.
+    """
+    folders = [tmp_path / name for name in ("5", "5.2", "5.3")]
+    for folder, numbers in zip(folders, (range(150), range(200, 380), range(400, 550)), strict=True):
+        await _recorded(folder, numbers)
+    one, two, three = _closed(*folders)
+    run("workers.recordings.join", tmp_path / "some", SECONDS * 48_000, *one, *three)
+    said = finalise(tmp_path / "some", with_wav=False)
+    gaps = [{"from_s": begin, "to_s": end, "kind": "gap", "reason": "takeover"} for begin, end in ((3.0, 8.0), (11.0, 12.0))]
+    assert said["duration_s"] == SECONDS and said["spans"] == gaps and said["denoised_share"] == 1.0
+    stretches = [("0-144000", tmp_path / "some"), two, ("384000-528000", tmp_path / "some")]
+    run("workers.recordings.join", tmp_path / "all", 0, *(each for pair in stretches for each in pair))
+    join.join(tmp_path / "once", [one, two, three])
+    for variant in ("original.opus", "denoised.opus"):
+        assert _packets(tmp_path / "all" / variant) == _packets(tmp_path / "once" / variant)
+    anew, once = finalise(tmp_path / "all", with_wav=False), finalise(tmp_path / "once", with_wav=False)
+    assert anew["spans"] == once["spans"] and [span["from_s"] for span in anew["spans"]] == [3.0, 7.6]  # type: ignore[attr-defined, index]
+
+
+def _packets(path: Path) -> list[tuple[int, bytes]]:
+    return list(opusfile.packets_from(path, 0))
+
+
 async def test_what_was_altered_is_not_joined(tmp_path: Path) -> None:
     """A part that is not what its server has closed is refused, and nothing is left of the target."""
     one, target = tmp_path / "5", tmp_path / "whole"
@@ -94,5 +119,5 @@ async def test_what_was_altered_is_not_joined(tmp_path: Path) -> None:
     with pytest.raises(join.AlteredPart):
         join.join(target, parts)
     with pytest.raises(subprocess.CalledProcessError) as failure:
-        run("workers.recordings.join", target, *parts[0])
+        run("workers.recordings.join", target, 0, *parts[0])
     assert b"its digest differs" in failure.value.stderr and not target.exists()
