@@ -65,8 +65,8 @@ class Connection(web.RequestHandler):
 
     def __init__(self, connections: "Connections", address: Address, place: Hashable) -> None:
         """address: of the other end; place: its address or network; None where many clients share that (loopback, a proxy)."""
-        limits: dict[str, Any] = {"keepalive_timeout": timeouts.HEAD_S, "max_field_size": LONGEST_HEADER, "max_headers": MOST_HEADERS}
-        super().__init__(connections.server, loop=asyncio.get_running_loop(), access_log=None, **limits)
+        settings: dict[str, Any] = {"access_log": None, "max_field_size": LONGEST_HEADER, "max_headers": MOST_HEADERS}
+        super().__init__(connections.server, loop=asyncio.get_running_loop(), keepalive_timeout=timeouts.HEAD_S, **settings)
         self._connections = connections
         self._answering: web.BaseRequest | None = None
         self.authenticated = False
