@@ -71,7 +71,7 @@ export class Peer extends EventTarget {
     if (this.closed) return void this.#deleteSession();
     await this.connection.setRemoteDescription({ type: "answer", sdp: this.answer });
     this.#watchTransport();
-    this.#minimiseJitterBuffer();
+    this.setBuffer(0);
     await this.#connectedWithin(CONNECTED_WITHIN_MS);
   }
 
@@ -87,9 +87,14 @@ export class Peer extends EventTarget {
     const offer = await this.connection.createOffer({ iceRestart: true });
     await this.connection.setLocalDescription({ type: offer.type, sdp: withRepair(offer.sdp ?? "") });
     const headers = { ...this.#headers("application/trickle-ice-sdpfrag"), "If-Match": "*" };
-    const response = await request(resource, { method: "PATCH", body: restartFragment(offer.sdp ?? ""), headers }, ANSWER_WITHIN_MS);
-    this.answer = withCredentials(this.answer, await response.text());
-    await this.connection.setRemoteDescription({ type: "answer", sdp: this.answer });
+    try {
+      const response = await request(resource, { method: "PATCH", body: restartFragment(offer.sdp ?? ""), headers }, ANSWER_WITHIN_MS);
+      this.answer = withCredentials(this.answer, await response.text());
+      await this.connection.setRemoteDescription({ type: "answer", sdp: this.answer });
+    } catch (error) {
+      await this.#rollBack();
+      throw error;
+    }
   }
 
   /**
@@ -109,15 +114,26 @@ export class Peer extends EventTarget {
         await connection.setRemoteDescription({ type: "answer", sdp: answer });
         this.answer = answer; // a later ICE restart keeps the packet time
       } catch (error) {
-        if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" }).catch(() => undefined);
+        await this.#rollBack();
         console.warn("the packets stay as long as they are:", error);
       }
     });
   }
 
+  /** Take back an offer that was not answered: the connection is as it was. */
+  async #rollBack() {
+    const { connection } = this;
+    if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" }).catch(() => undefined);
+  }
+
+  /** Whether it looks connected; of a server that was killed the browser learns late. */
+  get isConnected() {
+    return !this.closed && !this.endedByServer && this.connection.connectionState === "connected";
+  }
+
   /** Whether it is connected with no negotiation under way. */
   get isStable() {
-    return !this.closed && !this.negotiations && this.connection.signalingState === "stable" && this.connection.connectionState === "connected";
+    return this.isConnected && !this.negotiations && this.connection.signalingState === "stable";
   }
 
   /** @param {() => Promise<void>} exchange @returns {Promise<void>} */
@@ -159,12 +175,17 @@ export class Peer extends EventTarget {
     return { ...(type ? { "Content-Type": type } : {}), ...(this.plan.authorization ? { Authorization: `Bearer ${this.plan.authorization}` } : {}) };
   }
 
-  /** Ask for the smallest jitter buffer: NetEq enlarges it if the network needs more. */
-  #minimiseJitterBuffer() {
-    if (this.plan.track) return;
+  /**
+   * How long at least what is received waits in the jitter buffer; the browser enlarges it if the network needs more.
+   * @param {number} ms @returns {boolean} whether the browser takes such wishes
+   */
+  setBuffer(ms) {
+    if (this.plan.track) return false;
     const receiver = /** @type {RTCRtpReceiver & {jitterBufferTarget?: number | null, playoutDelayHint?: number | null}} */ (this.transceiver.receiver);
-    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-    else if ("playoutDelayHint" in receiver) /** @type {{playoutDelayHint: number}} */ (receiver).playoutDelayHint = 0;
+    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = ms;
+    else if ("playoutDelayHint" in receiver) /** @type {{playoutDelayHint: number}} */ (receiver).playoutDelayHint = ms / 1000;
+    else return false;
+    return true;
   }
 
   #watchTransport() {
