@@ -106,6 +106,9 @@ test("what is heard next waits as long in the buffer as what was heard before", 
   await settled(next.peer, first.peer);
   assert.equal(next.fake.receiver.jitterBufferTarget, 220);
   assert.equal(first.fake.receiver.jitterBufferTarget, 0);
+  next.peer.easeBuffer();
+  await pause(600);
+  assert.equal(next.fake.receiver.jitterBufferTarget, 200); // by and by
   for (const { listening } of [first, next]) listening.close(false);
 });
 

@@ -107,6 +107,8 @@ async def tuned_in(url: str, visit: Any, stretch: float) -> tuple[Page, Page, Pa
     await guest.goto(link)
     for listener in (ben, guest):
         await listening(listener)
+    for listener in (ben, guest):
+        await expect(listener.get_by_role("radio", name="Clean")).to_be_checked()  # until the denoiser has started Raw is what sounds
     await guest.get_by_role("radio", name="Raw").check()
     return ada, ben, guest
 
@@ -123,6 +125,7 @@ async def test_nobody_hears_a_rolling_restart(
     if NGINX.program is None or PROGRAM is None:
         missing_program("nginx")
     voice = read_wav(audio_folder / "noisy_snr0.wav")
+    await redis.do("FLUSHALL")  # where this is done again
     with postgres_server.database("hushcast") as name:
         async with house_of(server, redis, postgres_server.url(name), Path(mkdtemp(dir=tmp_path)) / "nginx") as house:
             ada, ben, guest = await tuned_in(house.url, visit, stretch)

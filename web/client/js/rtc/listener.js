@@ -162,7 +162,7 @@ export class Listener extends EventTarget {
       },
       take: () => {
         this.#heardBeside(/** @type {any} */ (beside));
-        connection.peer?.setBuffer(0);
+        connection.peer?.easeBuffer();
       },
       drop: () => beside?.drop(),
     });
