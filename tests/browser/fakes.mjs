@@ -12,16 +12,28 @@ let made = [];
 class FakeConnection extends EventTarget {
   constructor() {
     super();
-    Object.assign(this, { connectionState: "connected", iceConnectionState: "connected", signalingState: "stable", packets: 0, frozen: false });
+    Object.assign(this, { connectionState: "connected", iceConnectionState: "connected", signalingState: "stable", packets: 0, concealed: 0, delay: 0, count: 0, frozen: false, patchy: false });
     made.push(this);
   }
-  addTransceiver() {
-    return { receiver: { transport: null }, sender: { transport: null, replaceTrack: async (track) => void (this.track = track) } };
+  addTransceiver(given) {
+    this.sends = typeof given !== "string";
+    this.receiver = { transport: null, jitterBufferTarget: null };
+    return { receiver: this.receiver, sender: { transport: null, replaceTrack: async (track) => void (this.track = track) } };
   }
   createOffer = async () => ({ type: "offer", sdp: "v=0\r\n" });
-  setLocalDescription = async () => undefined;
-  setRemoteDescription = async () => this.ontrack?.({ streams: [{}] });
-  getStats = async () => new Map([["in", { type: "inbound-rtp", packetsReceived: (this.packets += this.frozen ? 0 : 10) }]]);
+  setLocalDescription = async ({ type }) => void (this.signalingState = type === "rollback" ? "stable" : "have-local-offer");
+  setRemoteDescription = async () => {
+    this.signalingState = "stable";
+    this.ontrack?.({ streams: [{}] });
+  };
+  getStats = async () => {
+    this.packets += this.frozen ? 0 : 10;
+    this.concealed += this.patchy ? 480 : 0;
+    this.count += 960;
+    this.delay += 960 * Math.max(this.bufferS ?? 0.04, (this.receiver?.jitterBufferTarget ?? 0) / 1000);
+    const played = { jitterBufferDelay: this.delay, jitterBufferEmittedCount: this.count };
+    return new Map(this.sends ? [] : [["in", { type: "inbound-rtp", packetsReceived: this.packets, concealedSamples: this.concealed, ...played }]]);
+  };
   close() {
     this.connectionState = "closed";
   }
@@ -58,7 +70,8 @@ Object.assign(globalThis, {
     const answer = (answers.length > 1 ? answers.shift() : answers[0]) ?? "unreachable";
     if (answer === "unreachable") throw new TypeError("no");
     const [status, code] = answer;
-    return new Response(status < 300 ? "v=0\r\n" : JSON.stringify({ code }), { status, headers: { Location: `/whep/${session}` } });
+    const good = pathname.startsWith("/api/") ? "null" : "v=0\r\n";
+    return new Response(status < 300 ? good : JSON.stringify({ code }), { status, headers: { Location: `/whep/${session}` } });
   },
 });
 export const GOOD = /** @type {const} */ ([201, ""]);

@@ -144,6 +144,38 @@ test("a broadcast that goes on at another server is followed there, and the firs
   assert.deepEqual([connections().length, asked().filter((line) => line.startsWith("DELETE"))], [2, ["DELETE /whep/Ada/one.two.1"]]);
 });
 
+test("the original that is held is held at the other server too", async () => {
+  servedBy("old");
+  await started(GOOD);
+  await becomes("on");
+  await listener.choose("original");
+  servedBy("new");
+  const before = asked().length;
+  listener.follow(statusAt("new"));
+  for (let tries = 0; connections()[0]?.connectionState !== "closed" && tries < 200; tries += 1) await pause(20);
+  assert.deepEqual(asked().slice(before), ["POST /whep/Ada?variant=auto", "PUT /whep/Ada/new.1/variant", "DELETE /whep/Ada/old.1"]);
+  assert.ok(listener.listening.held);
+});
+
+test("a status that comes while the connection is looked after is followed nevertheless", async () => {
+  servedBy("old");
+  await started(GOOD);
+  await becomes("on");
+  Object.assign(connections()[0], { frozen: true });
+  let seen = false;
+  listener.addEventListener("change", () => {
+    if (seen || listener.listening.phase !== "reconnecting") return;
+    seen = true;
+    listener.follow(statusAt("new"));
+  });
+  await listener.check();
+  assert.deepEqual([listener.listening.phase, seen], ["on", true]);
+  Object.assign(connections()[0], { frozen: false });
+  servedBy("new");
+  for (let tries = 0; connections()[0]?.connectionState !== "closed" && tries < 200; tries += 1) await pause(20);
+  assert.equal(listener.connection?.peer?.location, "http://here.example/whep/Ada/new.1");
+});
+
 test("where no sound comes from the other server the first connection stays, and it is tried again", async () => {
   servedBy("old");
   await started(GOOD);

@@ -6,7 +6,7 @@ import { Problem, request } from "../../web/client/js/server/api.js";
 import { Broadcaster, whipUrl } from "../../web/client/js/rtc/broadcaster.js";
 import { actionOf } from "../../web/client/js/page/shortcuts.js";
 import { backoff, isFinal } from "../../web/client/js/rtc/connection.js";
-import { bufferDelay } from "../../web/client/js/rtc/listener.js";
+import { bufferDelay } from "../../web/client/js/rtc/receiving_stats.js";
 import { dbfs, FLOOR_DBFS, noiseFloor } from "../../web/client/js/rtc/meter.js";
 import { constraints } from "../../web/client/js/rtc/microphone.js";
 import { noteText } from "../../web/client/js/page/links.js";

@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { asked, connections, forget, GOOD, serve, servedBy } from "./fakes.mjs";
 
 const { Connection } = await import("../../web/client/js/rtc/connection.js");
-const { move, nodeOf } = await import("../../web/client/js/rtc/moving.js");
+const { move, nodeOf, settled } = await import("../../web/client/js/rtc/moving.js");
 
 /** @type {InstanceType<typeof Connection>} */
 let connection;
@@ -76,6 +76,43 @@ test("Stop closes all of them at once, also one that connects", async () => {
   assert.ok(connections().length === 2 && connections().every((each) => each.connectionState === "closed"));
   await moving;
   assert.deepEqual([told, connections().length], [["dropped"], 2]);
+});
+
+/** A listener's connection. */
+async function listens() {
+  const listening = new Connection(async () => ({ url: "/whep/Ada", track: null }));
+  await listening.open();
+  const fake = connections().at(-1);
+  assert.ok(fake && listening.peer);
+  return { listening, peer: listening.peer, fake };
+}
+
+test("a listener moves when nothing is missing any more", async () => {
+  serve(GOOD);
+  forget();
+  const { listening, peer, fake } = await listens();
+  Object.assign(fake, { patchy: true });
+  let over = false;
+  const settling = settled(peer).then(() => (over = true));
+  await pause(600);
+  assert.ok(!over && fake.packets > 100);
+  Object.assign(fake, { patchy: false });
+  await settling;
+  listening.close(false);
+});
+
+test("what is heard next waits as long in the buffer as what was heard before", async () => {
+  serve(GOOD);
+  forget();
+  const [first, next] = [await listens(), await listens()];
+  Object.assign(first.fake, { bufferS: 0.22 });
+  await settled(next.peer, first.peer);
+  assert.equal(next.fake.receiver.jitterBufferTarget, 220);
+  assert.equal(first.fake.receiver.jitterBufferTarget, 0);
+  next.peer.easeBuffer();
+  await pause(600);
+  assert.equal(next.fake.receiver.jitterBufferTarget, 200); // by and by
+  for (const { listening } of [first, next]) listening.close(false);
 });
 
 test("one server alone is never left", async () => {

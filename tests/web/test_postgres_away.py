@@ -132,6 +132,19 @@ async def test_what_ends_while_it_is_asked_is_not_remembered(house: House, own_s
         await lately.read(friendships.are_friends, 1, 2)
 
 
+async def test_what_others_end_meanwhile_is_no_reason_to_forget(house: House, own_server: Postgres) -> None:
+    """Each round of those who look after logins forgets those that are over, mostly none, while others ask."""
+    await house.friends("alice", "bob")
+    lately = house.app[LATELY]
+    asking = asyncio.create_task(lately.read(friendships.are_friends, 1, 2))
+    await asyncio.sleep(0)
+    lately.forget({"login:7", "friends:3"})
+    lately.forget(())
+    assert await asking
+    await asyncio.to_thread(own_server.stop, signal.SIGQUIT)
+    assert await lately.read(friendships.are_friends, 1, 2)
+
+
 async def test_what_is_recorded_meanwhile_is_written_down_afterwards(
     house: House, own_server: Postgres, monkeypatch: pytest.MonkeyPatch, stretch: float
 ) -> None:

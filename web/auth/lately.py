@@ -43,11 +43,12 @@ class Lately:
     def __init__(self, database: Database, *, remembers: bool) -> None:
         self._database, self._remembers = database, remembers
         self._answers: OrderedDict[_Question, _Answer] = OrderedDict()
-        self._forgotten = 0  # how often something was: an answer that was on its way then is not kept
+        self._asking: dict[object, set[str]] = {}  # by question that waits for its answer: what was forgotten meanwhile
 
     async def read(self, function: Callable[..., T], *args: Hashable) -> T:
         """As Database.read, for what can be remembered by its arguments. Raises Unavailable where nothing is known of late."""
-        key, forgotten = _Question(function, args), self._forgotten
+        key, forgotten = _Question(function, args), set[str]()
+        self._asking[turn := object()] = forgotten
         try:
             said = await self._database.read(function, *args)
         except Unavailable as trouble:
@@ -55,13 +56,20 @@ class Lately:
                 raise
             known: T = self._answers[key].said
             return known
+        finally:
+            del self._asking[turn]
         if self._remembers:
-            self._answers.pop(key, None)
-            if said and forgotten == self._forgotten:
-                self._answers[key] = _Answer(said, time.monotonic(), frozenset(_about(said, args)))
-                if len(self._answers) > MOST:
-                    self._answers.popitem(last=False)
+            self._keep(key, said, forgotten)
         return said
+
+    def _keep(self, key: _Question, said: object, forgotten: Collection[str]) -> None:
+        """In place of what was known, unless it was no grant, or what it is about has ended while it was on its way."""
+        self._answers.pop(key, None)
+        about = frozenset(_about(said, key.args)) if said else frozenset()
+        if said and about.isdisjoint(forgotten):
+            self._answers[key] = _Answer(said, time.monotonic(), about)
+            if len(self._answers) > MOST:
+                self._answers.popitem(last=False)
 
     def knows(self, function: Callable[..., object], *args: Hashable) -> bool:
         """Whether something was granted to this question in the last ten minutes."""
@@ -70,7 +78,8 @@ class Lately:
 
     def forget(self, about: Collection[str]) -> None:
         """What was known about these has ended or changed."""
-        self._forgotten += 1
+        for forgotten in self._asking.values():
+            forgotten.update(about)
         for key in [key for key, answer in self._answers.items() if not answer.about.isdisjoint(about)]:
             del self._answers[key]
 

@@ -4,6 +4,7 @@ import { api, asProblem, Problem } from "../server/api.js";
 import { Connection } from "./connection.js";
 import { Microphone } from "./microphone.js";
 import { move, nodeOf } from "./moving.js";
+import { MuteNews } from "./mute_news.js";
 import { PacketTime } from "./packet_time.js";
 import { ANSWER_WITHIN_MS } from "./peer.js";
 import { packetsOf, packetTime, roundTrip } from "./sending_stats.js";
@@ -56,9 +57,10 @@ export class Broadcaster extends EventTarget {
     this.title = "";
     /** Whether a broadcast that is already on air is taken over. */
     this.takesOver = false;
-    /** Whether `broadcast.muted` is newer than what the server knows, and whether a request is under way. */
-    this.muteUnsent = false;
-    this.sendingMute = false;
+    this.muteNews = new MuteNews(() => (this.onAir ? this.broadcast.muted : null), (problem) => {
+      this.#set({ muted: true, trouble: problem.trouble() });
+      this.#applyMute();
+    });
     /** Whether the track is silent while the packet time changes. */
     this.silenced = false;
     this.packetTime = new PacketTime(this.microphone, () => this.connection?.peer, (silenced) => {
@@ -102,7 +104,7 @@ export class Broadcaster extends EventTarget {
     if (this.onAir) return;
     this.title = title;
     this.takesOver = Boolean(status?.live);
-    this.muteUnsent = this.broadcast.muted;
+    this.muteNews.unsent = this.broadcast.muted ? "pressed" : null;
     this.#set({ phase: "connecting", trouble: null, muted: this.broadcast.muted || Boolean(status?.muted) });
     this.#applyMute(); // the preview's track is not muted
     if (!this.microphone.stream && !(await this.#openMicrophone())) return this.#set({ phase: "idle" });
@@ -147,10 +149,9 @@ export class Broadcaster extends EventTarget {
 
   /** Mute the microphone at once, and tell the server, which enforces it for every client. @param {boolean} muted */
   mute(muted) {
-    this.muteUnsent = true;
     this.#set({ muted });
     this.#applyMute();
-    void this.#sendMute();
+    void this.muteNews.tell("pressed");
   }
 
   /**
@@ -161,8 +162,8 @@ export class Broadcaster extends EventTarget {
   follow({ live, muted, leaving, node }) {
     const { connection } = this;
     if (connection && live && leaving && nodeOf(connection.peer?.location) === node) void move(connection, { prepare: async () => undefined, take: () => this.#moved(), drop: () => undefined });
-    if (!this.onAir || !live || this.sendingMute) return;
-    if (this.muteUnsent) return void this.#sendMute();
+    if (!this.onAir || !live || this.muteNews.sending) return;
+    if (this.muteNews.unsent) return void this.muteNews.send();
     if (muted === this.broadcast.muted) return;
     this.#set({ muted });
     this.#applyMute();
@@ -171,27 +172,7 @@ export class Broadcaster extends EventTarget {
   /** Another server has the broadcast now; it may not have heard of the last mute. */
   #moved() {
     this.packets = null;
-    this.muteUnsent = true;
-    void this.#sendMute();
-  }
-
-  /** Send the latest choice until the server has it. If unmuting fails, the microphone stays muted. */
-  async #sendMute() {
-    if (this.sendingMute || !this.onAir) return;
-    this.sendingMute = true;
-    try {
-      while (this.muteUnsent && this.onAir) {
-        this.muteUnsent = false;
-        await api.mute(this.broadcast.muted);
-      }
-    } catch (error) {
-      const problem = asProblem(error);
-      this.muteUnsent = this.broadcast.muted || problem.code === "not_live"; // follow() sends it again once the server says that it is live
-      if (!this.muteUnsent) this.#set({ muted: true, trouble: problem.trouble() });
-      this.#applyMute();
-    } finally {
-      this.sendingMute = false;
-    }
+    void this.muteNews.tell("moved");
   }
 
   /** Choose for this broadcast or the next one; another microphone or echo cancellation takes effect at once. @param {Partial<Pick<OwnBroadcast, "device" | "echo" | "profile" | "denoiser" | "strength_db" | "record">>} wish */
@@ -277,7 +258,7 @@ export class Broadcaster extends EventTarget {
     this.connection = null;
     this.silenced = false;
     this.packetTime.forget();
-    this.muteUnsent = false;
+    this.muteNews.forget();
     this.packets = null;
     this.#set({ phase: this.microphone.stream ? "preview" : "idle", muted: false, trouble: problem?.trouble() ?? null, network_ms: null, packet_ms: null });
     this.#applyMute();

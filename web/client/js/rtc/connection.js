@@ -2,6 +2,7 @@
 
 import { asProblem, Problem } from "../server/api.js";
 import { Peer } from "./peer.js";
+import { receivedOf } from "./receiving_stats.js";
 
 /** @typedef {import("./peer.js").Plan} Plan */
 
@@ -22,10 +23,9 @@ export function backoff(attempt) {
   return /** @type {number} */ (BACKOFF_MS[Math.min(attempt, BACKOFF_MS.length - 1)]);
 }
 
-/** The packets received so far, or null for a connection that only sends. @param {RTCPeerConnection} connection */
-export async function packetsReceived(connection) {
-  for (const row of (await connection.getStats()).values()) if (row.type === "inbound-rtp") return /** @type {number} */ (row.packetsReceived ?? 0);
-  return null;
+/** What was received so far, or null for a connection that only sends. @param {RTCPeerConnection} connection */
+export async function received(connection) {
+  return receivedOf((await connection.getStats()).values());
 }
 
 /**
@@ -91,10 +91,10 @@ export class Connection extends EventTarget {
 
   /** @param {Peer} peer */
   async #flows({ connection }) {
-    const before = await packetsReceived(connection);
+    const before = await received(connection);
     if (before === null) return false;
     await new Promise((resolve) => setTimeout(resolve, FLOW_MS));
-    return ((await packetsReceived(connection)) ?? 0) > before;
+    return ((await received(connection))?.packets ?? 0) > before.packets;
   }
 
   /** @param {boolean} tell whether the session is deleted on the server too */
@@ -147,21 +147,37 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new CustomEvent("lost", { detail: problem }));
   }
 
-  /** @param {Peer} old @returns {Promise<Problem | null>} null once it is connected again, or closed */
+  /**
+   * The alarm may be false: that a request was not answered says nothing of the sound, least of all where another server answers requests.
+   * So what still looks connected is left only for a connection that is up.
+   * @param {Peer} old @returns {Promise<Problem | null>} null once it is connected again, or closed
+   */
   async #reconnect(old) {
     const since = performance.now();
     let forgotten = old.endedByServer;
+    let isUp = false;
     try {
       if (!forgotten) {
         await old.restart();
-        this.dispatchEvent(new Event("up"));
-        return null;
+        isUp = true;
       }
     } catch (error) {
       forgotten = old.endedByServer || [404, 410].includes(asProblem(error).status);
+      isUp = !forgotten && old.isConnected && (await this.#flows(old).catch(() => false));
     }
+    if (!isUp) return this.#replace(old, forgotten, since);
+    this.dispatchEvent(new Event("up"));
+    return null;
+  }
+
+  /** @param {Peer} old @param {boolean} forgotten @param {number} since as of `#attempt` */
+  async #replace(old, forgotten, since) {
+    if (old.isConnected) this.others.add(old);
+    else old.close(false);
+    const problem = await this.#attempt(forgotten, since);
     old.close(false);
-    return this.#attempt(forgotten, since);
+    this.others.delete(old);
+    return problem;
   }
 
   /** Make new connections until one is up. @param {boolean} forgotten @param {number} since when the last one was lost, in ms @returns {Promise<Problem | null>} null once it is connected, or closed */

@@ -4,10 +4,11 @@
  */
 
 import { asProblem, Problem } from "../server/api.js";
-import { Connection, packetsReceived } from "./connection.js";
+import { Connection, received } from "./connection.js";
 import { audioContext, Meter } from "./meter.js";
 import { Loudspeaker } from "./loudspeaker.js";
 import { move, nodeOf, settled } from "./moving.js";
+import { bufferDelay } from "./receiving_stats.js";
 
 /** @typedef {import("../state/types.js").Listening} Listening */
 
@@ -23,12 +24,6 @@ export function notListening() {
   return {
     phase: "off", name: "", variant: "auto", choosing: false, held: true, volume: 1, muted: false, trouble: null, retry: null, stopped: false, play_ms: null, network_ms: null,
   };
-}
-
-/** The mean time in ms that a sample waited in the jitter buffer between two readings of getStats(); null if none was played. @param {{delay: number, count: number} | null} before @param {{delay: number, count: number}} now */
-export function bufferDelay(before, now) {
-  const count = now.count - (before?.count ?? 0);
-  return count > 0 ? ((now.delay - (before?.delay ?? 0)) / count) * 1000 : null;
 }
 
 export class Listener extends EventTarget {
@@ -87,7 +82,8 @@ export class Listener extends EventTarget {
   follow({ state, denoise, node }) {
     const { connection } = this;
     const here = nodeOf(connection?.peer?.location);
-    if (connection && this.listening.phase === "on" && state === "live" && denoise.state !== "starting" && here && node && here !== node) void this.#move(connection);
+    const isUp = ["on", "reconnecting"].includes(this.listening.phase); // which may end without another status
+    if (connection && isUp && state === "live" && denoise.state !== "starting" && here && node && here !== node) void this.#move(connection);
   }
 
   /** Called when they have gone off air. @param {boolean} stopped by themselves, not by a loss */
@@ -139,7 +135,8 @@ export class Listener extends EventTarget {
     this.#disconnect(true);
     const { name } = this.listening;
     const authorization = this.token ? { authorization: this.token } : {};
-    const connection = new Connection(async () => ({ url: `/whep/${encodeURIComponent(name)}?variant=${this.listening.variant}`, track: null, ...authorization }), true);
+    const variant = () => (connection.moving && !connection.recovering && this.listening.held ? "auto" : this.listening.variant); // see #move
+    const connection = new Connection(async () => ({ url: `/whep/${encodeURIComponent(name)}?variant=${variant()}`, track: null, ...authorization }), true);
     this.connection = connection;
     /** @param {string} type @param {(detail: any) => void} run not for a connection that was replaced */
     const on = (type, run) => connection.addEventListener(type, (event) => this.connection === connection && run(/** @type {CustomEvent} */ (event).detail));
@@ -155,17 +152,21 @@ export class Listener extends EventTarget {
     }
   }
 
-  /** @param {Connection} connection */
+  /** What is held now is held there too, or some of it would be left out: a session that begins with the original is not. @param {Connection} connection */
   async #move(connection) {
-    const { variant } = this.listening;
+    const { variant, held } = this.listening;
     /** @type {{stream: MediaStream, take: () => void, drop: () => void} | null} */
     let beside = null;
     await move(connection, {
       prepare: async (next, stream) => {
         if (stream) beside = { stream, ...(await this.loudspeaker.beside(stream)) };
-        await settled(next);
+        if (held && variant === "original") await next.choose(variant);
+        await settled(next, connection.peer);
       },
-      take: () => this.#heardBeside(/** @type {any} */ (beside)),
+      take: () => {
+        this.#heardBeside(/** @type {any} */ (beside));
+        connection.peer?.easeBuffer();
+      },
       drop: () => beside?.drop(),
     });
     if (connection === this.connection && variant !== this.listening.variant) await this.choose(this.listening.variant); // chosen meanwhile
@@ -232,7 +233,7 @@ export class Listener extends EventTarget {
       }
       if (row.type === "candidate-pair" && row.nominated && row.currentRoundTripTime !== undefined) this.#set({ network_ms: row.currentRoundTripTime * 500 });
     }
-    const packets = await packetsReceived(peer.connection);
+    const packets = (await received(peer.connection))?.packets ?? null;
     if (packets !== this.flow.packets) Object.assign(this.flow, { packets, at: now });
     else if (this.expected && now - this.flow.at > STALLED_MS && now - this.flow.checkedAt > CHECK_EVERY_MS) {
       this.flow.checkedAt = now;

@@ -1,17 +1,24 @@
 /** Follows a broadcast to another server: the second connection is up, and its sound has come, before the first one is left. */
 
 import { Problem } from "../server/api.js";
-import { backoff, packetsReceived } from "./connection.js";
+import { backoff, received } from "./connection.js";
 import { Peer } from "./peer.js";
+import { bufferDelay } from "./receiving_stats.js";
 
 /** With the pauses between, that is a little longer than a server waits for those whom it has asked to leave. */
 const TRIES = 35;
 /** The last server closes the broadcaster's connection when its listeners have gone; if it was killed, nobody does. */
 const RETIRED_MS = 45_000;
-/** The buffer of a listener has found its length after so many packets. */
+/** The buffer of a listener has found its length after so many packets, if nothing has been missing in it for so many looks. */
 const SETTLED_PACKETS = 25;
+const CALM_LOOKS = 6;
+/** Without packets for so long the connection is no good; with some missing all the while it is taken nevertheless: the one before ends. */
 const SETTLED_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 50;
+const MEAN_LOOKS = 10;
+/** How much shorter than before sound may wait in the buffer, and for how long that is tried; the browser stretches sound to wait longer. */
+const NEAR_MS = 20;
+const NEAR_WITHIN_MS = 6000;
 
 /**
  * @typedef {object} Follower
@@ -83,12 +90,49 @@ function retire(connection, old) {
   old.addEventListener("down", end);
 }
 
-/** Wait until enough packets have come. Throws Problem if none do. @param {Peer} peer */
-export async function settled(peer) {
-  const until = performance.now() + SETTLED_WITHIN_MS;
-  while (((await packetsReceived(peer.connection)) ?? 0) < SETTLED_PACKETS) {
-    if (peer.closed || performance.now() > until) throw new Problem(0, "no_udp", "");
+/**
+ * Wait until enough packets have come, for a while none was missing, and their sound waits as long in the buffer as that of the connection
+ * before, so that nothing is left out between the two. Throws Problem if none come.
+ * @param {Peer} peer @param {Peer | null} [before]
+ */
+export async function settled(peer, before = null) {
+  const began = performance.now();
+  const [own, wanted] = [new BufferedTime(peer), before && new BufferedTime(before)];
+  let calm = 0;
+  let concealed = -1;
+  while (calm < CALM_LOOKS) {
+    const now = await own.look();
+    const wait = await wanted?.look().then(() => wanted.ms);
+    const passed = performance.now() - began;
+    const enough = now.packets >= SETTLED_PACKETS;
+    if (peer.closed || (passed > SETTLED_WITHIN_MS && !enough)) throw new Problem(0, "no_udp", "");
+    if (passed > SETTLED_WITHIN_MS) return;
+    const near = passed > NEAR_WITHIN_MS || !wait || !peer.setBuffer(Math.round(wait)) || (own.ms ?? 0) >= wait - NEAR_MS;
+    calm = enough && near && now.concealed === concealed ? calm + 1 : 0;
+    concealed = now.concealed;
     await delay(LOOK_EVERY_MS);
+  }
+}
+
+/** How long the sound of a connection has waited in the jitter buffer of late. */
+class BufferedTime {
+  /** @param {Peer} peer */
+  constructor(peer) {
+    this.peer = peer;
+    /** @type {import("./receiving_stats.js").Received[]} the last looks, oldest first */
+    this.looks = [];
+  }
+
+  async look() {
+    const now = (await received(this.peer.connection)) ?? { packets: 0, concealed: 0, delay: 0, count: 0 };
+    this.looks = [...this.looks.slice(1 - MEAN_LOOKS), now];
+    return now;
+  }
+
+  /** Null where nothing was played. */
+  get ms() {
+    const [oldest, newest] = [this.looks[0], this.looks.at(-1)];
+    return oldest && newest ? bufferDelay(oldest, newest) : null;
   }
 }
 

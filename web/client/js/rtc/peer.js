@@ -12,6 +12,9 @@ export const ANSWER_WITHIN_MS = 4000;
 const CONNECTED_WITHIN_MS = 7000;
 /** "disconnected" may recover by itself (RFC 7675: one missed check); after this long it is a failure. */
 const DISCONNECTED_FOR_MS = 2500;
+/** The steps in which a jitter buffer is let become shorter: 2 % faster nobody hears. */
+const EASE_MS = 10;
+const EASE_EVERY_MS = 500;
 
 /**
  * @typedef {object} Plan
@@ -38,6 +41,8 @@ export class Peer extends EventTarget {
     this.negotiating = Promise.resolve();
     /** How many of them run or are queued. */
     this.negotiations = 0;
+    /** The wish of `setBuffer`. */
+    this.bufferMs = 0;
     /** Whether the server has ended the session (DTLS close_notify), so that a restart cannot succeed. */
     this.endedByServer = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -71,7 +76,7 @@ export class Peer extends EventTarget {
     if (this.closed) return void this.#deleteSession();
     await this.connection.setRemoteDescription({ type: "answer", sdp: this.answer });
     this.#watchTransport();
-    this.#minimiseJitterBuffer();
+    this.setBuffer(0);
     await this.#connectedWithin(CONNECTED_WITHIN_MS);
   }
 
@@ -87,9 +92,14 @@ export class Peer extends EventTarget {
     const offer = await this.connection.createOffer({ iceRestart: true });
     await this.connection.setLocalDescription({ type: offer.type, sdp: withRepair(offer.sdp ?? "") });
     const headers = { ...this.#headers("application/trickle-ice-sdpfrag"), "If-Match": "*" };
-    const response = await request(resource, { method: "PATCH", body: restartFragment(offer.sdp ?? ""), headers }, ANSWER_WITHIN_MS);
-    this.answer = withCredentials(this.answer, await response.text());
-    await this.connection.setRemoteDescription({ type: "answer", sdp: this.answer });
+    try {
+      const response = await request(resource, { method: "PATCH", body: restartFragment(offer.sdp ?? ""), headers }, ANSWER_WITHIN_MS);
+      this.answer = withCredentials(this.answer, await response.text());
+      await this.connection.setRemoteDescription({ type: "answer", sdp: this.answer });
+    } catch (error) {
+      await this.#rollBack();
+      throw error;
+    }
   }
 
   /**
@@ -109,15 +119,26 @@ export class Peer extends EventTarget {
         await connection.setRemoteDescription({ type: "answer", sdp: answer });
         this.answer = answer; // a later ICE restart keeps the packet time
       } catch (error) {
-        if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" }).catch(() => undefined);
+        await this.#rollBack();
         console.warn("the packets stay as long as they are:", error);
       }
     });
   }
 
+  /** Take back an offer that was not answered: the connection is as it was. */
+  async #rollBack() {
+    const { connection } = this;
+    if (connection.signalingState === "have-local-offer") await connection.setLocalDescription({ type: "rollback" }).catch(() => undefined);
+  }
+
+  /** Whether it looks connected; of a server that was killed the browser learns late. */
+  get isConnected() {
+    return !this.closed && !this.endedByServer && this.connection.connectionState === "connected";
+  }
+
   /** Whether it is connected with no negotiation under way. */
   get isStable() {
-    return !this.closed && !this.negotiations && this.connection.signalingState === "stable" && this.connection.connectionState === "connected";
+    return this.isConnected && !this.negotiations && this.connection.signalingState === "stable";
   }
 
   /** @param {() => Promise<void>} exchange @returns {Promise<void>} */
@@ -159,12 +180,25 @@ export class Peer extends EventTarget {
     return { ...(type ? { "Content-Type": type } : {}), ...(this.plan.authorization ? { Authorization: `Bearer ${this.plan.authorization}` } : {}) };
   }
 
-  /** Ask for the smallest jitter buffer: NetEq enlarges it if the network needs more. */
-  #minimiseJitterBuffer() {
-    if (this.plan.track) return;
+  /**
+   * How long at least what is received waits in the jitter buffer; the browser enlarges it if the network needs more.
+   * @param {number} ms @returns {boolean} whether the browser takes such wishes
+   */
+  setBuffer(ms) {
+    if (this.plan.track) return false;
+    this.bufferMs = ms;
     const receiver = /** @type {RTCRtpReceiver & {jitterBufferTarget?: number | null, playoutDelayHint?: number | null}} */ (this.transceiver.receiver);
-    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-    else if ("playoutDelayHint" in receiver) /** @type {{playoutDelayHint: number}} */ (receiver).playoutDelayHint = 0;
+    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = ms;
+    else if ("playoutDelayHint" in receiver) /** @type {{playoutDelayHint: number}} */ (receiver).playoutDelayHint = ms / 1000;
+    else return false;
+    return true;
+  }
+
+  /** From now on sound needs to wait no longer than the network makes it; bit by bit, for it is played faster until then. */
+  easeBuffer() {
+    if (this.closed || this.bufferMs <= 0) return;
+    this.setBuffer(Math.max(0, this.bufferMs - EASE_MS));
+    setTimeout(() => this.easeBuffer(), EASE_EVERY_MS);
   }
 
   #watchTransport() {

@@ -1,0 +1,59 @@
+/** What the server hears of muting, and what the page does where it hears nothing. */
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { asked, forget, serve } from "./fakes.mjs";
+
+const { MuteNews } = await import("../../web/client/js/rtc/mute_news.js");
+
+/** @type {boolean | null} */
+let muted;
+/** @type {string[]} */
+let refused;
+/** @type {InstanceType<typeof MuteNews>} */
+let news;
+const GOOD = /** @type {const} */ ([200, ""]);
+
+beforeEach(() => {
+  forget();
+  [muted, refused] = [false, []];
+  news = new MuteNews(() => muted, (problem) => void refused.push(problem.code));
+});
+
+test("an unmute that somebody has pressed and that fails leaves the microphone muted", async () => {
+  serve([502, "bad_gateway"]);
+  await news.tell("pressed");
+  assert.deepEqual([refused, news.unsent, asked().length], [["bad_gateway"], null, 1]);
+});
+
+test("where a server leaves and another one does not answer yet nobody is muted, and it is told again", async () => {
+  serve("unreachable", GOOD);
+  await news.tell("moved");
+  assert.deepEqual([refused, news.unsent], [[], "moved"]);
+  await news.send();
+  assert.deepEqual([refused, news.unsent, asked().length], [[], null, 2]);
+});
+
+test("a mute is told until the server has it", async () => {
+  muted = true;
+  serve("unreachable", [409, "not_live"], GOOD);
+  for (let times = 0; times < 3; times += 1) await (times ? news.send() : news.tell("pressed"));
+  assert.deepEqual([refused, news.unsent, asked().length], [[], null, 3]);
+});
+
+test("what is pressed while a request is on its way is told after it", async () => {
+  serve(GOOD);
+  const first = news.tell("moved");
+  muted = true;
+  await news.tell("pressed");
+  await first;
+  assert.deepEqual([asked().length, news.unsent], [2, null]);
+});
+
+test("whoever is not on air any more is told nothing of it", async () => {
+  serve("unreachable");
+  const telling = news.tell("pressed");
+  muted = null;
+  await telling;
+  await news.tell("pressed");
+  assert.deepEqual([refused, asked().length], [[], 1]);
+});
