@@ -219,10 +219,10 @@ class Directory:
         """Read the whole directory anew: all nodes, all broadcasts. complete: as for `refresh`. Raises RedisAway."""
         known = list(self._nodes), list(self._airs)  # what is heard of meanwhile may be missing in the answers
         keys = await self._keys()
+        complete = complete and f"node:{self._named.name}" in keys  # else Redis has just lost all, the others' records too
         named = dict.fromkeys([*(f"node:{name}" for name in known[0]), *(key for key in keys if key.startswith("node:"))])
-        nodes = await self._get(NodeRecord, list(named)[: 2 * MOST_NODES])
+        self._note_nodes(await self._get(NodeRecord, list(named)[: 2 * MOST_NODES]), asked=known[0] if complete else ())
         airs = await self._get(AirRecord, [key for key in keys if key.startswith("air:")])
-        self._note_nodes(nodes, asked=known[0] if complete else ())
         for turn, record in enumerate(filter(None, airs.values())):
             self.take(record)
             await _others_in_turn(turn)

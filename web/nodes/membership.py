@@ -131,7 +131,7 @@ class NodeMembership:
     ) -> AsyncIterator[None]:
         """Be a node among the others. look_round: ends what hangs on rights that are over. Raises Unavailable."""
         self._leases = leases = Leases(database, self.directory, switchboard, self._kept)
-        snapshot = Snapshot(database, self.directory, presence, switchboard)
+        snapshot = Snapshot(database, self.directory, presence, switchboard, self._unsettled_s)
         self.directory.on_changed = presence.friends.tell_live
         self.events.hear = lambda told: self._hear(told, presence, switchboard)
         self.events.on_gap = snapshot.want
@@ -155,6 +155,10 @@ class NodeMembership:
         self.companions.count_again()
         await self.directory.announce_all()
 
+    def _unsettled_s(self) -> float:
+        """For how long others may still be about to write what Redis has lost."""
+        return self._up_s + NODE_S - now_s()
+
     async def _renew_all(self, leases: Leases) -> None:
         turn = 0
         while True:
@@ -164,7 +168,7 @@ class NodeMembership:
                 if not await self._renew(leases):
                     logger.warning("Redis has lost its contents; all is announced again")
                     await self._come()
-                complete = now_s() - self._up_s > NODE_S  # else others may still be about to write what Redis has lost
+                complete = self._unsettled_s() <= 0
                 await self.directory.refresh(complete=complete)
                 if turn % READ_ALL_EVERY == 0 and complete:
                     await self.directory.read_all(complete=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -24,8 +25,12 @@ REST_EVERY = 50  # users, after which other work of the loop has its turn
 class Snapshot:
     """Owns the task that takes it: at once when asked, and again when others have had the time to write what Redis had lost."""
 
-    def __init__(self, database: Database, directory: Directory, presence: Presence, switchboard: Switchboard) -> None:
+    def __init__(
+        self, database: Database, directory: Directory, presence: Presence, switchboard: Switchboard, unsettled_s: Callable[[], float]
+    ) -> None:
+        """unsettled_s: for how long others may still be writing what Redis has lost, which may be again while it is taken."""
         self.taken = 0
+        self._unsettled_s = unsettled_s
         self._database, self._directory, self._presence, self._switchboard = database, directory, presence, switchboard
         self._newest_request = 0
         self._wanted = asyncio.Event()
@@ -58,6 +63,7 @@ class Snapshot:
                 await self._compare_friends()
                 await self._compare_listeners()
                 await asyncio.sleep(NODE_S)  # by now each node has written what Redis had lost
+                await asyncio.sleep(max(0.0, self._unsettled_s()))
                 await self._directory.read_all(complete=True)
                 self.taken += 1
             except RedisAway:

@@ -209,6 +209,19 @@ async def test_rubbish_at_its_key_hides_no_node(redis: RedisServer, monkeypatch:
         assert b.directory.elsewhere("ada") is None
 
 
+async def test_whoever_does_not_find_itself_believes_nobody_gone(redis: RedisServer) -> None:
+    """What Redis has just lost is not over: the others write it again, as this node does."""
+    async with nodes(redis.url, "a", "b") as (a, b):
+        await a.directory.announce(a.on_air("ada", 1))
+        await b.directory.read_all(complete=True)
+        await redis.do("FLUSHALL")
+        await b.directory.read_all(complete=True)
+        assert b.directory.elsewhere("ada") is not None
+        await b.directory.renew(())
+        await b.directory.read_all(complete=True)
+        assert b.directory.elsewhere("ada") is None
+
+
 async def test_who_comes_while_redis_is_asked_stays(redis: RedisServer) -> None:
     """A refresh and a reading of all take away only what was known when they began."""
     async with nodes(redis.url, "a", "b") as (a, b):
