@@ -62,8 +62,10 @@ class Snapshot:
                 await self._directory.read_all(complete=False)
                 await self._compare_friends()
                 await self._compare_listeners()
-                await asyncio.sleep(NODE_S)  # by now each node has written what Redis had lost
-                await asyncio.sleep(max(0.0, self._unsettled_s()))
+                wait_s = NODE_S
+                while wait_s > 0:  # then each node has written what Redis had lost
+                    await asyncio.sleep(wait_s)
+                    wait_s = self._unsettled_s()
                 await self._directory.read_all(complete=True)
                 self.taken += 1
             except RedisAway:
