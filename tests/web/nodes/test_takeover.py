@@ -68,6 +68,10 @@ async def test_what_is_taken_back_outlasts_what_was_given_up(live_house: House, 
     before, peer = await switchboard._broadcast_of("alice"), peer_on(sockets)
     before.offer(peer, PublishOptions(denoise=False))
     speak(peer, 0)
+    async with asyncio.timeout(20):
+        while (await app[DB].read(broadcasts.of_user, alice.id)).id != before.id:
+            await asyncio.sleep(0.01)
+    await app[DB].run(broadcasts.keep, "alice", row("one", node="a", record=False), None)  # it has gone on there meanwhile
     switchboard.moves.give_up("alice")
     if over:
         before.over.set()
