@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 THREADS = 4  # that write, and as many that read
 RETRY_S = 0.5  # between two tries to connect
 CONNECT_S = 3  # for each address of the host
+AFTER_S = 0.05  # before a transaction is tried again: the one that was in the way ends meanwhile
 STATEMENT_S, LOCK_S, IDLE_S = 5, 3, 10  # limits that the server keeps: of a statement, of its waiting for locks, between two
 FETCHED = 500  # rows at a time, where an answer may be long
 SILENT_S = 8.0  # without an answer, until the connection is broken off
@@ -141,6 +142,7 @@ class PostgresSession:
             if not self._may_repeat(error):
                 raise self._translated(error) from error
             logger.info("a transaction is tried again: %s", one_line(error))
+        time.sleep(min(AFTER_S, left_s))
         try:
             return self._once(function)
         except (psycopg.Error, peewee.PeeweeException) as error:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.browser.people import WATCH
 from tests.clients.firefox import Firefox, firefox
 from tests.support.people import PASSWORD
 
+pytestmark = pytest.mark.browser
 ENTER, TAB = "\ue007", "\ue004"  # WebDriver's names of keys
 WAIT_S = 30
 SHOWN = """(node) => {
