@@ -142,7 +142,7 @@ class PostgresSession:
             if not self._may_repeat(error):
                 raise self._translated(error) from error
             logger.info("a transaction is tried again: %s", one_line(error))
-        time.sleep(min(AFTER_S, left_s))
+        time.sleep(max(0.0, min(AFTER_S, left_s)))
         try:
             return self._once(function)
         except (psycopg.Error, peewee.PeeweeException) as error:
