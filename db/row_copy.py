@@ -140,8 +140,18 @@ def put_anew(copy: Path, recording_id: int, found: Mapping[str, Sequence[Sequenc
         for table, rows in found.items():
             file.execute(f"DELETE FROM {table} WHERE {OF_A_RECORDING[table]} = ?", (recording_id,))
             file.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns_of(file, table)))})", rows)
+        _keep_what_is_named(file)
         file.execute("COMMIT")
     return True
+
+
+def _keep_what_is_named(file: sqlite3.Connection) -> None:
+    """A folder in which parts are joined is noted as to be deleted until it is the recording's, and so it was when the copy was made."""
+    if columns_of(file, "discarded_folder"):
+        named = "SELECT folder FROM recording"
+        if "folder" in columns_of(file, "recording_part"):
+            named += " UNION SELECT folder FROM recording_part WHERE folder IS NOT NULL"
+        file.execute(f"DELETE FROM discarded_folder WHERE folder IN ({named})")
 
 
 def leave_out(copy: Path, recording_ids: Collection[int]) -> None:
