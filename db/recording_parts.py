@@ -86,9 +86,7 @@ def go_on(recording: Recording, node: str, epoch: int, from_s: float) -> None:
 
 def put_apart(recording: Recording) -> bool:
     """What is in the recording's folder lies apart from now on, for the recording gets another one; False where no part is in it."""
-    something = RecordingPart.to_s.is_null() | RecordingPart.sha256.is_null(False)  # closed with nothing in it, it has no folder either
-    lies_there = (RecordingPart.recording == recording.id) & RecordingPart.folder.is_null() & something
-    return bool(RecordingPart.update(folder=recording.folder).where(lies_there).execute())
+    return bool(RecordingPart.update(folder=recording.folder).where(_own(recording.id)).execute())
 
 
 def close(part_id: int, closed: Closed) -> bool:
@@ -258,8 +256,9 @@ def _apart(recording_id: int) -> Any:
 
 
 def _own(recording_id: int) -> Any:
-    """Its closed parts that are in its own folder."""
-    return (RecordingPart.recording == recording_id) & RecordingPart.folder.is_null() & RecordingPart.sha256.is_null(False)
+    """Its parts that are in its own folder, closed or not."""
+    something = RecordingPart.to_s.is_null() | RecordingPart.sha256.is_null(False)  # closed with nothing in it, it has no folder either
+    return (RecordingPart.recording == recording_id) & RecordingPart.folder.is_null() & something
 
 
 def _discard(parts: Sequence[RecordingPart]) -> list[str]:

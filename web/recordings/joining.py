@@ -86,6 +86,9 @@ class Joiner:
         unchanged = Prepared(recording.folder, parts, ())
         if not any(part.folder is not None and part.sha256 is not None for part in parts) or not self._is_time(recording.id, parts):
             return unchanged
+        if any(part.folder is None and part.to_s is None and part.node == self._node for part in parts):
+            self.put_off(recording.id)  # it could not be closed: without it the recording is not whole
+            return unchanged
         try:
             joined = await self._joined(recording, parts)
         except (ChildFailed, OSError) as failure:

@@ -245,3 +245,30 @@ async def test_the_parts_stay_until_the_whole_can_be_played(nodes: tuple[Node, N
         lost = False
         whole = await until(two.database, recording, "ready", joined=True)
         assert whole.spans == [{"from_s": 2.0, "to_s": 3.0, "kind": "gap", "reason": "takeover"}] and whole.stats["failed"] is None
+
+
+async def test_a_part_that_cannot_be_closed_is_not_lost(nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recording is ready with what is in its folder, and is joined when that could be closed at last."""
+    one, two = nodes
+    recording, folder = await taken_over(one, two)
+    real, tries, broken = joining.run_module, 0, True
+
+    async def failing(module: str, *arguments: object) -> bytes:
+        nonlocal tries
+        if arguments[0] == folder and broken:
+            tries += 1
+            raise ChildFailed("killed")
+        return await real(module, *arguments)
+
+    monkeypatch.setattr(joining, "run_module", failing)
+    async with one.up(two), two.up(one) as archive:
+        archive.epochs.begun(recording, "air")
+        recorder = await write(folder, range(150, 300))
+        await archive.finish(recording, await recorder.close())
+        async with asyncio.timeout(WAIT_S):
+            while tries < 3:
+                await asyncio.sleep(0.02)
+        assert (await until(two.database, recording, "ready", joined=False)).duration_s == SECONDS and folder.exists()
+        broken = False
+        whole = await until(two.database, recording, "ready", joined=True)
+        assert whole.spans == [{"from_s": 2.0, "to_s": 3.0, "kind": "gap", "reason": "takeover"}] and whole.duration_s == SECONDS
