@@ -135,6 +135,16 @@ def to_close(node: str, but: Collection[int] = ()) -> list[RecordingPart]:
     return list(RecordingPart.select().where(open_here & RecordingPart.recording.not_in(list(but))).order_by(RecordingPart.id))
 
 
+def left_open(node: str) -> list[RecordingPart]:
+    """What recordings of a server that have ended have in their own folders there and is not closed, as after a child that failed; with
+    the recordings. Looks at all parts.
+    """
+    stored = StoredFolder.select().where(StoredFolder.folder == Recording.folder)
+    open_here = (RecordingPart.node == node) & RecordingPart.folder.is_null() & RecordingPart.to_s.is_null()
+    ended = (Recording.node == node) & Recording.state.in_(("ready", "failed")) & ~peewee.fn.EXISTS(stored)
+    return list(RecordingPart.select(RecordingPart, Recording).join(Recording).where(open_here & ended).order_by(RecordingPart.id))
+
+
 def to_join(node: str) -> list[Recording]:
     """The recordings of a server that are ready while closed parts of them lie apart, with all their parts."""
     apart = RecordingPart.select(RecordingPart.recording).where(RecordingPart.folder.is_null(False) & RecordingPart.sha256.is_null(False))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db import epochs, recording_parts, recordings, trash, users
+from db import epochs, recording_parts, recordings, stored_folders, trash, users
 from db.connection import Database
 from db.recording_parts import Closed, Takeover
 from db.recordings import Ended, JoinedParts
@@ -41,3 +41,20 @@ async def test_a_part_that_is_not_closed_stays(database: Database) -> None:
     assert await database.read(trash.discarded, "b") == []
     [part] = await database.read(recording_parts.to_close, "b")
     assert (part.folder, part.to_s) == (tape.folder, None)
+
+
+async def test_what_is_not_closed_does_not_move(database: Database) -> None:
+    """A recording that is ready is sent to S3 when its own part is closed, and that is tried again; one that has moved stays as it is."""
+    _, tape = await taken_over(database, "b1")
+    assert await database.read(recording_parts.left_open, "b") == []
+    await database.run(recordings.finish, tape.id, ENDED, True, None, "b")
+    assert await database.read(stored_folders.waiting, "b", 0, 9) == []
+    assert await database.read(recording_parts.left_open, "a") == []
+    [own] = await database.read(recording_parts.left_open, "b")
+    assert (own.folder, own.recording.folder) == (None, tape.folder)
+    await database.run(stored_folders.add, tape.id, tape.folder, "recordings/1/x", [])
+    assert await database.read(recording_parts.left_open, "b") == [], "its files are not here"
+    await database.run(recording_parts.close, own.id, Closed(1.0, 2.0, "cd" * 32, 40))
+    await database.run(lambda: stored_folders.StoredFolder.delete().execute())
+    assert [each.folder for each in await database.read(stored_folders.waiting, "b", 0, 9)] == [tape.folder]
+    assert await database.read(recording_parts.left_open, "b") == []
