@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 import peewee
 
 from db import broadcasts, epochs, stored_folders
+from db.bound import TABLES
 from db.locks import hold
 from db.stored_folders import StoredFolder
 from db.tables import BroadcastEpoch, DiscardedFolder, LiveBroadcast, Recording, RecordingPart, now
@@ -168,16 +169,19 @@ def at_others(node: str) -> list[tuple[int, str]]:
 def inherit(recording_id: int, away: str, node: str) -> bool:
     """Take the row of a recording from a server that is away: what that one has of it lies apart there from now on, or is in S3.
 
-    False where another server has been quicker, or where its folder has what was joined before, and is not in S3.
+    False where another server has been quicker, where its broadcast is on air, or where its folder has what was joined before, and is
+    not in S3: then nothing is written.
     """
     there = (Recording.id == recording_id) & (Recording.node == away)
     named = Recording.get_or_none(there)
-    if named is None or (is_joined(named) and stored_folders.find(named.folder) is None):
+    if named is None or not _is_free(named):
         return False
-    epoch = epochs.take(named.user_id, named.broadcast.partition(".")[0])  # where it comes back it writes no more about it
-    found = hold(Recording.select().where(there)).first()
-    if found is None:
-        return False
+    with TABLES.atomic() as taking:
+        epoch = epochs.take(named.user_id, named.broadcast.partition(".")[0])  # where it comes back it writes no more about it
+        found = hold(Recording.select().where(there)).first()
+        if found is None or not _is_free(found):  # it was locked after the epoch, so it may have changed
+            taking.rollback(False)
+            return False
     if stored_folders.find(found.folder) is not None:
         stored_folders.discard_here(found.folder, away)
     else:
@@ -189,6 +193,12 @@ def inherit(recording_id: int, away: str, node: str) -> bool:
     found.node, found.state = node, "finalising" if found.state == "live" else found.state
     found.save()
     return True
+
+
+def _is_free(recording: Recording) -> bool:
+    """Whether another server may take its row from one that is away. The next epoch would stop whoever has its broadcast on air."""
+    on_air = LiveBroadcast.select().where(LiveBroadcast.id == recording.broadcast.partition(".")[0])
+    return not on_air.exists() and (not is_joined(recording) or stored_folders.find(recording.folder) is not None)
 
 
 def left_behind(node: str, but: Collection[int]) -> list[int]:
