@@ -90,8 +90,10 @@ class _RowsInPostgres:
         self.aside: str | None = None
 
     def put(self, rows: Path, switch: Switch) -> None:
-        """All rows, then the files, then the end of the transaction; an error undoes all. Raises Unusable, Unavailable, OSError."""
+        """All rows, then the files, then the end of the transaction; an error before that undoes all. Raises Unusable, Unavailable,
+        OSError."""
         done: dict[str, int] = {}
+        answered = False
         try:
             with ProgressBar("rows", row_copy.count_rows(rows)) as bar:
 
@@ -100,9 +102,11 @@ class _RowsInPostgres:
                     bar.reach(sum(done.values()))
 
                 self.aside = self._put(rows, self._url, told, replace=self._replace, last=switch.do)
-        except Undecided as error:
-            raise Unusable(f"whether the rows are in PostgreSQL is not known ({error}); restore again with --replace") from error
-        except BaseException:
+                answered = True
+        except BaseException as error:
+            if answered or isinstance(error, Undecided):  # the former files would not fit to the rows
+                said = str(error) or type(error).__name__
+                raise Unusable(f"whether the rows are in PostgreSQL is not known ({said}); restore again with --replace") from error
             switch.undo()
             raise
 
