@@ -240,7 +240,10 @@ async def test_the_parts_stay_until_the_whole_can_be_played(nodes: tuple[Node, N
             while tries < 3:
                 await asyncio.sleep(0.02)
         found = await until(two.database, recording, "ready", joined=False)
-        assert found.duration_s == SECONDS and [await one.database.read(trash.discarded, node) for node in "ab"] == [[], []]
+        assert found.duration_s == SECONDS
+        async with asyncio.timeout(WAIT_S):  # each try is noted as to be deleted until that is done
+            while [await one.database.read(trash.discarded, node) for node in "ab"] != [[], []]:
+                await asyncio.sleep(0.02)
         assert one.folders() == [f"{recording}"] and folder.exists()
         lost = False
         whole = await until(two.database, recording, "ready", joined=True)
