@@ -25,9 +25,23 @@ def long_transaction(engine: PostgresEngine, undone: str, *, reading: bool = Fal
     """The tables within the transaction; reading: as they are at one moment. Who asks without `execute_sql` calls `asks`.
 
     undone: what is so after an error, for its text. Errors of a SQLite file in the block are meant too. Raises Unusable, Unavailable:
-    nothing was changed; Undecided: that is not known.
+    nothing was changed; Undecided: that is not known, or the error came when all was done.
     """
     session = engine.open(reading=reading)
+    try:
+        with _closing(session, undone, reading=reading) as tables:
+            yield tables
+    except Undecided:
+        raise
+    except BaseException as error:
+        if session.tables.committed and not reading:
+            raise Undecided("database_away", f"it was answered, and then came {one_line(error) or type(error).__name__}") from error
+        raise
+
+
+@contextmanager
+def _closing(session: PostgresSession, undone: str, *, reading: bool) -> Iterator[PostgresTables]:
+    """The transaction, and the end of the session."""
     tables = session.tables
     try:
         session.connect()

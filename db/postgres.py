@@ -56,6 +56,7 @@ class PostgresTables(peewee.PostgresqlDatabase):
         self._parameters = parameters
         self.asked_at = 0.0  # monotonic: when the last question was sent
         self.committing = False  # the last statement of a transaction was sent: whether it is done is not known until the answer
+        self.committed = False  # that statement was answered: it is done
 
     def raw(self) -> "psycopg.Connection[Any]":
         """The connection itself."""
@@ -73,14 +74,14 @@ class PostgresTables(peewee.PostgresqlDatabase):
 
     def begin(self, isolation_level: str | None = None) -> None:
         """Implements peewee's."""
-        self.committing, self.asked_at = False, time.monotonic()
+        self.committing, self.committed, self.asked_at = False, False, time.monotonic()
         super().begin(isolation_level)
 
     def commit(self) -> None:
         """Implements peewee's."""
         self.committing, self.asked_at = True, time.monotonic()
         super().commit()
-        self.committing = False
+        self.committing, self.committed = False, True
 
     def rollback(self) -> None:
         """Not on a connection that is lost: the server has done it."""

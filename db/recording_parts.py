@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 import peewee
 
 from db import broadcasts, epochs, stored_folders
+from db.bound import TABLES
 from db.locks import hold
 from db.stored_folders import StoredFolder
 from db.tables import BroadcastEpoch, DiscardedFolder, LiveBroadcast, Recording, RecordingPart, now
@@ -86,9 +87,7 @@ def go_on(recording: Recording, node: str, epoch: int, from_s: float) -> None:
 
 def put_apart(recording: Recording) -> bool:
     """What is in the recording's folder lies apart from now on, for the recording gets another one; False where no part is in it."""
-    something = RecordingPart.to_s.is_null() | RecordingPart.sha256.is_null(False)  # closed with nothing in it, it has no folder either
-    lies_there = (RecordingPart.recording == recording.id) & RecordingPart.folder.is_null() & something
-    return bool(RecordingPart.update(folder=recording.folder).where(lies_there).execute())
+    return bool(RecordingPart.update(folder=recording.folder).where(_own(recording.id)).execute())
 
 
 def close(part_id: int, closed: Closed) -> bool:
@@ -137,6 +136,16 @@ def to_close(node: str, but: Collection[int] = ()) -> list[RecordingPart]:
     return list(RecordingPart.select().where(open_here & RecordingPart.recording.not_in(list(but))).order_by(RecordingPart.id))
 
 
+def left_open(node: str) -> list[RecordingPart]:
+    """What recordings of a server that have ended have in their own folders there and is not closed, as after a child that failed; with
+    the recordings. Looks at all parts.
+    """
+    stored = StoredFolder.select().where(StoredFolder.folder == Recording.folder)
+    open_here = (RecordingPart.node == node) & RecordingPart.folder.is_null() & RecordingPart.to_s.is_null()
+    ended = (Recording.node == node) & Recording.state.in_(("ready", "failed")) & ~peewee.fn.EXISTS(stored)
+    return list(RecordingPart.select(RecordingPart, Recording).join(Recording).where(open_here & ended).order_by(RecordingPart.id))
+
+
 def to_join(node: str) -> list[Recording]:
     """The recordings of a server that are ready while closed parts of them lie apart, with all their parts."""
     apart = RecordingPart.select(RecordingPart.recording).where(RecordingPart.folder.is_null(False) & RecordingPart.sha256.is_null(False))
@@ -160,16 +169,19 @@ def at_others(node: str) -> list[tuple[int, str]]:
 def inherit(recording_id: int, away: str, node: str) -> bool:
     """Take the row of a recording from a server that is away: what that one has of it lies apart there from now on, or is in S3.
 
-    False where another server has been quicker, or where its folder has what was joined before, and is not in S3.
+    False where another server has been quicker, where its broadcast is on air, or where its folder has what was joined before, and is
+    not in S3: then nothing is written.
     """
     there = (Recording.id == recording_id) & (Recording.node == away)
     named = Recording.get_or_none(there)
-    if named is None or (is_joined(named) and stored_folders.find(named.folder) is None):
+    if named is None or not _is_free(named):
         return False
-    epoch = epochs.take(named.user_id, named.broadcast.partition(".")[0])  # where it comes back it writes no more about it
-    found = hold(Recording.select().where(there)).first()
-    if found is None:
-        return False
+    with TABLES.atomic() as taking:
+        epoch = epochs.take(named.user_id, named.broadcast.partition(".")[0])  # where it comes back it writes no more about it
+        found = hold(Recording.select().where(there)).first()
+        if found is None or not _is_free(found):  # it was locked after the epoch, so it may have changed
+            taking.rollback(False)
+            return False
     if stored_folders.find(found.folder) is not None:
         stored_folders.discard_here(found.folder, away)
     else:
@@ -181,6 +193,12 @@ def inherit(recording_id: int, away: str, node: str) -> bool:
     found.node, found.state = node, "finalising" if found.state == "live" else found.state
     found.save()
     return True
+
+
+def _is_free(recording: Recording) -> bool:
+    """Whether another server may take its row from one that is away. The next epoch would stop whoever has its broadcast on air."""
+    on_air = LiveBroadcast.select().where(LiveBroadcast.id == recording.broadcast.partition(".")[0])
+    return not on_air.exists() and (not is_joined(recording) or stored_folders.find(recording.folder) is not None)
 
 
 def left_behind(node: str, but: Collection[int]) -> list[int]:
@@ -258,8 +276,9 @@ def _apart(recording_id: int) -> Any:
 
 
 def _own(recording_id: int) -> Any:
-    """Its closed parts that are in its own folder."""
-    return (RecordingPart.recording == recording_id) & RecordingPart.folder.is_null() & RecordingPart.sha256.is_null(False)
+    """Its parts that are in its own folder, closed or not."""
+    something = RecordingPart.to_s.is_null() | RecordingPart.sha256.is_null(False)  # closed with nothing in it, it has no folder either
+    return (RecordingPart.recording == recording_id) & RecordingPart.folder.is_null() & something
 
 
 def _discard(parts: Sequence[RecordingPart]) -> list[str]:

@@ -25,11 +25,11 @@ class KeptFolder(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A recording in the copy. `stored`: its files have moved to S3. `apart`: the folders of parts that are not joined with its own."""
+    """A recording in the copy. `stored`: its folders that have moved to S3. `apart`: those of parts that are not joined with its own."""
 
     id: int
     own: KeptFolder
-    stored: bool
+    stored: frozenset[str]
     apart: Sequence[KeptFolder] = ()
 
 
@@ -108,16 +108,17 @@ def recording_of(copy: Path, recording_id: int) -> Kept:
 def _kept(copy: Path, which: str, given: tuple[int, ...]) -> list[Kept]:
     """A copy of an older version has no columns, or no tables, of what it did not know."""
     with closing(_opened(copy, "ro")) as file:
-        stored, apart = set[int](), dict[int, list[KeptFolder]]()
+        stored, apart = dict[int, set[str]](), dict[int, list[KeptFolder]]()
         if columns_of(file, "stored_folder"):
-            stored = {each for (each,) in file.execute("SELECT recording_id FROM stored_folder")}
+            for recording_id, folder in file.execute("SELECT recording_id, folder FROM stored_folder"):
+                stored.setdefault(recording_id, set()).add(folder)
         if "folder" in columns_of(file, "recording_part"):
             parts = "SELECT recording_id, folder, node, to_s IS NULL FROM recording_part WHERE folder IS NOT NULL ORDER BY id"
             for recording_id, folder, node, is_open in file.execute(parts):
                 apart.setdefault(recording_id, []).append(KeptFolder(folder, node, "live" if is_open else "ready"))
         node = "node" if "node" in columns_of(file, "recording") else "''"
         rows = file.execute(f"SELECT id, folder, {node}, state FROM recording {which} ORDER BY id", given)
-        return [Kept(number, KeptFolder(*own), number in stored, tuple(apart.get(number, ()))) for number, *own in rows]
+        return [Kept(number, KeptFolder(*own), frozenset(stored.get(number, ())), tuple(apart.get(number, ()))) for number, *own in rows]
 
 
 def questions(copy: Path) -> dict[str, str]:
@@ -140,8 +141,18 @@ def put_anew(copy: Path, recording_id: int, found: Mapping[str, Sequence[Sequenc
         for table, rows in found.items():
             file.execute(f"DELETE FROM {table} WHERE {OF_A_RECORDING[table]} = ?", (recording_id,))
             file.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns_of(file, table)))})", rows)
+        _keep_what_is_named(file)
         file.execute("COMMIT")
     return True
+
+
+def _keep_what_is_named(file: sqlite3.Connection) -> None:
+    """A folder in which parts are joined is noted as to be deleted until it is the recording's, and so it was when the copy was made."""
+    if columns_of(file, "discarded_folder"):
+        named = "SELECT folder FROM recording"
+        if "folder" in columns_of(file, "recording_part"):
+            named += " UNION SELECT folder FROM recording_part WHERE folder IS NOT NULL"
+        file.execute(f"DELETE FROM discarded_folder WHERE folder IN ({named})")
 
 
 def leave_out(copy: Path, recording_ids: Collection[int]) -> None:

@@ -46,7 +46,8 @@ class Waiting(NamedTuple):
 def waiting(node: str, after: int, most: int) -> list[ToMove]:
     """Ended recordings of `node` whose files are not in S3 yet, those in the trash too; by id, from above `after` on, at most `most`.
 
-    Also those of several servers of which parts are still to be joined: any server plays them then, with what is there.
+    Also those of several servers of which parts are still to be joined: any server plays them then, with what is there. Not those whose
+    own part is not closed yet.
     """
     rows = Recording.select(Recording.id, Recording.folder, Recording.broadcast, _own_bytes()).where(_waits(node) & (Recording.id > after))
     found = cast(Iterable[tuple[Any, ...]], rows.order_by(Recording.id).limit(most).tuples())
@@ -116,7 +117,11 @@ def among(folders: Collection[str]) -> list[StoredFolder]:
 def _waits(node: str) -> Any:
     moved = StoredFolder.select().where(StoredFolder.folder == Recording.folder)
     ended = Recording.state.in_(["ready", "failed"]) & of_node(Recording, node)
-    return ended & ~peewee.fn.EXISTS(moved)
+    waits = ended & ~peewee.fn.EXISTS(moved)
+    if not node:
+        return waits
+    not_closed = (RecordingPart.recording == Recording.id) & RecordingPart.folder.is_null() & RecordingPart.to_s.is_null()
+    return waits & ~peewee.fn.EXISTS(RecordingPart.select().where(not_closed))  # which ends its files here
 
 
 def _own_bytes() -> Any:

@@ -48,7 +48,7 @@ class PackedRecordings:
         for look in range(LOOKS):
             with ExitStack() as opened:
                 files = {place: files_of(self._storage, place, opened) for place in self._here(recording)}
-                if look < LOOKS - 1 and not recording.stored and not all(files.values()):
+                if look < LOOKS - 1 and not all(found or place.folder in recording.stored for place, found in files.items()):
                     now = self._renewed(recording)
                 if now == recording:
                     for each in (file for found in files.values() for file in found):
@@ -73,7 +73,7 @@ class PackedRecordings:
         self.recordings += 1
         if found:
             self.on_air += own.state == "live"
-        elif recording.stored:
+        elif own.folder in recording.stored:
             self._moved.add(recording.id)
         elif own not in files:
             self.elsewhere += 1

@@ -20,7 +20,7 @@ from sfu.config.schema import Config
 from web.app import DATABASE
 from web.cli.backup_file import BackupReader, BackupRefused
 from web.cli.progress_bar import ProgressBar
-from web.cli.restore_switch import SETTINGS, SETTINGS_AS, Switch, marked, nothing_left, occupied
+from web.cli.restore_switch import SETTINGS, SETTINGS_AS, Switch, lacks_rows, marked, nothing_left, occupied
 from web.cli.storing import driver_needed, in_one_line
 from web.private_folder import private
 from web.serve import CONFIG_FILE, claimed
@@ -57,11 +57,13 @@ def _restore(given: argparse.Namespace) -> int:
         opened.enter_context(nothing_left(storage))
         opened.enter_context(private(storage))
         opened.enter_context(claimed(storage))
+        if given.files and lacks_rows(storage):
+            raise ConfigError(f"--files: {storage} was left by a restore of rows that was cut short; restore again without --files")
         if occupied(storage, with_rows=not url) and not given.replace:
             raise ConfigError(f"storage.path: {storage} is not empty; `run.py restore --replace FILE` moves what is there aside")
         rows = _RowsInPostgres(url, given.replace) if url and not given.files else None
         work = storage / RESTORING
-        switch = Switch(storage, work, with_rows=not url)
+        switch = Switch(storage, work, with_rows=not url, files_alone=given.files)
         with marked(work, switch):
             reader = BackupReader(source)
             _unpack(reader, source, work, config)
@@ -88,8 +90,10 @@ class _RowsInPostgres:
         self.aside: str | None = None
 
     def put(self, rows: Path, switch: Switch) -> None:
-        """All rows, then the files, then the end of the transaction; an error undoes all. Raises Unusable, Unavailable, OSError."""
+        """All rows, then the files, then the end of the transaction; an error before that undoes all. Raises Unusable, Unavailable,
+        OSError."""
         done: dict[str, int] = {}
+        answered = False
         try:
             with ProgressBar("rows", row_copy.count_rows(rows)) as bar:
 
@@ -98,9 +102,11 @@ class _RowsInPostgres:
                     bar.reach(sum(done.values()))
 
                 self.aside = self._put(rows, self._url, told, replace=self._replace, last=switch.do)
-        except Undecided as error:
-            raise Unusable(f"whether the rows are in PostgreSQL is not known ({error}); restore again with --replace") from error
-        except BaseException:
+                answered = True
+        except BaseException as error:
+            if answered or isinstance(error, Undecided):  # the former files would not fit to the rows
+                said = str(error) or type(error).__name__
+                raise Unusable(f"whether the rows are in PostgreSQL is not known ({said}); restore again with --replace") from error
             switch.undo()
             raise
 

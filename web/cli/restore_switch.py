@@ -13,6 +13,7 @@ from web.app import DATABASE
 
 SETTINGS, SETTINGS_AS = "config.toml", "config-of-backup.toml"
 ROWS = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal")
+FILES_ALONE = "files"
 REST = ("recordings", "keys", "names.json", SETTINGS_AS)
 
 
@@ -20,16 +21,18 @@ class Switch:
     """Moves what is in a folder aside, and what was unpacked into its place. An error undoes all, and so does `undo`.
 
     With the rows in this folder they go first and come last: until they are there, `db.opening` refuses to make new ones beside the
-    folder RESTORING. With rows in PostgreSQL the file HALF_RESTORED stays from the first move until `finish`, or until all is undone.
+    folder RESTORING. With rows in PostgreSQL the file HALF_RESTORED stays from the first move until `finish`, or until all is undone. It
+    says whether files alone come: those can come again, while rows that may be missing need a whole restore.
     """
 
-    def __init__(self, storage: Path, work: Path, *, with_rows: bool) -> None:
+    def __init__(self, storage: Path, work: Path, *, with_rows: bool, files_alone: bool = False) -> None:
         """work: where it was unpacked."""
         self.aside: Path | None = None  # where to it was moved; None where nothing was there
         self._storage, self._work = storage, work
         self._rows = ROWS if with_rows else ()
         self._mark = None if with_rows else storage / HALF_RESTORED
-        self._was_marked = self._mark is not None and self._mark.exists()
+        self._says = FILES_ALONE if files_alone else ""
+        self._said = self._mark.read_text() if self._mark is not None and self._mark.exists() else None  # by one that was cut short
         self._moved: list[tuple[Path, Path]] = []  # from where, to where; what was not moved back
 
     @property
@@ -42,8 +45,7 @@ class Switch:
         aside = self._storage / f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         try:
             if self._mark is not None:
-                self._mark.touch()
-                on_disk(self._storage)
+                self._write(self._mark, self._says)
             for name in _there(self._storage, (*self._rows, *REST)):
                 aside.mkdir(exist_ok=True)
                 self.aside = aside
@@ -65,7 +67,9 @@ class Switch:
         if self.aside is not None:
             self.aside.rmdir()
             self.aside = None
-        if not self._was_marked:
+        if self._mark is not None and self._said is not None:
+            self._write(self._mark, self._said)
+        else:
             self.finish()
 
     def finish(self) -> None:
@@ -73,6 +77,11 @@ class Switch:
         if self._mark is not None:
             self._mark.unlink(missing_ok=True)
             on_disk(self._storage)
+
+    def _write(self, mark: Path, says: str) -> None:
+        mark.write_text(says)
+        on_disk(mark)
+        on_disk(self._storage)
 
     def _move(self, before: Path, after: Path) -> None:
         before.rename(after)
@@ -83,6 +92,12 @@ def occupied(storage: Path, *, with_rows: bool) -> bool:
     """Whether there is anything that a restore would replace."""
     found = [storage / name for name in _there(storage, (*(ROWS if with_rows else ()), *REST))]
     return any(not each.is_dir() or any(each.iterdir()) for each in found)
+
+
+def lacks_rows(storage: Path) -> bool:
+    """Whether a restore with rows in PostgreSQL was cut short here."""
+    mark = storage / HALF_RESTORED
+    return mark.exists() and mark.read_text() != FILES_ALONE
 
 
 @contextmanager

@@ -63,18 +63,14 @@ class Archive:
         self.node = node
         self._fence = fence or NoFence()
         self.epochs = TapeEpochs(self._fence)
-        self._database = database
-        self._storage = storage
-        self._settings = settings
+        self._database, self._storage, self._settings = database, storage, settings
         self._going_on = going_on
         self.elsewhere: asyncio.Event | None = None  # set where `Uploads` has something to send to S3, or to delete there; None: no S3
         self.settled = asyncio.Event()  # a recording is ready or failed, so its size is known; `tidying` waits for this
         self._work = asyncio.Event()
         self._room = DiskRoom(storage, floor_mb * MB)
         self._unwritten: dict[int, Ended | None] = {}  # ends of recordings that are not in the database yet; None: it is empty
-        self._chapters: deque[tuple[int, float, str, str]] = deque(
-            maxlen=MOST_UNWRITTEN
-        )  # chapters that are not in the database yet; beyond the limit the oldest are lost
+        self._chapters: deque[tuple[int, float, str, str]] = deque(maxlen=MOST_UNWRITTEN)  # not in the database yet; then the oldest go
         self._later: dict[int, tuple[float, float]] = {}  # recording -> not before this moment, after a pause of so many seconds
         self.parts = PartFiles(storage, node)
         self._joiner = Joiner(database, self.parts, storage, self._room, node)
@@ -288,7 +284,11 @@ class Archive:
         self._later.pop(recording.id, None)
         ended = ended_as(recording, {**said, "spans": told_away(said.get("spans"), ready, folder)})
         joined = JoinedParts(folder, own, ready.joined) if folder != own else None
-        gone = await self._database.run(recordings.finish, recording.id, ended, ended.duration_s > 0, joined, self.node)
+        try:
+            gone = await self._database.run(recordings.finish, recording.id, ended, ended.duration_s > 0, joined, self.node)
+        except Unavailable:  # unlike a job whose caller was cancelled, it does not go on
+            self._joiner.making.discard(folder)  # which is still noted as to be deleted
+            raise
         if joined is not None:
             self._joiner.over(recording.id, folder)
             if not gone:  # it was deleted, or went to another server, while it was joined

@@ -50,14 +50,18 @@ class Joiner:
         self._heir = Heir(database, files, node)
         self._later: dict[int, tuple[float, float]] = {}  # recording -> not before this moment, after a pause of so many seconds
         self.making: set[str] = set()  # folders that are noted as to be deleted until they are a recording's
+        self._may_be_open = True  # what has ended: at the start, and after each try to close something
         self._since: dict[int, float] = {}  # recordings of which parts are closed and not joined -> since when this server has seen it
 
     async def close_apart(self, but: Collection[int]) -> bool:
-        """Close the parts here with whose recordings another server goes on, except those that are still written; whether there was
-        one. Raises Unavailable."""
+        """Close the parts here with whose recordings another server goes on, except those that are still written, and what could not be
+        closed when its recording ended; whether there was one. Raises Unavailable."""
         found = await self._database.read(recording_parts.to_close, self._node, but)
+        if self._may_be_open:
+            found += await self._database.read(recording_parts.left_open, self._node)
+            self._may_be_open = False
         for part in found:
-            await self._close(part, str(part.folder))
+            await self._close(part, part.folder or part.recording.folder)
         return bool(found)
 
     async def due(self) -> list[Recording]:
@@ -86,6 +90,9 @@ class Joiner:
         unchanged = Prepared(recording.folder, parts, ())
         if not any(part.folder is not None and part.sha256 is not None for part in parts) or not self._is_time(recording.id, parts):
             return unchanged
+        if any(part.folder is None and part.to_s is None and part.node == self._node for part in parts):
+            self.put_off(recording.id)  # it could not be closed: without it the recording is not whole
+            return unchanged
         try:
             joined = await self._joined(recording, parts)
         except (ChildFailed, OSError) as failure:
@@ -102,7 +109,11 @@ class Joiner:
         return await self._database.read(recording_parts.of_recordings, [recording.id])
 
     async def _close(self, part: RecordingPart, folder: str) -> None:
-        """End its files and note what it is; a child that fails is tried again with the next look."""
+        """End its files and note what it is; a child that fails is tried again with the next look. What is in S3 alone is not looked at."""
+        here = await asyncio.to_thread((self._storage / folder).is_dir)
+        if not here and await self._database.read(stored_folders.find, folder) is not None:
+            return
+        self._may_be_open = True
         try:
             closed = Closed(**json.loads(await run_module("workers.recordings.part", self._storage / folder)))
         except (ChildFailed, ValueError) as failure:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from db.opening import HALF_RESTORED
 from tests.support.postgres import Postgres
 from tests.web.cli.installations import Installation, installed, one_line
+from web.cli.restore_switch import FILES_ALONE
 
 pytestmark = pytest.mark.usefixtures("postgres_server")  # is started before a test looks at what is running
 
@@ -56,6 +58,11 @@ async def test_each_has_its_own_files(
         assert await asyncio.to_thread(two.restore, two.settings.with_name("b")) == 2 and "has rows" in capsys.readouterr().err
         assert await asyncio.to_thread(two.restore, two.settings.with_name("b"), "--files") == 0
         assert "rows were left alone" in capsys.readouterr().out
+        (mark := two.storage / HALF_RESTORED).touch()
+        assert await asyncio.to_thread(two.restore, two.settings.with_name("b"), "--files", "--replace") == 2 and mark.exists()
+        assert "restore again without --files" in one_line(capsys)
+        mark.write_text(FILES_ALONE)  # one of files alone may be done again
+        assert await asyncio.to_thread(two.restore, two.settings.with_name("b"), "--files", "--replace") == 0 and not mark.exists()
         assert await servers[1].rows() == rows
     for each, before in zip(servers, had, strict=True):
         after = each.files()

@@ -102,6 +102,10 @@ async def test_what_changes_meanwhile(
     """Between the rows' copy and the turn of its files: the recording is in the backup as it is then, or not at all."""
     old, new, file = filled(engine), empty(engine), tmp_path / "a.tar.gz"
     old.do("DELETE FROM stored_folder", "DELETE FROM recording_part", "UPDATE recording SET state = 'finalising' WHERE id = 1")
+    part = "INSERT INTO recording_part (recording_id, node, epoch, from_s, to_s, sha256, folder)"
+    old.do(f"{part} VALUES (1, '', 1, 0, 3, 'x', 'recordings/1.1')")
+    old.do("INSERT INTO stored_folder VALUES ('recordings/1.1', 1, 'recordings/1.1/mark', '[]', '2026-01-01T00:00:00.000000Z')")
+    old.do("INSERT INTO discarded_folder (folder) VALUES ('recordings/1.whole')")  # as what is being joined is
     real = row_copy.recordings_of
 
     def meanwhile(copy: Path) -> list[row_copy.Kept]:
@@ -112,7 +116,8 @@ async def test_what_changes_meanwhile(
             moved = "INSERT INTO stored_folder VALUES ('recordings/1', 1, 'recordings/1/mark', '[]', '2026-01-01T00:00:00.000000Z')"
             old.do("UPDATE recording SET state = 'ready' WHERE id = 1", moved)
         else:
-            old.do("UPDATE recording SET state = 'ready', folder = 'recordings/1.whole' WHERE id = 1")
+            no_more = "DELETE FROM discarded_folder WHERE folder = 'recordings/1.whole'"
+            old.do("UPDATE recording SET state = 'ready', folder = 'recordings/1.whole' WHERE id = 1", no_more)
             shutil.copytree(old.storage / "recordings" / "1", old.storage / "recordings" / "1.whole")
         shutil.rmtree(old.storage / "recordings" / "1")
         return found

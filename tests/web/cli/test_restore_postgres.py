@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from db import migrations, postgres_copy, postgres_restoring, users
+from db import migrations, postgres, postgres_copy, postgres_restoring, users
 from db.connection import Database
 from db.errors import Unusable
 from db.opening import HALF_RESTORED, refuse_half_restored
@@ -271,18 +271,29 @@ async def test_a_failure(
     assert await asyncio.to_thread(old.restore, file, "--replace") == 0
 
 
+@pytest.mark.parametrize("answered", [False, True])
 async def test_an_end_without_an_answer(
-    old: Installation, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    answered: bool, old: Installation, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether it was done is not known, and it is said; no server starts, and no backup is made, until it was restored again."""
-    wanted, real = await old.rows(), restore_switch.Switch.do
+    """Whether it was done is not known, or something fails just after it; no server starts, and no backup is made, until it was restored
+    again.
+    """
+    wanted, real, real_close = await old.rows(), restore_switch.Switch.do, postgres.PostgresSession.close
 
     def do(switch: restore_switch.Switch) -> None:
         real(switch)
-        old.do(OTHERS_END)
+        if not answered:
+            old.do(OTHERS_END)
+
+    def close(session: postgres.PostgresSession) -> None:
+        moved = bool(list(old.storage.glob("before-*")))
+        real_close(session)
+        if answered and moved:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(restore_switch.Switch, "do", do)
+        patched.setattr(postgres.PostgresSession, "close", close)
         assert await asyncio.to_thread(old.restore, file, "--replace") == 2
     assert "is not known" in (said := one_line(capsys)) and "restore again" in said
     bad = file.with_name("bad")
