@@ -78,6 +78,20 @@ test("Stop closes all of them at once, also one that connects", async () => {
   assert.deepEqual([told, connections().length], [["dropped"], 2]);
 });
 
+test("Stop while the page still asks where to connect: no server is offered a microphone any more", async () => {
+  await onAir(GOOD);
+  /** @type {(plan: any) => void} */
+  let answer = () => undefined;
+  connection.plan = () => new Promise((resolve) => (answer = resolve));
+  const before = asked().length;
+  const moving = move(connection, follower);
+  await pause(10);
+  connection.close(false);
+  answer({ url: "/whip/Ada", track });
+  await moving;
+  assert.deepEqual([asked().slice(before), connections().length, told.includes("taken")], [[], 1, false]);
+});
+
 /** A listener's connection. */
 async function listens() {
   const listening = new Connection(async () => ({ url: "/whep/Ada", track: null }));

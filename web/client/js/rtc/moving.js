@@ -56,7 +56,9 @@ async function tryOnce(connection, follower) {
   let next = null;
   if (!old || connection.recovering) return;
   try {
-    next = new Peer(await connection.plan({ forgotten: false }));
+    const plan = await connection.plan({ forgotten: false });
+    if (connection.closed || connection.recovering || connection.peer !== old) return; // after Stop nothing is to be on air again
+    next = new Peer(plan);
     connection.others.add(next);
     /** @type {MediaStream | null} */
     let stream = null;
