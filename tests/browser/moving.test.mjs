@@ -129,6 +129,33 @@ test("what is heard next waits as long in the buffer as what was heard before", 
   for (const { listening } of [first, next]) listening.close(false);
 });
 
+test("a connection that is lost, or over which packets come no more, does not settle", async () => {
+  serve(GOOD);
+  forget();
+  const [lost, dead] = [await listens(), await listens()];
+  Object.assign(dead.fake, { patchy: true });
+  const settling = [lost, dead].map(({ peer }) => assert.rejects(settled(peer), { code: "no_udp" }));
+  Object.assign(lost.fake, { connectionState: "disconnected" });
+  await pause(100);
+  assert.ok(dead.fake.packets > 0);
+  Object.assign(dead.fake, { frozen: true });
+  const began = performance.now();
+  await Promise.all(settling);
+  assert.ok(performance.now() - began < 5000); // before the limit for those over which none ever come
+  for (const { listening } of [lost, dead]) listening.close(false);
+});
+
+test("a connection that was lost before it is taken is not taken", async () => {
+  await onAir(GOOD);
+  const [old] = connections();
+  let times = 0;
+  const prepare = async () => {
+    if ((times += 1) === 1) Object.assign(connections().at(-1) ?? {}, { connectionState: "failed" });
+  };
+  await move(connection, { ...follower, prepare });
+  assert.deepEqual([told, connections().length, old?.connectionState, connection.peer?.isConnected], [["dropped", "taken"], 3, "connected", true]);
+});
+
 test("one server alone is never left", async () => {
   await onAir(GOOD);
   connection.close(false);
