@@ -110,6 +110,16 @@ test("the variant is what the server sends, not what was pressed", async () => {
   assert.equal(listener.listening.held, false, "a new session of the original is not held");
 });
 
+test("the answer to a choice is not waited for longer than others are", async () => {
+  await started(GOOD);
+  await becomes("on");
+  const [real, signals] = [globalThis.fetch, /** @type {unknown[]} */ ([])];
+  globalThis.fetch = (url, options) => (signals.push(options?.signal), real(url, options));
+  await listener.choose("original");
+  globalThis.fetch = real;
+  assert.ok(signals.length === 1 && signals[0] instanceof AbortSignal);
+});
+
 test("what is chosen of a session that the server has forgotten is what the next one gets", async () => {
   await started(GOOD);
   await becomes("on");
