@@ -55,6 +55,38 @@ test("a listener keeps a connection over which packets come again, though no req
   assert.equal(first.signalingState, "stable"); // the offer of the restart is taken back
 });
 
+test("a broadcaster that is still connected is kept where no server has answered for a minute", async () => {
+  await connected(true, "unreachable");
+  const [now, first] = [performance.now, connections()[0]];
+  connection.addEventListener("retry", () => (performance.now = () => now.call(performance) + 61_000), { once: true });
+  await connection.check().finally(() => (performance.now = now));
+  assert.deepEqual([told.at(-1), first?.connectionState, connection.peer?.connection === first], ["up", "connected", true]);
+  assert.deepEqual([connection.closed, connection.others.size], [false, 0]);
+});
+
+test("a broadcaster that is refused is lost, though it is still connected", async () => {
+  await connected(true, "unreachable", [403, "suspended"]);
+  await connection.check();
+  assert.deepEqual([told.at(-1), connection.closed, connections()[0]?.connectionState], ["lost", true, "closed"]);
+});
+
+test("a listener whose first connection carries sound again goes on with it, and hears nothing of the attempts", async () => {
+  await connected(false, [502, "bad_gateway"], GOOD, "unreachable");
+  const [first] = connections();
+  assert.ok(first);
+  let looks = 0;
+  first.getStats = async () => new Map([["in", { type: "inbound-rtp", packetsReceived: (looks += 1) > 5 ? looks : 0 }]]);
+  connection.addEventListener("track", () => told.push("track"));
+  const real = RTCPeerConnection;
+  Object.assign(globalThis, { RTCPeerConnection: class extends /** @type {any} */ (real) { connectionState = "failed"; } }); // its port is closed
+  const wakes = setInterval(() => connections().slice(1).forEach((each) => each.dispatchEvent(new Event("connectionstatechange"))), 5);
+  await connection.check();
+  clearInterval(wakes);
+  Object.assign(globalThis, { RTCPeerConnection: real });
+  assert.deepEqual([told.at(-1), told.includes("track"), first.connectionState], ["up", false, "connected"]);
+  assert.deepEqual([connection.peer?.connection === first, connections().length > 1], [true, true]);
+});
+
 test("Stop closes the connection that is still sent to, too", async () => {
   await connected(true, [502, "bad_gateway"]);
   const checking = connection.check();

@@ -110,6 +110,16 @@ test("the variant is what the server sends, not what was pressed", async () => {
   assert.equal(listener.listening.held, false, "a new session of the original is not held");
 });
 
+test("the answer to a choice is not waited for longer than others are", async () => {
+  await started(GOOD);
+  await becomes("on");
+  const [real, signals] = [globalThis.fetch, /** @type {unknown[]} */ ([])];
+  globalThis.fetch = (url, options) => (signals.push(options?.signal), real(url, options));
+  await listener.choose("original");
+  globalThis.fetch = real;
+  assert.ok(signals.length === 1 && signals[0] instanceof AbortSignal);
+});
+
 test("what is chosen of a session that the server has forgotten is what the next one gets", async () => {
   await started(GOOD);
   await becomes("on");
@@ -174,6 +184,50 @@ test("a status that comes while the connection is looked after is followed never
   servedBy("new");
   for (let tries = 0; connections()[0]?.connectionState !== "closed" && tries < 200; tries += 1) await pause(20);
   assert.equal(listener.connection?.peer?.location, "http://here.example/whep/Ada/new.1");
+});
+
+/** @param {string} node */
+async function arrives(node) {
+  const location = `http://here.example/whep/Ada/${node}.1`;
+  for (let tries = 0; listener.connection?.peer?.location !== location && tries < 300; tries += 1) await pause(20);
+  assert.equal(listener.connection?.peer?.location, location);
+}
+
+test("a status that comes while the page connects is followed once it is connected", async () => {
+  servedBy("old");
+  serve("unreachable", GOOD);
+  forget();
+  listener = new Listener();
+  const starting = listener.start("Ada");
+  assert.equal(listener.listening.phase, "connecting");
+  listener.follow(statusAt("new"));
+  listener.addEventListener("change", () => listener.listening.phase === "on" && servedBy("new"));
+  await starting;
+  await arrives("new");
+});
+
+test("of the statuses that come while the connection moves the last one is followed afterwards", async () => {
+  servedBy("old");
+  await started(GOOD);
+  await becomes("on");
+  servedBy("second");
+  listener.follow(statusAt("second"));
+  for (const node of ["first", "third"]) listener.follow(statusAt(node));
+  await arrives("second");
+  servedBy("third");
+  await arrives("third");
+  for (let tries = 0; listener.connection?.moving && tries < 200; tries += 1) await pause(20);
+  assert.equal(listener.later, null);
+});
+
+test("a status of somebody who was left meanwhile is followed no more", async () => {
+  servedBy("old");
+  await started("unreachable");
+  listener.follow(statusAt("new"));
+  serve(GOOD);
+  await listener.start("Ben");
+  await pause(100);
+  assert.deepEqual([listener.later, connections().filter((each) => each.connectionState === "connected").length], [null, 1]);
 });
 
 test("where no sound comes from the other server the first connection stays, and it is tried again", async () => {

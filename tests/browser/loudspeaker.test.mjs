@@ -13,6 +13,10 @@ let heardMeanwhile = [];
 let made = [];
 
 class SafarisAudio {
+  sinkId = "";
+  async setSinkId(/** @type {string} */ id) {
+    this.sinkId = id;
+  }
   constructor() {
     Object.assign(this, { paused: true, silent: false, srcObject: null });
     made.push(this);
@@ -33,7 +37,7 @@ class SafarisAudio {
     this.paused = false;
   }
 }
-Object.assign(globalThis, { Audio: SafarisAudio });
+Object.assign(globalThis, { Audio: SafarisAudio, HTMLMediaElement: SafarisAudio });
 
 /** A stream is heard, and another one is played beside it. */
 async function twoStreams() {
@@ -43,7 +47,7 @@ async function twoStreams() {
   loudspeaker.play(/** @type {any} */ ({}), () => (asked += 1));
   const { take } = await loudspeaker.beside(/** @type {any} */ ({}));
   const [before, after] = made.slice(-2);
-  return { before, after, asked: () => asked, take };
+  return { loudspeaker, before, after, asked: () => asked, take };
 }
 
 test("a stream that Safari pauses when it is taken is played again, while the one before is still heard", async () => {
@@ -63,4 +67,12 @@ test("a click is asked for where Safari refuses that", async () => {
   await pause(0);
   assert.ok(!after.heard);
   assert.equal(asked(), 1);
+});
+
+test("a loudspeaker that is chosen while a stream is played unheard is that stream's too", async () => {
+  const { loudspeaker, before, after, take } = await twoStreams();
+  await loudspeaker.choose("headphones");
+  assert.deepEqual([before.sinkId, after.sinkId], ["headphones", ""]);
+  take();
+  assert.equal(after.sinkId, "headphones");
 });

@@ -78,6 +78,20 @@ test("Stop closes all of them at once, also one that connects", async () => {
   assert.deepEqual([told, connections().length], [["dropped"], 2]);
 });
 
+test("Stop while the page still asks where to connect: no server is offered a microphone any more", async () => {
+  await onAir(GOOD);
+  /** @type {(plan: any) => void} */
+  let answer = () => undefined;
+  connection.plan = () => new Promise((resolve) => (answer = resolve));
+  const before = asked().length;
+  const moving = move(connection, follower);
+  await pause(10);
+  connection.close(false);
+  answer({ url: "/whip/Ada", track });
+  await moving;
+  assert.deepEqual([asked().slice(before), connections().length, told.includes("taken")], [[], 1, false]);
+});
+
 /** A listener's connection. */
 async function listens() {
   const listening = new Connection(async () => ({ url: "/whep/Ada", track: null }));
@@ -97,7 +111,9 @@ test("a listener moves when nothing is missing any more", async () => {
   await pause(600);
   assert.ok(!over && fake.packets > 100);
   Object.assign(fake, { patchy: false });
+  const began = performance.now();
   await settling;
+  assert.ok(performance.now() - began < 2000); // not because the time was over
   listening.close(false);
 });
 
@@ -106,13 +122,42 @@ test("what is heard next waits as long in the buffer as what was heard before", 
   forget();
   const [first, next] = [await listens(), await listens()];
   Object.assign(first.fake, { bufferS: 0.22 });
+  const began = performance.now();
   await settled(next.peer, first.peer);
+  assert.ok(performance.now() - began < 2000); // not because the time was over
   assert.equal(next.fake.receiver.jitterBufferTarget, 220);
   assert.equal(first.fake.receiver.jitterBufferTarget, 0);
   next.peer.easeBuffer();
   await pause(600);
   assert.equal(next.fake.receiver.jitterBufferTarget, 200); // by and by
   for (const { listening } of [first, next]) listening.close(false);
+});
+
+test("a connection that is lost, or over which packets come no more, does not settle", async () => {
+  serve(GOOD);
+  forget();
+  const [lost, dead] = [await listens(), await listens()];
+  Object.assign(dead.fake, { patchy: true });
+  const settling = [lost, dead].map(({ peer }) => assert.rejects(settled(peer), { code: "no_udp" }));
+  Object.assign(lost.fake, { connectionState: "disconnected" });
+  await pause(100);
+  assert.ok(dead.fake.packets > 0);
+  Object.assign(dead.fake, { frozen: true });
+  const began = performance.now();
+  await Promise.all(settling);
+  assert.ok(performance.now() - began < 5000); // before the limit for those over which none ever come
+  for (const { listening } of [lost, dead]) listening.close(false);
+});
+
+test("a connection that was lost before it is taken is not taken", async () => {
+  await onAir(GOOD);
+  const [old] = connections();
+  let times = 0;
+  const prepare = async () => {
+    if ((times += 1) === 1) Object.assign(connections().at(-1) ?? {}, { connectionState: "failed" });
+  };
+  await move(connection, { ...follower, prepare });
+  assert.deepEqual([told, connections().length, old?.connectionState, connection.peer?.isConnected], [["dropped", "taken"], 3, "connected", true]);
 });
 
 test("one server alone is never left", async () => {

@@ -1,6 +1,7 @@
 /** What the server hears of muting, and what the page does where it hears nothing. */
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { afterEach, beforeEach, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { asked, forget, serve } from "./fakes.mjs";
 
 const { MuteNews } = await import("../../web/client/js/rtc/mute_news.js");
@@ -18,6 +19,8 @@ beforeEach(() => {
   [muted, refused] = [false, []];
   news = new MuteNews(() => muted, (problem) => void refused.push(problem.code));
 });
+
+afterEach(() => news.forget());
 
 test("an unmute that somebody has pressed and that fails leaves the microphone muted", async () => {
   serve([502, "bad_gateway"]);
@@ -47,6 +50,34 @@ test("what is pressed while a request is on its way is told after it", async () 
   await news.tell("pressed");
   await first;
   assert.deepEqual([asked().length, news.unsent], [2, null]);
+});
+
+test("what is pressed while a request is on its way that fails is told by itself soon", async () => {
+  serve("unreachable", GOOD);
+  const first = news.tell("moved");
+  await news.tell("pressed");
+  await first;
+  assert.deepEqual([refused, news.unsent, asked().length], [[], "pressed", 1]);
+  for (let tries = 0; news.unsent && tries < 200; tries += 1) await pause(20);
+  assert.deepEqual([refused, news.unsent, asked().length], [[], null, 2]);
+});
+
+test("nothing is told after the end of the broadcast", async () => {
+  muted = true;
+  serve("unreachable");
+  await news.tell("pressed");
+  news.forget();
+  await pause(600);
+  assert.equal(asked().length, 1);
+});
+
+test("an answer is not waited for longer than others are", async () => {
+  const [real, signals] = [globalThis.fetch, /** @type {unknown[]} */ ([])];
+  serve(GOOD);
+  globalThis.fetch = (url, options) => (signals.push(options?.signal), real(url, options));
+  await news.tell("pressed");
+  globalThis.fetch = real;
+  assert.ok(signals.length === 1 && signals[0] instanceof AbortSignal);
 });
 
 test("whoever is not on air any more is told nothing of it", async () => {

@@ -124,9 +124,13 @@ export class Connection extends EventTarget {
     if (this.closed) return;
     const peer = new Peer(plan);
     this.peer = peer;
-    peer.addEventListener("track", (event) => this.dispatchEvent(new CustomEvent("track", { detail: /** @type {CustomEvent} */ (event).detail })));
+    const tell = (/** @type {Event} */ event) => this.dispatchEvent(new CustomEvent("track", { detail: /** @type {CustomEvent} */ (event).detail }));
+    /** @type {Event[]} of a retry, told once that is up: until then what was heard before may be heard again */
+    const tracks = [];
+    peer.addEventListener("track", (event) => void (retry ? tracks.push(event) : tell(event)));
     try {
       await peer.open();
+      if (!this.closed) tracks.forEach(tell);
     } catch (error) {
       peer.close(retry === null); // a failed first attempt deletes its session; a failed retry must not end the broadcast that it meant to take over
       throw error;
@@ -149,7 +153,7 @@ export class Connection extends EventTarget {
 
   /**
    * The alarm may be false: that a request was not answered says nothing of the sound, least of all where another server answers requests.
-   * So what still looks connected is left only for a connection that is up.
+   * So what still looks connected is left only for a connection that is up, or where the server refuses another one.
    * @param {Peer} old @returns {Promise<Problem | null>} null once it is connected again, or closed
    */
   async #reconnect(old) {
@@ -174,14 +178,23 @@ export class Connection extends EventTarget {
   async #replace(old, forgotten, since) {
     if (old.isConnected) this.others.add(old);
     else old.close(false);
-    const problem = await this.#attempt(forgotten, since);
-    old.close(false);
+    const problem = await this.#attempt(forgotten, since, old);
     this.others.delete(old);
+    if (problem && !isFinal(problem) && old.isConnected) {
+      this.peer = old;
+      this.dispatchEvent(new Event("up"));
+      return null;
+    }
+    old.close(false);
     return problem;
   }
 
-  /** Make new connections until one is up. @param {boolean} forgotten @param {number} since when the last one was lost, in ms @returns {Promise<Problem | null>} null once it is connected, or closed */
-  async #attempt(forgotten, since) {
+  /**
+   * Make new connections until one is up, or packets come over the one before again.
+   * @param {boolean} forgotten @param {number} since when the last one was lost, in ms @param {Peer} [old]
+   * @returns {Promise<Problem | null>} null once it is connected, or closed
+   */
+  async #attempt(forgotten, since, old) {
     let last = new Problem(0, "offline", "");
     for (let attempt = 0; !this.closed && (this.patient || performance.now() - since < GIVE_UP_MS); attempt += 1) {
       try {
@@ -192,7 +205,12 @@ export class Connection extends EventTarget {
         if (isFinal(last) || this.closed) return last;
       }
       this.dispatchEvent(new CustomEvent("retry", { detail: last }));
-      await this.#delay(Math.max(backoff(attempt), (last.retryAfterS ?? 0) * 1000));
+      const pause = this.#delay(Math.max(backoff(attempt), (last.retryAfterS ?? 0) * 1000));
+      if (old?.isConnected && (await this.#flows(old).catch(() => false))) {
+        this.endDelay?.();
+        return last;
+      }
+      await pause;
     }
     return last;
   }

@@ -40,6 +40,8 @@ export class Listener extends EventTarget {
     this.token = undefined;
     /** Whether packets are expected: the broadcaster is live. */
     this.expected = false;
+    /** The last status, if it came while the connection was not up or was on its way: it is followed afterwards. @type {import("../state/types.js").Status | null} */
+    this.later = null;
     /** @type {{delay: number, count: number} | null} */
     this.buffered = null;
     this.measuredAt = 0;
@@ -79,11 +81,13 @@ export class Listener extends EventTarget {
   }
 
   /** A status of them: if another server has the broadcast, and cleans already if it is to, go there. @param {import("../state/types.js").Status} status */
-  follow({ state, denoise, node }) {
+  follow(status) {
+    const { state, denoise, node } = status;
     const { connection } = this;
+    this.later = connection && (connection.moving || this.listening.phase !== "on") ? status : null;
     const here = nodeOf(connection?.peer?.location);
     const isUp = ["on", "reconnecting"].includes(this.listening.phase); // which may end without another status
-    if (connection && isUp && state === "live" && denoise.state !== "starting" && here && node && here !== node) void this.#move(connection);
+    if (connection && !connection.moving && isUp && state === "live" && denoise.state !== "starting" && here && node && here !== node) void this.#move(connection);
   }
 
   /** Called when they have gone off air. @param {boolean} stopped by themselves, not by a loss */
@@ -170,6 +174,11 @@ export class Listener extends EventTarget {
       drop: () => beside?.drop(),
     });
     if (connection === this.connection && variant !== this.listening.variant) await this.choose(this.listening.variant); // chosen meanwhile
+    if (connection === this.connection) this.#followLater();
+  }
+
+  #followLater() {
+    if (this.later && this.listening.phase === "on") this.follow(this.later);
   }
 
   /** @param {{stream: MediaStream, take: () => void}} beside */
@@ -184,12 +193,14 @@ export class Listener extends EventTarget {
   #up() {
     this.flow = { packets: 0, at: performance.now(), checkedAt: performance.now() };
     this.#set({ phase: "on", trouble: null, retry: null, stopped: false });
+    this.#followLater();
   }
 
   /** @param {boolean} tell false if the server has ended the session already */
   #disconnect(tell) {
     this.connection?.close(tell);
     this.connection = null;
+    this.later = null;
     this.meter?.close();
     this.meter = null;
     this.loudspeaker.play(null);

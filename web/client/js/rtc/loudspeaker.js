@@ -63,13 +63,15 @@ export class Loudspeaker {
     const next = new Audio();
     next.muted = true;
     next.srcObject = stream;
-    if (this.device) await sink(next, this.device).catch(() => undefined); // it is gone: the system's choice is heard
+    const { device } = this;
+    if (device) await sink(next, device).catch(() => undefined); // it is gone: the system's choice is heard
     await next.play();
     const take = () => {
       const before = this.audio;
       this.#drop();
       this.audio = next;
       this.stream = stream;
+      if (this.device !== device) void sink(next, this.device).catch(() => undefined); // chosen meanwhile
       this.#apply();
       if (next.paused) this.#start(next);
       before.muted = true;

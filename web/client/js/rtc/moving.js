@@ -14,6 +14,8 @@ const SETTLED_PACKETS = 25;
 const CALM_LOOKS = 6;
 /** Without packets for so long the connection is no good; with some missing all the while it is taken nevertheless: the one before ends. */
 const SETTLED_WITHIN_MS = 10_000;
+/** Nor is one over which packets came and then none for so long. */
+const STALLED_MS = 1000;
 const LOOK_EVERY_MS = 50;
 const MEAN_LOOKS = 10;
 /** How much shorter than before sound may wait in the buffer, and for how long that is tried; the browser stretches sound to wait longer. */
@@ -56,7 +58,9 @@ async function tryOnce(connection, follower) {
   let next = null;
   if (!old || connection.recovering) return;
   try {
-    next = new Peer(await connection.plan({ forgotten: false }));
+    const plan = await connection.plan({ forgotten: false });
+    if (connection.closed || connection.recovering || connection.peer !== old) return; // after Stop nothing is to be on air again
+    next = new Peer(plan);
     connection.others.add(next);
     /** @type {MediaStream | null} */
     let stream = null;
@@ -64,7 +68,7 @@ async function tryOnce(connection, follower) {
     await next.open();
     await follower.prepare(next, stream);
     while (connection.recovering) await delay(LOOK_EVERY_MS); // an ICE restart, say, which keeps the peer
-    if (connection.closed || connection.peer !== old) throw new Problem(0, "offline", "");
+    if (connection.closed || connection.peer !== old || !next.isConnected) throw new Problem(0, "offline", "");
   } catch {
     follower.drop();
     next?.close(next.plan.track === null); // a broadcaster's DELETE would be Stop
@@ -92,7 +96,7 @@ function retire(connection, old) {
 
 /**
  * Wait until enough packets have come, for a while none was missing, and their sound waits as long in the buffer as that of the connection
- * before, so that nothing is left out between the two. Throws Problem if none come.
+ * before, so that nothing is left out between the two. Throws Problem if none come, or no more, or the connection is lost.
  * @param {Peer} peer @param {Peer | null} [before]
  */
 export async function settled(peer, before = null) {
@@ -100,12 +104,15 @@ export async function settled(peer, before = null) {
   const [own, wanted] = [new BufferedTime(peer), before && new BufferedTime(before)];
   let calm = 0;
   let concealed = -1;
+  let [packets, grown] = [0, began];
   while (calm < CALM_LOOKS) {
     const now = await own.look();
     const wait = await wanted?.look().then(() => wanted.ms);
     const passed = performance.now() - began;
     const enough = now.packets >= SETTLED_PACKETS;
-    if (peer.closed || (passed > SETTLED_WITHIN_MS && !enough)) throw new Problem(0, "no_udp", "");
+    if (now.packets > packets) [packets, grown] = [now.packets, performance.now()];
+    const stalled = packets > 0 && performance.now() - grown > STALLED_MS;
+    if (!peer.isConnected || stalled || (passed > SETTLED_WITHIN_MS && !enough)) throw new Problem(0, "no_udp", "");
     if (passed > SETTLED_WITHIN_MS) return;
     const near = passed > NEAR_WITHIN_MS || !wait || !peer.setBuffer(Math.round(wait)) || (own.ms ?? 0) >= wait - NEAR_MS;
     calm = enough && near && now.concealed === concealed ? calm + 1 : 0;

@@ -1,9 +1,13 @@
 /** Tells the server whether the broadcaster is muted, until it has heard the newest choice. Never touches the DOM. */
 
 import { api, asProblem } from "../server/api.js";
+import { ANSWER_WITHIN_MS } from "./peer.js";
 
 /** @typedef {import("../server/api.js").Problem} Problem */
 /** Why the server is to be told: somebody has pressed a button, or another server has the broadcast and may have missed that. @typedef {"pressed" | "moved"} Why */
+
+/** What could not be told is told again after this long. */
+const AGAIN_MS = 500;
 
 export class MuteNews {
   /**
@@ -16,6 +20,8 @@ export class MuteNews {
     /** @type {Why | null} */
     this.unsent = null;
     this.sending = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
   }
 
   /** @param {Why} why */
@@ -25,24 +31,26 @@ export class MuteNews {
   }
 
   /**
-   * Send until the server has it. A mute is sent again at the next call, and so is what nobody has pressed: where a server leaves, a
-   * request may meet none, and nobody is to be muted by that. An unmute that fails is given up.
+   * Send until the server has it. A mute is sent again, soon or at the next call, and so is what nobody has pressed: where a server
+   * leaves, a request may meet none, and nobody is to be muted by that. An unmute that fails is given up.
    */
   async send() {
     if (this.sending) return;
     this.sending = true;
+    clearTimeout(this.timer);
     /** @type {Why | null} */
     let why = null;
     try {
       for (let muted = this.muted(); this.unsent && muted !== null; muted = this.muted()) {
         why = this.unsent;
         this.unsent = null;
-        await api.mute(muted);
+        await api.mute(muted, ANSWER_WITHIN_MS);
       }
     } catch (error) {
       this.#failed(asProblem(error), why);
     } finally {
       this.sending = false;
+      if (this.unsent && this.muted() !== null) this.timer = setTimeout(() => void this.send(), AGAIN_MS);
     }
   }
 
@@ -55,6 +63,7 @@ export class MuteNews {
   }
 
   forget() {
+    clearTimeout(this.timer);
     this.unsent = null;
   }
 }

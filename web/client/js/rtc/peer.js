@@ -153,7 +153,7 @@ export class Peer extends EventTarget {
   async choose(variant) {
     if (!this.location) return;
     const headers = this.#headers("application/json");
-    await request(`${this.location}/variant`, { method: "PUT", headers, body: JSON.stringify({ variant }) });
+    await request(`${this.location}/variant`, { method: "PUT", headers, body: JSON.stringify({ variant }) }, ANSWER_WITHIN_MS);
   }
 
   /** @param {MediaStreamTrack} track */

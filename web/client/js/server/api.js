@@ -204,8 +204,8 @@ export const api = {
   linkStatus: async (username, token) => (await request(`/api/stream/status/${encoded(username)}`, { headers: { Authorization: `Bearer ${token}` } }, POLL_WITHIN_MS)).json(),
   /** @param {{enabled?: boolean, strength_db?: number | null, denoiser?: string}} wish */
   denoise: (wish) => call("POST", "/api/stream/denoise", wish),
-  /** @param {boolean} muted */
-  mute: (muted) => call("POST", "/api/stream/mute", { muted }),
+  /** @param {boolean} muted @param {number} [withinMs] */
+  mute: (muted, withinMs) => call("POST", "/api/stream/mute", { muted }, withinMs),
   /** @param {boolean} on */
   record: (on) => call("POST", "/api/stream/recording", { on }),
   /** Where to send one's own voice and hear it back. @returns {Promise<{whip: string, whep: string}>} */
