@@ -62,7 +62,7 @@ class Snapshot:
                 await self._directory.read_all(complete=False)
                 await self._compare_friends()
                 await self._compare_listeners()
-                wait_s = NODE_S
+                wait_s: float = NODE_S
                 while wait_s > 0:  # then each node has written what Redis had lost
                     await asyncio.sleep(wait_s)
                     wait_s = self._unsettled_s()
