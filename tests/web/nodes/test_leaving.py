@@ -53,6 +53,7 @@ def longest_gap_ms(phone: Softphone) -> float:
     return max((after - before) / 1e6 for before, after in pairwise(times))
 
 
+@pytest.mark.real_time(pair=True)
 @pytest.mark.parametrize("leave_s", [25.0])
 async def test_what_is_on_air_goes_on_at_the_other_node(two: Pair) -> None:
     """The sockets at both nodes say that the owner leaves. An offer through it is answered by the other one, which tells nothing of the
