@@ -88,3 +88,11 @@ test("whoever is not on air any more is told nothing of it", async () => {
   await news.tell("pressed");
   assert.deepEqual([refused, asked().length], [[], 1]);
 });
+
+test("what the server refuses is not asked again by itself", async () => {
+  muted = true;
+  serve([403, "not_allowed"]);
+  await news.tell("pressed");
+  await pause(700);
+  assert.deepEqual([asked().length, news.unsent], [1, "pressed"]);
+});

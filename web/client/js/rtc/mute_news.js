@@ -1,6 +1,7 @@
 /** Tells the server whether the broadcaster is muted, until it has heard the newest choice. Never touches the DOM. */
 
 import { api, asProblem } from "../server/api.js";
+import { isFinal } from "./connection.js";
 import { ANSWER_WITHIN_MS } from "./peer.js";
 
 /** @typedef {import("../server/api.js").Problem} Problem */
@@ -31,8 +32,8 @@ export class MuteNews {
   }
 
   /**
-   * Send until the server has it. A mute is sent again, soon or at the next call, and so is what nobody has pressed: where a server
-   * leaves, a request may meet none, and nobody is to be muted by that. An unmute that fails is given up.
+   * Send until the server has it. A mute is sent again, and so is what nobody has pressed: where a server leaves, a request may meet
+   * none, and nobody is to be muted by that. It is soon, but at the next call where the server has refused. An unmute that fails is given up.
    */
   async send() {
     if (this.sending) return;
@@ -40,6 +41,7 @@ export class MuteNews {
     clearTimeout(this.timer);
     /** @type {Why | null} */
     let why = null;
+    let isRefused = false;
     try {
       for (let muted = this.muted(); this.unsent && muted !== null; muted = this.muted()) {
         why = this.unsent;
@@ -47,10 +49,12 @@ export class MuteNews {
         await api.mute(muted, ANSWER_WITHIN_MS);
       }
     } catch (error) {
-      this.#failed(asProblem(error), why);
+      const problem = asProblem(error);
+      isRefused = isFinal(problem);
+      this.#failed(problem, why);
     } finally {
       this.sending = false;
-      if (this.unsent && this.muted() !== null) this.timer = setTimeout(() => void this.send(), AGAIN_MS);
+      if (this.unsent && !isRefused && this.muted() !== null) this.timer = setTimeout(() => void this.send(), AGAIN_MS);
     }
   }
 
