@@ -141,21 +141,30 @@ def _ensure(command: str, config: list[str]) -> None:
     parts = ["base", *(("test",) if command in FOR_DEVELOPERS else ()), *(("nodes", "acme") if command in ("test", "bench") else ())]
     if command in ("serve", "doctor"):
         parts += parts_asked_for(config)
-    if command in ("test", "bench"):
+    if command == "test":
+        from web.install.reference import made_beside
+        from web.install.tools import ensure_tools, ensure_wheels
+
+        with made_beside():
+            ensure_tools()
+            _ensure_base(command, parts, config)
+            ensure_wheels(VENV.python)
+        return _ensure_reference()
+    if command == "bench":
         from web.install.tools import ensure_tools
 
         ensure_tools()
-    if not VENV.has(parts):
-        from web.install.environment import ensure
+    _ensure_base(command, parts, config)
 
-        # fetching weights needs no packages, so it runs meanwhile
-        ahead = ["-m", "web.cli.fetch_ahead", *config] if command == "serve" and _exists("web.cli.fetch_ahead") else []
-        ensure(VENV, parts, ahead)
-    if command == "test":
-        from web.install.tools import ensure_wheels
 
-        ensure_wheels(VENV.python)
-        _ensure_reference()
+def _ensure_base(command: str, parts: list[str], config: list[str]) -> None:
+    if VENV.has(parts):
+        return
+    from web.install.environment import ensure
+
+    # fetching weights needs no packages, so it runs meanwhile
+    ahead = ["-m", "web.cli.fetch_ahead", *config] if command == "serve" and _exists("web.cli.fetch_ahead") else []
+    ensure(VENV, parts, ahead)
 
 
 def _ensure_reference() -> None:

@@ -42,3 +42,7 @@ class Undecided(Unavailable):
 
 class Unusable(Exception):
     """At the start: the file is damaged, of another program, or newer than this program. The text is one line that says what to do."""
+
+
+class NoRows(Unusable):
+    """There is no database yet, so there are no rows to copy."""

@@ -12,7 +12,7 @@ import peewee
 
 from db import faults, migrations, postgres_opening
 from db.copying import FILLED_BY_TRIGGERS, written
-from db.errors import Unusable
+from db.errors import NoRows, Unusable
 from db.long_transaction import long_transaction
 from db.postgres import PostgresEngine, PostgresTables
 from db.row_copy import IDS, columns_of, put_anew, questions, tables_of
@@ -33,7 +33,7 @@ class PostgresRows:
         with long_transaction(self._engine, "no backup was made", reading=True) as tables:
             there = postgres_opening.tables_of(tables)
             if not there:
-                raise Unusable("database.url: there are no tables in this database: there is nothing to back up")
+                raise NoRows("database.url: there are no tables in this database: there is nothing to back up")
             postgres_opening.refuse_newer(tables, there)
             applied = sorted(migrations.applied(tables))
             try:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from db import migrations, opening
-from db.errors import Unusable
+from db.errors import NoRows, Unusable
 
 WAIT_S = 10.0  # for another program that holds the file
 OF_A_RECORDING = {"recording": "id", "recording_part": "recording_id", "stored_folder": "recording_id"}  # table -> its key of that
@@ -75,7 +75,7 @@ class FileRows:
 def take(source: Path, copy: Path) -> list[str]:
     """As RowSource.take, from a SQLite file."""
     if not source.exists():
-        raise Unusable(f"{source} is missing: there is nothing to back up")
+        raise NoRows(f"{source} is missing: there is nothing to back up")
     opening.look_at(source)
     try:
         with closing(_opened(source, "ro")) as original, closing(sqlite3.connect(copy, isolation_level=None)) as taken:

@@ -25,9 +25,10 @@ async function call(path, name, peer, work) {
   await peer.setLocalDescription();
   const answer = await post(path, "application/sdp", peer.localDescription?.sdp ?? "", name);
   await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
-  await new Promise((done) => (peer.onconnectionstatechange = () => peer.connectionState === "connected" && done(null))).then(work);
-  await fetch(answer.headers.get("Location") ?? "", { method: "DELETE" });
-  peer.close();
+  const end = () => (peer.close(), fetch(answer.headers.get("Location") ?? "", { method: "DELETE" }));
+  await new Promise((done, fail) => (peer.onconnectionstatechange = () =>
+    peer.connectionState === "connected" ? done(null) : peer.connectionState === "failed" && fail(new Error("no sound gets through"))))
+    .then(work).finally(end);
 }
 
 /** `hear` gets each message. Returns what sends one. @template {keyof Sockets} S @param {S} path @param {string} name

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from sfu.config.errors import ConfigError
+from web.auth.cookies import cookies_of, named_for, secrets_in
+from web.auth.login_storage import COOKIE
 from web.http.codings import IDENTITY, best_coding
 from web.http.conditions import is_known
 from web.http.forwarded import is_marked
@@ -28,12 +30,14 @@ from web.keys import CONFIG
 # Browsers ask at each load, and are answered 304 while nothing has changed.
 FRESH: Mapping[str, str] = {hdrs.CACHE_CONTROL: "no-cache"}
 FOREVER: Mapping[str, str] = {hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable"}
+A_DAY: Mapping[str, str] = {hdrs.CACHE_CONTROL: "public, max-age=86400"}  # for the icon, which a browser asks for more than once a visit
 PAGE: Mapping[str, str] = {**FRESH, hdrs.CONTENT_TYPE: "text/html; charset=utf-8", hdrs.VARY: hdrs.COOKIE}
 THEMES = ("light", "dark")  # as page/theme.js writes them into the cookie `theme`
 KINDS = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 CODINGS = {"br": ".br", "gzip": ".gz"}  # content coding -> suffix of the file, the smaller one first
 BUNDLE = ("page.js", "page.css", "admin.js")  # the last one is loaded by the owner's page, by the URL in the meta tag `admin`
 BUILD_HEADER = "Hushcast-Build"
+OF_WHO_IS_SIGNED_IN = ("/api/friends", "/api/friend-requests/pending")  # what each of the views asks for first
 NO_PAGES = ("/api/", "/whip/", "/whep/", "/ws/", "/dist/")
 _PARTS = re.compile(r'<link rel="stylesheet" href="[^"]+">\n|<script type="module" src="[^"]+"></script>\n')
 
@@ -124,7 +128,7 @@ async def asset(request: web.Request) -> web.StreamResponse:
     file, kind = client.folder / name, KINDS.get(name.rpartition(".")[2])
     if (client.build and kind) or not await asyncio.to_thread(file.is_file):
         raise web.HTTPNotFound
-    return SentFile(file, {**FRESH, hdrs.CONTENT_TYPE: kind} if kind else FRESH)
+    return SentFile(file, {**FRESH, hdrs.CONTENT_TYPE: kind} if kind else A_DAY)
 
 
 async def tell_build(request: web.Request, response: web.StreamResponse) -> None:
@@ -157,7 +161,14 @@ def _digest(content: bytes) -> str:
 
 
 def _page_body(request: web.Request) -> bytes:
-    return _themed(_with_head(request.app[CLIENT].index(), _told(request)), request.cookies.get("theme", "")).encode()
+    lines = [*_preloads(request), *_told(request)]
+    return _themed(_with_head(request.app[CLIENT].index(), lines), request.cookies.get("theme", "")).encode()
+
+
+def _preloads(request: web.Request) -> list[str]:
+    """For a browser that brings the cookie of a login: what the page asks for first is on its way beside the script."""
+    signed_in = secrets_in(cookies_of(request, named_for(request, COOKIE)))
+    return [f'<link rel="preload" href="{url}" as="fetch" crossorigin>' for url in OF_WHO_IS_SIGNED_IN if signed_in]
 
 
 def _themed(page: str, theme: str) -> str:
@@ -165,8 +176,8 @@ def _themed(page: str, theme: str) -> str:
     return page.replace("<html ", f'<html data-theme="{theme}" ', 1) if theme in THEMES else page
 
 
-def _told(request: web.Request) -> dict[str, str]:
-    """Meta tags for the head, by name.
+def _told(request: web.Request) -> list[str]:
+    """Meta tags for the head.
 
     `site`: the site's address for other machines, if the page was opened by a name that only this machine knows. `certificate`:
     "self-signed" if browsers will warn. Other machines are not told this one's addresses.
@@ -178,9 +189,9 @@ def _told(request: web.Request) -> dict[str, str]:
     else:
         context = request.transport.get_extra_info("sslcontext") if request.transport is not None else None
         warned = isinstance(context, Tls) and not context.vouched_for and not is_marked(request.headers)
-    return told | ({"certificate": "self-signed"} if warned else {})
+    told |= {"certificate": "self-signed"} if warned else {}
+    return [f'<meta name="{name}" content="{html.escape(content)}">' for name, content in told.items()]
 
 
-def _with_head(page: str, told: Mapping[str, str]) -> str:
-    lines = "".join(f'<meta name="{name}" content="{html.escape(content)}">\n' for name, content in told.items())
-    return page.replace("</head>", f"{lines}</head>", 1)
+def _with_head(page: str, lines: Iterable[str]) -> str:
+    return page.replace("</head>", "\n".join([*lines, "</head>"]), 1)

@@ -131,6 +131,26 @@ test("what is chosen of a session that the server has forgotten is what the next
   assert.equal(asked().at(-1), "POST /whep/Ada?variant=original");
 });
 
+test("what is chosen while the connection is looked after is asked for once that is up", async () => {
+  await started(GOOD);
+  await becomes("on");
+  Object.assign(connections()[0], { frozen: true });
+  /** @type {string[]} what the page shows at each change while sound is there again */
+  const shown = [];
+  let chosen = false;
+  listener.addEventListener("change", () => {
+    const { phase, variant } = listener.listening;
+    if (chosen && phase === "on") shown.push(variant);
+    if (phase !== "reconnecting" || chosen) return;
+    chosen = true;
+    void listener.choose("original");
+  });
+  await listener.check(); // an ICE restart: the session stays, and with it what it sends
+  for (let tries = 0; listener.listening.choosing && tries < 200; tries += 1) await pause(20);
+  assert.deepEqual(asked(), ["POST /whep/Ada?variant=auto", "PATCH /whep/session/1", "PUT /whep/session/1/variant"]);
+  assert.deepEqual([shown[0], listener.listening.variant, listener.listening.held], ["auto", "original", true]);
+});
+
 /** @param {string} node @param {{state?: string, cleaning?: string}} [but] */
 const statusAt = (node, { state = "live", cleaning = "active" } = {}) => /** @type {any} */ ({ live: true, state, denoise: { state: cleaning }, node });
 

@@ -5,17 +5,22 @@ Call `overhear` before the page is loaded and `begin` once it plays; `overheard`
 """
 
 import base64
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from playwright.async_api import Page
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
 from scipy.signal import correlate
 
 from tests.support.sound import RATE_HZ, Sound
 
 SILENT = RATE_HZ // 200  # samples of 0 in a row, of which a voice with noise around it has none
 JUDGED_S = 2.5  # of sound before and after a seam, by which its place in what was said is found
-MOST_S = 1.0  # left out or heard twice
+MOST_S = 3.0  # left out or heard twice; the voice has to be longer than twice that
+SPOKEN, AROUND_S = 0.02, 0.3  # of full scale; and how long the voice is as loud at least where it counts as speaking
 SEAM_S = 0.1  # around a seam, in which the sound may be of both sides
 
 # The page's audio elements tell what is done to them.
@@ -145,11 +150,30 @@ async def overheard(page: Page) -> Overheard:
     return Overheard(sound, found["seams"], concealed_s, everywhere_s, bursts, passed_s, said["longest"] / 1000)
 
 
-def silent_s(sound: Sound) -> float:
-    """How long nothing at all was heard since the first sound."""
+def silent_s(sound: Sound, matters: NDArray[np.bool_] | None = None) -> float:
+    """How long nothing at all was heard since the first sound. matters: for each sample whether it counts, as of `spoken`."""
     loud = np.append(np.flatnonzero(sound), len(sound))
-    gaps = np.diff(loud) - 1
-    return float(gaps[gaps >= SILENT].sum()) / RATE_HZ
+    gaps = np.flatnonzero(np.diff(loud) - 1 >= SILENT)
+    counts = np.ones(len(sound), bool) if matters is None else matters
+    return float(sum(counts[loud[gap] + 1 : loud[gap + 1]].sum() for gap in gaps)) / RATE_HZ
+
+
+def spoken(sound: Sound, seams: Sequence[int], clean: Sound) -> NDArray[np.bool_]:
+    """For each sample whether the voice, said over and over, speaks there and around there: the pauses of a cleaned voice may be silent.
+
+    Each stretch between two seams is looked up in the clean voice by its loudest second.
+    """
+    power = uniform_filter1d(clean.astype(np.float64) ** 2, RATE_HZ // 20, mode="wrap")
+    speaks = minimum_filter1d(power, int(AROUND_S * RATE_HZ), mode="wrap") > SPOKEN**2
+    found = np.zeros(len(sound), bool)
+    for begin, end in pairwise([0, *seams, len(sound)]):
+        if end - begin < 2 * RATE_HZ:
+            continue
+        energy = np.cumsum(sound[begin:end].astype(np.float64) ** 2)
+        piece = begin + int(np.argmax(energy[RATE_HZ:] - energy[:-RATE_HZ]))
+        place = int(np.argmax(_likeness(clean, sound[piece : piece + RATE_HZ])))
+        found[begin:end] = speaks[(np.arange(begin, end) - piece + place) % len(clean)]
+    return found
 
 
 def skipped_s(sound: Sound, seam: int, said: Sound) -> float:

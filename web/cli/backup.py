@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from db import row_copy
-from db.errors import Unusable
 from db.on_disk import on_disk
-from db.opening import refuse_half_restored
-from db.row_copy import FileRows, RowSource
+from db.row_copy import RowSource
 from sfu.config.load import load
 from sfu.config.schema import Config
 from web.app import DATABASE
@@ -19,7 +17,7 @@ from web.cli.backup_content import OpenFile, files_beside
 from web.cli.backup_file import BackupReader, BackupRefused, BackupWriter
 from web.cli.backup_recordings import PackedRecordings
 from web.cli.progress_bar import ProgressBar
-from web.cli.storing import driver_needed, in_one_line, version
+from web.cli.storing import in_one_line, rows_of, version
 from web.private_folder import private
 from web.serve import CONFIG_FILE, named
 from workers.disk_room import MB
@@ -53,7 +51,7 @@ def _back_up(settings: Path, file: Path) -> int:
         raise BackupRefused("it is there already; name another file")
     if not file.absolute().parent.is_dir():
         raise BackupRefused("there is no such folder")
-    storage, source = config.storage.path, _rows_of(config)
+    storage, source = config.storage.path, rows_of(config)
     stem = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     draft, copy = stem.with_name(f"{stem.name}.part"), stem.with_name(f"{stem.name}.db")
     with private(storage):
@@ -69,20 +67,6 @@ def _back_up(settings: Path, file: Path) -> int:
                 each.unlink(missing_ok=True)
     _say(file, packed)
     return 0
-
-
-def _rows_of(config: Config) -> RowSource:
-    """Raises Unusable where there is nothing to back up."""
-    url, storage = config.database.url, config.storage.path
-    place = storage if url else storage / DATABASE
-    if not place.exists():
-        raise Unusable(f"{place} is missing: there is nothing to back up")
-    if not url:
-        return FileRows(place)
-    refuse_half_restored(storage)
-    with driver_needed():
-        from db.postgres_copy import PostgresRows
-    return PostgresRows(url)
 
 
 def _pack(config: Config, source: RowSource, settings: Path, draft: Path, copy: Path) -> PackedRecordings:
@@ -141,9 +125,11 @@ def _say(file: Path, packed: PackedRecordings) -> None:
         print(f"{packed.deleted} recordings were deleted meanwhile and are not in it.")
     if packed.in_s3:
         print(f"The files of {packed.in_s3} recordings are in S3 and not in it: they stay there, and a restore finds them there.")
+    others = ", ".join(sorted(packed.others))
     if packed.elsewhere:
-        others = ", ".join(sorted(packed.others))
         print(f"The files of {packed.elsewhere} recordings are at other servers ({others}) and not in it: back up there too.")
+    if packed.in_pieces:
+        print(f"Parts of {packed.in_pieces} recordings are at other servers ({others}) and not in it: back up there too.")
     if packed.without_files:
         print(f"These recordings have no files, in storage.path neither: {', '.join(map(str, packed.without_files))}.")
     print("It contains keys and password hashes: keep it as safe as the server.")

@@ -6,8 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from db.errors import Unavailable, Unusable
+from db.errors import NoRows, Unavailable, Unusable
+from db.opening import refuse_half_restored
+from db.row_copy import FileRows, RowSource
 from sfu.config.errors import ConfigError
+from sfu.config.schema import Config
+from web.app import DATABASE
 from web.cli.backup_file import BackupRefused
 from workers.root import ROOT
 
@@ -40,6 +44,20 @@ def driver_needed() -> Iterator[None]:
         yield
     except ImportError:
         raise Unusable("PostgreSQL needs the packages of several servers: python3 run.py install nodes") from None
+
+
+def rows_of(config: Config) -> RowSource:
+    """The rows of an installation, of either kind. Raises NoRows where it has no folder yet, Unusable."""
+    url, storage = config.database.url, config.storage.path
+    place = storage if url else storage / DATABASE
+    if not place.exists():
+        raise NoRows(f"{place} is missing: there is nothing to back up")
+    if not url:
+        return FileRows(place)
+    refuse_half_restored(storage)
+    with driver_needed():
+        from db.postgres_copy import PostgresRows
+    return PostgresRows(url)
 
 
 def version() -> str:

@@ -17,12 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from db import row_copy
-from db.errors import Unavailable, Unusable
+from db.errors import NoRows, Unavailable, Unusable
 from sfu.config.errors import ConfigError
 from sfu.config.load import load
 from sfu.config.schema import Config
 from web.app import DATABASE
 from web.cli.doctor import BROKEN, GOOD, WARNING, Finding
+from web.cli.storing import rows_of
 from web.private_folder import private
 from web.serve import CONFIG_FILE
 from workers.disk_room import MB, DiskRoom
@@ -111,26 +112,26 @@ def room(config: Config, root: Path, environment: int) -> Iterator[Finding]:
 
 def rows(config: Config, settings: Path, folder: Path, *, python: str = sys.executable, lacking: bool = False) -> Iterator[Finding]:
     """The version in `folder` opens a copy of the rows with this Python; lacking: this one may not have all of its packages."""
-    if config.database.url:
-        yield Finding(WARNING, "Rows: they are in PostgreSQL; make a backup first, for this does not try the new schema there.")
-        return
     storage = config.storage.path
     _clear(storage)
-    if not (storage / DATABASE).exists():
-        yield Finding(GOOD, f"Rows: there are none in {storage}.")
-        return
-    with private(storage), tempfile.TemporaryDirectory(prefix=TRIAL, dir=storage) as trial:
-        copy = Path(trial) / DATABASE
-        before = row_copy.take(storage / DATABASE, copy)
-        said = _tried(settings, folder, trial, python)
-        if said and lacking and "Module" in said:
-            yield Finding(WARNING, f"Rows: not tried, for the new version needs its packages first ({said}).")
-        elif said:
-            yield Finding(BROKEN, f"Rows: the new version refuses a copy of them: {said}")
-        else:
+    try:
+        source = rows_of(config)
+        with private(storage), tempfile.TemporaryDirectory(prefix=TRIAL, dir=storage) as trial:
+            copy = Path(trial) / DATABASE
+            before = source.take(copy)
+            said = _tried(settings, folder, trial, python)
             more = sorted(set(row_copy.applied_in(copy)) - set(before))
-            schema = f"brings a copy of them to its schema ({', '.join(more)})" if more else "opens a copy of them; the schema is the same"
-            yield Finding(GOOD, f"Rows, settings: the new version reads {settings} and {schema}.")
+    except NoRows:
+        yield Finding(GOOD, f"Rows: there are none in {'database.url' if config.database.url else storage}.")
+        return
+    if said and lacking and "Module" in said:
+        yield Finding(WARNING, f"Rows: not tried, for the new version needs its packages first ({said}).")
+    elif said:
+        yield Finding(BROKEN, f"Rows: the new version refuses a copy of them: {said}")
+    else:
+        kind = "a copy of them, as SQLite has them," if config.database.url else "a copy of them"
+        schema = f"brings {kind} to its schema ({', '.join(more)})" if more else f"opens {kind.rstrip(',')}; the schema is the same"
+        yield Finding(GOOD, f"Rows, settings: the new version reads {settings} and {schema}.")
 
 
 def _clear(storage: Path) -> None:
@@ -149,7 +150,8 @@ def paths_of(folder: Path) -> str:
 
 def _tried(settings: Path, folder: Path, trial: str, python: str) -> str:
     """What the new version says against these settings and the rows in `trial`; "" where it opens them."""
-    environment = {**os.environ, "PYTHONPATH": paths_of(folder), "HUSHCAST_STORAGE_PATH": trial, "HUSHCAST_DATABASE_URL": ""}
+    alone = {f"HUSHCAST_{name}_URL": "" for name in ("DATABASE", "REDIS", "NODE")}  # the copy is a file, with one server
+    environment = {**os.environ, **alone, "PYTHONPATH": paths_of(folder), "HUSHCAST_STORAGE_PATH": trial}
     command = module_command("web.cli.accounts", "--config", settings.absolute(), "user", "list", python=python)
     try:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", timeout=TRIAL_S)

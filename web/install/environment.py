@@ -16,7 +16,7 @@ from web.install.messages import Failed, say
 from web.install.pip import Pip
 from web.install.platforms import unusable
 from web.install.pythons import VERSIONS, make_environment, version_of
-from web.install.stamps import RECIPE, ROOT, Environment, fingerprint, sections
+from web.install.stamps import LOCKS, RECIPE, ROOT, VENV_TORCH, Environment, fingerprint, sections
 
 MEANWHILE_EXTRA_S = 5.0  # that the program beside an installation may take longer than it
 LABELS = {
@@ -43,7 +43,7 @@ def ensure(environment: Environment, parts: Sequence[str], meanwhile: Sequence[s
     refused = unusable()
     if refused:
         raise Failed(refused)
-    with _os_errors_as_failed(environment), _locked():
+    with _os_errors_as_failed(environment), _locked(environment):
         if not environment.has(wanted):  # another start may have made it while this one waited
             _make(environment, wanted, meanwhile)
 
@@ -57,12 +57,12 @@ def _os_errors_as_failed(environment: Environment) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked() -> Iterator[None]:
-    """Hold a lock, so that two starts do not install into one folder.
+def _locked(environment: Environment) -> Iterator[None]:
+    """Hold a lock, so that two starts do not install into one folder; torch's environment, which can be made beside the other, has its own.
 
     Child processes inherit it: where a start is killed and its pip goes on, the next start waits for that pip.
     """
-    handle = os.open(str(ROOT), os.O_RDONLY)
+    handle = os.open(str(LOCKS if environment.folder == VENV_TORCH.folder else ROOT), os.O_RDONLY)
     os.set_inheritable(handle, True)
     try:
         try:

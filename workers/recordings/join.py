@@ -3,10 +3,12 @@
 The parts lie on one time line (`workers.recordings.part`), so each packet keeps its place: what is between two parts becomes silence, and
 where one begins before the one before has ended, the later one counts. TARGET, which is made, is a recording that `finalise` makes ready;
 it lasts until UNTIL at least. WHAT is the part's digest, with which it is first compared; or, of a part that was joined before, BEGIN-END:
-where its sound is in that recording. These three are in samples.
+where its sound is in that recording. These three are in samples. Prints one line of JSON: the folders whose digest differs, which are left
+out; TARGET may then be empty.
 """
 
 import argparse
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -22,16 +24,13 @@ from workers.recordings.part import HeldSound, digest, piece_of
 _NICENESS = 10
 
 
-class AlteredPart(ValueError):
-    """A part is not what its server has closed."""
-
-
-def join(target: Path, parts: Sequence[tuple[str | HeldSound, Path]], until: int = 0) -> None:
-    """(digest or stretch, folder) of each part, in the order in which they were begun. Raises AlteredPart, OSError."""
-    for expected, folder in parts:
-        if isinstance(expected, str) and digest(folder) != expected:
-            raise AlteredPart(f"{folder.name} is not what was closed: its digest differs")
-    held = [(folder, piece_of(folder) if isinstance(what, str) else what) for what, folder in parts]
+def join(target: Path, parts: Sequence[tuple[str | HeldSound, Path]], until: int = 0) -> list[Path]:
+    """(digest or stretch, folder) of each part, in the order in which they were begun. Returns the folders of those that are not what their
+    servers have closed, and are left out. Raises OSError.
+    """
+    altered = [folder for what, folder in parts if isinstance(what, str) and digest(folder) != what]
+    good = [(what, folder) for what, folder in parts if folder not in altered]
+    held = [(folder, piece_of(folder) if isinstance(what, str) else what) for what, folder in good]
     pieces = list(_pieces([(folder, piece) for folder, piece in held if piece is not None]))
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -44,6 +43,7 @@ def join(target: Path, parts: Sequence[tuple[str | HeldSound, Path]], until: int
         journal.writelines(spans.joined(((folder / spans.JOURNAL, *piece) for folder, piece in pieces), end))
         journal.flush()
         os.fsync(journal.fileno())
+    return altered
 
 
 def _pieces(found: Sequence[tuple[Path, HeldSound]]) -> Iterator[tuple[Path, HeldSound]]:
@@ -101,7 +101,7 @@ def main() -> None:
     os.nice(_NICENESS)
     try:
         parts = [(_what(word), Path(folder)) for word, folder in zip(asked.parts[::2], asked.parts[1::2], strict=True)]
-        join(asked.target, parts, asked.until)
+        print(json.dumps([str(folder) for folder in join(asked.target, parts, asked.until)]))
     except BaseException:
         shutil.rmtree(asked.target, ignore_errors=True)
         raise

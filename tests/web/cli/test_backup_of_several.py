@@ -51,6 +51,7 @@ async def test_each_has_its_own_files(
         shutil.rmtree(each.storage)
     assert "5 recordings" in said[0] and "files of 3 recordings are at other servers (two)" in said[0]
     assert "files of 1 recordings are at other servers (one)" in said[1] and "These recordings have no files" not in said[0]
+    assert "Parts of 2 recordings are at other servers (one)" in said[1] and "Parts of" not in said[0]
     assert "have no files, in storage.path neither: 4." in said[1], "of the time when there was one server, which is not this one"
     with postgres_server.database() as name:
         servers = [one, two] = [server(tmp_path, each, postgres_server.url(name)) for each in FILES]

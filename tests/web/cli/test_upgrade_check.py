@@ -12,6 +12,7 @@ import pytest
 
 from db import migrations, users
 from db.connection import Database
+from tests.support.postgres import Postgres
 from tests.support.running import ROOT
 from web.app import DATABASE
 from web.cli.upgrade_check import main
@@ -61,6 +62,28 @@ async def test_a_newer_schema(settings: Path, other: Path, capsys: pytest.Captur
     (other / "db" / "migrations" / f"{new}.py").write_text('STATEMENTS = ("ALTER TABLE absent ADD COLUMN colour TEXT",)\n')
     status, said = await told(settings, other, capsys)
     assert status == 1 and "no such table" in said.splitlines()[-1]
+
+
+async def test_rows_in_postgres(
+    settings: Path, other: Path, postgres_url: str, postgres_server: Postgres, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The new version gets a copy as SQLite has it, of several servers' too; where there are no tables yet, there is nothing to try."""
+    new = f"m{len(migrations.names()) + 1:04}_colour"
+    migration = other / "db" / "migrations" / f"{new}.py"
+    migration.write_text('STATEMENTS = ("CREATE UNIQUE INDEX one_letter ON user (substr(username, 1, 1))",)\n')
+    several = '[redis]\nurl = "redis://127.0.0.1:1/0"\n[node]\nname = "one"\nurl = "http://127.0.0.1:1"\nsecret = "{}"\n'.format("s" * 32)
+    settings.write_text(f'{settings.read_text()}[database]\nurl = "{postgres_url}"\n{several}')
+    async with Database(postgres_url) as database:
+        await database.run(users.create, "ada", "x")
+        status, said = await told(settings, other, capsys)
+        assert status == 0 and new in said and "as SQLite has them" in said
+        await database.run(users.create, "abe", "x")
+        status, said = await told(settings, other, capsys)
+        assert status == 1 and "UNIQUE" in said
+    with postgres_server.database() as empty:
+        settings.write_text(settings.read_text().replace(postgres_url, postgres_server.url(empty)))
+        status, said = await told(settings, other, capsys)
+        assert status == 0 and "Rows: there are none in database.url." in said
 
 
 async def test_stopped(settings: Path, other: Path) -> None:

@@ -184,6 +184,31 @@ async def test_a_closed_part_that_nobody_can_fetch(house: House, monkeypatch: py
             await house.until_nothing_is_left("a", "b", "c")
 
 
+async def test_an_altered_part_is_left_out(house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What a disk has spoilt is never joined; it is waited for like a part that is away, and the others are joined without it."""
+    a, b, c = house.nodes
+    recording = await house.begun(a, FIRST)
+    await house.gone_on(b, SECOND)
+    await house.gone_on(c, THIRD)
+    house.s3.fault, house.s3.methods = "busy", {"PUT"}
+    async with house.up(b), asyncio.timeout(WAIT_S):
+        while (await house.database.read(recording_parts.of_recordings, [recording]))[1].sha256 is None:
+            await asyncio.sleep(0.02)
+    [spoilt] = b.storage.glob("recordings/*/original.opus")
+    with spoilt.open("r+b") as file:
+        file.seek(200)
+        file.write(b"\0")
+    house.s3.fault = None
+    async with house.up(a), house.up(b), house.up(c) as archive:
+        await archive.give_up(recording)
+        await asyncio.sleep(0.5)
+        monkeypatch.setattr(heirs, "AWAY_S", 0.0)
+        some = await house.until(recording, [LOST], stored=False)
+        assert recording_parts.is_joined(some) and some.duration_s == SECONDS
+        assert await house.database.read(recording_parts.bytes_apart, recording) > 0  # it stays as it is
+        assert "differ from what was closed" in caplog.text
+
+
 @pytest.mark.parametrize("ended", [False, True])
 async def test_the_server_with_the_row_never_comes_back(house: House, monkeypatch: pytest.MonkeyPatch, ended: bool) -> None:
     """Whether the recording is still live there, or ready with what it has, on that server's disk: another server takes the row when that

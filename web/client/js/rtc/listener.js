@@ -42,6 +42,8 @@ export class Listener extends EventTarget {
     this.expected = false;
     /** The last status, if it came while the connection was not up or was on its way: it is followed afterwards. @type {import("../state/types.js").Status | null} */
     this.later = null;
+    /** What the server was asked for with the present session; what was chosen while that was not up is asked for once it is. @type {"auto" | "original"} */
+    this.asked = "auto";
     /** @type {{delay: number, count: number} | null} */
     this.buffered = null;
     this.measuredAt = 0;
@@ -107,7 +109,10 @@ export class Listener extends EventTarget {
   async choose(variant) {
     this.#set({ choosing: true });
     try {
-      if (this.listening.phase === "on") await this.connection?.peer?.choose(variant);
+      if (this.listening.phase === "on") {
+        await this.connection?.peer?.choose(variant);
+        this.asked = variant;
+      }
       this.#set({ variant, held: true, trouble: null, choosing: false });
     } catch (error) {
       const problem = asProblem(error);
@@ -139,7 +144,10 @@ export class Listener extends EventTarget {
     this.#disconnect(true);
     const { name } = this.listening;
     const authorization = this.token ? { authorization: this.token } : {};
-    const variant = () => (connection.moving && !connection.recovering && this.listening.held ? "auto" : this.listening.variant); // see #move
+    const variant = () => {
+      if (connection.moving && !connection.recovering) return this.listening.held ? "auto" : this.listening.variant; // see #move
+      return (this.asked = this.listening.variant);
+    };
     const connection = new Connection(async () => ({ url: `/whep/${encodeURIComponent(name)}?variant=${variant()}`, track: null, ...authorization }), true);
     this.connection = connection;
     /** @param {string} type @param {(detail: any) => void} run not for a connection that was replaced */
@@ -192,7 +200,9 @@ export class Listener extends EventTarget {
 
   #up() {
     this.flow = { packets: 0, at: performance.now(), checkedAt: performance.now() };
-    this.#set({ phase: "on", trouble: null, retry: null, stopped: false });
+    const { variant } = this.listening;
+    this.#set({ phase: "on", trouble: null, retry: null, stopped: false, variant: this.asked });
+    if (variant !== this.asked) void this.choose(variant);
     this.#followLater();
   }
 

@@ -43,6 +43,8 @@ export class Friends extends EventTarget {
     this.socket = null;
     /** Number of changes that the socket has told: a slower HTTP answer must not overwrite a newer change. */
     this.changes = 0;
+    /** Number of whole lists among them: after one, the list of a slower HTTP answer is not needed. */
+    this.lists = 0;
     /** Whether the socket was down, so that messages may be missing. */
     this.missed = false;
     /** Whether friends and requests have been asked for once. */
@@ -84,24 +86,25 @@ export class Friends extends EventTarget {
     this.asked = false;
   }
 
+  /** @returns {Promise<void>} */
   async refresh() {
-    const { changes: before, socket, store: { state } } = this;
+    const { changes: before, lists, socket, store: { state } } = this;
     let online = true;
     /** @template T @param {T} old @returns {(error: unknown) => T} */
     const keep = (old) => (error) => {
       if (isAway(error)) online = false;
       return old;
     };
-    const [friends, requests] = await Promise.all([api.friends().catch(keep(state.friends)), api.requests().catch(keep(state.requests))]);
+    const [answered, requests] = await Promise.all([api.friends().catch(keep(state.friends)), api.requests().catch(keep(state.requests))]);
     if (!this.socket || this.socket !== socket) return;
-    if (before !== this.changes) await this.refresh();
-    else {
-      const fresh = gained(state, friends ?? []);
-      this.asked = true;
-      this.store.set({ friends, requests });
-      this.#reached(online);
-      this.#befriend(fresh);
-    }
+    const told = this.lists !== lists;
+    if (before !== this.changes && !told) return this.refresh();
+    const friends = told ? this.store.state.friends : answered;
+    const fresh = told ? [] : gained(state, friends ?? []); // those of the list that was told have been greeted
+    this.asked = true;
+    this.store.set({ friends, requests });
+    this.#reached(online || told);
+    this.#befriend(fresh);
   }
 
   /** Ask for what the socket would tell. @param {boolean} [doubted] also while it is open and the server has answered last, as the network has changed */
@@ -136,6 +139,7 @@ export class Friends extends EventTarget {
   /** @param {Friend[]} friends */
   #all(friends) {
     this.changes += 1;
+    this.lists += 1;
     const { state } = this.store;
     const news = changed(state.friends ?? [], friends);
     this.store.set({ friends });

@@ -9,6 +9,10 @@ import { colours, fitToScreen } from "./colours.js";
 
 const FRAME_MS = 1000 / 30;
 const REDUCED_FRAME_MS = 250;
+/** While there is nothing to show, so that an open page costs next to nothing. */
+const RESTING_FRAME_MS = 250;
+/** The frame is asked for this much before its time: it comes with the next of a screen's 60 a second. */
+const EARLY_MS = 5;
 const FADE_MS = 240;
 const STEP_PX = 3;
 /** Relative height of the fuzz while the denoised variant is heard. */
@@ -29,28 +33,41 @@ export function ribbon(moment, label) {
   let cleanShare = 1;
   let last = 0;
   let seed = 1;
+  /** How the last frame was drawn: while nothing of this changes, it is moved and what is new drawn beside it. @type {{cleanShare: number, colours: object, scrolls: boolean} | null} */
+  let drawn = null;
   /** @type {number | null} */
   let frame = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer = undefined;
 
   /** @param {number} now */
   const onFrame = (now) => {
-    frame = requestAnimationFrame(onFrame);
     const passed = now - last;
-    if (passed < (reducedMotion.matches ? REDUCED_FRAME_MS : FRAME_MS) - 2) return;
     last = now;
     const seen = moment();
     const target = seen.clean ? 1 : 0;
     cleanShare = reducedMotion.matches ? target : cleanShare + Math.sign(target - cleanShare) * Math.min(Math.abs(target - cleanShare), passed / FADE_MS);
     seed += 1;
     columns.push({ raw: seen.levels.original === null ? null : levelHeight(seen.levels.original), clean: seen.levels.denoised === null ? null : levelHeight(seen.levels.denoised), broken: seen.broken, seed });
-    fitToScreen(canvas);
+    const resting = columns.every(({ raw, clean, broken }) => raw === null && clean === null && !broken);
+    if (resting) columns.splice(0, columns.length - 1);
+    next((reducedMotion.matches ? REDUCED_FRAME_MS : resting ? RESTING_FRAME_MS : FRAME_MS) - EARLY_MS);
+    const look = { cleanShare, colours: colours(), scrolls: !resting && !reducedMotion.matches };
+    const anew = fitToScreen(canvas) || !drawn?.scrolls || drawn.cleanShare !== cleanShare || drawn.colours !== look.colours;
+    drawn = look;
     if (reducedMotion.matches) drawBar(canvas, columns, cleanShare);
-    else draw(canvas, columns, cleanShare);
+    else draw(canvas, columns, cleanShare, anew);
+  };
+  /** Frames in between are not asked for: each costs the browser a whole one. @param {number} afterMs */
+  const next = (afterMs) => {
+    timer = setTimeout(() => (frame = requestAnimationFrame(onFrame)), afterMs);
   };
   const start = () => {
-    if (frame === null && !document.hidden) frame = requestAnimationFrame(onFrame);
+    pause();
+    if (!document.hidden) next(0);
   };
   const pause = () => {
+    clearTimeout(timer);
     if (frame !== null) cancelAnimationFrame(frame);
     frame = null;
   };
@@ -60,7 +77,10 @@ export function ribbon(moment, label) {
   return {
     root: canvas,
     /** Begin anew: what was drawn is over. */
-    clear: () => void columns.splice(0),
+    clear() {
+      columns.splice(0);
+      drawn = null;
+    },
     close() {
       pause();
       document.removeEventListener("visibilitychange", visibilityChanged);
@@ -74,32 +94,42 @@ function fuzz(column, cleanShare) {
   return column.clean === null ? column.raw : column.raw * (1 - (1 - FUZZ_WHEN_CLEAN) * cleanShare);
 }
 
-/** @param {HTMLCanvasElement} canvas @param {Column[]} columns @param {number} cleanShare */
-function draw(canvas, columns, cleanShare) {
+/** @param {HTMLCanvasElement} canvas @param {Column[]} columns @param {number} cleanShare @param {boolean} anew all of it, not the last column alone */
+function draw(canvas, columns, cleanShare, anew) {
   const pen = canvas.getContext("2d");
   if (!pen) return;
   const scale = canvas.width / Math.max(1, canvas.clientWidth);
-  const capacity = Math.ceil(canvas.width / (STEP_PX * scale)) + 1;
+  const step = Math.max(1, Math.round(STEP_PX * scale)); // whole pixels, so that what is moved stays sharp
+  const capacity = Math.ceil(canvas.width / step) + 1;
   if (columns.length > capacity) columns.splice(0, columns.length - capacity);
+  const first = anew ? 0 : columns.length - 1;
   const middle = canvas.height / 2;
   const amplitude = middle - 4 * scale;
-  const x = (/** @type {number} */ index) => canvas.width - (columns.length - index) * STEP_PX * scale;
-  pen.clearRect(0, 0, canvas.width, canvas.height);
-  baseline(pen, canvas, columns, x, middle, scale);
-  dots(pen, columns, (index) => x(index), (column) => fuzz(column, cleanShare), amplitude, middle, scale);
+  const x = (/** @type {number} */ index) => canvas.width - (columns.length - index) * step;
+  if (anew) pen.clearRect(0, 0, canvas.width, canvas.height);
+  else scroll(pen, canvas, step);
+  baseline(pen, canvas, columns, first, x, step, middle, scale);
+  dots(pen, columns, first, x, step, (column) => fuzz(column, cleanShare), amplitude, middle, scale);
   pen.globalAlpha = cleanShare;
-  line(pen, columns, (index) => x(index), (column) => (column.clean === null ? null : column.clean * amplitude * cleanShare), middle, scale);
+  line(pen, columns, Math.max(0, first - 1), x, (column) => (column.clean === null ? null : column.clean * amplitude * cleanShare), middle, scale);
   pen.globalAlpha = 1;
-  dashes(pen, columns, x, middle, scale);
+  dashes(pen, columns, first, x, step, middle, scale);
 }
 
-/** The thin line where there is no sound, or none yet. @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas @param {Column[]} columns @param {(index: number) => number} x @param {number} middle @param {number} scale */
-function baseline(pen, canvas, columns, x, middle, scale) {
+/** Move all to the left; what comes in at the right is empty. @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas @param {number} step */
+function scroll(pen, canvas, step) {
+  pen.globalCompositeOperation = "copy";
+  pen.drawImage(canvas, -step, 0);
+  pen.globalCompositeOperation = "source-over";
+}
+
+/** The thin line where there is no sound, or none yet. @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas @param {Column[]} columns @param {number} first that is drawn @param {(index: number) => number} x @param {number} step @param {number} middle @param {number} scale */
+function baseline(pen, canvas, columns, first, x, step, middle, scale) {
   pen.globalAlpha = 0.5;
   pen.fillStyle = colours().line;
-  pen.fillRect(0, middle - scale / 2, Math.min(Math.max(0, x(0)), canvas.width), scale);
-  columns.forEach((column, index) => {
-    if (!column.broken && column.raw === null && column.clean === null) pen.fillRect(x(index), middle - scale / 2, STEP_PX * scale, scale);
+  if (!first) pen.fillRect(0, middle - scale / 2, Math.min(Math.max(0, x(0)), canvas.width), scale);
+  columns.slice(first).forEach((column, index) => {
+    if (!column.broken && column.raw === null && column.clean === null) pen.fillRect(x(first + index), middle - scale / 2, step, scale);
   });
   pen.globalAlpha = 1;
 }
@@ -111,26 +141,26 @@ export function pseudoRandom(a, b) {
   return ((mixed ^ (mixed >>> 12)) >>> 0) / 4294967296;
 }
 
-/** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {(index: number) => number} x @param {(column: Column) => number | null} share @param {number} amplitude @param {number} middle @param {number} scale */
-function dots(pen, columns, x, share, amplitude, middle, scale) {
+/** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {number} first that is drawn @param {(index: number) => number} x @param {number} step @param {(column: Column) => number | null} share @param {number} amplitude @param {number} middle @param {number} scale */
+function dots(pen, columns, first, x, step, share, amplitude, middle, scale) {
   pen.fillStyle = colours().noise;
   pen.beginPath();
   const size = 1.5 * scale;
-  columns.forEach((column, index) => {
+  columns.slice(first).forEach((column, index) => {
     const part = share(column);
     if (column.broken || part === null) return;
     const half = part * amplitude;
     const count = Math.min(24, 1 + Math.floor(half / (2.2 * scale)));
     for (let dot = 0; dot < count; dot += 1) {
       const place = pseudoRandom(column.seed, dot) * 2 - 1;
-      pen.rect(x(index) + pseudoRandom(dot, column.seed) * STEP_PX * scale, middle + place * half - size / 2, size, size);
+      pen.rect(x(first + index) + pseudoRandom(dot, column.seed) * (step - size), middle + place * half - size / 2, size, size);
     }
   });
   pen.fill();
 }
 
-/** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {(index: number) => number} x @param {(column: Column) => number | null} amplitude @param {number} middle @param {number} scale */
-function line(pen, columns, x, amplitude, middle, scale) {
+/** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {number} first that is drawn @param {(index: number) => number} x @param {(column: Column) => number | null} amplitude @param {number} middle @param {number} scale */
+function line(pen, columns, first, x, amplitude, middle, scale) {
   pen.fillStyle = colours().voice;
   const thin = 1.1 * scale;
   let run = /** @type {[number, number][]} */ ([]);
@@ -138,19 +168,19 @@ function line(pen, columns, x, amplitude, middle, scale) {
     if (run.length > 1) fillEnvelope(pen, run, middle);
     run = [];
   };
-  columns.forEach((column, index) => {
+  columns.slice(first).forEach((column, index) => {
     const half = amplitude(column);
     if (half === null || column.broken) flush();
-    else run.push([x(index), Math.max(thin, half)]);
+    else run.push([x(first + index), Math.max(thin, half)]);
   });
   flush();
 }
 
-/** A dashed line where there was no connection. @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {(index: number) => number} x @param {number} middle @param {number} scale */
-function dashes(pen, columns, x, middle, scale) {
+/** A dashed line where there was no connection. @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {number} first that is drawn @param {(index: number) => number} x @param {number} step @param {number} middle @param {number} scale */
+function dashes(pen, columns, first, x, step, middle, scale) {
   pen.fillStyle = colours().ink;
-  columns.forEach((column, index) => {
-    if (column.broken && column.seed % 4 < 2) pen.fillRect(x(index), middle - scale, STEP_PX * scale, scale * 2);
+  columns.slice(first).forEach((column, index) => {
+    if (column.broken && column.seed % 4 < 2) pen.fillRect(x(first + index), middle - scale, step, scale * 2);
   });
 }
 
