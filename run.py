@@ -142,8 +142,8 @@ def _ensure(command: str, config: list[str]) -> None:
     if command in ("serve", "doctor"):
         parts += parts_asked_for(config)
     if command == "test":
-        from web.install.reference import made_beside
         from web.install.tools import ensure_tools, ensure_wheels
+        from web.install.torch_beside import made_beside
 
         with made_beside():
             ensure_tools()

@@ -27,8 +27,7 @@ async function call(path, name, peer, work) {
   await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
   const end = () => (peer.close(), fetch(answer.headers.get("Location") ?? "", { method: "DELETE" }));
   await new Promise((done, fail) => (peer.onconnectionstatechange = () =>
-    peer.connectionState === "connected" ? done(null) : peer.connectionState === "failed" && fail(new Error("no sound gets through"))))
-    .then(work).finally(end);
+    peer.connectionState === "connected" ? done(null) : peer.connectionState === "failed" && fail(new Error("no way for sound")))).then(work).finally(end);
 }
 
 /** `hear` gets each message. Returns what sends one. @template {keyof Sockets} S @param {S} path @param {string} name

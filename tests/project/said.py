@@ -10,7 +10,7 @@ from web.http.problems import DETAILS, TROUBLES
 
 HOLE = "…"  # where the program puts in a name, a number or a reason
 PACKAGES = ("sfu", "db", "web", "workers")
-ENDS_A_START = {"ConfigError", "Unusable", "Failed"}
+ENDS_A_START = {"ConfigError", "Failed", "NoRows", "Unusable"}
 FOUND = {"WARNING", "BROKEN"}  # what the doctor says of what is not well
 TOKEN = re.compile(r"//[^\n]*|/\*.*?\*/|\"((?:[^\"\\\n]|\\.)*)\"|`", re.DOTALL)
 

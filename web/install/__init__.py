@@ -11,6 +11,7 @@ Modules, in the order of the flow:
     pip          Runs pip, shows its progress in short, and explains its failures
     torch_build  Installs torch in the build with or without CUDA
     environment  Makes .venv and .venv-torch from the locks
+    torch_beside Makes .venv-torch beside .venv for the tests
     tools        Installs browsers and other programs that only tests need
     bundle       Bundles the page into web/client/dist (`run.py bundle`)
     locking      Renews the locks from setup.cfg (`run.py install --lock`)

@@ -44,11 +44,14 @@ export async function move(connection, follower) {
   const node = nodeOf(connection.peer?.location);
   if (!node || connection.moving) return;
   connection.moving = true;
-  for (let attempt = 0; attempt < TRIES && !connection.closed && nodeOf(connection.peer?.location) === node; attempt += 1) {
-    if (attempt) await delay(backoff(attempt));
-    await tryOnce(connection, follower);
+  try {
+    for (let attempt = 0; attempt < TRIES && !connection.closed && nodeOf(connection.peer?.location) === node; attempt += 1) {
+      if (attempt) await delay(backoff(attempt));
+      await tryOnce(connection, follower);
+    }
+  } finally {
+    connection.moving = false;
   }
-  connection.moving = false;
 }
 
 /** @param {import("./connection.js").Connection} connection @param {Follower} follower */

@@ -100,7 +100,7 @@ export class Friends extends EventTarget {
     const told = this.lists !== lists;
     if (before !== this.changes && !told) return this.refresh();
     const friends = told ? this.store.state.friends : answered;
-    const fresh = told ? [] : gained(state, friends ?? []); // those of the list that was told have been greeted
+    const fresh = gained(this.store.state, friends ?? []);
     this.asked = true;
     this.store.set({ friends, requests });
     this.#reached(online || told);

@@ -7,12 +7,10 @@ import { colours, fitToScreen } from "./colours.js";
 /** @typedef {{levels: Levels, clean: boolean, broken: boolean}} Moment    `clean`: the denoised variant is heard; `broken`: not connected */
 /** @typedef {{raw: number | null, clean: number | null, broken: boolean, seed: number}} Column  heights 0 to 1 */
 
-const FRAME_MS = 1000 / 30;
-const REDUCED_FRAME_MS = 250;
-/** While there is nothing to show, so that an open page costs next to nothing. */
-const RESTING_FRAME_MS = 250;
-/** The frame is asked for this much before its time: it comes with the next of a screen's 60 a second. */
-const EARLY_MS = 5;
+/** From one frame until the next one is asked for, which then comes with the screen's next: 30 a second where that has 60. */
+const FRAME_MS = 28;
+/** The same for reduced motion, and while there is nothing to show, so that an open page costs next to nothing. */
+const SLOW_FRAME_MS = 245;
 const FADE_MS = 240;
 const STEP_PX = 3;
 /** Relative height of the fuzz while the denoised variant is heard. */
@@ -24,6 +22,16 @@ export function levelHeight(level) {
   return Math.min(1, Math.max(0, (level + 66) / 66)) ** 1.6;
 }
 
+/** Null where there is no level. @param {number | null} level dBFS */
+function heightOf(level) {
+  return level === null ? null : levelHeight(level);
+}
+
+/** Whether there is no sound, or none yet. @param {Column} column */
+function isEmpty({ raw, clean, broken }) {
+  return raw === null && clean === null && !broken;
+}
+
 /** @param {() => Moment} moment returns what to draw now @param {string} label */
 export function ribbon(moment, label) {
   const canvas = h("canvas", { class: "ribbon", role: "img", "aria-label": label });
@@ -33,10 +41,9 @@ export function ribbon(moment, label) {
   let cleanShare = 1;
   let last = 0;
   let seed = 1;
-  /** How the last frame was drawn: while nothing of this changes, it is moved and what is new drawn beside it. @type {{cleanShare: number, colours: object, scrolls: boolean} | null} */
-  let drawn = null;
-  /** @type {number | null} */
-  let frame = null;
+  /** How the last frame was drawn: as long as that stays, it is moved, and what is new drawn beside it. */
+  let drawn = "";
+  let frame = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer = undefined;
 
@@ -44,43 +51,38 @@ export function ribbon(moment, label) {
   const onFrame = (now) => {
     const passed = now - last;
     last = now;
-    const seen = moment();
-    const target = seen.clean ? 1 : 0;
+    const { levels, clean: cleaned, broken } = moment();
+    const target = cleaned ? 1 : 0;
     cleanShare = reducedMotion.matches ? target : cleanShare + Math.sign(target - cleanShare) * Math.min(Math.abs(target - cleanShare), passed / FADE_MS);
     seed += 1;
-    columns.push({ raw: seen.levels.original === null ? null : levelHeight(seen.levels.original), clean: seen.levels.denoised === null ? null : levelHeight(seen.levels.denoised), broken: seen.broken, seed });
-    const resting = columns.every(({ raw, clean, broken }) => raw === null && clean === null && !broken);
-    if (resting) columns.splice(0, columns.length - 1);
-    next((reducedMotion.matches ? REDUCED_FRAME_MS : resting ? RESTING_FRAME_MS : FRAME_MS) - EARLY_MS);
-    const look = { cleanShare, colours: colours(), scrolls: !resting && !reducedMotion.matches };
-    const anew = fitToScreen(canvas) || !drawn?.scrolls || drawn.cleanShare !== cleanShare || drawn.colours !== look.colours;
+    columns.push({ raw: heightOf(levels.original), clean: heightOf(levels.denoised), broken, seed });
+    const slow = reducedMotion.matches || columns.every(isEmpty);
+    if (slow) columns.splice(0, columns.length - 1);
+    next(slow ? SLOW_FRAME_MS : FRAME_MS);
+    const look = slow ? "" : cleanShare + JSON.stringify(colours());
+    const anew = fitToScreen(canvas) || look !== drawn || columns.length < 2;
     drawn = look;
-    if (reducedMotion.matches) drawBar(canvas, columns, cleanShare);
+    if (reducedMotion.matches) drawBar(canvas, columns[0], cleanShare);
     else draw(canvas, columns, cleanShare, anew);
   };
   /** Frames in between are not asked for: each costs the browser a whole one. @param {number} afterMs */
   const next = (afterMs) => {
     timer = setTimeout(() => (frame = requestAnimationFrame(onFrame)), afterMs);
   };
-  const start = () => {
+  const pause = () => {
+    clearTimeout(timer);
+    cancelAnimationFrame(frame);
+  };
+  const visibilityChanged = () => {
     pause();
     if (!document.hidden) next(0);
   };
-  const pause = () => {
-    clearTimeout(timer);
-    if (frame !== null) cancelAnimationFrame(frame);
-    frame = null;
-  };
-  const visibilityChanged = () => (document.hidden ? pause() : start());
   document.addEventListener("visibilitychange", visibilityChanged);
-  start();
+  visibilityChanged();
   return {
     root: canvas,
     /** Begin anew: what was drawn is over. */
-    clear() {
-      columns.splice(0);
-      drawn = null;
-    },
+    clear: () => void columns.splice(0),
     close() {
       pause();
       document.removeEventListener("visibilitychange", visibilityChanged);
@@ -102,34 +104,37 @@ function draw(canvas, columns, cleanShare, anew) {
   const step = Math.max(1, Math.round(STEP_PX * scale)); // whole pixels, so that what is moved stays sharp
   const capacity = Math.ceil(canvas.width / step) + 1;
   if (columns.length > capacity) columns.splice(0, columns.length - capacity);
-  const first = anew ? 0 : columns.length - 1;
   const middle = canvas.height / 2;
   const amplitude = middle - 4 * scale;
-  const x = (/** @type {number} */ index) => canvas.width - (columns.length - index) * step;
+  const fresh = columns.slice(anew ? 0 : -1);
+  const joined = columns.slice(anew ? 0 : -2); // the line goes on from the column before
+  const from = (/** @type {Column[]} */ some) => (/** @type {number} */ index) => canvas.width - (some.length - index) * step;
+  const x = from(fresh);
   if (anew) pen.clearRect(0, 0, canvas.width, canvas.height);
   else scroll(pen, canvas, step);
-  baseline(pen, canvas, columns, first, x, step, middle, scale);
-  dots(pen, columns, first, x, step, (column) => fuzz(column, cleanShare), amplitude, middle, scale);
+  baseline(pen, anew ? Math.max(0, x(0)) : 0, fresh, x, step, middle, scale);
+  dots(pen, fresh, x, step, (column) => fuzz(column, cleanShare), amplitude, middle, scale);
   pen.globalAlpha = cleanShare;
-  line(pen, columns, Math.max(0, first - 1), x, (column) => (column.clean === null ? null : column.clean * amplitude * cleanShare), middle, scale);
+  line(pen, joined, from(joined), (column) => (column.clean === null ? null : column.clean * amplitude * cleanShare), middle, scale);
   pen.globalAlpha = 1;
-  dashes(pen, columns, first, x, step, middle, scale);
+  dashes(pen, fresh, x, step, middle, scale);
 }
 
 /** Move all to the left; what comes in at the right is empty. @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas @param {number} step */
 function scroll(pen, canvas, step) {
+  pen.save();
   pen.globalCompositeOperation = "copy";
   pen.drawImage(canvas, -step, 0);
-  pen.globalCompositeOperation = "source-over";
+  pen.restore();
 }
 
-/** The thin line where there is no sound, or none yet. @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas @param {Column[]} columns @param {number} first that is drawn @param {(index: number) => number} x @param {number} step @param {number} middle @param {number} scale */
-function baseline(pen, canvas, columns, first, x, step, middle, scale) {
+/** The thin line where there is no sound, or none yet. @param {CanvasRenderingContext2D} pen @param {number} before so wide is it left of the columns @param {Column[]} columns @param {(index: number) => number} x @param {number} step @param {number} middle @param {number} scale */
+function baseline(pen, before, columns, x, step, middle, scale) {
   pen.globalAlpha = 0.5;
   pen.fillStyle = colours().line;
-  if (!first) pen.fillRect(0, middle - scale / 2, Math.min(Math.max(0, x(0)), canvas.width), scale);
-  columns.slice(first).forEach((column, index) => {
-    if (!column.broken && column.raw === null && column.clean === null) pen.fillRect(x(first + index), middle - scale / 2, step, scale);
+  pen.fillRect(0, middle - scale / 2, before, scale);
+  columns.forEach((column, index) => {
+    if (isEmpty(column)) pen.fillRect(x(index), middle - scale / 2, step, scale);
   });
   pen.globalAlpha = 1;
 }
@@ -141,26 +146,26 @@ export function pseudoRandom(a, b) {
   return ((mixed ^ (mixed >>> 12)) >>> 0) / 4294967296;
 }
 
-/** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {number} first that is drawn @param {(index: number) => number} x @param {number} step @param {(column: Column) => number | null} share @param {number} amplitude @param {number} middle @param {number} scale */
-function dots(pen, columns, first, x, step, share, amplitude, middle, scale) {
+/** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {(index: number) => number} x @param {number} step @param {(column: Column) => number | null} share @param {number} amplitude @param {number} middle @param {number} scale */
+function dots(pen, columns, x, step, share, amplitude, middle, scale) {
   pen.fillStyle = colours().noise;
   pen.beginPath();
   const size = 1.5 * scale;
-  columns.slice(first).forEach((column, index) => {
+  columns.forEach((column, index) => {
     const part = share(column);
     if (column.broken || part === null) return;
     const half = part * amplitude;
     const count = Math.min(24, 1 + Math.floor(half / (2.2 * scale)));
     for (let dot = 0; dot < count; dot += 1) {
       const place = pseudoRandom(column.seed, dot) * 2 - 1;
-      pen.rect(x(first + index) + pseudoRandom(dot, column.seed) * (step - size), middle + place * half - size / 2, size, size);
+      pen.rect(x(index) + pseudoRandom(dot, column.seed) * (step - size), middle + place * half - size / 2, size, size);
     }
   });
   pen.fill();
 }
 
-/** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {number} first that is drawn @param {(index: number) => number} x @param {(column: Column) => number | null} amplitude @param {number} middle @param {number} scale */
-function line(pen, columns, first, x, amplitude, middle, scale) {
+/** @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {(index: number) => number} x @param {(column: Column) => number | null} amplitude @param {number} middle @param {number} scale */
+function line(pen, columns, x, amplitude, middle, scale) {
   pen.fillStyle = colours().voice;
   const thin = 1.1 * scale;
   let run = /** @type {[number, number][]} */ ([]);
@@ -168,19 +173,19 @@ function line(pen, columns, first, x, amplitude, middle, scale) {
     if (run.length > 1) fillEnvelope(pen, run, middle);
     run = [];
   };
-  columns.slice(first).forEach((column, index) => {
+  columns.forEach((column, index) => {
     const half = amplitude(column);
     if (half === null || column.broken) flush();
-    else run.push([x(first + index), Math.max(thin, half)]);
+    else run.push([x(index), Math.max(thin, half)]);
   });
   flush();
 }
 
-/** A dashed line where there was no connection. @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {number} first that is drawn @param {(index: number) => number} x @param {number} step @param {number} middle @param {number} scale */
-function dashes(pen, columns, first, x, step, middle, scale) {
+/** A dashed line where there was no connection. @param {CanvasRenderingContext2D} pen @param {Column[]} columns @param {(index: number) => number} x @param {number} step @param {number} middle @param {number} scale */
+function dashes(pen, columns, x, step, middle, scale) {
   pen.fillStyle = colours().ink;
-  columns.slice(first).forEach((column, index) => {
-    if (column.broken && column.seed % 4 < 2) pen.fillRect(x(first + index), middle - scale, step, scale * 2);
+  columns.forEach((column, index) => {
+    if (column.broken && column.seed % 4 < 2) pen.fillRect(x(index), middle - scale, step, scale * 2);
   });
 }
 
@@ -192,16 +197,14 @@ export function fillEnvelope(pen, run, middle) {
   pen.fill();
 }
 
-/** For reduced motion: two stepped bars. @param {HTMLCanvasElement} canvas @param {Column[]} columns @param {number} cleanShare */
-function drawBar(canvas, columns, cleanShare) {
+/** For reduced motion: two stepped bars. @param {HTMLCanvasElement} canvas @param {Column | undefined} now @param {number} cleanShare */
+function drawBar(canvas, now, cleanShare) {
   const pen = canvas.getContext("2d");
-  const now = columns.at(-1);
-  columns.splice(0, columns.length - 1);
   if (!pen || !now) return;
+  pen.clearRect(0, 0, canvas.width, canvas.height);
   if (now.broken) return drawBroken(pen, canvas);
   const steps = 24;
   const width = canvas.width / steps;
-  pen.clearRect(0, 0, canvas.width, canvas.height);
   for (let step = 0; step < steps; step += 1) {
     const lit = (/** @type {number | null} */ level) => step < Math.round((level ?? 0) * steps);
     pen.globalAlpha = lit(now.raw) ? 1 : 0.2;
@@ -217,7 +220,6 @@ function drawBar(canvas, columns, cleanShare) {
 /** For reduced motion: a dashed line, as there is no connection. @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas */
 function drawBroken(pen, canvas) {
   const scale = canvas.width / Math.max(1, canvas.clientWidth);
-  pen.clearRect(0, 0, canvas.width, canvas.height);
   pen.fillStyle = colours().ink;
   for (let at = 0; at < canvas.width; at += 4 * STEP_PX * scale) pen.fillRect(at, canvas.height / 2 - scale, 2 * STEP_PX * scale, scale * 2);
 }
