@@ -98,20 +98,19 @@ class SideBySide:
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
     """File by file (pytest-xdist hands out whole files, in this order): those with a browser, which keep both cores busy, evenly among
-    ordinary ones, which mostly wait; last those with `real_time` tests, which come after the others of their file."""
+    ordinary ones, which mostly wait; then those with tests that go on alone, and last those with pairs, which so meet each other. In a file
+    the kinds have the same order.
+    """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-
-    def lonely(tests: list[pytest.Item]) -> int:
-        alone = sum(map(_is_real_time, tests))
-        return 0 if not alone else 1 if alone < len(tests) else 2
-
-    in_time = [tests for tests in files.values() if not lonely(tests)]
+    kinds = {path: {_company(test) for test in tests} for path, tests in files.items()}
+    in_time = [tests for path, tests in files.items() if kinds[path] == {Company.ORDINARY}]
     browsers = [tests for tests in in_time if any(test.get_closest_marker("browser") for test in tests)]
     ordinary = sorted((tests for tests in in_time if tests not in browsers), key=len, reverse=True)
-    last = sorted(filter(lonely, files.values()), key=lonely)
-    return [item for tests in [*_spread(browsers, ordinary), *last] for item in sorted(tests, key=_is_real_time)]
+    others = (path for path in files if kinds[path] != {Company.ORDINARY})
+    last = sorted(others, key=lambda path: (Company.ALONE not in kinds[path], Company.ORDINARY not in kinds[path]))
+    return [item for tests in [*_spread(browsers, ordinary), *map(files.__getitem__, last)] for item in sorted(tests, key=_place)]
 
 
 def _spread(some: list[T], others: list[T]) -> Iterator[T]:
@@ -123,8 +122,8 @@ def _spread(some: list[T], others: list[T]) -> Iterator[T]:
         yield from others
 
 
-def _is_real_time(item: pytest.Item) -> bool:
-    return item.get_closest_marker("real_time") is not None
+def _place(item: pytest.Item) -> int:
+    return (Company.ORDINARY, Company.ALONE, Company.PAIR).index(_company(item))
 
 
 def _company(item: pytest.Item) -> Company:
