@@ -72,6 +72,14 @@ class House:
         assert found is not None
         await write(node.storage / found.folder, numbers, killed=True)
 
+    async def closed(self, node: Node, recording: int, place: int) -> None:
+        """The server comes back, closes its part, the one at this place of all, and is gone before that is sent."""
+        self.s3.fault, self.s3.methods = "busy", {"PUT"}
+        async with self.up(node), asyncio.timeout(WAIT_S):
+            while (await self.database.read(recording_parts.of_recordings, [recording]))[place].sha256 is None:
+                await asyncio.sleep(0.02)
+        self.s3.fault = None
+
     async def until(self, recording: int, spans: Sequence[dict[str, Any]], *, stored: bool = True) -> Recording:
         """Wait until it is ready with these spans, and in S3 alone, where there is nothing else."""
         async with asyncio.timeout(WAIT_S):
@@ -167,11 +175,7 @@ async def test_a_closed_part_that_nobody_can_fetch(house: House, monkeypatch: py
     recording = await house.begun(a, FIRST)
     await house.gone_on(b, SECOND)
     await house.gone_on(c, THIRD)
-    house.s3.fault, house.s3.methods = "busy", {"PUT"}
-    async with house.up(a), asyncio.timeout(WAIT_S):
-        while (await house.database.read(recording_parts.of_recordings, [recording]))[0].sha256 is None:
-            await asyncio.sleep(0.02)
-    house.s3.fault = None
+    await house.closed(a, recording, 0)
     async with house.up(b), house.up(c) as archive:
         await archive.give_up(recording)
         await house.until(recording, [{**LOST, "from_s": 0.0}], stored=False)
@@ -190,15 +194,11 @@ async def test_an_altered_part_is_left_out(house: House, monkeypatch: pytest.Mon
     recording = await house.begun(a, FIRST)
     await house.gone_on(b, SECOND)
     await house.gone_on(c, THIRD)
-    house.s3.fault, house.s3.methods = "busy", {"PUT"}
-    async with house.up(b), asyncio.timeout(WAIT_S):
-        while (await house.database.read(recording_parts.of_recordings, [recording]))[1].sha256 is None:
-            await asyncio.sleep(0.02)
+    await house.closed(b, recording, 1)
     [spoilt] = b.storage.glob("recordings/*/original.opus")
     with spoilt.open("r+b") as file:
         file.seek(200)
         file.write(b"\0")
-    house.s3.fault = None
     async with house.up(a), house.up(b), house.up(c) as archive:
         await archive.give_up(recording)
         await asyncio.sleep(0.5)
