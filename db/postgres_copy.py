@@ -28,6 +28,11 @@ class PostgresRows:
         """Raises Unusable for what is no address."""
         self._engine = PostgresEngine(url)
 
+    def size(self) -> int:
+        """Implements RowSource."""
+        with long_transaction(self._engine, "the size of the database is not known", reading=True) as tables:
+            return int(tables.execute_sql("SELECT pg_database_size(current_database())").fetchone()[0])
+
     def take(self, copy: Path) -> list[str]:
         """Implements RowSource. Memory does not grow with the rows."""
         with long_transaction(self._engine, "no backup was made", reading=True) as tables:

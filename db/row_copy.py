@@ -36,6 +36,9 @@ class Kept(NamedTuple):
 class RowSource(Protocol):
     """The rows of a server, which may be running."""
 
+    def size(self) -> int:
+        """Of all rows where they are, in bytes, roughly. Raises Unavailable where that cannot be told now, Unusable."""
+
     def take(self, copy: Path) -> list[str]:
         """Copy all rows as they are at one moment into a file, and check it; the names of its migrations, oldest first.
 
@@ -54,6 +57,10 @@ class FileRows:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def size(self) -> int:
+        """Implements RowSource."""
+        return self._path.stat().st_size if self._path.exists() else 0
 
     def take(self, copy: Path) -> list[str]:
         """Implements RowSource."""

@@ -15,9 +15,10 @@ from pathlib import Path
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from db.errors import Unavailable
 from sfu.config.errors import ConfigError
-from web.auth.cookies import cookies_of, named_for, secrets_in
-from web.auth.login_storage import COOKIE
+from sfu.errors import Refused
+from web.auth.identity import current_login
 from web.http.codings import IDENTITY, best_coding
 from web.http.conditions import is_known
 from web.http.forwarded import is_marked
@@ -94,7 +95,7 @@ CLIENT = web.AppKey("CLIENT", Client)
 
 async def page(request: web.Request) -> web.StreamResponse:
     """The page. Which view it shows is decided in the browser, by the address; what it says about links for others, by its head."""
-    body = await asyncio.to_thread(_page_body, request)
+    body = await asyncio.to_thread(_page_body, request, await _is_signed_in(request))
     return _answer(request, body, _digest(body), PAGE)
 
 
@@ -160,15 +161,20 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _page_body(request: web.Request) -> bytes:
-    lines = [*_preloads(request), *_told(request)]
+async def _is_signed_in(request: web.Request) -> bool:
+    """As far as it can be told now. A cookie alone says nothing: the answers that it gets would be kept for whoever signs in."""
+    try:
+        await current_login(request)
+    except (Refused, Unavailable):
+        return False
+    return True
+
+
+def _page_body(request: web.Request, signed_in: bool = False) -> bytes:
+    """signed_in: what the page asks for first is on its way beside the script."""
+    urls = OF_WHO_IS_SIGNED_IN if signed_in else ()
+    lines = [*(f'<link rel="preload" href="{url}" as="fetch" crossorigin>' for url in urls), *_told(request)]
     return _themed(_with_head(request.app[CLIENT].index(), lines), request.cookies.get("theme", "")).encode()
-
-
-def _preloads(request: web.Request) -> list[str]:
-    """For a browser that brings the cookie of a login: what the page asks for first is on its way beside the script."""
-    signed_in = secrets_in(cookies_of(request, named_for(request, COOKIE)))
-    return [f'<link rel="preload" href="{url}" as="fetch" crossorigin>' for url in OF_WHO_IS_SIGNED_IN if signed_in]
 
 
 def _themed(page: str, theme: str) -> str:

@@ -151,6 +151,27 @@ test("what is chosen while the connection is looked after is asked for once that
   assert.deepEqual([shown[0], listener.listening.variant, listener.listening.held], ["auto", "original", true]);
 });
 
+test("a choice that no new connection has taken over is asked of the one that is left", async () => {
+  await started(GOOD);
+  await becomes("on");
+  const [first] = connections();
+  Object.assign(first, { frozen: true });
+  serve("unreachable"); // the restart, and each new attempt
+  let chosen = false;
+  listener.addEventListener("change", () => {
+    if (listener.listening.phase !== "reconnecting" || chosen) return;
+    chosen = true;
+    void listener.choose("original");
+  });
+  const checking = listener.check();
+  for (let tries = 0; !asked().includes("POST /whep/Ada?variant=original") && tries < 200; tries += 1) await pause(20);
+  Object.assign(first, { frozen: false }); // it was a false alarm
+  serve(GOOD);
+  await checking;
+  for (let tries = 0; listener.listening.choosing && tries < 200; tries += 1) await pause(20);
+  assert.deepEqual([listener.connection?.peer?.connection === first, listener.listening.variant, asked().at(-1)], [true, "original", "PUT /whep/session/1/variant"]);
+});
+
 /** @param {string} node @param {{state?: string, cleaning?: string}} [but] */
 const statusAt = (node, { state = "live", cleaning = "active" } = {}) => /** @type {any} */ ({ live: true, state, denoise: { state: cleaning }, node });
 

@@ -167,7 +167,8 @@ def spoken(sound: Sound, seams: Sequence[int], clean: Sound) -> NDArray[np.bool_
     speaks = minimum_filter1d(power, int(AROUND_S * RATE_HZ), mode="wrap") > SPOKEN**2
     found = np.zeros(len(sound), bool)
     for begin, end in pairwise([0, *seams, len(sound)]):
-        if end - begin < 2 * RATE_HZ:
+        if end - begin < 2 * RATE_HZ:  # too short to be looked up
+            found[begin:end] = True
             continue
         energy = np.cumsum(sound[begin:end].astype(np.float64) ** 2)
         piece = begin + int(np.argmax(energy[RATE_HZ:] - energy[:-RATE_HZ]))

@@ -9,7 +9,7 @@ import pytest
 from sfu.config.errors import ConfigError
 from tests.web.conftest import Guest, House, OpenHouse
 from web.app import CLIENT_FOLDER
-from web.pages import BUILD_HEADER, Client
+from web.pages import BUILD_HEADER, OF_WHO_IS_SIGNED_IN, Client
 
 FOREVER = "public, max-age=31536000, immutable"
 KINDS = {"js": "text/javascript", "css": "text/css"}
@@ -57,6 +57,19 @@ async def test_a_first_visit_is_light(house: House) -> None:
     for accepted, most in MOST_BYTES.items():
         assert sum([len((await encoded(guest, url, accepted))[1]) for url in urls.values()]) <= most, accepted
     assert f'<link rel="modulepreload" href="{urls["js"]}">' in await (await guest.raw("GET", "/")).text()
+
+
+async def test_who_is_signed_in_gets_friends_with_the_page(house: House) -> None:
+    """The page has preloads for what its script asks for first; not by the cookie of a login that has ended, whose answer would be kept."""
+    ada = await house.user("ada")
+    cookies = "; ".join(f"{each.key}={each.value}" for each in ada.session.cookie_jar)
+    lines = [f'<link rel="preload" href="{url}" as="fetch" crossorigin>' for url in OF_WHO_IS_SIGNED_IN]
+    page = await (await ada.raw("GET", "/")).text()
+    assert all(line in page for line in lines)
+    await ada.ask("POST", "/api/logout")
+    for headers in ({}, {"Cookie": cookies}):
+        page = await (await house.guest().raw("GET", "/", headers=headers)).text()
+        assert not any(line in page for line in lines)
 
 
 @pytest.mark.parametrize("suffix", KINDS)

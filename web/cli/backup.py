@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from db import row_copy
+from db.errors import NoRows
 from db.on_disk import on_disk
 from db.row_copy import RowSource
 from sfu.config.load import load
@@ -52,6 +53,8 @@ def _back_up(settings: Path, file: Path) -> int:
     if not file.absolute().parent.is_dir():
         raise BackupRefused("there is no such folder")
     storage, source = config.storage.path, rows_of(config)
+    if not storage.exists():
+        raise NoRows(f"{storage} is missing: there is nothing to back up")
     stem = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     draft, copy = stem.with_name(f"{stem.name}.part"), stem.with_name(f"{stem.name}.db")
     with private(storage):
@@ -125,11 +128,9 @@ def _say(file: Path, packed: PackedRecordings) -> None:
         print(f"{packed.deleted} recordings were deleted meanwhile and are not in it.")
     if packed.in_s3:
         print(f"The files of {packed.in_s3} recordings are in S3 and not in it: they stay there, and a restore finds them there.")
-    others = ", ".join(sorted(packed.others))
-    if packed.elsewhere:
-        print(f"The files of {packed.elsewhere} recordings are at other servers ({others}) and not in it: back up there too.")
-    if packed.in_pieces:
-        print(f"Parts of {packed.in_pieces} recordings are at other servers ({others}) and not in it: back up there too.")
+    for what, count, servers in (("The files", packed.elsewhere, packed.others), ("Parts", packed.in_pieces, packed.parts_at)):
+        if count:
+            print(f"{what} of {count} recordings are at other servers ({', '.join(sorted(servers))}) and not in it: back up there too.")
     if packed.without_files:
         print(f"These recordings have no files, in storage.path neither: {', '.join(map(str, packed.without_files))}.")
     print("It contains keys and password hashes: keep it as safe as the server.")

@@ -23,8 +23,9 @@ class PackedRecordings:
         self.deleted = 0  # while they were read; they are left out
         self.in_s3 = 0  # they stay there and are not in it
         self.elsewhere = 0  # their files are at the servers `others`
-        self.in_pieces = 0  # their own files are here, and parts that are not joined with them yet at the servers `others`
         self.others: set[str] = set()
+        self.in_pieces = 0  # their own files are here, and parts that are not joined with them yet at the servers `parts_at`
+        self.parts_at: set[str] = set()
         self.without_files: list[int] = []
 
     def sizes(self, recordings: Sequence[Kept]) -> int:
@@ -75,7 +76,7 @@ class PackedRecordings:
         apart = {part.node for part in recording.apart if part not in files and part.folder not in recording.stored}
         if apart and own in files:
             self.in_pieces += 1
-            self.others |= apart
+            self.parts_at |= apart
         if found:
             self.on_air += own.state == "live"
         elif own.folder in recording.stored:

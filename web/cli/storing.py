@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from db.errors import NoRows, Unavailable, Unusable
+from db.errors import Unavailable, Unusable
 from db.opening import refuse_half_restored
 from db.row_copy import FileRows, RowSource
 from sfu.config.errors import ConfigError
@@ -47,13 +47,10 @@ def driver_needed() -> Iterator[None]:
 
 
 def rows_of(config: Config) -> RowSource:
-    """The rows of an installation, of either kind. Raises NoRows where it has no folder yet, Unusable."""
+    """The rows of an installation, of either kind. Raises Unusable after a restore that was cut short, and without the driver."""
     url, storage = config.database.url, config.storage.path
-    place = storage if url else storage / DATABASE
-    if not place.exists():
-        raise NoRows(f"{place} is missing: there is nothing to back up")
     if not url:
-        return FileRows(place)
+        return FileRows(storage / DATABASE)
     refuse_half_restored(storage)
     with driver_needed():
         from db.postgres_copy import PostgresRows

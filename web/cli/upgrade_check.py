@@ -114,15 +114,22 @@ def rows(config: Config, settings: Path, folder: Path, *, python: str = sys.exec
     """The version in `folder` opens a copy of the rows with this Python; lacking: this one may not have all of its packages."""
     storage = config.storage.path
     _clear(storage)
+    if not config.database.url and not (storage / DATABASE).exists():
+        yield Finding(GOOD, f"Rows: there are none in {storage}.")
+        return
     try:
         source = rows_of(config)
+        size = source.size()
+        if not DiskRoom(storage, config.storage.floor_mb * MB).has(3 * size):
+            yield Finding(BROKEN, f"Room: the rows take {size / MB:.0f} MB; {storage} needs three times that above storage.floor_mb.")
+            return
         with private(storage), tempfile.TemporaryDirectory(prefix=TRIAL, dir=storage) as trial:
             copy = Path(trial) / DATABASE
             before = source.take(copy)
             said = _tried(settings, folder, trial, python)
             more = sorted(set(row_copy.applied_in(copy)) - set(before))
     except NoRows:
-        yield Finding(GOOD, f"Rows: there are none in {'database.url' if config.database.url else storage}.")
+        yield Finding(GOOD, "Rows: there are none in database.url.")
         return
     if said and lacking and "Module" in said:
         yield Finding(WARNING, f"Rows: not tried, for the new version needs its packages first ({said}).")

@@ -35,7 +35,7 @@ async function bundle(kind, paths, include, name = "page") {
 
 /** What esbuild's minifier leaves: 4 % less over the wire. @param {string} script */
 async function shortened(script) {
-  const { code } = await minify(script, { module: true, ecma: 2020, compress: { passes: 3, keep_fargs: false } });
+  const { code } = await minify(script, { module: true, ecma: 2020, compress: { passes: 4, keep_fargs: false } });
   return Buffer.from(code);
 }
 

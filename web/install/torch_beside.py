@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 from typing import Iterator
@@ -12,7 +11,10 @@ from typing import Iterator
 from web.install.stamps import ROOT, VENV_TORCH
 
 PART = "reference"
-_MAKE = f"from web.install import environment, stamps; environment.ensure(stamps.VENV_TORCH, ['{PART}'])"
+_MAKE = f"""import signal
+from web.install import environment, stamps
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+environment.ensure(stamps.VENV_TORCH, ['{PART}'])"""
 _PYTHON = (3, 11)  # the reference's: another one would first have to be found or fetched, which is not done twice at once
 
 
@@ -29,5 +31,5 @@ def made_beside() -> Iterator[None]:
         process.wait()
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)  # which ends its pip too
+            process.terminate()  # as Ctrl-C would: it waits for its pip, which ends
         process.wait()

@@ -51,6 +51,7 @@ class Joiner:
         self._later: dict[int, tuple[float, float]] = {}  # recording -> not before this moment, after a pause of so many seconds
         self.making: set[str] = set()  # folders that are noted as to be deleted until they are a recording's
         self._may_be_open = True  # what has ended: at the start, and after each try to close something
+        self._spoilt: dict[int, set[int]] = {}  # recording -> parts that were not what was closed when it was tried last
         self._since: dict[int, float] = {}  # recordings of which parts are closed and not joined -> since when this server has seen it
 
     async def close_apart(self, but: Collection[int]) -> bool:
@@ -71,6 +72,7 @@ class Joiner:
         found = await self._database.read(recording_parts.to_join, self._node)
         self._since = {each.id: self._since.get(each.id, now_s) for each in found}
         self._later = {each.id: self._later[each.id] for each in found if each.id in self._later}
+        self._spoilt = {each.id: self._spoilt[each.id] for each in found if each.id in self._spoilt}
         return [each for each in found if now_s >= self._later.get(each.id, (0.0, 0.0))[0] and self._is_time(each.id, each.parts)]
 
     def _is_time(self, recording: int, parts: Sequence[RecordingPart]) -> bool:
@@ -139,11 +141,16 @@ class Joiner:
             for part in wanted:
                 if part.id in found:
                     arguments += [_stretch(part) if part.folder is None and joined_before else str(part.sha256), str(found[part.id])]
-            altered = set(json.loads(await run_module("workers.recordings.join", making / "whole", *arguments)))
+            spoilt = self._spoilt.get(recording.id, set())
+            good = any(part.folder and part.id in found and part.id not in spoilt for part in wanted)
+            whole = not (good and self._is_overdue(recording.id))
+            arguments = [*(["--whole"] if whole else []), str(making / "whole"), *arguments]
+            altered = set(json.loads(await run_module("workers.recordings.join", *arguments)))
+            self._spoilt[recording.id] = {part for part, folder in found.items() if str(folder) in altered}
         if altered:
             logger.error("recording %s: %s of its parts differ from what was closed: %s", recording.id, len(altered), ", ".join(altered))
             found = {part: folder for part, folder in found.items() if str(folder) not in altered}
-            if not (self._is_overdue(recording.id) and any(part.id in found and part.folder is not None for part in wanted)):
+            if whole or not any(part.id in found and part.folder is not None for part in wanted):
                 return None
         name = recording_parts.whole_of(recording)
         self.making.add(name)

@@ -1,10 +1,10 @@
-"""python -m workers.recordings.join TARGET UNTIL WHAT FOLDER [WHAT FOLDER ...]: join the closed parts of a recording, in their order.
+"""python -m workers.recordings.join [--whole] TARGET UNTIL WHAT FOLDER [WHAT FOLDER ...]: join the closed parts of a recording.
 
-The parts lie on one time line (`workers.recordings.part`), so each packet keeps its place: what is between two parts becomes silence, and
-where one begins before the one before has ended, the later one counts. TARGET, which is made, is a recording that `finalise` makes ready;
-it lasts until UNTIL at least. WHAT is the part's digest, with which it is first compared; or, of a part that was joined before, BEGIN-END:
-where its sound is in that recording. These three are in samples. Prints one line of JSON: the folders whose digest differs, which are left
-out; TARGET may then be empty.
+The parts, in their order, lie on one time line (`workers.recordings.part`), so each packet keeps its place: what is between two parts
+becomes silence, and where one begins before the one before has ended, the later one counts. TARGET, which is made, is a recording that
+`finalise` makes ready; it lasts until UNTIL at least. WHAT is the part's digest, with which it is first compared; or, of a part that was
+joined before, BEGIN-END: where its sound is in that recording. These three are in samples. Prints one line of JSON: the folders whose
+digest differs, which are left out; TARGET may then be empty. With --whole nothing is made where there are such folders.
 """
 
 import argparse
@@ -24,11 +24,13 @@ from workers.recordings.part import HeldSound, digest, piece_of
 _NICENESS = 10
 
 
-def join(target: Path, parts: Sequence[tuple[str | HeldSound, Path]], until: int = 0) -> list[Path]:
+def join(target: Path, parts: Sequence[tuple[str | HeldSound, Path]], until: int = 0, *, whole: bool = False) -> list[Path]:
     """(digest or stretch, folder) of each part, in the order in which they were begun. Returns the folders of those that are not what their
-    servers have closed, and are left out. Raises OSError.
+    servers have closed, and are left out; whole: then nothing is made. Raises OSError.
     """
     altered = [folder for what, folder in parts if isinstance(what, str) and digest(folder) != what]
+    if whole and altered:
+        return altered
     good = [(what, folder) for what, folder in parts if folder not in altered]
     held = [(folder, piece_of(folder) if isinstance(what, str) else what) for what, folder in good]
     pieces = list(_pieces([(folder, piece) for folder, piece in held if piece is not None]))
@@ -93,6 +95,7 @@ def _what(word: str) -> str | HeldSound:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Join the parts of a recording.")
+    parser.add_argument("--whole", action="store_true", help="make nothing where a part is not what was closed")
     parser.add_argument("target", type=Path)
     parser.add_argument("until", type=int, help="how long it lasts at least, in samples")
     parser.add_argument("parts", nargs="+", help="digest and folder of each, or BEGIN-END and the folder in which it was joined")
@@ -101,7 +104,7 @@ def main() -> None:
     os.nice(_NICENESS)
     try:
         parts = [(_what(word), Path(folder)) for word, folder in zip(asked.parts[::2], asked.parts[1::2], strict=True)]
-        print(json.dumps([str(folder) for folder in join(asked.target, parts, asked.until)]))
+        print(json.dumps([str(folder) for folder in join(asked.target, parts, asked.until, whole=asked.whole)]))
     except BaseException:
         shutil.rmtree(asked.target, ignore_errors=True)
         raise

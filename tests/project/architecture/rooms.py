@@ -68,7 +68,7 @@ ROOMS: Mapping[str, str] = {
     "web.metrics": "db sfu.broadcast sfu.denoise sfu.drop_counters sfu.fanout sfu.histogram sfu.net web.http web.logs",
     "web.events": "sfu.broadcast sfu.rfc3339 web.errors web.http",
     "web.auth": "db sfu.errors web.errors web.events web.http web.keys",
-    "web.pages": "sfu.config web.auth web.http web.keys",
+    "web.pages": "db sfu.config sfu.errors web.auth web.http web.keys",
     "web.nodes": "db sfu.broadcast sfu.config sfu.errors sfu.tasks web.auth web.errors web.events web.http",
     "web.signalling": "db sfu.config sfu.errors sfu.tasks web.auth web.errors web.events web.http web.keys web.live web.nodes"
     " web.recordings",

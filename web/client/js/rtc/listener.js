@@ -42,8 +42,6 @@ export class Listener extends EventTarget {
     this.expected = false;
     /** The last status, if it came while the connection was not up or was on its way: it is followed afterwards. @type {import("../state/types.js").Status | null} */
     this.later = null;
-    /** What the server was asked for with the present session; what was chosen while that was not up is asked for once it is. @type {"auto" | "original"} */
-    this.asked = "auto";
     /** @type {{delay: number, count: number} | null} */
     this.buffered = null;
     this.measuredAt = 0;
@@ -109,10 +107,7 @@ export class Listener extends EventTarget {
   async choose(variant) {
     this.#set({ choosing: true });
     try {
-      if (this.listening.phase === "on") {
-        await this.connection?.peer?.choose(variant);
-        this.asked = variant;
-      }
+      if (this.listening.phase === "on") await this.connection?.peer?.choose(variant);
       this.#set({ variant, held: true, trouble: null, choosing: false });
     } catch (error) {
       const problem = asProblem(error);
@@ -144,11 +139,10 @@ export class Listener extends EventTarget {
     this.#disconnect(true);
     const { name } = this.listening;
     const authorization = this.token ? { authorization: this.token } : {};
-    const variant = () => {
-      if (connection.moving && !connection.recovering) return this.listening.held ? "auto" : this.listening.variant; // see #move
-      return (this.asked = this.listening.variant);
-    };
-    const connection = new Connection(async () => ({ url: `/whep/${encodeURIComponent(name)}?variant=${variant()}`, track: null, ...authorization }), true);
+    const connection = new Connection(async () => {
+      const variant = connection.moving && !connection.recovering && this.listening.held ? "auto" : this.listening.variant; // see #move
+      return { url: `/whep/${encodeURIComponent(name)}?variant=${variant}`, track: null, variant, ...authorization };
+    }, true);
     this.connection = connection;
     /** @param {string} type @param {(detail: any) => void} run not for a connection that was replaced */
     const on = (type, run) => connection.addEventListener(type, (event) => this.connection === connection && run(/** @type {CustomEvent} */ (event).detail));
@@ -201,8 +195,9 @@ export class Listener extends EventTarget {
   #up() {
     this.flow = { packets: 0, at: performance.now(), checkedAt: performance.now() };
     const { variant } = this.listening;
-    this.#set({ phase: "on", trouble: null, retry: null, stopped: false, variant: this.asked });
-    if (variant !== this.asked) void this.choose(variant);
+    const sent = /** @type {any} */ (this.connection).peer.plan.variant; // another one may have been chosen meanwhile
+    this.#set({ phase: "on", trouble: null, retry: null, stopped: false, variant: sent });
+    if (variant !== sent) void this.choose(variant);
     this.#followLater();
   }
 

@@ -80,9 +80,12 @@ async function tryOnce(connection, follower) {
   }
   connection.others.delete(next);
   connection.adopt(next);
-  follower.take();
-  if (next.plan.track) return retire(connection, old);
-  old.close(true);
+  try {
+    follower.take();
+  } finally {
+    if (next.plan.track) retire(connection, old);
+    else old.close(true);
+  }
 }
 
 /** Send on there until the server ends it. @param {import("./connection.js").Connection} connection @param {Peer} old */

@@ -21,6 +21,7 @@ const EASE_EVERY_MS = 500;
  * @property {string} url                 the WHIP or WHEP endpoint with its query
  * @property {MediaStreamTrack | null} track   what is sent; null for a listener
  * @property {string} [authorization]     a bearer token
+ * @property {"auto" | "original"} [variant]   what this session sends; of a listener
  */
 
 /**
@@ -149,11 +150,12 @@ export class Peer extends EventTarget {
     return turn;
   }
 
-  /** @param {"auto" | "original" | "denoised"} variant */
+  /** @param {"auto" | "original"} variant */
   async choose(variant) {
     if (!this.location) return;
     const headers = this.#headers("application/json");
     await request(`${this.location}/variant`, { method: "PUT", headers, body: JSON.stringify({ variant }) }, ANSWER_WITHIN_MS);
+    this.plan.variant = variant;
   }
 
   /** @param {MediaStreamTrack} track */

@@ -43,8 +43,6 @@ export class Friends extends EventTarget {
     this.socket = null;
     /** Number of changes that the socket has told: a slower HTTP answer must not overwrite a newer change. */
     this.changes = 0;
-    /** Number of whole lists among them: after one, the list of a slower HTTP answer is not needed. */
-    this.lists = 0;
     /** Whether the socket was down, so that messages may be missing. */
     this.missed = false;
     /** Whether friends and requests have been asked for once. */
@@ -88,7 +86,7 @@ export class Friends extends EventTarget {
 
   /** @returns {Promise<void>} */
   async refresh() {
-    const { changes: before, lists, socket, store: { state } } = this;
+    const { changes: before, socket, store: { state } } = this;
     let online = true;
     /** @template T @param {T} old @returns {(error: unknown) => T} */
     const keep = (old) => (error) => {
@@ -97,9 +95,9 @@ export class Friends extends EventTarget {
     };
     const [answered, requests] = await Promise.all([api.friends().catch(keep(state.friends)), api.requests().catch(keep(state.requests))]);
     if (!this.socket || this.socket !== socket) return;
-    const told = this.lists !== lists;
-    if (before !== this.changes && !told) return this.refresh();
-    const friends = told ? this.store.state.friends : answered;
+    const told = before !== this.changes;
+    if (told && this.asked) return this.refresh();
+    const friends = told ? this.store.state.friends : answered; // the first that the socket tells is all of them
     const fresh = gained(this.store.state, friends ?? []);
     this.asked = true;
     this.store.set({ friends, requests });
@@ -139,7 +137,6 @@ export class Friends extends EventTarget {
   /** @param {Friend[]} friends */
   #all(friends) {
     this.changes += 1;
-    this.lists += 1;
     const { state } = this.store;
     const news = changed(state.friends ?? [], friends);
     this.store.set({ friends });

@@ -49,11 +49,11 @@ export function ribbon(moment, label) {
 
   /** @param {number} now */
   const onFrame = (now) => {
-    const passed = now - last;
+    const step = reducedMotion.matches ? 1 : (now - last) / FADE_MS;
     last = now;
     const { levels, clean: cleaned, broken } = moment();
     const target = cleaned ? 1 : 0;
-    cleanShare = reducedMotion.matches ? target : cleanShare + Math.sign(target - cleanShare) * Math.min(Math.abs(target - cleanShare), passed / FADE_MS);
+    cleanShare = Math.max(cleanShare - step, Math.min(cleanShare + step, target));
     seed += 1;
     columns.push({ raw: heightOf(levels.original), clean: heightOf(levels.denoised), broken, seed });
     const slow = reducedMotion.matches || columns.every(isEmpty);
@@ -100,7 +100,7 @@ function fuzz(column, cleanShare) {
 function draw(canvas, columns, cleanShare, anew) {
   const pen = canvas.getContext("2d");
   if (!pen) return;
-  const scale = canvas.width / Math.max(1, canvas.clientWidth);
+  const scale = canvas.width / (canvas.clientWidth || 1);
   const step = Math.max(1, Math.round(STEP_PX * scale)); // whole pixels, so that what is moved stays sharp
   const capacity = Math.ceil(canvas.width / step) + 1;
   if (columns.length > capacity) columns.splice(0, columns.length - capacity);
@@ -112,7 +112,7 @@ function draw(canvas, columns, cleanShare, anew) {
   const x = from(fresh);
   if (anew) pen.clearRect(0, 0, canvas.width, canvas.height);
   else scroll(pen, canvas, step);
-  baseline(pen, anew ? Math.max(0, x(0)) : 0, fresh, x, step, middle, scale);
+  baseline(pen, anew ? x(0) : 0, fresh, x, step, middle, scale);
   dots(pen, fresh, x, step, (column) => fuzz(column, cleanShare), amplitude, middle, scale);
   pen.globalAlpha = cleanShare;
   line(pen, joined, from(joined), (column) => (column.clean === null ? null : column.clean * amplitude * cleanShare), middle, scale);
@@ -128,7 +128,7 @@ function scroll(pen, canvas, step) {
   pen.restore();
 }
 
-/** The thin line where there is no sound, or none yet. @param {CanvasRenderingContext2D} pen @param {number} before so wide is it left of the columns @param {Column[]} columns @param {(index: number) => number} x @param {number} step @param {number} middle @param {number} scale */
+/** The thin line where there is no sound, or none yet. @param {CanvasRenderingContext2D} pen @param {number} before so wide is it left of the columns; below 0 there is none @param {Column[]} columns @param {(index: number) => number} x @param {number} step @param {number} middle @param {number} scale */
 function baseline(pen, before, columns, x, step, middle, scale) {
   pen.globalAlpha = 0.5;
   pen.fillStyle = colours().line;
@@ -219,7 +219,7 @@ function drawBar(canvas, now, cleanShare) {
 
 /** For reduced motion: a dashed line, as there is no connection. @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas */
 function drawBroken(pen, canvas) {
-  const scale = canvas.width / Math.max(1, canvas.clientWidth);
+  const scale = canvas.width / (canvas.clientWidth || 1);
   pen.fillStyle = colours().ink;
   for (let at = 0; at < canvas.width; at += 4 * STEP_PX * scale) pen.fillRect(at, canvas.height / 2 - scale, 2 * STEP_PX * scale, scale * 2);
 }
