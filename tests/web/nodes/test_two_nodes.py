@@ -256,6 +256,7 @@ async def a_node_that_is_stopped(community: Pair) -> None:
         old = community.with_broadcast(mic.location)
         new = community.other(old)
         alice, bob = at(community.alice, new), at(community.bob, new)
+        await bob.until("alice", live=True)  # the other node has heard of it
         await alice.call("POST", "/api/stream/mute", {"muted": True}, status=204)
         broadcast = (await bob.until("alice", live=True, muted=True))["broadcast"]
         os.kill(old.pid, signal.SIGSTOP)
