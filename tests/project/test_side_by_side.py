@@ -106,14 +106,15 @@ def test_pairs_are_two_at_most_and_meet_nobody_else(tmp_path: Path) -> None:
 
 
 def test_those_with_a_browser_are_spread_and_real_time_tests_come_last(tmp_path: Path) -> None:
-    """Of all files, and within one; else the file with more tests comes first."""
-    marks = {"a": "@pytest.mark.real_time", "b": "", "c": "@pytest.mark.usefixtures('again')", "d": "@pytest.mark.browser"}
-    for name, mark in {**marks, "0": "pytestmark = pytest.mark.real_time"}.items():
+    """Of all files, and within one; those that go in pairs come after those that go alone; else the file with more tests comes first."""
+    pair = "pytest.mark.real_time(pair=True)"
+    marks = {"2": f"@{pair}", "a": "@pytest.mark.real_time", "b": "", "c": "@pytest.mark.usefixtures('again')", "d": "@pytest.mark.browser"}
+    for name, mark in {**marks, "0": f"pytestmark = {pair}", "1": "pytestmark = pytest.mark.real_time"}.items():
         (tmp_path / f"test_{name}.py").write_text(IN_TURN.replace("MARKED", mark))
-    assert last_line(tmp_path, 1).startswith("11 passed")
+    assert last_line(tmp_path, 1).startswith("15 passed")
     first, second = "first", "second"
     wanted = [("d", first), ("d", second), ("c", first), ("c", first), ("c", second), ("b", first), ("b", second)]
-    wanted += [("a", second), ("a", first), ("0", first), ("0", second)]
+    wanted += [("a", second), ("a", first), ("1", first), ("1", second), ("2", second), ("2", first), ("0", first), ("0", second)]
     assert (tmp_path / "order").read_text().splitlines() == [f"test_{file} {test}" for file, test in wanted]
 
 
